@@ -1,0 +1,11 @@
+"""The one exception that a person can mend."""
+
+
+class UserError(Exception):
+    """Something the user can fix; its text is one line that names the file, the key, the rule and the value.
+
+    The command line prints it as ``error: ...`` on stderr and exits with 2.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

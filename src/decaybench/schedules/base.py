@@ -1,0 +1,316 @@
+"""What every schedule is: a frozen dataclass whose body turns time, and what has been observed, into a scale.
+
+Adding a kind is writing one class and listing it in ``SCHEDULES``: the search space, the conformance tests, the bank
+and the torch adapter follow from its fields.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, replace
+from functools import cache
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor
+
+from decaybench.schedules.domain import Domain
+from decaybench.schedules.ranges import Range, convert
+
+__all__ = ["Clock", "Fixed", "Observation", "Param", "Range", "Reactive", "Schedule", "convert", "number"]
+
+# float | int | Tensor | Range, or a tuple of numbers for a list. Any to the type checker: a body computes with floats or
+# tensors alike, and a Range never reaches it (`require_resolved`).
+Param: TypeAlias = Any
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When: ``step`` updates already made (from 0) of ``total_steps``, ``steps_per_epoch`` of them an epoch.
+
+    Whole numbers, as ints, or as float64 tensors (exact to 2**53) in the clocks that bodies are handed.
+    """
+
+    step: Any
+    steps_per_epoch: int
+    total_steps: Any
+
+    @property
+    def epoch(self) -> Any:
+        """The epoch that update ``step`` is in, from 0."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def progress(self) -> Any:
+        """The fraction of the run that is over, in [0, 1] until total_steps."""
+        return self.step / self.total_steps
+
+    def tensors(self, device: torch.device) -> "Clock":
+        """The same time as float64 tensors, held at total_steps. Filled on the device, so nothing waits for a copy."""
+        step, total = (
+            n.to(device, torch.float64)
+            if isinstance(n, Tensor)
+            else torch.full((), n, dtype=torch.float64, device=device)
+            for n in (self.step, self.total_steps)
+        )
+        return Clock(torch.minimum(step, total), self.steps_per_epoch, total)
+
+
+class Observation(NamedTuple):
+    """What a reactive schedule is shown: the unregularised loss, (k,), of an update or of an epoch (by ``when``)."""
+
+    loss: Tensor
+
+
+def number(
+    domain: str,
+    default: Any = MISSING,
+    *,
+    search: Range | None = None,
+    unit: str | None = None,
+    range_unit: str | None = None,
+    pad: float | None = None,
+) -> Any:
+    """A numeric field: where its values are legal, what it is by default, and how it is searched.
+
+    ``domain`` is an interval such as "(0, 1]" or "int [0, inf)". ``default`` is a number, or the Range that is searched;
+    ``search`` gives a field with a plain default a Range as well. ``unit`` is the native unit (else the range's) and
+    ``range_unit`` the one that a range written without a unit is in (else the range's, else the native one). ``pad``
+    makes it a field that may hold a list, padded with this value when lists of several lengths are stacked.
+    """
+    searched = default if isinstance(default, Range) else search
+    native = unit or (searched.native if searched else "1")
+    metadata = {
+        "domain": domain,
+        "search": searched,
+        "native": native,
+        "range_unit": range_unit or (searched.unit if searched else native),
+        "pad": pad,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A rule for the learning rate: scale = learning rate / base learning rate.
+
+    The contract of both families: ``init(k, base_lr) -> state``, ``observe(state, observation) -> state`` and
+    ``scale(state, clock) -> (k,) float64``. States are NamedTuples of (k,) tensors. Every field that is a number may be
+    a (k,) tensor (a list (k, m)), so k schedules of one kind are one object; bodies broadcast and use torch.where.
+    Construction raises ValueError, naming class, field, rule and value, for anything outside a field's domain.
+    """
+
+    kind: ClassVar[str]
+    family: ClassVar[Literal["fixed", "reactive"]]
+    learning_rate: ClassVar[Range | None] = None  # the kind's own search range for the base learning rate
+
+    _: KW_ONLY
+    warmup: Param = number("[0, inf)", 0, unit="update", range_unit="run")  # updates, rounded to whole ones
+    warmup_start: Param = number("int [0, 1]", 1)  # 1: (t + 1)/W, so that no update is a no-op; 0: t/W
+
+    def __init_subclass__(cls) -> None:
+        """A kind is named after its class: TimeBased is "time_based", unless the class says otherwise."""
+        super().__init_subclass__()
+        if "kind" not in cls.__dict__:
+            cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def __post_init__(self) -> None:
+        legal = self.options()
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            if isinstance(value, Range):
+                self._check_range(spec, value)
+            elif spec.name in legal:
+                if not _among(value, legal[spec.name]):
+                    self._refuse(spec.name, f"one of {', '.join(map(repr, legal[spec.name]))}", value)
+            else:
+                if isinstance(value, list):
+                    object.__setattr__(self, spec.name, value := tuple(value))
+                self._check_number(spec, value)
+
+    def _check_number(self, spec: "Field[Any]", value: Any) -> None:
+        domain, pad = _domain(spec), spec.metadata.get("pad")
+        if isinstance(value, tuple) and pad is not None:
+            if not value:
+                self._refuse(spec.name, f"a list of numbers {domain}", value)
+            for entry in value:
+                self._check_number(spec, None if isinstance(entry, tuple) else entry)
+            return
+        inside = value[value != pad] if isinstance(value, Tensor) and pad is not None else value
+        if not domain.holds(inside):
+            self._refuse(spec.name, str(domain), value)
+
+    def _check_range(self, spec: "Field[Any]", value: Range) -> None:
+        try:
+            value.check()
+        except ValueError as error:
+            raise ValueError(f"{type(self).__name__}.{spec.name}: {error}") from None
+        if spec.name in (legal := self.options()):
+            for choice in value.choices if value.choices is not None else (value,):
+                if not _among(choice, legal[spec.name]):
+                    self._refuse(spec.name, f"one of {', '.join(map(repr, legal[spec.name]))}", choice)
+            return
+        # The ends may be in other units than the domain, but such domains start at 0 and have no end: units change nothing.
+        domain = _domain(spec)
+        ends = value.choices if value.choices is not None else (value.low, value.high)
+        for end in (*ends, *((0,) if value.zero_or else ())):
+            if not domain.holds(end) and not (domain.whole and value.unit != value.native):
+                self._refuse(spec.name, str(domain), end)
+        if domain.whole and value.choices is None and not value.int:
+            self._refuse(spec.name, str(domain), f"the range {value.low} to {value.high} without int")
+
+    def _refuse(self, name: str, rule: str, value: Any) -> None:
+        shown = " ".join(str(value).split()) if not isinstance(value, str) or " " in value else repr(value)
+        raise ValueError(f"{type(self).__name__}.{name} must be {rule}, got {shown}")
+
+    @classmethod
+    def _spec(cls, name: str) -> "Field[Any]":
+        for spec in fields(cls):
+            if spec.name == name:
+                return spec
+        raise ValueError(f"{cls.kind} has no parameter {name!r}: it has {', '.join(cls.parameters())}")
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """The names of all fields: the kind's own, then those of every kind."""
+        shared = [spec.name for spec in fields(Schedule)]
+        return (*(spec.name for spec in fields(cls) if spec.name not in shared), *shared)
+
+    @classmethod
+    def options(cls) -> dict[str, tuple[Any, ...]]:
+        """The fields that are not numbers (annotated bool or Literal), with their legal values."""
+        return dict(_options(cls))
+
+    @classmethod
+    def native_unit(cls, name: str, options: Mapping[str, Any]) -> str:
+        """The unit that field ``name`` is held in, given the kind's options."""
+        spec = cls._spec(name)
+        searched = spec.default if isinstance(spec.default, Range) else None
+        return str(spec.metadata.get("native", searched.native if searched else "1"))
+
+    @classmethod
+    def range_unit(cls, name: str, options: Mapping[str, Any]) -> str:
+        """The unit of a range for field ``name`` that is written without one."""
+        spec = cls._spec(name)
+        searched = spec.default if isinstance(spec.default, Range) else None
+        unit = spec.metadata.get("range_unit", searched.unit if searched else "1")
+        return str(unit)
+
+    @classmethod
+    def range_of(cls, name: str, *, epochs: int, options: Mapping[str, Any] | None = None) -> Range | None:
+        """What is searched for field ``name`` by default in a run of ``epochs``; None if it is not searched."""
+        spec = cls._spec(name)
+        searched = spec.default if isinstance(spec.default, Range) else spec.metadata.get("search")
+        return None if searched is None else replace(searched, native=cls.native_unit(name, options or {}))
+
+    @property
+    def resolved(self) -> bool:
+        """Whether every field has a value: no Range is left."""
+        return not any(isinstance(getattr(self, name), Range) for name in self.parameters())
+
+    def require_resolved(self) -> None:
+        """Raise ValueError if a field is still a Range."""
+        for name in self.parameters():
+            if isinstance(getattr(self, name), Range):
+                raise ValueError(f"{type(self).__name__}.{name} has no value: it is a Range to search in")
+
+    def init(self, k: int, base_lr: Tensor) -> Any:
+        """The state of k runs, on the device of ``base_lr`` (k,), before anything is observed."""
+        raise NotImplementedError
+
+    def observe(self, state: Any, observation: Observation) -> Any:
+        """The state once ``observation`` is known."""
+        raise NotImplementedError
+
+    def scale(self, state: Any, clock: Clock) -> Tensor:
+        """Learning rate / base learning rate at ``clock``, float64 (k,)."""
+        raise NotImplementedError
+
+    def _ramp(self, step: Tensor) -> tuple[Tensor, Tensor]:
+        """(W, warmup's factor at ``step``): 1 from update W on."""
+        length = torch.round(torch.as_tensor(self.warmup, dtype=torch.float64, device=step.device))
+        rising = (step + self.warmup_start) / length.clamp(min=1.0)
+        return length, torch.where(step < length, rising, 1.0)
+
+    @property
+    def _warms_up(self) -> bool:
+        return isinstance(self.warmup, Tensor) or self.warmup > 0
+
+
+class FixedState(NamedTuple):
+    """A fixed schedule remembers nothing; the base learning rates say how many runs there are, and where."""
+
+    base_lr: Tensor
+
+
+@dataclass(frozen=True)
+class Fixed(Schedule):
+    """Time alone: a kind writes ``at(clock)``. A warmup of W updates goes before: then s(t - W) over T - W updates."""
+
+    family = "fixed"
+
+    def at(self, clock: Clock) -> Tensor:
+        """The scale without warmup; ``clock`` holds float64 tensors, () or (k,)."""
+        raise NotImplementedError
+
+    def init(self, k: int, base_lr: Tensor) -> FixedState:
+        self.require_resolved()
+        return FixedState(base_lr.expand(k))
+
+    def observe(self, state: FixedState, observation: Observation) -> FixedState:
+        return state
+
+    def scale(self, state: FixedState, clock: Clock) -> Tensor:
+        now = clock.tensors(state.base_lr.device)
+        if not self._warms_up:
+            return self.at(now).expand(state.base_lr.shape)
+        length, ramp = self._ramp(now.step)
+        rest = (now.total_steps - length).clamp(min=1.0)
+        step = torch.minimum((now.step - length).clamp(min=0.0), rest)
+        return (ramp * self.at(Clock(step, now.steps_per_epoch, rest))).expand(state.base_lr.shape)
+
+
+@dataclass(frozen=True)
+class Reactive(Schedule):
+    """Time and the run's own training: a kind writes ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies."""
+
+    family = "reactive"
+
+    @property
+    def when(self) -> Literal["update", "epoch"]:
+        """``update``: shown update t's loss before its step, so it sets update t's rate. ``epoch``: shown epoch e's at its end."""
+        return "epoch" if getattr(self, "signal", "batch") in ("epoch", "held_out") else "update"
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the loss observed is that of the signal split instead of the training loss."""
+        return getattr(self, "signal", "batch") == "held_out"
+
+    def at(self, state: Any, clock: Clock) -> Tensor:
+        """The scale without warmup, (k,); ``clock`` holds float64 tensors."""
+        raise NotImplementedError
+
+    def scale(self, state: Any, clock: Clock) -> Tensor:
+        now = clock.tensors(state[0].device)
+        scale = self.at(state, now)
+        return self._ramp(now.step)[1] * scale if self._warms_up else scale
+
+
+@cache
+def _options(cls: type[Schedule]) -> Mapping[str, tuple[Any, ...]]:
+    hints = get_type_hints(cls)
+    found = {}
+    for name in cls.parameters():
+        if hints[name] is bool:
+            found[name] = (False, True)
+        elif get_origin(hints[name]) is Literal:
+            found[name] = get_args(hints[name])
+    return found
+
+
+def _among(value: Any, legal: tuple[Any, ...]) -> bool:
+    """Membership that tells 1 from True."""
+    return any(type(value) is type(option) and value == option for option in legal)
+
+
+def _domain(spec: "Field[Any]") -> Domain:
+    return Domain.parse(spec.metadata.get("domain", "(-inf, inf)"))

@@ -1,0 +1,56 @@
+"""What is legal: the interval a parameter must lie in. (What is searched is a Range, and lies inside it.)"""
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cache
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_NOTATION = re.compile(r"(int )?([\[(])([^,]+), ([^,]+)([\])])")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An interval in the notation of mathematics: "(0, 1]", "[0, inf)"; "int [0, inf)" holds whole numbers only."""
+
+    notation: str
+    low: float
+    high: float
+    open_low: bool
+    open_high: bool
+    whole: bool
+
+    @staticmethod
+    @cache
+    def parse(notation: str) -> "Domain":
+        """Read the notation. Raises ValueError if it is not an interval."""
+        match = _NOTATION.fullmatch(notation)
+        if match is None:
+            raise ValueError(f"a domain is written like '(0, 1]' or 'int [0, inf)', got {notation!r}")
+        whole, opening, low, high, closing = match.groups()
+        return Domain(notation, float(low), float(high), opening == "(", closing == ")", whole is not None)
+
+    def __str__(self) -> str:
+        return f"a whole number in {self.notation[4:]}" if self.whole else f"in {self.notation}"
+
+    def holds(self, value: Any) -> bool:
+        """Whether a number, or every element of a tensor, is in the domain. Wrong types, NaN and infinity are not."""
+        if isinstance(value, Tensor):
+            numbers = value.to(torch.float64)
+            above = numbers > self.low if self.open_low else numbers >= self.low
+            below = numbers < self.high if self.open_high else numbers <= self.high
+            inside = above & below & torch.isfinite(numbers)
+            return bool((inside & (numbers == numbers.floor())).all() if self.whole else inside.all())
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return False
+        try:
+            number = float(value)
+        except OverflowError:
+            return False
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
+        return above and below and math.isfinite(number) and (not self.whole or number.is_integer())

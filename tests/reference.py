@@ -1,0 +1,113 @@
+"""The plain loop: one model, torch's own layers and optimizer, one update after the other.
+
+Every fast path must agree with it. It shares with the program only what defines a run: the seed's initial weights and
+batch order, the split's normalisation, and the schedule's class (through torch's own optimizer protocol, K = 1).
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from decaybench import models
+from decaybench.data import TaskData, batch_order
+from decaybench.schedules import Clock, Observation
+from decaybench.training import Recipe, Run
+
+DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
+
+
+class KerasSGD(torch.optim.Optimizer):
+    """Keras' SGD: v = m v - lr g; w += v (Nesterov: w += m v - lr g)."""
+
+    def __init__(self, params, lr, momentum, nesterov, weight_decay):
+        super().__init__(
+            params, {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
+        )
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                v = self.state[p].setdefault("v", torch.zeros_like(p))
+                g = p.grad + group["weight_decay"] * p
+                v.copy_(group["momentum"] * v - group["lr"] * g)
+                p.add_(group["momentum"] * v - group["lr"] * g if group["nesterov"] else v)
+
+
+@dataclass
+class Reference:
+    losses: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    parameters: torch.Tensor | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+
+
+def make_optimizer(recipe: Recipe, run: Run, model: nn.Module) -> torch.optim.Optimizer:
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    biases = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": weights, "weight_decay": run.weight_decay},
+        {"params": biases, "weight_decay": run.weight_decay if recipe.decay_biases else 0.0},
+    ]
+    form = recipe.form
+    if form.kind == "adam":
+        return torch.optim.Adam(groups, lr=run.learning_rate, betas=(run.momentum, 0.999), eps=1e-8)
+    if form.velocity == "keras":
+        return KerasSGD(groups, run.learning_rate, run.momentum, form.nesterov, 0.0)
+    return torch.optim.SGD(groups, lr=run.learning_rate, momentum=run.momentum, nesterov=form.nesterov)
+
+
+def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
+    dtype = DTYPES[recipe.precision]
+    model = models.build(recipe.model, data.shape, data.classes, run.seed).to(dtype)
+    optimizer = make_optimizer(recipe, run, model)
+    mean, std = data.mean.to(dtype)[:, None, None], data.std.to(dtype)[:, None, None]
+
+    def look(examples):
+        return (examples.images.to(dtype) / 255 - mean) / std
+
+    def evaluate(examples):
+        with torch.no_grad():
+            logits = model(look(examples))
+            accuracy = (logits.argmax(1) == examples.labels).double().mean()
+            return float(F.cross_entropy(logits, examples.labels)), float(accuracy)
+
+    images, n = look(data.train), len(data.train.labels)
+    size = n if recipe.batch_size == "full" else recipe.batch_size
+    steps = n // size
+    total = steps * recipe.epochs
+    schedule, base = run.schedule, torch.tensor([run.learning_rate], dtype=torch.float64)
+    state = schedule.init(1, base)
+    when = getattr(schedule, "when", None)
+    out = Reference()
+    for epoch in range(recipe.epochs):
+        order = torch.arange(n) if size == n and recipe.batch_size == "full" else batch_order(run.seed, epoch, n)
+        for step in range(epoch * steps, (epoch + 1) * steps):
+            chosen = order[(step % steps) * size : (step % steps + 1) * size]
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(images[chosen]), data.train.labels[chosen])
+            loss.backward()
+            if when == "update":
+                state = schedule.observe(state, Observation(loss.detach().double()[None]))
+            rate = float((base * schedule.scale(state, Clock(step, steps, total))).to(dtype))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            out.losses.append(float(loss.detach()))
+            out.rates.append(rate)
+        out.train_loss.append(sum(out.losses[-steps:]) / steps)
+        if when == "epoch":
+            seen = evaluate(data.signal)[0] if schedule.held_out else out.train_loss[-1]
+            state = schedule.observe(state, Observation(torch.tensor([seen], dtype=torch.float64)))
+        validation = evaluate(data.validation)
+        out.validation_loss.append(validation[0])
+        out.validation_accuracy.append(validation[1])
+    out.parameters = torch.cat([p.detach().flatten() for p in model.parameters()])
+    out.test_loss, out.test_accuracy = evaluate(data.test)
+    return out
