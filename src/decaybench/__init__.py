@@ -3,3 +3,24 @@
 ``decaybench.run(sweep)`` trains what is missing of a sweep and writes its report; ``decaybench.load(storage, name)``
 gives its tables as DataFrames; ``decaybench.schedules`` has the schedules themselves.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decaybench import schedules
+    from decaybench.api import Outcome, load, run
+    from decaybench.errors import UserError
+
+__all__ = ["Outcome", "UserError", "load", "run", "schedules"]
+
+_HOMES = {"run": "api", "load": "api", "Outcome": "api", "UserError": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: torch alone takes longer than ``decaybench --help`` may."""
+    if name == "schedules":
+        return import_module("decaybench.schedules")
+    if name in _HOMES:
+        return getattr(import_module(f"decaybench.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,8 @@
 """The training loop: K runs as one stack, from their seeds to their curves."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,14 +68,26 @@ def train(
     """
     # A lone run is padded to two: with one group, convolutions take another kernel and give other bits.
     members = list(runs) if len(runs) > 1 else [runs[0], runs[0]]
-    stack = _Training(recipe, members, data.to(device), device)
-    for epoch in range(recipe.epochs):
-        curves = stack.epoch(epoch)
-        if curves.alive.any():
-            on_epoch(_first(curves, len(runs)))
-        if not stack.any_alive():
-            break
-    return stack.results(read_test=read_test)[: len(runs)]
+    with _one_thread():
+        stack = _Training(recipe, members, data.to(device), device)
+        for epoch in range(recipe.epochs):
+            curves = stack.epoch(epoch)
+            if curves.alive.any():
+                on_epoch(_first(curves, len(runs)))
+            if not stack.any_alive():
+                break
+        return stack.results(read_test=read_test)[: len(runs)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """With two threads sums are split by size, so a run's bits would depend on K; and on a busy machine threads wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _first(curves: EpochCurves, k: int) -> EpochCurves:

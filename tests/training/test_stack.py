@@ -1,0 +1,180 @@
+"""A run in a stack has the numbers that it has alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from reference import plain_loop
+
+from decaybench.data import draw_splits, load_dataset, prepare
+from decaybench.schedules import SCHEDULES
+from decaybench.training import OptimizerForm, Recipe, Run, train
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    dataset = load_dataset("digits", None)
+    return prepare(dataset, draw_splits(dataset, 0, train_size=320, signal=True))
+
+
+def make(kind: str, **fields):
+    return SCHEDULES[kind](**fields)
+
+
+def eight_runs() -> list[Run]:
+    return [
+        Run(1, make("constant"), 0.05, 0.9, 0.0),
+        Run(1, make("time_based", decay=0.01), 0.1, 0.0, 1e-4),
+        Run(2, make("exponential", decay_rate=0.5, decay_steps=40, staircase=True), 0.08, 0.8, 0.0),
+        Run(3, make("cosine", floor=0.0, warmup=7), 0.1, 0.5, 1e-3),
+        Run(4, make("exp_loss", gain=0.7), 0.004, 0.9, 0.0),
+        Run(5, make("exp_loss_relative", gain=1.0, floor=0.01, signal="held_out"), 0.05, 0.6, 0.0),
+        Run(6, make("reduce_on_plateau", factor=0.5, patience=1, cooldown=0), 0.2, 0.3, 0.0),
+        Run(7, make("exp_loss", gain=0.5, signal="epoch"), 0.02, 0.0, 0.0),
+    ]
+
+
+RECIPE = Recipe("small-cnn", epochs=50, batch_size=32, precision="fp64")  # 10 updates an epoch: 500 updates
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        OptimizerForm(),
+        OptimizerForm(nesterov=True),
+        OptimizerForm(velocity="keras"),
+        OptimizerForm(nesterov=True, velocity="keras"),
+        OptimizerForm("adam"),
+    ],
+    ids=str,
+)
+def test_eight_runs_equal_eight_plain_loops(digits, form):
+    epochs = 50 if form == OptimizerForm() else 6
+    recipe = replace(RECIPE, form=form, epochs=epochs, decay_biases=form.velocity == "torch")
+    runs = eight_runs()
+    if form.kind == "adam":
+        runs = [replace(run, learning_rate=run.learning_rate / 50) for run in runs]
+    if form.nesterov:  # torch refuses Nesterov without momentum
+        runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
+    curves = []
+    results = train(recipe, runs, digits, device=CPU, read_test=True, on_epoch=curves.append)
+    for i, (run, result) in enumerate(zip(runs, results, strict=True)):
+        plain = plain_loop(recipe, run, digits)
+        assert result.outcome == "finished"
+        assert len(result.trace) == len(plain.rates) == epochs * 10
+        np.testing.assert_array_equal(result.trace, np.array(plain.rates, dtype=np.float32))
+        ours = np.array([[c.train_loss[i], c.validation_loss[i], c.validation_accuracy[i]] for c in curves])
+        theirs = np.array([plain.train_loss, plain.validation_loss, plain.validation_accuracy]).T
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
+        assert result.test_accuracy == pytest.approx(plain.test_accuracy, abs=1e-12)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])
+@pytest.mark.parametrize("bad", [1e30, 1e38])
+def test_a_diverging_neighbour_changes_no_bit(digits, precision, bad):
+    recipe = replace(RECIPE, epochs=3, precision=precision)
+    runs = eight_runs()
+    calm = train(recipe, runs, digits, device=CPU, read_test=True)
+    runs[3] = replace(runs[3], learning_rate=bad)
+    wild = train(recipe, runs, digits, device=CPU, read_test=True)
+    assert wild[3].outcome == "diverged"
+    for i in set(range(8)) - {3}:
+        assert_same(calm[i], wild[i])
+
+
+def assert_same(a, b) -> None:
+    """Equal bit for bit."""
+    assert a.trace.tobytes() == b.trace.tobytes()
+    assert replace(a, trace=None) == replace(b, trace=None)
+
+
+@pytest.mark.parametrize(("model", "batch"), [("small-cnn", 64), ("small-cnn", 1), ("small-cnn", "full"), ("lenet", 10)])
+def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch):
+    data = digits if model == "small-cnn" else enlarged(digits)
+    recipe = Recipe(model, epochs=1 if batch == 1 else 2, batch_size=batch)
+    runs = eight_runs()
+    together = train(recipe, runs, data, device=CPU, read_test=True)
+    for i in (0, 4, 6):
+        assert_same(train(recipe, [runs[i]], data, device=CPU, read_test=True)[0], together[i])
+    reversed_ = train(recipe, runs[::-1] + runs[:3], data, device=CPU, read_test=True)
+    for i in range(8):
+        assert_same(reversed_[7 - i], together[i])
+    assert_same(reversed_[8], together[0])
+
+
+def enlarged(digits):
+    """The 8x8 digits at 24x24, large enough for lenet."""
+
+    def grow(examples):
+        images = examples.images.repeat_interleave(3, 2).repeat_interleave(3, 3)
+        return replace(examples, images=images)
+
+    return replace(
+        digits,
+        train=grow(digits.train),
+        validation=grow(digits.validation),
+        signal=grow(digits.signal),
+        test=grow(digits.test),
+    )
+
+
+def test_full_batch_is_one_update_an_epoch_over_all_examples(digits):
+    recipe = Recipe("small-cnn", epochs=12, batch_size="full", precision="fp64")
+    run = Run(9, make("exp_loss", gain=0.5), 0.05, 0.9, 1e-4)
+    result = train(recipe, [run], digits, device=CPU)[0]
+    plain = plain_loop(recipe, run, digits)
+    assert len(result.trace) == 12
+    np.testing.assert_allclose(result.validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
+
+
+def test_divergence_is_dated_and_the_epoch_it_dies_in_leaves_no_row(digits):
+    recipe = Recipe("small-cnn", epochs=4, batch_size=32)
+    # exp_loss may multiply by up to 1e35 here: it sees the first epoch's loss, so the second epoch is the deadly one.
+    late = make("exp_loss", gain=1000.0, max_scale=1e35, signal="epoch")
+    runs = [Run(1, make("constant"), 0.05, 0.9, 0.0), Run(1, late, 0.05, 0.0, 0.0)]
+    curves = []
+    calm, wild = train(recipe, runs, digits, device=CPU, on_epoch=curves.append)
+    assert calm.outcome == "finished"
+    assert calm.epochs_done == 4
+    assert wild.outcome == "diverged"
+    assert wild.epochs_done == 1
+    assert wild.validation_loss == curves[0].validation_loss[1]
+    assert [bool(epoch.alive[1]) for epoch in curves] == [True, False, False, False]
+    assert wild.diverged_step is not None
+    assert len(wild.trace) in (wild.diverged_step, wild.diverged_step + 1)
+    assert np.isfinite(wild.trace).all()
+    assert 10 <= wild.diverged_step < 20
+    for epoch in curves:
+        assert np.isfinite(epoch.validation_loss[0])
+
+
+def test_all_dead_stops_early(digits):
+    recipe = Recipe("small-cnn", epochs=1000, batch_size=32)
+    curves = []
+    (result,) = train(recipe, [Run(1, make("constant"), 1e30, 0.9, 0.0)], digits, device=CPU, on_epoch=curves.append)
+    assert result.outcome == "diverged"
+    assert curves == []
+
+
+def test_without_read_test_the_test_split_is_not_touched(digits):
+    (result,) = train(
+        Recipe("small-cnn", epochs=1, batch_size=64),
+        [Run(1, make("constant"), 0.05, 0.9, 0.0)],
+        replace(digits, test=replace(digits.test, labels=digits.test.labels + 1000)),  # would fail if read
+        device=CPU,
+    )
+    assert result.test_loss is None
+    assert result.test_accuracy is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_agrees_with_cpu_in_fp64(digits):
+    recipe = replace(RECIPE, epochs=5)
+    ours = train(recipe, eight_runs(), digits, device=torch.device("cuda"), read_test=True)
+    for here, there in zip(train(recipe, eight_runs(), digits, device=CPU, read_test=True), ours, strict=True):
+        np.testing.assert_allclose(here.validation_loss, there.validation_loss, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(here.trace, there.trace, rtol=1e-6)
