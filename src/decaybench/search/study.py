@@ -107,7 +107,10 @@ class StudyMirror:
         self.tell({numbers[run_id]: value for run_id, (_, value) in missing.items()})
         return numbers
 
-    def close(self) -> None:
+    def __enter__(self) -> "StudyMirror":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let go of the database file."""
         self._study._storage.remove_session()  # Optuna offers no public way
         storage = self._study._storage
