@@ -1,0 +1,233 @@
+"""The only engine factory: URLs, guards, pragmas and transactions."""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    StatementError,
+)
+
+from decaybench.errors import UserError
+from decaybench.store.guard import Found, is_locked, judge, locked, look_at_file
+from decaybench.store.schema import VERSION, Base, Version
+from decaybench.store.url import parse, place
+
+BUSY_TIMEOUT = 60.0
+"""How long in seconds a lock of another process is waited for."""
+
+_POSTGRES_LOCK = 0x6465636179  # "decay": any number that stands for the making of our tables
+
+
+@dataclass(frozen=True, repr=False)
+class Storage:
+    """An open database: the engine of our tables, and the URL for Optuna (absolute, password included)."""
+
+    engine: Engine
+    url: str
+
+    @property
+    def where(self) -> str:
+        """The place as people may read it: a file's path, or host and database without the password."""
+        return place(self.engine.url)
+
+    def __repr__(self) -> str:
+        return f"Storage({self.where})"
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One write transaction. Its lock is taken at once, so that no two wait for each other.
+
+        Raises UserError when the database stays locked, is full, unreachable or damaged.
+        """
+        with self._said(), self.engine.connect() as connection:
+            connection.execution_options(decaybench_begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One read transaction: every SELECT in it sees the same state. Raises UserError as `write` does."""
+        with self._said(), self.engine.connect() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def _said(self) -> Iterator[None]:
+        """What the database's surroundings did, as UserError; what the program did wrong stays what it is."""
+        try:
+            yield
+        except StatementError as error:
+            if isinstance(error.orig, ValueError):  # our own column types say so before the driver is asked
+                raise error.orig from None
+            if type(error) not in (DatabaseError, OperationalError) or error.orig is None:
+                raise
+            raise UserError(_said_by(error.orig, self.engine.url)) from error
+
+
+def open_storage(url: str, *, create: bool) -> Storage:
+    """Open the database at ``url``, ``sqlite:///PATH`` or ``postgresql://...``.
+
+    With ``create`` what is missing is made: folder, file and tables; without, a database without sweeps is an
+    error. What cannot or must not be written to (see `guard`) is refused, unchanged. Raises UserError.
+    """
+    parsed = parse(url)
+    if not create and _is_missing(parsed):
+        raise UserError(f"no database at {place(parsed)}; run a sweep first")
+    engine, found = _look(parsed)
+    if not create and not found.ours:
+        engine.dispose()
+        raise UserError(f"no sweeps in {place(parsed)}; run a sweep first")
+    storage = _ready(engine)
+    if not found.ours:
+        _make_folder(parsed)
+        try:
+            with storage.write() as connection:
+                _make_tables(connection)
+        except ProgrammingError as error:  # a server's user without the right to make tables
+            raise UserError(_said_by(error.orig or error, parsed)) from error
+    return storage
+
+
+def find_storage(url: str) -> Storage | None:
+    """Open the database at ``url`` if it holds our tables; None, and nothing made, if they can be made there.
+
+    Raises UserError for whatever `open_storage` would refuse with ``create``.
+    """
+    engine, found = _look(parse(url))
+    if found.ours:
+        return _ready(engine)
+    engine.dispose()
+    return None
+
+
+def configure(engine: Engine) -> None:
+    """Set the pragmas on every connection of a SQLite engine, ours or Optuna's; no other engine is changed.
+
+    journal_mode WAL, synchronous FULL, busy_timeout 60 s, foreign_keys ON. Connections that the engine has
+    pooled before are given up, so that none is without them.
+    """
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_pragmas)
+        engine.dispose()
+
+
+def _set_pragmas(connection: sqlite3.Connection, record: object) -> None:
+    cursor = connection.cursor()
+    # SQLite does not always wait when two processes change the journal's mode at once, so we do.
+    cursor.execute("PRAGMA busy_timeout = 0")
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+    if mode != "wal":
+        raise UserError(
+            f"the database's disk cannot hold a write-ahead log (SQLite keeps mode {mode}); use a local disk"
+        )
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT * 1000)}")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_by_hand(engine: Engine) -> None:
+    """Let SQLAlchemy say BEGIN: Python's driver begins at the first change only, and without a lock."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _leave_it_to_us(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("decaybench_begin", "BEGIN"))
+
+
+def _make_tables(connection: Connection) -> None:
+    """Make what is missing of our tables; the caller's transaction serialises those who do so at once."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+    Base.metadata.create_all(connection)
+    if connection.execute(select(func.count()).select_from(Version)).scalar_one() == 0:
+        connection.execute(insert(Version), {"version": VERSION})
+
+
+def _is_missing(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and not os.path.exists(str(url.database))
+
+
+def _make_folder(url: URL) -> None:
+    if url.get_backend_name() == "sqlite":
+        try:
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{place(url)} cannot be made: {error.strerror}") from error
+
+
+def _look(url: URL) -> tuple[Engine, Found]:
+    """An engine that has written nothing, and what is in its database; UserError if that must stay so."""
+    if url.get_backend_name() == "sqlite":
+        found = look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
+        judge(found, place(url), alone=True)
+        return create_engine(url, hide_parameters=True), found
+    engine, found = _reach(url)
+    judge(found, place(url), alone=False)
+    return engine, found
+
+
+def _ready(engine: Engine) -> Storage:
+    configure(engine)
+    _begin_by_hand(engine)
+    return Storage(engine, engine.url.render_as_string(hide_password=False))
+
+
+def _reach(url: URL) -> tuple[Engine, Found]:
+    """An engine for a server, and what its database holds; UserError when it cannot be reached."""
+    try:
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    except ImportError as error:
+        raise UserError(f"storage {place(url)} needs psycopg; pip install 'psycopg[binary]'") from error
+    try:
+        with engine.connect() as connection:
+            tables = frozenset(inspect(connection).get_table_names())
+            version = revision = None
+            if Version.__tablename__ in tables:
+                version = connection.execute(select(func.max(Version.version))).scalar_one()
+            if tables >= {"alembic_version", "studies"}:
+                revision = connection.execute(
+                    text("SELECT max(version_num) FROM alembic_version")
+                ).scalar_one()
+    except (DatabaseError, InterfaceError) as error:
+        raise UserError(_said_by(error.orig or error, url)) from error
+    return engine, Found(tables, version, revision)
+
+
+def _said_by(error: BaseException, url: URL) -> str:
+    """One line of what the driver said, without the password."""
+    if is_locked(error):
+        return locked(place(url), BUSY_TIMEOUT)
+    said: Any = str(error).strip().partition("\n")[0]
+    secrets = [url.password, url.query.get("password")]
+    for secret in secrets:
+        if isinstance(secret, str) and secret:
+            said = said.replace(secret, "***")
+    return f"{place(url)}: {said}"

@@ -1,0 +1,232 @@
+"""What our tables say, as plain rows and as data frames."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
+
+from decaybench.errors import UserError
+from decaybench.store.open import Storage
+from decaybench.store.schema import OUTCOMES, PHASES, Epoch, Run, Sweep, Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_AT_ONCE: Final = 500
+
+# A number that may be missing is a float with NaN, as everywhere in pandas.
+_RUN_TYPES: Final = {
+    **dict.fromkeys(("id", "sweep_id", "phase", "strategy", "outcome", "device", "precision"), "str"),
+    **dict.fromkeys(("repeat", "slot", "seed", "epochs_done", "attempt"), "int64"),
+    **dict.fromkeys(("trial_number", "diverged_step", "stack", "length"), "float64"),
+    **dict.fromkeys(("validation_loss", "validation_accuracy", "test_loss", "test_accuracy"), "float64"),
+    **dict.fromkeys(("started_at", "finished_at"), "datetime64[us, UTC]"),
+    "params": "object",
+    "superseded": "bool",
+}
+_EPOCH_TYPES: Final = {
+    "run_id": "str",
+    "epoch": "int64",
+    **dict.fromkeys(
+        ("train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds"), "float64"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One row of ``runs``, all of its columns."""
+
+    id: str
+    sweep_id: str
+    phase: str
+    strategy: str
+    repeat: int
+    slot: int
+    length: float
+    seed: int
+    trial_number: int | None
+    params: dict[str, Any] | None
+    outcome: str | None
+    epochs_done: int
+    validation_loss: float | None
+    validation_accuracy: float | None
+    test_loss: float | None
+    test_accuracy: float | None
+    diverged_step: int | None
+    attempt: int
+    device: str | None
+    precision: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    stack: int | None
+    superseded: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one strategy is in one phase: ``planned`` = ``finished + diverged + failed + pending`` runs."""
+
+    phase: str
+    strategy: str
+    planned: int
+    finished: int
+    diverged: int
+    failed: int
+    pending: int
+
+
+class Frames(NamedTuple):
+    """A sweep's tables: runs by phase, strategy (alphabetically), length, repeat, slot and seed.
+
+    Epochs are sorted by run and epoch. ``sweep`` is the sweeps row with ``spec`` and ``provenance`` as dicts,
+    ``params`` in ``runs`` are dicts or None, and ``traces`` maps a run's id to its learning rates, float32
+    (updates made,).
+    """
+
+    sweep: dict[str, Any]
+    runs: "pd.DataFrame"
+    epochs: "pd.DataFrame"
+    traces: dict[str, NDArray[np.float32]]
+
+
+def sweep_row(storage: Storage, name: str) -> dict[str, Any] | None:
+    """The sweeps row called ``name`` with ``spec`` and ``provenance`` as dicts, or None."""
+    with storage.read() as connection:
+        return _sweep(connection, name)
+
+
+def sweep_names(storage: Storage) -> list[str]:
+    """The names of all sweeps, the oldest first."""
+    with storage.read() as connection:
+        return _names(connection)
+
+
+def require_sweep(connection: Connection, name: str, where: str) -> str:
+    """The id of the sweep called ``name``; UserError that lists the known names when there is none."""
+    found = connection.execute(select(Sweep.id).where(Sweep.name == name)).scalar_one_or_none()
+    if found is None:
+        known = ", ".join(_names(connection)) or "none"
+        raise UserError(f"no sweep {name!r} in {where} (known: {known})")
+    return found
+
+
+def runs(storage: Storage, name: str, *, phase: str | None = None) -> list[RunRow]:
+    """The sweep's runs, of one phase when given, sorted as in `Frames`; UserError for an unknown sweep."""
+    return _runs(storage, name, phase, [])
+
+
+def pending_runs(storage: Storage, name: str, *, phase: str | None = None) -> list[RunRow]:
+    """The runs that are still to be trained: without an outcome, or failed; superseded ones are not."""
+    todo = [or_(Run.outcome.is_(None), Run.outcome == "failed"), Run.superseded.is_(False)]
+    return _runs(storage, name, phase, todo)
+
+
+def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
+    """The runs with these ids, in their order; ValueError for an id that is not there."""
+    rows: dict[str, RunRow] = {}
+    with storage.read() as connection:
+        for ids in portions(run_ids):
+            query = select(Run.__table__).where(Run.id.in_(ids))
+            rows.update((row["id"], RunRow(**row)) for row in connection.execute(query).mappings())
+    for run_id in run_ids:
+        if run_id not in rows:
+            raise ValueError(f"no run {run_id}")
+    return [rows[run_id] for run_id in run_ids]
+
+
+def portions(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The ids in parts that fit one statement; databases bound the number of values in it."""
+    for start in range(0, len(run_ids), _AT_ONCE):
+        yield run_ids[start : start + _AT_ONCE]
+
+
+def progress(storage: Storage, name: str) -> list[Progress]:
+    """Counts per phase and strategy, without superseded runs; UserError for an unknown sweep."""
+    query = (
+        select(
+            Run.phase,
+            Run.strategy,
+            func.count().label("planned"),
+            *(func.count(case((Run.outcome == outcome, 1))).label(outcome) for outcome in OUTCOMES),
+            func.count(case((Run.outcome.is_(None), 1))).label("pending"),
+        )
+        .where(Run.superseded.is_(False))
+        .group_by(Run.phase, Run.strategy)
+    )
+    with storage.read() as connection:
+        owner = require_sweep(connection, name, storage.where)
+        counts = connection.execute(query.where(Run.sweep_id == owner)).mappings().all()
+    return sorted(
+        (Progress(**row) for row in counts), key=lambda one: (PHASES.index(one.phase), one.strategy)
+    )
+
+
+def load_frames(storage: Storage, name: str) -> Frames:
+    """All that is stored of a sweep, read in one transaction; UserError for an unknown sweep."""
+    with storage.read() as connection:
+        owner = require_sweep(connection, name, storage.where)
+        sweep = _sweep(connection, name)
+        assert sweep is not None  # require_sweep found it in this transaction
+        run_rows = sorted(connection.execute(_select_runs(owner)), key=_place)
+        ours = select(Run.id).where(Run.sweep_id == owner)
+        epoch_rows = connection.execute(
+            select(Epoch.__table__).where(Epoch.run_id.in_(ours)).order_by(Epoch.run_id, Epoch.epoch)
+        ).all()
+        trace_rows = connection.execute(
+            select(Trace.run_id, Trace.learning_rate).where(Trace.run_id.in_(ours)).order_by(Trace.run_id)
+        ).all()
+    return Frames(
+        sweep,
+        _frame(run_rows, Run, _RUN_TYPES),
+        _frame(epoch_rows, Epoch, _EPOCH_TYPES),
+        {run_id: np.frombuffer(rates, "<f4").astype(np.float32) for run_id, rates in trace_rows},
+    )
+
+
+def _frame(rows: Sequence[Any], model: type[Run] | type[Epoch], types: dict[str, str]) -> "pd.DataFrame":
+    """The rows with all of the table's columns, in its order, and with its types even when there are none."""
+    import pandas as pd
+
+    names = [column.name for column in model.__table__.columns]
+    columns = {}
+    for place, column in enumerate(names):
+        values = [row[place] for row in rows]
+        if types[column].startswith("datetime64"):
+            columns[column] = pd.Series(pd.to_datetime(values, utc=True).as_unit("us"))
+        else:
+            columns[column] = pd.Series(values, dtype=types[column])
+    return pd.DataFrame(columns, columns=names)
+
+
+def _sweep(connection: Connection, name: str) -> dict[str, Any] | None:
+    row = connection.execute(select(Sweep.__table__).where(Sweep.name == name)).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def _names(connection: Connection) -> list[str]:
+    return list(connection.execute(select(Sweep.name).order_by(Sweep.created_at, Sweep.name)).scalars())
+
+
+def _select_runs(owner: str) -> Select[Any]:
+    return select(Run.__table__).where(Run.sweep_id == owner)
+
+
+def _place(run: Any) -> tuple[Any, ...]:
+    """Where a row of ``runs`` stands; sorted here, since databases differ in how they sort text."""
+    return PHASES.index(run.phase), run.strategy, run.length, run.repeat, run.slot, run.seed
+
+
+def _runs(
+    storage: Storage, name: str, phase: str | None, conditions: list[ColumnElement[bool]]
+) -> list[RunRow]:
+    with storage.read() as connection:
+        query = _select_runs(require_sweep(connection, name, storage.where)).where(*conditions)
+        if phase is not None:
+            query = query.where(Run.phase == phase)
+        found = [RunRow(**row) for row in connection.execute(query).mappings()]
+    return sorted(found, key=_place)

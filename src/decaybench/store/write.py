@@ -1,0 +1,224 @@
+"""Every change to our tables: one function is one transaction, all of it or nothing.
+
+The functions raise UserError for what a person can mend (an unknown sweep, a locked file) and ValueError for
+what only a faulty program asks for (an unknown run, a second result, a NaN).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from decaybench.errors import UserError
+from decaybench.store.open import Storage
+from decaybench.store.read import portions, require_sweep
+from decaybench.store.rows import EpochRow, Mirror, NewRun, RunResult, columns, result_columns
+from decaybench.store.schema import Epoch, Run, Sweep, Trace, sweep_id
+
+_RESULTS: Final = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "diverged_step")
+
+
+def create_sweep(
+    storage: Storage,
+    *,
+    name: str,
+    question: str,
+    spec: Mapping[str, Any],
+    spec_hash: str,
+    provenance: Mapping[str, Any],
+    runs: Sequence[NewRun],
+    status: str = "pending",
+) -> str:
+    """Write a sweep with its planned runs and return its id; UserError when the name is taken."""
+    owner = sweep_id(name)
+    row = {
+        "id": owner,
+        "name": name,
+        "question": question,
+        "spec": dict(spec),
+        "spec_hash": spec_hash,
+        "status": status,
+        "created_at": datetime.now(UTC),
+        "provenance": dict(provenance),
+    }
+    with storage.write() as connection:
+        if connection.execute(select(Sweep.id).where(Sweep.name == name)).first() is not None:
+            raise UserError(f"sweep {name!r} is already in {storage.where}")
+        try:
+            connection.execute(insert(Sweep), row)
+        except IntegrityError as error:
+            # PostgreSQL's unique_violation: on a server another process may come between.
+            if getattr(error.orig, "sqlstate", "") == "23505":
+                raise UserError(f"sweep {name!r} is already in {storage.where}") from error
+            raise
+        _insert_runs(connection, owner, runs)
+    return owner
+
+
+def add_runs(storage: Storage, name: str, runs: Sequence[NewRun]) -> int:
+    """Write the planned runs that the sweep lacks, leave the others alone; return how many were written."""
+    with storage.write() as connection:
+        owner = require_sweep(connection, name, storage.where)
+        known = set(connection.execute(select(Run.id).where(Run.sweep_id == owner)).scalars())
+        missing = [run for run in runs if run.id not in known]
+        _insert_runs(connection, owner, missing)
+    return len(missing)
+
+
+def update_sweep(
+    storage: Storage,
+    name: str,
+    *,
+    question: str | None = None,
+    spec: Mapping[str, Any] | None = None,
+    spec_hash: str | None = None,
+    status: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Change what is given of a sweep's row; what is None stays."""
+    given: dict[str, Any] = {
+        "question": question,
+        "spec": None if spec is None else dict(spec),
+        "spec_hash": spec_hash,
+        "status": status,
+        "provenance": None if provenance is None else dict(provenance),
+    }
+    values = {column: value for column, value in given.items() if value is not None}
+    with storage.write() as connection:
+        owner = require_sweep(connection, name, storage.where)
+        if values:
+            connection.execute(update(Sweep).where(Sweep.id == owner).values(values))
+
+
+def begin_attempt(
+    storage: Storage, run_ids: Sequence[str], *, device: str, precision: str, started_at: datetime
+) -> None:
+    """Begin the runs anew: their epochs, traces and results go, ``attempt`` rises by one."""
+    with storage.write() as connection:
+        _require_runs(connection, run_ids)
+        for ids in portions(run_ids):
+            connection.execute(delete(Epoch).where(Epoch.run_id.in_(ids)))
+            connection.execute(delete(Trace).where(Trace.run_id.in_(ids)))
+            connection.execute(
+                update(Run)
+                .where(Run.id.in_(ids))
+                .values(
+                    attempt=Run.attempt + 1,
+                    device=device,
+                    precision=precision,
+                    started_at=started_at,
+                    finished_at=None,
+                    outcome=None,
+                    epochs_done=0,
+                    **dict.fromkeys(_RESULTS),
+                )
+            )
+
+
+def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
+    """Note each run's trial in the Optuna study and its parameters."""
+    rows = [
+        {"of": mirror.run_id, "trial_number": mirror.trial_number, "params": dict(mirror.params)}
+        for mirror in mirrors
+    ]
+    _update_runs(storage, [mirror.run_id for mirror in mirrors], rows)
+
+
+def set_stacks(storage: Storage, stacks: Mapping[str, int]) -> None:
+    """Note which stack each run is trained in."""
+    _update_runs(storage, list(stacks), [{"of": run_id, "stack": stack} for run_id, stack in stacks.items()])
+
+
+def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True) -> None:
+    """Mark the confirm runs of a former winner, or take the mark away when it has won again."""
+    _update_runs(storage, run_ids, [{"of": run_id, "superseded": superseded} for run_id in run_ids])
+
+
+def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
+    """Write the epochs of a stack and raise its runs' ``epochs_done``; ValueError for a NaN or infinity."""
+    values = [columns(row) for row in rows]
+    written = Counter(row.run_id for row in rows)
+    if not values:
+        return
+    with storage.write() as connection:
+        _require_runs(connection, list(written))
+        connection.execute(insert(Epoch), values)
+        connection.execute(
+            update(Run)
+            .where(Run.id == bindparam("of"))
+            .values(epochs_done=Run.epochs_done + bindparam("more")),
+            [{"of": run_id, "more": more} for run_id, more in written.items()],
+        )
+
+
+def finish_runs(storage: Storage, results: Sequence[RunResult]) -> None:
+    """Write the runs' results and traces.
+
+    Raises ValueError, and writes nothing, for a NaN or infinity, for a run that has an outcome already, for a
+    finished run without its validation result, and when ``epochs_done`` is not the number of the run's epochs
+    rows.
+    """
+    finished_at = datetime.now(UTC)
+    rows, traces = [], []
+    for result in results:
+        row, trace = result_columns(result)
+        rows.append({"of": result.run_id, "finished_at": finished_at, **row})
+        if trace is not None:
+            traces.append({"run_id": result.run_id, "learning_rate": trace})
+    ids = [result.run_id for result in results]
+    with storage.write() as connection:
+        _require_runs(connection, ids, pending=True)
+        epochs = _epochs_written(connection, ids)
+        for result in results:
+            if result.epochs_done != (has := epochs.get(result.run_id, 0)):
+                raise ValueError(
+                    f"run {result.run_id}: epochs_done is {result.epochs_done}, but {has} epochs are written"
+                )
+        _set_columns(connection, rows)
+        if traces:
+            connection.execute(insert(Trace), traces)
+
+
+def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bool = False) -> None:
+    """Lock the runs; ValueError unless all are there, named once, and without an outcome when ``pending``."""
+    found: dict[str, str | None] = {}
+    for ids in portions(run_ids):
+        rows = connection.execute(
+            select(Run.id, Run.outcome).where(Run.id.in_(ids)).order_by(Run.id).with_for_update()
+        )
+        found.update((run_id, outcome) for run_id, outcome in rows)
+    if len(set(run_ids)) != len(run_ids):
+        raise ValueError("a run is named twice")
+    for run_id in run_ids:
+        if run_id not in found:
+            raise ValueError(f"no run {run_id}")
+        if pending and found[run_id] is not None:
+            raise ValueError(f"run {run_id} has its result already: {found[run_id]}")
+
+
+def _epochs_written(connection: Connection, run_ids: Sequence[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for ids in portions(run_ids):
+        query = select(Epoch.run_id, func.count()).where(Epoch.run_id.in_(ids)).group_by(Epoch.run_id)
+        counts.update((run_id, count) for run_id, count in connection.execute(query))
+    return counts
+
+
+def _update_runs(storage: Storage, run_ids: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    with storage.write() as connection:
+        _require_runs(connection, run_ids)
+        _set_columns(connection, rows)
+
+
+def _set_columns(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Set each row's columns on the run that its key ``of`` names; all rows have the same keys."""
+    if rows:
+        connection.execute(update(Run).where(Run.id == bindparam("of")), rows)
+
+
+def _insert_runs(connection: Connection, owner: str, runs: Sequence[NewRun]) -> None:
+    if runs:
+        connection.execute(insert(Run), [{"sweep_id": owner, **columns(run)} for run in runs])
