@@ -75,7 +75,7 @@ class _Models(Mapping[str, Builder]):
 
 
 MODELS: Mapping[str, Builder] = _Models()
-"""Name -> function of an image shape (C, H, W) and the number of classes; it draws from torch's global generator."""
+"""Name -> function of an image shape (C, H, W) and the number of classes, drawing from torch's generator."""
 
 
 def build(name: str, shape: Shape, classes: int, seed: int) -> nn.Sequential:

@@ -1,0 +1,117 @@
+"""The examples that a sweep's runs share, and how pixels become numbers."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from decaybench.data.dataset import Dataset
+from decaybench.data.splits import Splits
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """``images`` uint8 (N, C, H, W) and ``labels`` int64 (N,) on one device."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Examples":
+        return Examples(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class TaskData:
+    """What training reads: the splits' examples, and the training split's statistics.
+
+    ``mean`` and ``std`` are float64 (C,), of pixels scaled to [0, 1]; the deviation is the population's
+    (divided by n), and 1 where a channel is constant. ``signal`` is None unless it was drawn.
+    """
+
+    train: Examples
+    validation: Examples
+    signal: Examples | None
+    test: Examples
+    mean: Tensor
+    std: Tensor
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
+
+    def to(self, device: torch.device | str) -> "TaskData":
+        """The same data, every tensor on ``device``."""
+        return TaskData(
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            signal=None if self.signal is None else self.signal.to(device),
+            test=self.test.to(device),
+            mean=self.mean.to(device),
+            std=self.std.to(device),
+            classes=self.classes,
+        )
+
+
+def prepare(dataset: Dataset, splits: Splits) -> TaskData:
+    """Gather ``splits`` of ``dataset`` on the CPU, with the training split's mean and deviation per channel.
+
+    Raises ValueError if an example stands in more than one of the train, validation and signal splits, or
+    twice in one.
+    """
+    _check_disjoint(splits)
+
+    def source_train(index: Tensor) -> Examples:
+        return Examples(dataset.train_images[index], dataset.train_labels[index])
+
+    train = source_train(splits.train)
+    mean, std = _statistics(train.images)
+    return TaskData(
+        train=train,
+        validation=source_train(splits.validation),
+        signal=source_train(splits.signal) if len(splits.signal) else None,
+        test=Examples(dataset.test_images[splits.test], dataset.test_labels[splits.test]),
+        mean=mean,
+        std=std,
+        classes=dataset.classes,
+    )
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor, dtype: torch.dtype) -> Tensor:
+    """(x / 255 - mean) / std in ``dtype`` (float32 or float64), for uint8 ``images`` (..., C, H, W).
+
+    ``mean`` and ``std`` are (C,) on the images' device. Three elementwise IEEE operations, each rounded on
+    its own: a value's bits depend on nothing but its pixel, not on the batch, its size, its place in it, or
+    the device.
+    """
+    pixels = images.to(dtype)
+    # A tensor, because CUDA turns a division by a Python number into a product with its rounded reciprocal.
+    scaled = pixels / pixels.new_full((), 255.0)
+    return scaled.sub_(mean.to(dtype).view(-1, 1, 1)).div_(std.to(dtype).view(-1, 1, 1))
+
+
+def _check_disjoint(splits: Splits) -> None:
+    drawn = torch.cat([splits.train, splits.validation, splits.signal])
+    for name, index in (("train, validation and signal", drawn), ("test", splits.test)):
+        repeated = len(index) - len(torch.unique(index))
+        if repeated:
+            raise ValueError(f"splits must be disjoint, got {repeated} examples more than once in {name}")
+
+
+def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation per channel from exact integer sums, so that no order of summation enters."""
+    means, deviations = [], []
+    for channel in images.unbind(1):
+        counts: list[int] = torch.bincount(channel.reshape(-1), minlength=256).tolist()
+        n = sum(counts)
+        total = sum(value * count for value, count in enumerate(counts))
+        squares = sum(value * value * count for value, count in enumerate(counts))
+        means.append(total / (n * 255))
+        deviations.append(math.sqrt((n * squares - total * total) / (n * 255) ** 2) or 1.0)
+    return torch.tensor(means, dtype=torch.float64), torch.tensor(deviations, dtype=torch.float64)

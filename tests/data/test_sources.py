@@ -1,0 +1,165 @@
+"""Datasets: digits, folders, other packages, and what is wrong with a folder."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from decaybench.data import load_dataset, sources
+from decaybench.errors import UserError
+
+
+def refused(name, root):
+    with pytest.raises(UserError) as caught:
+        load_dataset(name, root)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_digits():
+    data = load_dataset("digits", None)
+    assert data.name == "digits" and data.classes == 10 and data.validation_size == 300
+    assert data.train_images.shape == (1497, 1, 8, 8) and data.test_images.shape == (300, 1, 8, 8)
+    assert set(data.train_images.unique().tolist()) == {round(v * 255 / 16) for v in range(17)}
+    assert 29 <= int(data.test_labels.bincount().min()) <= int(data.test_labels.bincount().max()) <= 31
+    assert data.sha256 == load_dataset("digits", None).sha256
+
+
+def test_digits_parts_hold_every_image_once():
+    from sklearn.datasets import load_digits
+
+    data = load_dataset("digits", None)
+    got = torch.cat([data.train_images, data.test_images]).flatten(1).tolist()
+    expected = np.rint(load_digits().images * 255 / 16).astype(int).reshape(1797, 64).tolist()
+    assert sorted(got) == sorted(expected)
+
+
+def test_a_folder(root):
+    data = load_dataset("tiny", root)
+    assert data.train_images.shape == (18, 1, 4, 4) and data.train_images.dtype == torch.uint8
+    assert data.train_labels.tolist() == [2, 0, 1] * 6  # numbered by sorted value
+    assert data.test_labels.tolist() == [1, 0]
+    assert data.classes == 3 and data.validation_size == 3
+
+
+@pytest.mark.parametrize("coloured", ["train", "test"])
+def test_channels_are_those_of_both_parts(write, root, coloured):
+    labels = [30, 10, 20]
+    write(root / "tiny" / f"{coloured}.parquet", labels, colour=True)
+    data = load_dataset("tiny", root)
+    assert data.train_images.shape[1] == data.test_images.shape[1] == 3
+    plain = data.test_images if coloured == "train" else data.train_images
+    assert torch.equal(plain[:, 0], plain[:, 2])
+
+
+def test_a_test_label_that_train_lacks(write, root):
+    write(root / "tiny" / "test.parquet", [20, 99])
+    assert refused("tiny", root) == (
+        f"{root}/tiny/test.parquet: column 'label' must have labels that train.parquet has, "
+        "got 99 in row 1 (from 0)"
+    )
+
+
+def test_sizes_that_differ_between_the_parts(write, root):
+    write(root / "tiny" / "test.parquet", [20, 10], size=(5, 4))
+    assert refused("tiny", root) == (
+        f"{root}/tiny/test.parquet: images must have the size of train.parquet's, 4x4, got 5x4"
+    )
+
+
+def test_a_single_class(write, root):
+    write(root / "tiny" / "train.parquet", [10, 10])
+    assert refused("tiny", root) == (
+        f"{root}/tiny/train.parquet: column 'label' must have at least 2 classes, got only 10"
+    )
+
+
+def test_no_root():
+    message = refused("mnist", None)
+    assert "'mnist'" in message and "--data" in message and "DECAYBENCH_DATA" in message
+
+
+@pytest.mark.parametrize("made", ["absent", "a file"])
+def test_a_root_that_is_no_folder(tmp_path, made):
+    if made == "a file":
+        (tmp_path / "nowhere").write_text("")
+    message = refused("mnist", tmp_path / "nowhere")
+    assert message == f"--data (or DECAYBENCH_DATA) must be an existing folder, got '{tmp_path}/nowhere'"
+
+
+def test_a_folder_that_is_missing_lists_those_there(root):
+    (root / "other").mkdir()
+    (root / "a file").write_text("")
+    message = refused("mnist", root)
+    assert message == f"task.data must be digits or a folder in {root} (there are other, tiny), got 'mnist'"
+
+
+def test_many_folders_are_cut_short(root):
+    for i in range(24):
+        (root / f"set{i:02}").mkdir()
+    assert "and 5 more" in refused("mnist", root)
+
+
+def test_an_empty_root(tmp_path):
+    assert "there are none" in refused("mnist", tmp_path)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_file_that_is_missing(root, part):
+    (root / "tiny" / f"{part}.parquet").unlink()
+    assert refused("tiny", root).startswith(f"{root}/tiny/{part}.parquet: must exist")
+
+
+def test_a_folder_in_place_of_a_file(root):
+    (root / "tiny" / "test.parquet").unlink()
+    (root / "tiny" / "test.parquet").mkdir()
+    assert refused("tiny", root).startswith(f"{root}/tiny/test.parquet: must be a readable file, got: ")
+
+
+@pytest.mark.parametrize("name", ["", "..", "../tiny", "/etc", "a/b", "tiny\n", "x" * 65, "a b", "."])
+def test_names_that_might_leave_the_root(root, name):
+    assert refused(name, root).startswith("task.data must match [A-Za-z0-9_-]{1,64}, got ")
+
+
+class Provided:
+    """An installed entry point, as importlib.metadata would hand it out."""
+
+    value = "package:function"
+
+    def __init__(self, made):
+        self.made = made
+
+    def load(self):
+        return lambda: self.made
+
+
+def provide(monkeypatch, made):
+    def entry_points(*, group, name):
+        return [Provided(made)] if (group, name) == ("decaybench.datasets", "theirs") else []
+
+    monkeypatch.setattr(sources, "entry_points", entry_points)
+
+
+def test_a_dataset_of_another_package(monkeypatch):
+    made = load_dataset("digits", None)
+    provide(monkeypatch, made)
+    assert load_dataset("theirs", None) is made
+
+
+def test_another_package_must_return_a_dataset(monkeypatch):
+    provide(monkeypatch, 7)
+    assert refused("theirs", None).endswith("theirs = package:function must return a Dataset, got int")
+
+
+@pytest.mark.skipif("DECAYBENCH_DATA" not in os.environ, reason="DECAYBENCH_DATA is unset: no real images")
+@pytest.mark.parametrize(
+    ("name", "train", "shape"), [("mnist", 60_000, (1, 28, 28)), ("cifar10", 50_000, (3, 32, 32))]
+)
+def test_real_images(name, train, shape):
+    root = Path(os.environ["DECAYBENCH_DATA"])
+    decoded = load_dataset(name, root)
+    assert decoded.train_images.shape == (train, *shape) and decoded.test_images.shape == (10_000, *shape)
+    assert decoded.classes == 10 and decoded.validation_size == round(train / 6)
+    assert decoded.sha256 == load_dataset(name, root).sha256

@@ -1,0 +1,103 @@
+"""The CNNs: shapes, parameter counts, an init drawn from the seed alone."""
+
+import pytest
+import torch
+
+from decaybench import models
+from decaybench.errors import UserError
+from decaybench.models import MODELS, build
+
+COUNTS = [
+    # conv 1, conv 2, hidden, output: weights and biases
+    ("small-cnn", (1, 8, 8), 10, (9 + 1) * 16 + (9 * 16 + 1) * 32 + (32 * 4 + 1) * 64 + 65 * 10),
+    ("small-cnn", (3, 32, 32), 10, (27 + 1) * 16 + (9 * 16 + 1) * 32 + (32 * 64 + 1) * 64 + 65 * 10),
+    ("lenet", (1, 28, 28), 10, (25 + 1) * 20 + (25 * 20 + 1) * 40 + (40 * 16 + 1) * 100 + 101 * 10),
+    ("lenet", (3, 32, 32), 7, (75 + 1) * 20 + (25 * 20 + 1) * 40 + (40 * 25 + 1) * 100 + 101 * 7),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "classes", "count"), COUNTS)
+def test_shapes_and_parameter_counts(name, shape, classes, count):
+    model = build(name, shape, classes, seed=0)
+    assert sum(p.numel() for p in model.parameters()) == count
+    assert model(torch.zeros(5, *shape)).shape == (5, classes)
+
+
+@pytest.mark.parametrize("name", ["small-cnn", "lenet"])
+def test_images_need_not_be_square_or_even(name):
+    assert build(name, (1, 17, 23), 3, seed=0)(torch.zeros(2, 1, 17, 23)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["small-cnn", "lenet"])
+def test_the_layers_are_those_a_stack_reads(name):
+    kinds = [type(layer).__name__ for layer in build(name, (1, 28, 28), 10, seed=0)]
+    half = ["Conv2d", "ReLU", "MaxPool2d"]
+    assert kinds == [*half, *half, "Flatten", "Linear", "ReLU", "Linear"]
+
+
+def parameters(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_init_comes_from_the_seed_alone():
+    torch.manual_seed(1)
+    first = parameters(build("small-cnn", (1, 8, 8), 10, seed=5))
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    assert torch.equal(parameters(build("small-cnn", (1, 8, 8), 10, seed=5)), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(parameters(build("small-cnn", (1, 8, 8), 10, seed=6)), first)
+
+
+def test_init_is_torchs_default():
+    layer = build("small-cnn", (1, 8, 8), 10, seed=0)[7]
+    bound = layer.in_features**-0.5
+    assert 0.98 * bound < layer.weight.abs().max() <= bound
+
+
+def test_a_model_is_built_on_the_cpu_whatever_the_default_device():
+    with torch.device("meta"):
+        assert next(build("small-cnn", (1, 8, 8), 10, seed=0).parameters()).device.type == "cpu"
+
+
+def test_an_unknown_model():
+    with pytest.raises(UserError) as caught:
+        build("x", (1, 8, 8), 10, seed=0)
+    assert str(caught.value) == "task.model must be one of lenet, small-cnn, got 'x'"
+
+
+@pytest.mark.parametrize(("name", "least"), [("small-cnn", 4), ("lenet", 16)])
+def test_images_that_are_too_small(name, least):
+    assert build(name, (1, least, least), 2, seed=0)(torch.zeros(1, 1, least, least)).shape == (1, 2)
+    with pytest.raises(UserError) as caught:
+        build(name, (1, least - 1, 30), 2, seed=0)
+    assert str(caught.value) == (
+        f"task.model '{name}' needs images of at least {least}x{least} pixels, got 30x{least - 1}"
+    )
+
+
+def test_models_are_listed():
+    assert list(MODELS) == ["lenet", "small-cnn"] and len(MODELS) == 2
+    assert "lenet" in MODELS and "x" not in MODELS
+
+
+def test_a_model_of_another_package(monkeypatch):
+    loads = []
+
+    class Linear:
+        def load(self):
+            loads.append(1)
+            return lambda shape, classes: torch.nn.Sequential(
+                torch.nn.Flatten(), torch.nn.Linear(shape[1] * shape[2], classes)
+            )
+
+    class Found(list):
+        names = frozenset({"linear"})
+
+    def entry_points(*, group, name="linear"):
+        assert group == "decaybench.models"
+        return Found([Linear()] if name == "linear" else [])
+
+    monkeypatch.setattr(models, "entry_points", entry_points)
+    assert list(MODELS) == ["lenet", "linear", "small-cnn"] and not loads
+    assert torch.equal(*(parameters(build("linear", (1, 8, 8), 10, seed=3)) for _ in range(2)))
