@@ -24,6 +24,7 @@ LAYER = {
     "report": 2,
     "api": 3,
     "cli": 4,
+    "__main__": 5,
 }
 # What a room may import beside itself. L0 rooms stand on errors and seeds alone; L1 rooms do not know each other.
 FOUNDATION = {"errors", "seeds"}

@@ -1,25 +1,24 @@
 """What every schedule is: a frozen dataclass whose body turns time, and what has been observed, into a scale.
 
-Adding a kind is writing one class and listing it in ``SCHEDULES``: the search space, the conformance tests, the bank
-and the torch adapter follow from its fields.
+Adding a kind is writing one class and listing it in ``SCHEDULES``: the search space, the conformance tests,
+the bank and the torch adapter follow from its fields.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, replace
-from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
 
-from decaybench.schedules.domain import Domain
 from decaybench.schedules.ranges import Range, convert
+from decaybench.schedules.validation import check_field
 
 __all__ = ["Clock", "Fixed", "Observation", "Param", "Range", "Reactive", "Schedule", "convert", "number"]
 
-# float | int | Tensor | Range, or a tuple of numbers for a list. Any to the type checker: a body computes with floats or
-# tensors alike, and a Range never reaches it (`require_resolved`).
+# float | int | Tensor | Range, or a tuple of numbers for a list. Any to the type checker: a body computes
+# with floats or tensors alike, and a Range never reaches it (`require_resolved`).
 Param: TypeAlias = Any
 
 
@@ -45,7 +44,7 @@ class Clock:
         return self.step / self.total_steps
 
     def tensors(self, device: torch.device) -> "Clock":
-        """The same time as float64 tensors, held at total_steps. Filled on the device, so nothing waits for a copy."""
+        """The same time as float64 tensors, held at total_steps; filled on the device: no waiting."""
         step, total = (
             n.to(device, torch.float64)
             if isinstance(n, Tensor)
@@ -56,7 +55,7 @@ class Clock:
 
 
 class Observation(NamedTuple):
-    """What a reactive schedule is shown: the unregularised loss, (k,), of an update or of an epoch (by ``when``)."""
+    """What a reactive schedule is shown: the unregularised loss (k,) of an update or epoch (``when``)."""
 
     loss: Tensor
 
@@ -72,10 +71,11 @@ def number(
 ) -> Any:
     """A numeric field: where its values are legal, what it is by default, and how it is searched.
 
-    ``domain`` is an interval such as "(0, 1]" or "int [0, inf)". ``default`` is a number, or the Range that is searched;
-    ``search`` gives a field with a plain default a Range as well. ``unit`` is the native unit (else the range's) and
-    ``range_unit`` the one that a range written without a unit is in (else the range's, else the native one). ``pad``
-    makes it a field that may hold a list, padded with this value when lists of several lengths are stacked.
+    ``domain`` is an interval such as "(0, 1]" or "int [0, inf)". ``default`` is a number, or the Range that
+    is searched; ``search`` gives a field with a plain default a Range as well. ``unit`` is the native unit
+    (else the range's) and ``range_unit`` the one that a range written without a unit is in (else the range's,
+    else the native one). ``pad`` makes it a field that may hold a list, padded with this value when lists of
+    several lengths are stacked.
     """
     searched = default if isinstance(default, Range) else search
     native = unit or (searched.native if searched else "1")
@@ -94,14 +94,16 @@ class Schedule:
     """A rule for the learning rate: scale = learning rate / base learning rate.
 
     The contract of both families: ``init(k, base_lr) -> state``, ``observe(state, observation) -> state`` and
-    ``scale(state, clock) -> (k,) float64``. States are NamedTuples of (k,) tensors. Every field that is a number may be
-    a (k,) tensor (a list (k, m)), so k schedules of one kind are one object; bodies broadcast and use torch.where.
-    Construction raises ValueError, naming class, field, rule and value, for anything outside a field's domain.
+    ``scale(state, clock) -> (k,) float64``. States are NamedTuples of (k,) tensors. Every field that is a
+    number may be a (k,) tensor (a list (k, m)), so k schedules of one kind are one object; bodies broadcast
+    and use torch.where. Construction raises ValueError, naming class, field, rule and value, for anything
+    outside a field's domain.
     """
 
     kind: ClassVar[str]
     family: ClassVar[Literal["fixed", "reactive"]]
     learning_rate: ClassVar[Range | None] = None  # the kind's own search range for the base learning rate
+    _options: ClassVar[dict[str, tuple[Any, ...]]] = {}
 
     _: KW_ONLY
     warmup: Param = number("[0, inf)", 0, unit="update", range_unit="run")  # updates, rounded to whole ones
@@ -112,55 +114,19 @@ class Schedule:
         super().__init_subclass__()
         if "kind" not in cls.__dict__:
             cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        hints = get_type_hints(cls).items()
+        literals = {name: get_args(hint) for name, hint in hints if get_origin(hint) is Literal}
+        cls._options = {**{name: (False, True) for name, hint in hints if hint is bool}, **literals}
 
     def __post_init__(self) -> None:
-        legal = self.options()
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if isinstance(value, Range):
-                self._check_range(spec, value)
-            elif spec.name in legal:
-                if not _among(value, legal[spec.name]):
-                    self._refuse(spec.name, f"one of {', '.join(map(repr, legal[spec.name]))}", value)
-            else:
-                if isinstance(value, list):
-                    object.__setattr__(self, spec.name, value := tuple(value))
-                self._check_number(spec, value)
-
-    def _check_number(self, spec: "Field[Any]", value: Any) -> None:
-        domain, pad = _domain(spec), spec.metadata.get("pad")
-        if isinstance(value, tuple) and pad is not None:
-            if not value:
-                self._refuse(spec.name, f"a list of numbers {domain}", value)
-            for entry in value:
-                self._check_number(spec, None if isinstance(entry, tuple) else entry)
-            return
-        inside = value[value != pad] if isinstance(value, Tensor) and pad is not None else value
-        if not domain.holds(inside):
-            self._refuse(spec.name, str(domain), value)
-
-    def _check_range(self, spec: "Field[Any]", value: Range) -> None:
-        try:
-            value.check()
-        except ValueError as error:
-            raise ValueError(f"{type(self).__name__}.{spec.name}: {error}") from None
-        if spec.name in (legal := self.options()):
-            for choice in value.choices if value.choices is not None else (value,):
-                if not _among(choice, legal[spec.name]):
-                    self._refuse(spec.name, f"one of {', '.join(map(repr, legal[spec.name]))}", choice)
-            return
-        # The ends may be in other units than the domain, but such domains start at 0 and have no end: units change nothing.
-        domain = _domain(spec)
-        ends = value.choices if value.choices is not None else (value.low, value.high)
-        for end in (*ends, *((0,) if value.zero_or else ())):
-            if not domain.holds(end) and not (domain.whole and value.unit != value.native):
-                self._refuse(spec.name, str(domain), end)
-        if domain.whole and value.choices is None and not value.int:
-            self._refuse(spec.name, str(domain), f"the range {value.low} to {value.high} without int")
-
-    def _refuse(self, name: str, rule: str, value: Any) -> None:
-        shown = " ".join(str(value).split()) if not isinstance(value, str) or " " in value else repr(value)
-        raise ValueError(f"{type(self).__name__}.{name} must be {rule}, got {shown}")
+            if isinstance(value, list):
+                value = tuple(value)
+            elif isinstance(value, Tensor):
+                value = value.to(torch.float64)
+            object.__setattr__(self, spec.name, value)
+            check_field(type(self).__name__, spec, value, self._options.get(spec.name))
 
     @classmethod
     def _spec(cls, name: str) -> "Field[Any]":
@@ -178,7 +144,7 @@ class Schedule:
     @classmethod
     def options(cls) -> dict[str, tuple[Any, ...]]:
         """The fields that are not numbers (annotated bool or Literal), with their legal values."""
-        return dict(_options(cls))
+        return dict(cls._options)
 
     @classmethod
     def native_unit(cls, name: str, options: Mapping[str, Any]) -> str:
@@ -197,7 +163,7 @@ class Schedule:
 
     @classmethod
     def range_of(cls, name: str, *, epochs: int, options: Mapping[str, Any] | None = None) -> Range | None:
-        """What is searched for field ``name`` by default in a run of ``epochs``; None if it is not searched."""
+        """What is searched for field ``name`` by default in a run of ``epochs``; None: it is not."""
         spec = cls._spec(name)
         searched = spec.default if isinstance(spec.default, Range) else spec.metadata.get("search")
         return None if searched is None else replace(searched, native=cls.native_unit(name, options or {}))
@@ -244,7 +210,7 @@ class FixedState(NamedTuple):
 
 @dataclass(frozen=True)
 class Fixed(Schedule):
-    """Time alone: a kind writes ``at(clock)``. A warmup of W updates goes before: then s(t - W) over T - W updates."""
+    """Time alone: a kind writes ``at(clock)``. Warmup of W updates goes before, then s(t - W) over T - W."""
 
     family = "fixed"
 
@@ -271,13 +237,13 @@ class Fixed(Schedule):
 
 @dataclass(frozen=True)
 class Reactive(Schedule):
-    """Time and the run's own training: a kind writes ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies."""
+    """Time and the training: a kind has ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies."""
 
     family = "reactive"
 
     @property
     def when(self) -> Literal["update", "epoch"]:
-        """``update``: shown update t's loss before its step, so it sets update t's rate. ``epoch``: shown epoch e's at its end."""
+        """``update``: shown update t's loss before its step, so it sets its rate; ``epoch``: at its end."""
         return "epoch" if getattr(self, "signal", "batch") in ("epoch", "held_out") else "update"
 
     @property
@@ -293,24 +259,3 @@ class Reactive(Schedule):
         now = clock.tensors(state[0].device)
         scale = self.at(state, now)
         return self._ramp(now.step)[1] * scale if self._warms_up else scale
-
-
-@cache
-def _options(cls: type[Schedule]) -> Mapping[str, tuple[Any, ...]]:
-    hints = get_type_hints(cls)
-    found = {}
-    for name in cls.parameters():
-        if hints[name] is bool:
-            found[name] = (False, True)
-        elif get_origin(hints[name]) is Literal:
-            found[name] = get_args(hints[name])
-    return found
-
-
-def _among(value: Any, legal: tuple[Any, ...]) -> bool:
-    """Membership that tells 1 from True."""
-    return any(type(value) is type(option) and value == option for option in legal)
-
-
-def _domain(spec: "Field[Any]") -> Domain:
-    return Domain.parse(spec.metadata.get("domain", "(-inf, inf)"))

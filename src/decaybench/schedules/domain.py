@@ -7,7 +7,6 @@ from functools import cache
 from numbers import Real
 from typing import Any
 
-import torch
 from torch import Tensor
 
 _NOTATION = re.compile(r"(int )?([\[(])([^,]+), ([^,]+)([\])])")
@@ -15,7 +14,7 @@ _NOTATION = re.compile(r"(int )?([\[(])([^,]+), ([^,]+)([\])])")
 
 @dataclass(frozen=True)
 class Domain:
-    """An interval in the notation of mathematics: "(0, 1]", "[0, inf)"; "int [0, inf)" holds whole numbers only."""
+    """An interval as mathematics writes it: "(0, 1]"; "int [0, inf)" holds whole numbers only."""
 
     notation: str
     low: float
@@ -38,18 +37,14 @@ class Domain:
         return f"a whole number in {self.notation[4:]}" if self.whole else f"in {self.notation}"
 
     def holds(self, value: Any) -> bool:
-        """Whether a number, or every element of a tensor, is in the domain. Wrong types, NaN and infinity are not."""
+        """Whether a number, or all of a tensor, is in the domain. Wrong types, NaN and infinity are not."""
         if isinstance(value, Tensor):
-            numbers = value.to(torch.float64)
-            above = numbers > self.low if self.open_low else numbers >= self.low
-            below = numbers < self.high if self.open_high else numbers <= self.high
-            inside = above & below & torch.isfinite(numbers)
-            return bool((inside & (numbers == numbers.floor())).all() if self.whole else inside.all())
+            return all(map(self.holds, value.flatten().tolist()))
         if isinstance(value, bool) or not isinstance(value, Real):
             return False
         try:
             number = float(value)
-        except OverflowError:
+        except OverflowError:  # an int beyond float64
             return False
         above = number > self.low if self.open_low else number >= self.low
         below = number < self.high if self.open_high else number <= self.high

@@ -1,4 +1,4 @@
-"""What is searched: ranges that mean the same at any length of run, and the units they are converted between."""
+"""What is searched: ranges that mean the same at any length of run, and the units they are in."""
 
 import builtins
 import math
@@ -12,11 +12,12 @@ UNITS = ("1", *TIME_UNITS, *RATE_UNITS)
 
 
 def convert(value: float, unit: str, native: str, *, total_steps: int, steps_per_epoch: int) -> float:
-    """``value`` of ``unit`` in units of ``native``: times among update, epoch and run, rates among 1/update, 1/epoch and 1/run.
+    """``value`` of ``unit`` in units of ``native``.
 
-    A time within rounding error of a whole number becomes that number, so that 0.07 of a run of 100 epochs is epoch 7
-    and not the first epoch after 7.000000000000001. Raises ValueError for an unknown unit and for a time where a rate
-    or a plain number belongs (or the other way round).
+    Times are converted among update, epoch and run, rates among 1/update, 1/epoch and 1/run. A time within
+    rounding error of a whole number becomes that number, so that 0.07 of a run of 100 epochs is epoch 7 and
+    not the first epoch after 7.000000000000001. Raises ValueError for an unknown unit and for a time where a
+    rate or a plain number belongs (or the other way round).
     """
     for name in (unit, native):
         if name not in UNITS:
@@ -37,10 +38,10 @@ def convert(value: float, unit: str, native: str, *, total_steps: int, steps_per
 class Range:
     """What is searched for one parameter, in units that stretch with the run.
 
-    ``low`` to ``high`` (uniform, or log-uniform with ``log``; whole numbers with ``int``), or one of ``choices``.
-    ``zero_or``: half of the unit interval means exactly 0, the rest the range. ``count=(1, 3)``: a list of 1 to 3
-    sorted draws. ``unit`` is what low, high and choices are in, ``native`` what the schedule holds; ``at_least`` is a
-    lower bound in native units.
+    ``low`` to ``high`` (uniform, or log-uniform with ``log``; whole numbers with ``int``), or one of
+    ``choices``. ``zero_or``: half of the unit interval means exactly 0, the rest the range. ``count=(1, 3)``:
+    a list of 1 to 3 sorted draws. ``unit`` is what low, high and choices are in, ``native`` what the schedule
+    holds; ``at_least`` is a lower bound in native units.
     """
 
     low: float = 0.0
@@ -56,11 +57,11 @@ class Range:
 
     @property
     def dims(self) -> builtins.int:
-        """How many coordinates of the unit cube a draw consumes: 1, or for a list 1 (its length) + its greatest length."""
+        """The coordinates of the unit cube that a draw consumes: 1; a list 1 + its greatest length."""
         return 1 if self.count is None else 1 + self.count[1]
 
     def at(self, u: Sequence[float]) -> Any:
-        """The value, in range units, at the point ``u`` in [0, 1)^dims: a number, a choice, or a sorted tuple for a list."""
+        """The value, in range units, at ``u`` in [0, 1)^dims: a number, a choice or a sorted tuple."""
         if len(u) != self.dims:
             raise ValueError(f"a point of this range has {self.dims} coordinates, got {len(u)}")
         if any(not 0.0 <= x < 1.0 for x in u):
@@ -82,8 +83,8 @@ class Range:
             return _whole(builtins.int(self.low), builtins.int(self.high), u)
         if self.int:  # each whole number n owns [n, n + 1) of the logarithmic axis
             top = math.log(self.high + 1)
-            value = math.floor(math.exp(math.log(self.low) + u * (top - math.log(self.low))))
-            return builtins.int(min(max(value, self.low), self.high))
+            owner = math.floor(math.exp(math.log(self.low) + u * (top - math.log(self.low))))
+            return builtins.int(min(max(owner, self.low), self.high))
         if self.log:
             value = math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
         else:
@@ -91,7 +92,7 @@ class Range:
         return min(max(value, float(self.low)), float(self.high))
 
     def to_native(self, value: Any, *, total_steps: builtins.int, steps_per_epoch: builtins.int) -> Any:
-        """``value`` (range units) in native units, element by element for a list; whole numbers stay whole."""
+        """``value`` (range units) in native units, a list element by element; whole numbers stay whole."""
         if isinstance(value, (tuple, list)):
             return tuple(
                 self.to_native(v, total_steps=total_steps, steps_per_epoch=steps_per_epoch) for v in value

@@ -1,0 +1,92 @@
+"""Any schedule as the scheduler of a torch optimizer."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from decaybench.schedules.bank import Bank, BankState
+from decaybench.schedules.base import Reactive, Schedule
+
+
+class TorchScheduler:
+    """Drives an optimizer's learning rates: each group's own (as constructed: its base) times the scale.
+
+    Per update: ``loss.backward(); sched.observe(loss); optimizer.step(); sched.step()``. An update rule sets
+    this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at its end;
+    a fixed schedule needs no ``observe``. Rules that know absolute learning rates go by the first group's.
+    Raises ValueError as Bank does.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int
+    ) -> None:
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
+        self._total_steps, self._steps_per_epoch = total_steps, steps_per_epoch
+        self._bank = self._make_bank()
+        self._state: BankState = self._bank.init()
+        self._step = 0
+        self._apply()
+
+    def _make_bank(self) -> Bank:
+        first = torch.tensor(self.base_lrs[:1], dtype=torch.float64)
+        return Bank([self.schedule], first, self._total_steps, self._steps_per_epoch)
+
+    def observe(self, loss: float | Tensor) -> None:
+        """Show the rule a loss (one number), and set the learning rates that follow from it."""
+        if not isinstance(self.schedule, Reactive):
+            return
+        value = loss.detach() if isinstance(loss, Tensor) else loss
+        seen = torch.tensor([float(value)], dtype=torch.float64)
+        if self.schedule.when == "update":
+            self._state = self._bank.observe_update(self._state, seen)
+        else:
+            self._state = self._bank.observe_epoch(self._state, seen, seen)
+        self._apply()
+
+    def step(self, t: int | None = None) -> None:
+        """Count one update, or take a counter ``t`` handed in; the learning rates are then step t's."""
+        step = self._step + 1 if t is None else t
+        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+            raise ValueError(f"step must be a whole number of updates from 0, got {step!r}")
+        self._step = step
+        self._apply()
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of each parameter group."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on exactly from here, with an equal schedule."""
+        return {
+            "step": self._step,
+            "base_lrs": list(self.base_lrs),
+            "state": [[tensor.clone() for tensor in group] for group in self._state],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from ``state_dict``. Raises ValueError if it belongs to other parameter groups."""
+        if len(state_dict["base_lrs"]) != len(self.optimizer.param_groups):
+            raise ValueError(
+                f"base_lrs must be one per parameter group ({len(self.optimizer.param_groups)}), "
+                f"got {len(state_dict['base_lrs'])}"
+            )
+        self.base_lrs = list(state_dict["base_lrs"])
+        self._bank = self._make_bank()
+        self._state = tuple(
+            type(group)(*(tensor.clone() for tensor in saved))
+            for group, saved in zip(self._bank.init(), state_dict["state"], strict=True)
+        )
+        self._step = state_dict["step"]
+        self._apply()
+
+    def _apply(self) -> None:
+        scale = self._bank.scale(self._state, self._step).item()
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(base * scale)
+            else:
+                group["lr"] = base * scale

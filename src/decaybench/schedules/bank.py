@@ -1,0 +1,140 @@
+"""K schedules of any kinds as one (K,) tensor: grouped by kind, each group one object with tensor fields."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from decaybench.schedules.base import Clock, Fixed, Observation, Reactive, Schedule
+
+# torch.pow gives other bits in the scalar tail of a vector than in its body. A group is padded to whole
+# vectors (16 x float64 covers AVX-512's unrolled loop), so that a run's bits depend neither on K nor on where
+# it stands.
+LANES = 16
+
+BankState = tuple[Any, ...]
+
+
+class _Group(NamedTuple):
+    schedule: Schedule
+    runs: Tensor  # the runs in it, padded with its first one
+    size: int
+
+
+def stack(schedules: Sequence[Schedule], device: torch.device | str = "cpu") -> Schedule:
+    """Resolved schedules of one kind and equal options as one with float64 tensor fields: (k,), lists (k, m).
+
+    Lists are padded to the longest one with the value that their field declares; a number in the place of a
+    list stands for each of its entries.
+    """
+    kind = type(schedules[0])
+    pads = {spec.name: spec.metadata["pad"] for spec in fields(kind) if spec.metadata.get("pad") is not None}
+    lengths = (len(v) for name in pads for s in schedules if isinstance(v := getattr(s, name), tuple))
+    longest = max(lengths, default=1)
+    values: dict[str, Any] = {}
+    for name in kind.parameters():
+        column = [getattr(schedule, name) for schedule in schedules]
+        if name in kind.options():
+            values[name] = column[0]
+        elif name == "warmup" and not any(column):
+            values[name] = 0
+        else:
+            if name in pads:
+                column = [_padded(value, longest, pads[name]) for value in column]
+            values[name] = torch.tensor(column, dtype=torch.float64, device=device)
+    return kind(**values)
+
+
+def _padded(value: Any, length: int, pad: float) -> list[float]:
+    return [*value, *[pad] * (length - len(value))] if isinstance(value, tuple) else [value] * length
+
+
+class Bank:
+    """K mixed, resolved schedules over base learning rates ``base_lr`` (K,) float64, on its device.
+
+    ``init() -> state``; ``observe_update`` and ``observe_epoch`` feed the update and the epoch rules;
+    ``scale(state, step)`` is (K,) float64. Nothing here waits for the device. Raises ValueError for an
+    unresolved schedule, for fields that are tensors (a bank makes them itself), and where shapes or sizes do
+    not fit.
+    """
+
+    def __init__(
+        self, schedules: Sequence[Schedule], base_lr: Tensor, total_steps: int, steps_per_epoch: int
+    ) -> None:
+        if not schedules:
+            raise ValueError("a bank needs at least one schedule")
+        if base_lr.shape != (len(schedules),):
+            raise ValueError(f"base_lr must be ({len(schedules)},), got {tuple(base_lr.shape)}")
+        for name, size in (("total_steps", total_steps), ("steps_per_epoch", steps_per_epoch)):
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
+        self.total_steps = total_steps
+        self.steps_per_epoch = steps_per_epoch
+        self._base_lr = base_lr.to(torch.float64)
+        members: dict[tuple[Any, ...], list[int]] = {}
+        for i, schedule in enumerate(schedules):
+            schedule.require_resolved()
+            if any(isinstance(getattr(schedule, name), Tensor) for name in schedule.parameters()):
+                raise ValueError(
+                    f"{type(schedule).__name__} has tensor fields: a bank takes one schedule a run"
+                )
+            chosen = tuple(getattr(schedule, name) for name in schedule.options())
+            members.setdefault((type(schedule), *chosen), []).append(i)
+        device = base_lr.device
+        self._groups = []
+        for runs in members.values():
+            padded = [*runs, *[runs[0]] * (-len(runs) % LANES)]
+            together = stack([schedules[i] for i in padded], device)
+            self._groups.append(_Group(together, torch.tensor(padded, device=device), len(runs)))
+        order = torch.tensor([i for runs in members.values() for i in runs])
+        self._place = torch.argsort(order).to(device)
+
+    def init(self) -> BankState:
+        """The state before anything is observed: one NamedTuple of tensors a group."""
+        return tuple(g.schedule.init(len(g.runs), self._base_lr[g.runs]) for g in self._groups)
+
+    def observe_update(self, state: BankState, loss: Tensor) -> BankState:
+        """The state once the loss (K,) of this update is known, before its step; epoch rules keep theirs."""
+        return tuple(
+            g.schedule.observe(s, Observation(loss[g.runs].to(torch.float64)))
+            if isinstance(g.schedule, Reactive) and g.schedule.when == "update"
+            else s
+            for g, s in zip(self._groups, state, strict=True)
+        )
+
+    def observe_epoch(self, state: BankState, train_loss: Tensor, held_out_loss: Tensor | None) -> BankState:
+        """The state once an epoch's losses (K,) are known, at its end; update rules keep theirs.
+
+        Raises ValueError if a rule has signal "held_out" and ``held_out_loss`` is None.
+        """
+        return tuple(
+            g.schedule.observe(s, Observation(self._heard(g.schedule, train_loss, held_out_loss)[g.runs]))
+            if isinstance(g.schedule, Reactive) and g.schedule.when == "epoch"
+            else s
+            for g, s in zip(self._groups, state, strict=True)
+        )
+
+    @staticmethod
+    def _heard(rule: Reactive, train_loss: Tensor, held_out_loss: Tensor | None) -> Tensor:
+        loss = held_out_loss if rule.held_out else train_loss
+        if loss is None:
+            raise ValueError(f"{type(rule).__name__}.signal is 'held_out', but no held-out loss was given")
+        return loss.to(torch.float64)
+
+    def scale(self, state: BankState, step: int | Tensor) -> Tensor:
+        """Learning rate / base learning rate (K,) at ``step`` updates made: an int, or a () tensor there."""
+        clock = Clock(step, self.steps_per_epoch, self.total_steps).tensors(self._base_lr.device)
+        parts = [g.schedule.scale(s, clock)[: g.size] for g, s in zip(self._groups, state, strict=True)]
+        return torch.cat(parts)[self._place]
+
+
+def fixed_scales(schedule: Fixed, total_steps: int, steps_per_epoch: int) -> Tensor:
+    """A fixed schedule's scales at steps 0 to total_steps - 1, many at a time, with a Bank's bits."""
+    size = min(1024, total_steps + -total_steps % LANES)
+    wide = stack([schedule] * size)
+    state = wide.init(size, torch.ones(size, dtype=torch.float64))
+    steps = torch.arange(total_steps + -total_steps % size, dtype=torch.float64)
+    parts = [wide.scale(state, Clock(block, steps_per_epoch, total_steps)) for block in steps.view(-1, size)]
+    return torch.cat(parts)[:total_steps]

@@ -1,0 +1,88 @@
+"""Reduce on plateau, as torch and as Keras do it: an epoch apart, and their cooldowns count differently."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive, number
+
+TORCH_EPS = 1e-8  # torch leaves a learning rate alone that would change by no more than this
+
+
+class PlateauState(NamedTuple):
+    """Per run: base learning rate, scale, best loss, epochs since it improved, epochs of cooldown left."""
+
+    base_lr: Tensor
+    current: Tensor
+    best: Tensor
+    bad: Tensor
+    cooling: Tensor
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau(Reactive):
+    """scale = scale * factor, not below min_scale, after ``patience`` epochs without improvement.
+
+    ``convention="torch"`` cuts when more than ``patience`` epochs were bad and by default asks for L < best *
+    (1 - threshold); ``"keras"`` cuts when ``patience`` were and by default asks for L < best - threshold.
+    ``threshold_mode`` ("rel" or "abs") overrides that default. ``patience`` and ``cooldown`` are in epochs;
+    ``min_scale`` is min_lr / base lr. ``signal`` is the epoch's mean training loss or the signal split's
+    (held_out).
+
+    Source: torch.optim.lr_scheduler.ReduceLROnPlateau (mode min); keras.callbacks.ReduceLROnPlateau.
+    """
+
+    factor: Param = number("(0, 1)", Range(0.1, 0.7))
+    patience: Param = number("int [0, inf)", Range(1, 3, int=True, unit="epoch", native="epoch"))
+    threshold: Param = number("[0, inf)", 1e-4)
+    threshold_mode: Literal[None, "rel", "abs"] = None
+    cooldown: Param = number("int [0, inf)", Range(0, 3, int=True, unit="epoch", native="epoch"))
+    min_scale: Param = number("[0, 1]", 0.0)
+    convention: Literal["torch", "keras"] = "torch"
+    signal: Literal["epoch", "held_out"] = "epoch"
+
+    @classmethod
+    def range_of(cls, name: str, *, epochs: int, options: Mapping[str, Any] | None = None) -> Range | None:
+        searched = super().range_of(name, epochs=epochs, options=options)
+        if name == "patience" and searched is not None:
+            return replace(searched, high=max(3, epochs // 5))  # 20% of the epochs
+        return searched
+
+    def init(self, k: int, base_lr: Tensor) -> PlateauState:
+        self.require_resolved()
+        base = base_lr.to(torch.float64).expand(k)
+        zero = torch.zeros_like(base)
+        return PlateauState(base, zero + 1.0, zero + torch.inf, zero, zero)
+
+    def observe(self, state: PlateauState, observation: Observation) -> PlateauState:
+        loss = observation.loss.to(torch.float64)
+        mode = self.threshold_mode or {"torch": "rel", "keras": "abs"}[self.convention]
+        better = loss < (
+            state.best * (1.0 - self.threshold) if mode == "rel" else state.best - self.threshold
+        )
+        best = torch.where(better, loss, state.best)
+        lower = torch.clamp(state.current * self.factor, min=self.min_scale)
+        resting = state.cooling > 0
+        cooling = torch.where(resting, state.cooling - 1.0, state.cooling)
+        bad = torch.where(better, 0.0, state.bad + 1.0)
+        if self.convention == "torch":
+            bad = torch.where(resting, 0.0, bad)
+            cut = bad > self.patience
+            moves = cut & (state.base_lr * (state.current - lower) > TORCH_EPS)
+        else:  # the epoch that ends a cooldown counts already
+            bad = torch.where(resting, torch.where(better | (cooling > 0), 0.0, 1.0), bad)
+            cut = ~better & (cooling <= 0) & (bad >= self.patience) & (state.current > self.min_scale)
+            moves = cut
+        return PlateauState(
+            state.base_lr,
+            torch.where(moves, lower, state.current),
+            best,
+            torch.where(cut, 0.0, bad),
+            torch.where(cut, self.cooldown, cooling),
+        )
+
+    def at(self, state: PlateauState, clock: Clock) -> Tensor:
+        return state.current

@@ -1,0 +1,68 @@
+"""Whether a field's value is legal: in its domain, one of an option's values, or a range within these."""
+
+from dataclasses import Field
+from typing import Any, NoReturn
+
+from torch import Tensor
+
+from decaybench.schedules.domain import Domain
+from decaybench.schedules.ranges import Range
+
+Spec = Field[Any]
+
+
+def check_field(owner: str, spec: Spec, value: Any, options: tuple[Any, ...] | None) -> None:
+    """Raise ValueError naming class, field, rule and value unless it is legal. A number has no options."""
+    if isinstance(value, Range):
+        _check_range(owner, spec, value, options)
+    elif options is not None:
+        _check_option(owner, spec, value, options)
+    else:
+        _check_number(owner, spec, value)
+
+
+def refuse(owner: str, name: str, rule: str, value: Any) -> NoReturn:
+    """Raise the ValueError for a value that breaks a field's rule."""
+    shown = repr(value) if isinstance(value, str) else " ".join(str(value).split())
+    raise ValueError(f"{owner}.{name} must be {rule}, got {shown}")
+
+
+def _check_option(owner: str, spec: Spec, value: Any, options: tuple[Any, ...]) -> None:
+    if not any(type(value) is type(option) and value == option for option in options):  # 1 is not True
+        refuse(owner, spec.name, f"one of {', '.join(map(repr, options))}", value)
+
+
+def _check_number(owner: str, spec: Spec, value: Any) -> None:
+    domain, pad = _domain(spec), spec.metadata.get("pad")
+    if pad is None:
+        entries = [value]
+    elif isinstance(value, Tensor):  # stacked lists: the padding is outside the domain on purpose
+        entries = [value[value != pad]]
+    else:
+        entries = list(value) if isinstance(value, tuple) else [value]
+    if not entries or not all(domain.holds(entry) for entry in entries):
+        refuse(owner, spec.name, str(domain), value)
+
+
+def _check_range(owner: str, spec: Spec, value: Range, options: tuple[Any, ...] | None) -> None:
+    try:
+        value.check()
+    except ValueError as error:
+        raise ValueError(f"{owner}.{spec.name}: {error}") from None
+    if options is not None:
+        for choice in value.choices if value.choices is not None else (value,):
+            _check_option(owner, spec, choice, options)
+        return
+    domain = _domain(spec)
+    if domain.whole and value.choices is None and not value.int:
+        refuse(owner, spec.name, str(domain), f"{value.low} to {value.high} without int")
+    # The ends may be in other units than the domain. Where a parameter has units its domain is all that lies
+    # above 0, so they do not matter.
+    ends = value.choices if value.choices is not None else (value.low, value.high)
+    for end in (*ends, 0) if value.zero_or else ends:
+        if not domain.holds(end):
+            refuse(owner, spec.name, str(domain), end)
+
+
+def _domain(spec: Spec) -> Domain:
+    return Domain.parse(spec.metadata.get("domain", "(-inf, inf)"))
