@@ -1,4 +1,6 @@
-"""The tasks: ``python3 -m nox`` lints, checks types and tests; ``python3 -m nox -s NAME`` runs one; ``nox -l`` lists them."""
+"""The tasks: ``python3 -m nox`` lints, checks types and tests; ``python3 -m nox -s NAME`` runs one; ``nox -l`` lists
+them.
+"""
 
 import os
 from pathlib import Path

@@ -22,9 +22,7 @@ class KerasSGD(torch.optim.Optimizer):
     """Keras' SGD: v = m v - lr g; w += v (Nesterov: w += m v - lr g)."""
 
     def __init__(self, params, lr, momentum, nesterov, weight_decay):
-        super().__init__(
-            params, {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
-        )
+        super().__init__(params, {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self):

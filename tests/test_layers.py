@@ -35,7 +35,13 @@ L1_USES = {
     "store": set(),
     "compare": set(),
 }
-ONLY_IN = {"optuna": {"search"}, "sqlalchemy": {"store", "search"}, "matplotlib": {"report"}, "typer": {"cli"}, "rich": {"cli"}}
+ONLY_IN = {
+    "optuna": {"search"},
+    "sqlalchemy": {"store", "search"},
+    "matplotlib": {"report"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
 
 
 def imports(path: Path) -> set[str]:

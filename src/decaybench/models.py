@@ -96,6 +96,4 @@ def build(name: str, shape: Shape, classes: int, seed: int) -> nn.Sequential:
 def _require(name: str, shape: Shape, least: int) -> None:
     _, height, width = shape
     if min(height, width) < least:
-        raise UserError(
-            f"task.model {name!r} needs images of at least {least}x{least} pixels, got {width}x{height}"
-        )
+        raise UserError(f"task.model {name!r} needs images of at least {least}x{least} pixels, got {width}x{height}")

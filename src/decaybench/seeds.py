@@ -8,7 +8,8 @@ import torch
 def derive(seed: int, *path: int | str) -> int:
     """A 53-bit seed (exact in JSON) that is a pure function of ``seed`` and the names on its ``path``.
 
-    SHA-256 over the joined text keeps streams apart: ``derive(0, "confirm", 1)`` shares nothing with ``derive(0, "search", 1)``.
+    SHA-256 over the joined text keeps streams apart: ``derive(0, "confirm", 1)`` shares nothing with ``derive(0,
+    "search", 1)``.
     """
     text = "/".join([str(seed), *(f"{type(part).__name__}:{part}" for part in path)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 11

@@ -80,9 +80,7 @@ def test_grey_among_colour_is_three_equal_channels(order):
 
 
 def test_jpeg_is_what_pillow_decodes():
-    content = encoded(
-        Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)), format="JPEG"
-    )
+    content = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)), format="JPEG")
     expected = np.asarray(Image.open(io.BytesIO(content))).transpose(2, 0, 1)
     np.testing.assert_array_equal(read_images(content)[0], expected)
 
@@ -164,14 +162,10 @@ def test_float_images_are_refused():
     assert "got mode F" in refused_image(encoded(Image.new("F", (4, 3)), format="TIFF"))
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"not an image", encoded(grey())[:50]], ids=["empty", "text", "truncated"]
-)
+@pytest.mark.parametrize("content", [b"", b"not an image", encoded(grey())[:50]], ids=["empty", "text", "truncated"])
 def test_an_image_that_cannot_be_decoded(content):
     message = refused_image(content)
-    assert message.startswith(
-        "folder/train.parquet: column 'image', row 1 (from 0): must be an image that Pillow"
-    )
+    assert message.startswith("folder/train.parquet: column 'image', row 1 (from 0): must be an image that Pillow")
     assert "0x" not in message  # no memory addresses
 
 
@@ -187,8 +181,7 @@ def test_null_cell():
 def test_differing_sizes():
     message = refused_image(grey(size=(5, 3)))
     assert message == (
-        "folder/train.parquet: column 'image', row 1 (from 0): "
-        "all images must have row 0's size, 4x3, got 5x3"
+        "folder/train.parquet: column 'image', row 1 (from 0): all images must have row 0's size, 4x3, got 5x3"
     )
 
 
@@ -252,10 +245,7 @@ def test_small_integer_labels():
 def test_no_image_column():
     stored = pa.array([b"x"], pa.binary())
     message = refused(parquet(image=stored, label=[0]))
-    assert (
-        "must have exactly one column of {bytes, path} structs, got none (its columns: 'image', 'label')"
-        in message
-    )
+    assert "must have exactly one column of {bytes, path} structs, got none (its columns: 'image', 'label')" in message
 
 
 def test_several_image_columns():
@@ -269,9 +259,7 @@ def test_many_columns_are_cut_short():
 
 
 def test_column_names_are_unique():
-    table = pa.Table.from_arrays(
-        [cells(grey()), pa.array([0]), pa.array([1])], names=["image", "label", "label"]
-    )
+    table = pa.Table.from_arrays([cells(grey()), pa.array([0]), pa.array([1])], names=["image", "label", "label"])
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     assert "column names must be unique, got 'label' 2 times" in refused(buffer.getvalue())

@@ -57,8 +57,7 @@ def test_channels_are_those_of_both_parts(write, root, coloured):
 def test_a_test_label_that_train_lacks(write, root):
     write(root / "tiny" / "test.parquet", [20, 99])
     assert refused("tiny", root) == (
-        f"{root}/tiny/test.parquet: column 'label' must have labels that train.parquet has, "
-        "got 99 in row 1 (from 0)"
+        f"{root}/tiny/test.parquet: column 'label' must have labels that train.parquet has, got 99 in row 1 (from 0)"
     )
 
 
@@ -154,9 +153,7 @@ def test_another_package_must_return_a_dataset(monkeypatch):
 
 
 @pytest.mark.skipif("DECAYBENCH_DATA" not in os.environ, reason="DECAYBENCH_DATA is unset: no real images")
-@pytest.mark.parametrize(
-    ("name", "train", "shape"), [("mnist", 60_000, (1, 28, 28)), ("cifar10", 50_000, (3, 32, 32))]
-)
+@pytest.mark.parametrize(("name", "train", "shape"), [("mnist", 60_000, (1, 28, 28)), ("cifar10", 50_000, (3, 32, 32))])
 def test_real_images(name, train, shape):
     root = Path(os.environ["DECAYBENCH_DATA"])
     decoded = load_dataset(name, root)

@@ -108,27 +108,21 @@ def test_a_split_of_everything_left_can_be_asked_for(digits):
 @pytest.mark.parametrize("size", [0, -5, 9, 1188, 1198, 5000, True, 20.0])
 def test_train_sizes_that_do_not_fit(digits, size):
     message = refused(digits, 0, train_size=size)
-    assert message.startswith(
-        "task.train_size must be in 10 .. 1187, or all 1197 (the train part left by validation"
-    )
+    assert message.startswith("task.train_size must be in 10 .. 1187, or all 1197 (the train part left by validation")
     assert message.endswith(f"got {size!r}")
 
 
 @pytest.mark.parametrize("size", [0, -1, 9, 1488, 1497, 2000])
 def test_validation_sizes_that_do_not_fit(digits, size):
     message = refused(digits, 0, validation_size=size)
-    assert message.startswith(
-        "task.validation_size must be in 10 .. 1487 (the train part has 1497 examples of 10"
-    )
+    assert message.startswith("task.validation_size must be in 10 .. 1487 (the train part has 1497 examples of 10")
     assert message.endswith(f"got {size}")
 
 
 @pytest.mark.parametrize("size", [0, 9, 291, 301])
 def test_test_sizes_that_do_not_fit(digits, size):
     message = refused(digits, 0, test_size=size)
-    assert message.startswith("task.test_size must be in 10 .. 290, or all 300") and message.endswith(
-        f"got {size}"
-    )
+    assert message.startswith("task.test_size must be in 10 .. 290, or all 300") and message.endswith(f"got {size}")
 
 
 def test_no_room_for_the_signal_split(digits):

@@ -67,9 +67,7 @@ def test_overlapping_splits_are_refused(dataset, splits, pair):
 
 def test_to_moves_every_tensor(dataset, splits):
     moved = prepare(dataset, splits).to("meta")
-    assert {moved.train.images.device.type, moved.signal.labels.device.type, moved.mean.device.type} == {
-        "meta"
-    }
+    assert {moved.train.images.device.type, moved.signal.labels.device.type, moved.mean.device.type} == {"meta"}
     assert prepare(dataset, draw_splits(dataset, 0)).to("cpu").signal is None
 
 

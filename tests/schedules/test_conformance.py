@@ -138,15 +138,9 @@ def test_bad_values_raise_one_line_with_class_field_rule_and_value(kind):
     for name in cls.parameters():
         legal = cls.options().get(name)
         rule = "one of" if legal is not None else "(a whole number )?in"
-        bad = (
-            ["no such value", 17]
-            if legal is not None
-            else ["high", True, None, math.nan, math.inf, -1.0, [[1]]]
-        )
+        bad = ["no such value", 17] if legal is not None else ["high", True, None, math.nan, math.inf, -1.0, [[1]]]
         for value in bad:
-            with pytest.raises(
-                ValueError, match=rf"^{cls.__name__}\.{name} must be {rule} .*, got "
-            ) as raised:
+            with pytest.raises(ValueError, match=rf"^{cls.__name__}\.{name} must be {rule} .*, got ") as raised:
                 cls(**{name: value})
             assert "\n" not in str(raised.value)
 

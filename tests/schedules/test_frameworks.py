@@ -60,15 +60,11 @@ def test_what_is_left_out_has_no_kind_here():
     assert not left & set(SCHEDULES)
 
 
-@pytest.mark.parametrize(
-    ("entry", "mine"), EXPRESSED, ids=[f"{e['source']}-{i}" for i, (e, _) in enumerate(EXPRESSED)]
-)
+@pytest.mark.parametrize(("entry", "mine"), EXPRESSED, ids=[f"{e['source']}-{i}" for i, (e, _) in enumerate(EXPRESSED)])
 def test_the_learning_rates_of_the_framework(entry, mine):
     kind, values, total_steps, base = mine
     scales = trace(SCHEDULES[kind](**values), total_steps, 1, entry.get("loss"), base_lr=base)
-    held = torch.cat(
-        [scales, end(SCHEDULES[kind](**values), total_steps).expand(len(entry["t"]) - total_steps)]
-    )
+    held = torch.cat([scales, end(SCHEDULES[kind](**values), total_steps).expand(len(entry["t"]) - total_steps)])
     difference = (base * held[entry["t"]] - torch.tensor(entry["lr"], dtype=torch.float64)).abs()
     assert difference.max() <= 2e-6 * base
 

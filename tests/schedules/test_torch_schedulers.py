@@ -66,9 +66,7 @@ def test_reduce_on_plateau(mode, seed):
     if seed % 3 == 0:
         losses[20:23] = [float("nan"), float("inf"), 0.0]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=BASE)
-    theirs = lr_scheduler.ReduceLROnPlateau(
-        optimizer, threshold_mode=mode, min_lr=min_scale * BASE, **settings
-    )
+    theirs = lr_scheduler.ReduceLROnPlateau(optimizer, threshold_mode=mode, min_lr=min_scale * BASE, **settings)
     expected = []
     for loss in losses:
         expected.append(optimizer.param_groups[0]["lr"] / BASE)

@@ -73,7 +73,9 @@ def test_points_depend_on_nothing_but_seed_repeat_strategy_and_slot():
 
 def test_points_fill_the_space_evenly():
     """Sobol: of 16 slots each sixteenth of the learning rate's range holds exactly one."""
-    cells = [int(16 * unit(point(3, 0, "constant", i, SPACES["constant"])["learning_rate"], RATE.range)) for i in range(16)]
+    cells = [
+        int(16 * unit(point(3, 0, "constant", i, SPACES["constant"])["learning_rate"], RATE.range)) for i in range(16)
+    ]
     assert sorted(cells) == list(range(16))
 
 
@@ -89,9 +91,7 @@ def test_study_parameters_round_trip(label):
 def test_a_trials_attributes_choose_its_point():
     sampler = BalancedSampler(SPACES, seed=4)
     study = optuna.create_study(sampler=sampler)
-    trial = create_trial(
-        state=TrialState.RUNNING, user_attrs={"strategy": "staircase", "repeat": 2, "slot": 9}
-    )
+    trial = create_trial(state=TrialState.RUNNING, user_attrs={"strategy": "staircase", "repeat": 2, "slot": 9})
     space = sampler.infer_relative_search_space(study, trial)
     params = sampler.sample_relative(study, trial, space)
     assert params.pop("strategy") == "staircase"

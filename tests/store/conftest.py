@@ -45,9 +45,7 @@ def planned() -> list[NewRun]:
 
 @pytest.fixture
 def sweep(storage: Storage, planned: list[NewRun]) -> Storage:
-    create_sweep(
-        storage, name="quick", question="Why?", spec=SPEC, spec_hash="abc", provenance={}, runs=planned
-    )
+    create_sweep(storage, name="quick", question="Why?", spec=SPEC, spec_hash="abc", provenance={}, runs=planned)
     return storage
 
 

@@ -21,9 +21,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 @contextmanager
 def untouched(folder: Path) -> Iterator[None]:
     def state() -> dict[str, bytes | None]:
-        return {
-            str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")
-        }
+        return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
     before = state()
     yield

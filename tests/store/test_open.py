@@ -65,9 +65,7 @@ def test_bad_urls(url: str, said: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_missing_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(
-        UserError, match="storage postgresql://localhost/db needs psycopg; pip install"
-    ) as caught:
+    with pytest.raises(UserError, match="storage postgresql://localhost/db needs psycopg; pip install") as caught:
         open_storage("postgresql://me:secret@localhost/db", create=True)
     assert "secret" not in str(caught.value)
 
@@ -86,9 +84,7 @@ def test_repr_hides_the_password() -> None:
     assert repr(storage) == "Storage(postgresql://host:5/db)"
 
 
-def test_relative_path_is_made_absolute_and_folders_are_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_path_is_made_absolute_and_folders_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     storage = open_storage("sqlite:///a/b/x.db", create=True)
     assert storage.url == f"sqlite:///{tmp_path}/a/b/x.db"

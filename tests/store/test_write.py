@@ -216,15 +216,11 @@ class TestTraining:
         traces = load_frames(sweep, "quick").traces
         assert set(traces) == {A, B} and traces[B].shape == (0,)
         with sweep.read() as connection:
-            stored = connection.execute(
-                text(f"SELECT learning_rate FROM traces WHERE run_id = '{A}'")
-            ).scalar_one()
+            stored = connection.execute(text(f"SELECT learning_rate FROM traces WHERE run_id = '{A}'")).scalar_one()
         assert bytes(stored) == np.array([0.1, 0.2], "<f4").tobytes()
 
     @pytest.mark.parametrize("bad", BAD)
-    @pytest.mark.parametrize(
-        "column", ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
-    )
+    @pytest.mark.parametrize("column", ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"])
     def test_results_refuse_nan(self, sweep: Storage, bad: float, column: str) -> None:
         values = {"validation_loss": 1.0, "validation_accuracy": 0.5, column: bad}
         good = RunResult(B, "finished", 0, 1.0, 0.5)
@@ -232,9 +228,7 @@ class TestTraining:
             finish_runs(sweep, [good, RunResult(A, "finished", 0, **values)])
         assert run(sweep, B).outcome is None
 
-    @pytest.mark.parametrize(
-        "trace", [np.array([1.0, np.nan]), np.array([np.inf]), np.array([1e39]), np.ones((2, 2))]
-    )
+    @pytest.mark.parametrize("trace", [np.array([1.0, np.nan]), np.array([np.inf]), np.array([1e39]), np.ones((2, 2))])
     def test_traces_refuse_nan(self, sweep: Storage, trace: np.ndarray) -> None:  # type: ignore[type-arg]
         with pytest.raises(ValueError, match=f"run {A}: its trace"), np.errstate(over="ignore"):
             finish_runs(sweep, [RunResult(A, "finished", 0, 1.0, 0.5, trace=trace)])
@@ -267,9 +261,7 @@ class TestTraining:
         set_mirror(sweep, [Mirror(A, 1, {"learning_rate": 0.1})])
         begin_attempt(sweep, [A], device="cpu", precision="fp32", started_at=START)
         write_epochs(sweep, [epoch(A), epoch(B)])
-        finish_runs(
-            sweep, [RunResult(A, "diverged", 1, 1.0, 0.5, diverged_step=3, trace=np.ones(3, np.float32))]
-        )
+        finish_runs(sweep, [RunResult(A, "diverged", 1, 1.0, 0.5, diverged_step=3, trace=np.ones(3, np.float32))])
         later = START.astimezone(timezone(timedelta(hours=2))) + timedelta(hours=1)
         begin_attempt(sweep, [A], device="cuda", precision="bf16", started_at=later)
         one = run(sweep)
@@ -347,9 +339,7 @@ def test_the_database_itself_refuses(sweep: Storage, values: dict[str, object]) 
     ],
     ids=str,
 )
-def test_the_database_itself_refuses_epochs(
-    sweep: Storage, epoch: MakeEpoch, values: dict[str, object]
-) -> None:
+def test_the_database_itself_refuses_epochs(sweep: Storage, epoch: MakeEpoch, values: dict[str, object]) -> None:
     row = vars(epoch(A)) | values
     with pytest.raises(IntegrityError), sweep.write() as connection:
         connection.execute(insert(Epoch), row)

@@ -62,7 +62,10 @@ def test_k_runs_equal_torchs_optimizers(form):
     for i in range(k):
         decaying = torch.nn.Parameter(start[i, decays == 1].clone())
         free = torch.nn.Parameter(start[i, decays == 0].clone())
-        groups = [{"params": [decaying], "weight_decay": float(decay[i])}, {"params": [free], "weight_decay": 0.0}]
+        groups = [
+            {"params": [decaying], "weight_decay": float(decay[i])},
+            {"params": [free], "weight_decay": 0.0},
+        ]
         if form.kind == "adam":
             theirs = torch.optim.Adam(groups, lr=1.0, betas=(float(momentum[i]), 0.999))
         else:

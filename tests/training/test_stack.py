@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from reference import plain_loop
 
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.schedules import SCHEDULES
 from decaybench.training import OptimizerForm, Recipe, Run, train
+from reference import plain_loop
 
 CPU = torch.device("cpu")
 
@@ -92,7 +92,9 @@ def assert_same(a, b) -> None:
     assert replace(a, trace=None) == replace(b, trace=None)
 
 
-@pytest.mark.parametrize(("model", "batch"), [("small-cnn", 64), ("small-cnn", 1), ("small-cnn", "full"), ("lenet", 10)])
+@pytest.mark.parametrize(
+    ("model", "batch"), [("small-cnn", 64), ("small-cnn", 1), ("small-cnn", "full"), ("lenet", 10)]
+)
 def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch):
     data = digits if model == "small-cnn" else enlarged(digits)
     recipe = Recipe(model, epochs=1 if batch == 1 else 2, batch_size=batch)

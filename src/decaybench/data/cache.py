@@ -81,9 +81,6 @@ def _folder() -> Path | None:
 
 def _is_whole(parts: Parts) -> bool:
     return all(
-        images.dtype == np.uint8
-        and images.ndim == 4
-        and labels.dtype == np.int64
-        and labels.shape == images.shape[:1]
+        images.dtype == np.uint8 and images.ndim == 4 and labels.dtype == np.int64 and labels.shape == images.shape[:1]
         for images, labels in (parts[:2], parts[2:])
     )

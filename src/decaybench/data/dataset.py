@@ -50,9 +50,7 @@ class Dataset:
                 raise ValueError(f"Dataset.{part}_labels must not be empty")
             low, high = int(labels.min()), int(labels.max())
             if not 0 <= low <= high < self.classes:
-                raise ValueError(
-                    f"Dataset.{part}_labels must be in 0 .. {self.classes - 1}, got {low} .. {high}"
-                )
+                raise ValueError(f"Dataset.{part}_labels must be in 0 .. {self.classes - 1}, got {low} .. {high}")
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             shapes = f"{tuple(self.train_images.shape[1:])} and {tuple(self.test_images.shape[1:])}"
             raise ValueError(f"Dataset.train_images and test_images must have one image shape, got {shapes}")

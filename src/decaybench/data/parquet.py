@@ -158,9 +158,7 @@ def _open(where: str, encoded: bytes) -> "Image":
     except MemoryError:
         raise
     except UnidentifiedImageError as error:
-        message = (
-            f"{where}: must be an image that Pillow can decode, got {len(encoded)} bytes of another kind"
-        )
+        message = f"{where}: must be an image that Pillow can decode, got {len(encoded)} bytes of another kind"
         raise UserError(message) from error
     except Exception as error:  # the decoders have no common class: OSError, SyntaxError, struct.error, ...
         raise UserError(f"{where}: must be an image that Pillow can decode, got: {error}") from error

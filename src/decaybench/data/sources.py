@@ -109,9 +109,7 @@ def _joined(train_path: Path, train: Part, test_path: Path, test: Part) -> cache
     height, width = train.images.shape[2:]
     if test.images.shape[2:] != (height, width):
         got = f"{test.images.shape[3]}x{test.images.shape[2]}"
-        raise UserError(
-            f"{test_path}: images must have the size of {train_path.name}'s, {width}x{height}, got {got}"
-        )
+        raise UserError(f"{test_path}: images must have the size of {train_path.name}'s, {width}x{height}, got {got}")
     values = np.unique(train.labels)
     if len(values) < 2:
         raise UserError(

@@ -107,9 +107,7 @@ def _check_size(
     )
 
 
-def _draw(
-    labels: Indices, pool: Indices, key: str, size: int, seed: int, *path: str
-) -> tuple[Indices, Indices]:
+def _draw(labels: Indices, pool: Indices, key: str, size: int, seed: int, *path: str) -> tuple[Indices, Indices]:
     """``size`` indices out of ``pool``, by strata, and those left."""
     if size == len(pool):
         return pool, pool[:0]

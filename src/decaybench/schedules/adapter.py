@@ -19,9 +19,7 @@ class TorchScheduler:
     Raises ValueError as Bank does.
     """
 
-    def __init__(
-        self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
         self.optimizer = optimizer
         self.schedule = schedule
         self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]

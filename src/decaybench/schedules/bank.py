@@ -60,9 +60,7 @@ class Bank:
     not fit.
     """
 
-    def __init__(
-        self, schedules: Sequence[Schedule], base_lr: Tensor, total_steps: int, steps_per_epoch: int
-    ) -> None:
+    def __init__(self, schedules: Sequence[Schedule], base_lr: Tensor, total_steps: int, steps_per_epoch: int) -> None:
         if not schedules:
             raise ValueError("a bank needs at least one schedule")
         if base_lr.shape != (len(schedules),):
@@ -77,9 +75,7 @@ class Bank:
         for i, schedule in enumerate(schedules):
             schedule.require_resolved()
             if any(isinstance(getattr(schedule, name), Tensor) for name in schedule.parameters()):
-                raise ValueError(
-                    f"{type(schedule).__name__} has tensor fields: a bank takes one schedule a run"
-                )
+                raise ValueError(f"{type(schedule).__name__} has tensor fields: a bank takes one schedule a run")
             chosen = tuple(getattr(schedule, name) for name in schedule.options())
             members.setdefault((type(schedule), *chosen), []).append(i)
         device = base_lr.device

@@ -34,9 +34,7 @@ class TimeBased(Fixed):
     Source: Keras' SGD(decay=), which decays per update; the formula in its documentation is read per epoch.
     """
 
-    decay: Param = number(
-        "[0, inf)", Range(0.05, 1000.0, log=True, unit="1/run", native="1/update"), unit="1/update"
-    )
+    decay: Param = number("[0, inf)", Range(0.05, 1000.0, log=True, unit="1/run", native="1/update"), unit="1/update")
     per: Literal["update", "epoch"] = "update"
 
     @classmethod
@@ -99,9 +97,7 @@ class MultiStep(Fixed):
     the old value at a boundary: steps_per_epoch 1 and milestones of boundary + 1.
     """
 
-    milestones: Param = number(
-        "[0, inf)", Range(0.3, 0.9, unit="run", native="epoch", count=(1, 3)), pad=math.inf
-    )
+    milestones: Param = number("[0, inf)", Range(0.3, 0.9, unit="run", native="epoch", count=(1, 3)), pad=math.inf)
     gamma: Param = number("(0, 1]", Range(choices=(0.1, 0.2, 0.5)), pad=1.0)
 
     def __post_init__(self) -> None:

@@ -94,16 +94,12 @@ class Range:
     def to_native(self, value: Any, *, total_steps: builtins.int, steps_per_epoch: builtins.int) -> Any:
         """``value`` (range units) in native units, a list element by element; whole numbers stay whole."""
         if isinstance(value, (tuple, list)):
-            return tuple(
-                self.to_native(v, total_steps=total_steps, steps_per_epoch=steps_per_epoch) for v in value
-            )
+            return tuple(self.to_native(v, total_steps=total_steps, steps_per_epoch=steps_per_epoch) for v in value)
         if isinstance(value, (bool, str)) or value is None:
             return value
         native: float = value
         if self.unit != self.native:
-            native = convert(
-                value, self.unit, self.native, total_steps=total_steps, steps_per_epoch=steps_per_epoch
-            )
+            native = convert(value, self.unit, self.native, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
             if isinstance(value, int) and native.is_integer():
                 native = builtins.int(native)
         return native if self.at_least is None else max(native, self.at_least)

@@ -21,9 +21,7 @@ class Registry(Mapping[str, type[Schedule]]):
         found = dict(self._built_in)
         for entry in entry_points(group=GROUP):
             if entry.name in found:
-                raise UserError(
-                    f"{GROUP}: entry point {entry.name} = {entry.value} takes a name that is in use"
-                )
+                raise UserError(f"{GROUP}: entry point {entry.name} = {entry.value} takes a name that is in use")
             schedule = entry.load()
             if not (isinstance(schedule, type) and issubclass(schedule, Schedule)):
                 raise UserError(f"{GROUP}: entry point {entry.name} = {entry.value} is not a Schedule class")

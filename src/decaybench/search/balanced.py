@@ -1,4 +1,6 @@
-"""The balanced, paired sampler: every strategy gets the same slots, and slot i the same point wherever strategies agree."""
+"""The balanced, paired sampler: every strategy gets the same slots, and slot i the same point wherever strategies
+agree.
+"""
 
 import math
 from collections.abc import Mapping
@@ -23,9 +25,9 @@ SHARED = ("learning_rate", "one_minus_momentum", "weight_decay")
 def point(seed: int, repeat: int, label: str, slot: int, space: Space) -> dict[str, Any]:
     """The parameters of one slot, in range units by dimension name: a pure function of its arguments.
 
-    Shared dimensions take slot ``slot`` of one scrambled Sobol sequence per repeat, the same for every strategy and mapped
-    through the strategy's own ranges; own dimensions take it from a scramble of the label's own. No order, clock, stack or
-    number of workers enters. Source: Owen-scrambled Sobol points, ``scipy.stats.qmc.Sobol``.
+    Shared dimensions take slot ``slot`` of one scrambled Sobol sequence per repeat, the same for every strategy and
+    mapped through the strategy's own ranges; own dimensions take it from a scramble of the label's own. No order,
+    clock, stack or number of workers enters. Source: Owen-scrambled Sobol points, ``scipy.stats.qmc.Sobol``.
     """
     shared = _sobol(derive(seed, "shared", repeat), len(SHARED), slot)
     own = _sobol(derive(seed, "own", repeat, label), sum(d.range.dims for d in space if not d.shared), slot)
@@ -43,7 +45,8 @@ def point(seed: int, repeat: int, label: str, slot: int, space: Space) -> dict[s
 
 def _sobol(seed: int, dims: int, slot: int) -> NDArray[np.float64]:
     # A longer sequence begins with the shorter one, so raising `trials` later moves no earlier slot.
-    return _sequence(seed, dims, math.ceil(math.log2(slot + 1)))[slot]
+    points = _sequence(seed, dims, math.ceil(math.log2(slot + 1)))
+    return np.asarray(points[slot])
 
 
 @lru_cache(maxsize=128)
@@ -55,7 +58,8 @@ def _sequence(seed: int, dims: int, exponent: int) -> NDArray[np.float64]:
 
 
 class BalancedSampler(BaseSampler):
-    """The same as an Optuna sampler: a trial's user attributes ``strategy``, ``repeat`` and ``slot`` say which point is its.
+    """The same as an Optuna sampler: a trial's user attributes ``strategy``, ``repeat`` and ``slot`` say which point
+    is its.
 
     ``spaces`` maps labels, in file order, to their search spaces. A trial without these attributes (another study's, a
     notebook's) is drawn at random.

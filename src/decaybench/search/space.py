@@ -1,8 +1,8 @@
 """A strategy's search space between three languages: the unit cube, range units, and an Optuna study's parameters.
 
-In the study a dimension keeps its name. Two kinds of range need more than one Optuna parameter: one that may be exactly zero
-adds a switch ``NAME.zero`` (NAME itself is there only when it is not zero), and a list of 1 to n sorted values becomes
-``NAME.count`` and ``NAME.1`` to ``NAME.count``.
+In the study a dimension keeps its name. Two kinds of range need more than one Optuna parameter: one that may be
+exactly zero adds a switch ``NAME.zero`` (NAME itself is there only when it is not zero), and a list of 1 to n sorted
+values becomes ``NAME.count`` and ``NAME.1`` to ``NAME.count``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,9 +34,7 @@ class Dimension(Protocol):
 Space = Sequence[Dimension]
 
 
-def to_study(
-    space: Space, values: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+def to_study(space: Space, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
     """The study's parameters and distributions for one point, given in range units by dimension name."""
     params: dict[str, Any] = {}
     distributions: dict[str, BaseDistribution] = {}

@@ -1,9 +1,8 @@
 """The Optuna study beside our tables: where samplers think and optuna-dashboard looks. Our tables are the truth."""
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -31,9 +30,9 @@ class Slot:
 class StudyMirror:
     """One sweep's study.
 
-    A slot is proposed by the sampler, mirrored as a RUNNING trial when its training begins and told when its result is in
-    our tables; a trial that a crash left RUNNING is told what became of its run. ``configure`` sets the pragmas on Optuna's own
-    engine as on ours. No method may be called inside an open transaction of ours: SQLite has one writer.
+    A slot is proposed by the sampler, mirrored as a RUNNING trial when its training begins and told when its result is
+    in our tables; a trial that a crash left RUNNING is told what became of its run. ``configure`` sets the pragmas on
+    Optuna's own engine as on ours. No method may be called inside an open transaction of ours: SQLite has one writer.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class StudyMirror:
         url: str,
         name: str,
         *,
-        direction: str,
+        direction: Literal["minimize", "maximize"],
         spaces: Mapping[str, Space],
         sampler: BaseSampler,
         configure: Callable[[Engine], None],
@@ -49,12 +48,11 @@ class StudyMirror:
         self._spaces = dict(spaces)
         self._sampler = sampler
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sqlite = url.startswith("sqlite")
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}} if sqlite else None)
-        configure(storage.engine)
-        storage.engine.dispose()  # connections made before the pragmas were set
+        patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
+        self._storage = RDBStorage(url, engine_kwargs=patient)
+        configure(self._storage.engine)
         self._study = optuna.create_study(
-            study_name=name, storage=storage, sampler=sampler, direction=direction, load_if_exists=True
+            study_name=name, storage=self._storage, sampler=sampler, direction=direction, load_if_exists=True
         )
 
     def propose(self, slot: Slot) -> dict[str, Any]:
@@ -87,9 +85,9 @@ class StudyMirror:
     def reconcile(self, results: Mapping[str, tuple[Slot, float]]) -> dict[str, int]:
         """After a crash, or when the study was deleted: make the study say what our tables say.
 
-        ``results`` holds every run of the search phase that has a result, by run id. A RUNNING trial is told its run's value, or
-        FAIL when the run must be trained again; a result without a trial is added. Returns the trial numbers of ``results`` that
-        are new.
+        ``results`` holds every run of the search phase that has a result, by run id. A RUNNING trial is told its run's
+        value, or FAIL when the run must be trained again; a result without a trial is added. Returns the trial numbers
+        of ``results`` that are new.
         """
         mirrored: set[str] = set()
         for trial in self._study.get_trials(deepcopy=False):
@@ -112,9 +110,8 @@ class StudyMirror:
 
     def __exit__(self, *_: object) -> None:
         """Let go of the database file."""
-        self._study._storage.remove_session()  # Optuna offers no public way
-        storage = self._study._storage
-        getattr(storage, "_backend", storage).engine.dispose()
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
     def _running(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -132,8 +129,4 @@ class StudyMirror:
         blank = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
         space = self._sampler.infer_relative_search_space(self._study, blank)
         params = self._sampler.sample_relative(self._study, blank, space)
-        with warnings.catch_warnings():  # categorical choices that are not strings: fine, they are never compared across types
-            warnings.simplefilter("ignore", UserWarning)
-            return create_trial(
-                state=TrialState.RUNNING, params=params, distributions=space, user_attrs=attributes
-            )
+        return create_trial(state=TrialState.RUNNING, params=params, distributions=space, user_attrs=attributes)

@@ -213,9 +213,7 @@ def _reach(url: URL) -> tuple[Engine, Found]:
             if Version.__tablename__ in tables:
                 version = connection.execute(select(func.max(Version.version))).scalar_one()
             if tables >= {"alembic_version", "studies"}:
-                revision = connection.execute(
-                    text("SELECT max(version_num) FROM alembic_version")
-                ).scalar_one()
+                revision = connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one()
     except (DatabaseError, InterfaceError) as error:
         raise UserError(_said_by(error.orig or error, url)) from error
     return engine, Found(tables, version, revision)

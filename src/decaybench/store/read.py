@@ -31,9 +31,7 @@ _RUN_TYPES: Final = {
 _EPOCH_TYPES: Final = {
     "run_id": "str",
     "epoch": "int64",
-    **dict.fromkeys(
-        ("train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds"), "float64"
-    ),
+    **dict.fromkeys(("train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds"), "float64"),
 }
 
 
@@ -161,9 +159,7 @@ def progress(storage: Storage, name: str) -> list[Progress]:
     with storage.read() as connection:
         owner = require_sweep(connection, name, storage.where)
         counts = connection.execute(query.where(Run.sweep_id == owner)).mappings().all()
-    return sorted(
-        (Progress(**row) for row in counts), key=lambda one: (PHASES.index(one.phase), one.strategy)
-    )
+    return sorted((Progress(**row) for row in counts), key=lambda one: (PHASES.index(one.phase), one.strategy))
 
 
 def load_frames(storage: Storage, name: str) -> Frames:
@@ -221,9 +217,7 @@ def _place(run: Any) -> tuple[Any, ...]:
     return PHASES.index(run.phase), run.strategy, run.length, run.repeat, run.slot, run.seed
 
 
-def _runs(
-    storage: Storage, name: str, phase: str | None, conditions: list[ColumnElement[bool]]
-) -> list[RunRow]:
+def _runs(storage: Storage, name: str, phase: str | None, conditions: list[ColumnElement[bool]]) -> list[RunRow]:
     with storage.read() as connection:
         query = _select_runs(require_sweep(connection, name, storage.where)).where(*conditions)
         if phase is not None:

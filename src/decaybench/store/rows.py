@@ -91,9 +91,7 @@ def result_columns(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
 
 
 def _plain(row: dict[str, Any], what: str) -> dict[str, Any]:
-    plain = {
-        column: value.item() if isinstance(value, np.generic) else value for column, value in row.items()
-    }
+    plain = {column: value.item() if isinstance(value, np.generic) else value for column, value in row.items()}
     for column, value in plain.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{what}: {column} must be finite, got {value}")

@@ -100,9 +100,7 @@ def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
 
 def _finite(column: str) -> CheckConstraint:
     """NULL passes a CHECK. PostgreSQL orders NaN above every number; SQLite makes it NULL by itself."""
-    return CheckConstraint(
-        f"{column} BETWEEN -{_LARGEST_FLOAT} AND {_LARGEST_FLOAT}", name=f"{column}_finite"
-    )
+    return CheckConstraint(f"{column} BETWEEN -{_LARGEST_FLOAT} AND {_LARGEST_FLOAT}", name=f"{column}_finite")
 
 
 def _within(column: str, low: int, high: int) -> CheckConstraint:
@@ -150,9 +148,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        UniqueConstraint(
-            "sweep_id", "phase", "strategy", "repeat", "slot", "length", "seed", name="runs_planned_once"
-        ),
+        UniqueConstraint("sweep_id", "phase", "strategy", "repeat", "slot", "length", "seed", name="runs_planned_once"),
         _one_of("phase", PHASES),
         _one_of("outcome", OUTCOMES),
         _at_least("repeat", 0),

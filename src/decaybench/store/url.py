@@ -23,9 +23,7 @@ def parse(url: str) -> URL:
             said, advice = url, f"sqlite:///{url or 'PATH'}"
         raise UserError(f"storage {said!r} is not a database URL; write {advice}") from None
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"):
-        raise UserError(
-            f"storage {parsed.drivername}://... is not supported; use sqlite:///PATH or {_SERVER}"
-        )
+        raise UserError(f"storage {parsed.drivername}://... is not supported; use sqlite:///PATH or {_SERVER}")
     return parsed.set(database=str(_path(parsed))) if parsed.get_backend_name() == "sqlite" else parsed
 
 

@@ -121,8 +121,7 @@ def begin_attempt(
 def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
     """Note each run's trial in the Optuna study and its parameters."""
     rows = [
-        {"of": mirror.run_id, "trial_number": mirror.trial_number, "params": dict(mirror.params)}
-        for mirror in mirrors
+        {"of": mirror.run_id, "trial_number": mirror.trial_number, "params": dict(mirror.params)} for mirror in mirrors
     ]
     _update_runs(storage, [mirror.run_id for mirror in mirrors], rows)
 
@@ -147,9 +146,7 @@ def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
         _require_runs(connection, list(written))
         connection.execute(insert(Epoch), values)
         connection.execute(
-            update(Run)
-            .where(Run.id == bindparam("of"))
-            .values(epochs_done=Run.epochs_done + bindparam("more")),
+            update(Run).where(Run.id == bindparam("of")).values(epochs_done=Run.epochs_done + bindparam("more")),
             [{"of": run_id, "more": more} for run_id, more in written.items()],
         )
 
@@ -186,9 +183,7 @@ def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bo
     """Lock the runs; ValueError unless all are there, named once, and without an outcome when ``pending``."""
     found: dict[str, str | None] = {}
     for ids in portions(run_ids):
-        rows = connection.execute(
-            select(Run.id, Run.outcome).where(Run.id.in_(ids)).order_by(Run.id).with_for_update()
-        )
+        rows = connection.execute(select(Run.id, Run.outcome).where(Run.id.in_(ids)).order_by(Run.id).with_for_update())
         found.update((run_id, outcome) for run_id, outcome in rows)
     if len(set(run_ids)) != len(run_ids):
         raise ValueError("a run is named twice")

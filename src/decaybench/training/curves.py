@@ -13,9 +13,9 @@ Floats = NDArray[np.float64]
 class EpochCurves:
     """One finished epoch of a stack; arrays are (K,).
 
-    ``alive`` marks the runs that finished the epoch: only these have values, the others' entries mean nothing. ``train_loss`` is the
-    mean over the epoch's updates of the unregularised batch loss; ``learning_rate`` the epoch's last; ``seconds`` the wall time of
-    the whole stack.
+    ``alive`` marks the runs that finished the epoch: only these have values, the others' entries mean nothing.
+    ``train_loss`` is the mean over the epoch's updates of the unregularised batch loss; ``learning_rate`` the epoch's
+    last; ``seconds`` the wall time of the whole stack.
     """
 
     epoch: int
@@ -31,8 +31,8 @@ class EpochCurves:
 class TrainingResult:
     """How one run ended. ``trace`` is float32, one learning rate per update made; losses in nats, accuracies in [0, 1].
 
-    A diverged run has ``diverged_step``, the update (from 0) at which a loss or a parameter first was not finite, and no test values;
-    its validation values are those of its last finished epoch, if it finished one.
+    A diverged run has ``diverged_step``, the update (from 0) at which a loss or a parameter first was not finite, and
+    no test values; its validation values are those of its last finished epoch, if it finished one.
     """
 
     outcome: Literal["finished", "diverged"]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ class Recipe:
     model: str
     epochs: int
     batch_size: int | Literal["full"]
-    form: OptimizerForm = OptimizerForm()
+    form: OptimizerForm = field(default_factory=OptimizerForm)
     precision: Precision = "fp32"
     decay_biases: bool = True
 
@@ -63,8 +63,8 @@ def train(
 ) -> list[TrainingResult]:
     """Train K runs as one stack; results in the order of ``runs``.
 
-    A run's numbers are those it would have alone. ``on_epoch`` is called after each epoch that any run finished. The test split
-    is looked at, once and at the end, only with ``read_test``.
+    A run's numbers are those it would have alone. ``on_epoch`` is called after each epoch that any run finished. The
+    test split is looked at, once and at the end, only with ``read_test``.
     """
     # A lone run is padded to two: with one group, convolutions take another kernel and give other bits.
     members = list(runs) if len(runs) > 1 else [runs[0], runs[0]]
@@ -81,7 +81,9 @@ def train(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """With two threads sums are split by size, so a run's bits would depend on K; and on a busy machine threads wait for each other."""
+    """With two threads sums are split by size, so a run's bits would depend on K; and on a busy machine threads wait
+    for each other.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -165,7 +167,9 @@ class _Training:
         return curves
 
     def _order(self, epoch: int) -> Tensor:
-        """The epoch's examples in each run's own order, (K, N); batch gradient descent sees all of them, in any order."""
+        """The epoch's examples in each run's own order, (K, N); batch gradient descent sees all of them, in any
+        order.
+        """
         n = len(self.data.train.labels)
         if self.recipe.batch_size == "full":
             return torch.arange(n, device=self.device).expand(self.k, n)
@@ -196,19 +200,22 @@ class _Training:
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(self.k, dtype=torch.float64, device=self.device)
         self.parameters.grad = None
-        for part in chosen.split(chunk, dim=1):
+        for part in torch.split(chosen, chunk, dim=1):
             examples = self.data.train
             images = normalise(examples.images[part.T], self.data.mean, self.data.std, self.dtype)
             losses = cross_entropy(self.stack.forward(self.parameters, images), examples.labels[part])
             mean = losses.sum(1) / size
-            # Backward from the sum over runs gives each run its own gradient: no run's loss depends on another's parameters.
+            # Backward from the sum over runs gives each run its own gradient: no run's loss depends on another's
+            # parameters.
             mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             loss += mean.detach().double()
         assert self.parameters.grad is not None
         return loss, self.parameters.grad
 
     def _bury(self, died: Tensor, step: int) -> None:
-        """Mark runs as diverged at ``step`` and zero their numbers, so that none of their NaNs is computed with again."""
+        """Mark runs as diverged at ``step`` and zero their numbers, so that none of their NaNs is computed with
+        again.
+        """
         self.diverged = torch.where(died, step, self.diverged)
         self.alive = self.alive & ~died
         # On a GPU asking whether any died would stall the queue; there the zeroing is unconditional.
@@ -223,7 +230,7 @@ class _Training:
         loss = torch.zeros(self.k, dtype=torch.float64, device=self.device)
         right = torch.zeros(self.k, dtype=torch.int64, device=self.device)
         for images, labels in zip(
-            examples.images.split(EVALUATION_CHUNK), examples.labels.split(EVALUATION_CHUNK), strict=True
+            torch.split(examples.images, EVALUATION_CHUNK), torch.split(examples.labels, EVALUATION_CHUNK), strict=True
         ):
             x = normalise(images, self.data.mean, self.data.std, self.dtype)
             logits = self.stack.forward(self.parameters, x.unsqueeze(1).expand(-1, self.k, -1, -1, -1))
@@ -242,12 +249,21 @@ class _Training:
         trace = self.trace.cpu().numpy().astype(np.float32)
         tested = read_test
         return [
-            self._result(i, alive[i], trace[i, : updates[i]], (float(test_loss[i]), float(test_accuracy[i])) if tested else None)
+            self._result(
+                i,
+                alive[i],
+                trace[i, : updates[i]],
+                (float(test_loss[i]), float(test_accuracy[i])) if tested else None,
+            )
             for i in range(self.k)
         ]
 
     def _result(
-        self, i: int, alive: bool, trace: np.ndarray[tuple[int], np.dtype[np.float32]], test: tuple[float, float] | None
+        self,
+        i: int,
+        alive: bool,
+        trace: np.ndarray[tuple[int], np.dtype[np.float32]],
+        test: tuple[float, float] | None,
     ) -> TrainingResult:
         done = [curves for curves in self.curves if curves.alive[i]]
         last = done[-1] if done else None

@@ -1,7 +1,8 @@
 """The update of K runs at once, on ``(K, P)`` tensors, in place.
 
-Only products, sums, quotients and square roots, each an operation of its own: these are rounded exactly, so a run's bits do
-not depend on where in a vector register it stood (a fused multiply-add in the body of a vector loop would differ from its tail).
+Only products, sums, quotients and square roots, each an operation of its own: these are rounded exactly, so a run's
+bits do not depend on where in a vector register it stood (a fused multiply-add in the body of a vector loop would
+differ from its tail).
 """
 
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ ADAM_EPS = 1e-8
 class OptimizerForm:
     """What changes the arithmetic of an update, and so belongs to a whole stack.
 
-    ``velocity`` is where the learning rate enters: "torch" has v = m·v + g; w -= lr·v, "keras" (Keras, Caffe, network3.py) has
-    v = m·v - lr·g; w += v. They differ whenever the learning rate changes.
+    ``velocity`` is where the learning rate enters: "torch" has v = m·v + g; w -= lr·v, "keras" (Keras, Caffe,
+    network3.py) has v = m·v - lr·g; w += v. They differ whenever the learning rate changes.
     """
 
     kind: Literal["sgd", "adam"] = "sgd"
@@ -31,8 +32,8 @@ class OptimizerForm:
 class Optimizer:
     """SGD with momentum, or Adam, for K runs.
 
-    ``momentum`` and ``weight_decay`` are ``(K,)`` (under Adam, momentum is beta1); ``decays`` is ``(P,)``, 1 where weight
-    decay applies. Weight decay is torch's: wd·w is added to the gradient.
+    ``momentum`` and ``weight_decay`` are ``(K,)`` (under Adam, momentum is beta1); ``decays`` is ``(P,)``, 1 where
+    weight decay applies. Weight decay is torch's: wd·w is added to the gradient.
     """
 
     form: OptimizerForm

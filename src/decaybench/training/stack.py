@@ -1,11 +1,12 @@
 """K models of one architecture as one computation.
 
 The architecture is written for ONE model, an ``nn.Sequential``; the stack reads its layers and runs them K at a time: a
-convolution becomes a grouped one (group = run, channels last), a linear layer a batched matrix product. Parameters of all
-K models live in one ``(K, P)`` tensor, in the order of ``model.parameters()``.
+convolution becomes a grouped one (group = run, channels last), a linear layer a batched matrix product. Parameters of
+all K models live in one ``(K, P)`` tensor, in the order of ``model.parameters()``.
 
-On CPU in fp32 these kernels give a run the same bits whatever K and its neighbours are, as long as there are two groups or
-more (one group takes another kernel); hence the loop pads a lone run to two. ``tests/training/test_stack.py`` holds them to it.
+On CPU in fp32 these kernels give a run the same bits whatever K and its neighbours are, as long as there are two
+groups or more (one group takes another kernel); hence the loop pads a lone run to two.
+``tests/training/test_stack.py`` holds them to it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -47,12 +48,9 @@ class Stack:
 
     def forward(self, flat: Tensor, images: Tensor) -> Tensor:
         """Logits ``(K, B, classes)`` for parameters ``(K, P)`` and normalised images ``(B, K, C, H, W)``."""
-        parts = flat.split(self._sizes, dim=1)  # one split, so that its backward is one concatenation
+        parts = torch.split(flat, self._sizes, dim=1)  # one split, so that its backward is one concatenation
         parameters = iter(
-            [
-                part.view(self.k, *shape).to(self.compute_dtype)
-                for part, shape in zip(parts, self._shapes, strict=True)
-            ]
+            [part.view(self.k, *shape).to(self.compute_dtype) for part, shape in zip(parts, self._shapes, strict=True)]
         )
         x = images.to(self.compute_dtype).flatten(1, 2).contiguous(memory_format=torch.channels_last)
         for layer in self._layers:
@@ -80,7 +78,8 @@ def _stacked(module: nn.Module, k: int) -> Layer:
         case nn.Flatten(start_dim=1, end_dim=-1):
             return lambda x, _: _to_rows(k, x)
     raise UserError(
-        f"task.model: its layers must be Conv2d (one group, zero padding), Linear, ReLU, MaxPool2d or Flatten, got {module}"
+        "task.model: its layers must be Conv2d (one group, zero padding), Linear, ReLU, MaxPool2d or Flatten, "
+        f"got {module}"
     )
 
 

@@ -60,9 +60,7 @@ class ReduceOnPlateau(Reactive):
     def observe(self, state: PlateauState, observation: Observation) -> PlateauState:
         loss = observation.loss.to(torch.float64)
         mode = self.threshold_mode or {"torch": "rel", "keras": "abs"}[self.convention]
-        better = loss < (
-            state.best * (1.0 - self.threshold) if mode == "rel" else state.best - self.threshold
-        )
+        better = loss < (state.best * (1.0 - self.threshold) if mode == "rel" else state.best - self.threshold)
         best = torch.where(better, loss, state.best)
         lower = torch.clamp(state.current * self.factor, min=self.min_scale)
         resting = state.cooling > 0

@@ -1,0 +1,5 @@
+"""``python -m decaybench``."""
+
+from decaybench.cli import main
+
+main()

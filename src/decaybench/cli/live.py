@@ -1,0 +1,107 @@
+"""The display of a training: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.live import Live as RichLive
+from rich.table import Table
+from rich.text import Text
+
+from decaybench.runner import Share, Watcher
+
+PLAIN_EVERY_S = 10.0
+
+
+class Live(Watcher):
+    """Shows, per strategy, done of planned, the best so far and the diverged; overall the rate and the time left.
+
+    Writes to stderr, so that stdout holds the answer alone.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._live: RichLive | None = None
+        self._phase, self._shares = "", list[Share]()
+        self._made = self._total = 0
+        self._started = self._spoke = 0.0
+
+    def __enter__(self) -> "Live":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
+        self._made, self._total = 0, updates_left
+        self._started = self._spoke = time.monotonic()
+        self._console.print(f"{name}: {updates_left:,} updates to make on {device}, up to {stack_size} runs at a time")
+        if self._console.is_terminal:
+            self._live = RichLive(
+                console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True
+            )
+            self._live.start()
+
+    def phase(self, phase: str, shares: Sequence[Share]) -> None:
+        changed = phase != self._phase
+        self._phase, self._shares = phase, list(shares)
+        self._speak(at_once=changed or all(share.done == share.planned for share in shares))
+
+    def advance(self, updates: int) -> None:
+        self._made += updates
+        self._speak(at_once=False)
+
+    def end(self) -> None:
+        self._stop()
+        seconds = time.monotonic() - self._started
+        self._console.print(f"trained {self._total:,} updates in {duration(seconds)}")
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _speak(self, *, at_once: bool) -> None:
+        """A plain line, unless the table is shown or the last line was a moment ago."""
+        now = time.monotonic()
+        if self._live is not None or (not at_once and now - self._spoke < PLAIN_EVERY_S):
+            return
+        self._spoke = now
+        each = ", ".join(
+            f"{share.strategy} {share.done}/{share.planned}"
+            + (f" ({share.diverged} diverged)" if share.diverged else "")
+            + ("" if share.best is None else f" best {share.best:.4f}")
+            for share in self._shares
+        )
+        self._console.print(f"{self._phase}: {each}; {self._pace()}", soft_wrap=True)
+
+    def _pace(self) -> str:
+        seconds = time.monotonic() - self._started
+        if not self._made or seconds <= 0:
+            return f"0 of {self._total:,} updates"
+        rate = self._made / seconds
+        left = max(self._total - self._made, 0) / rate
+        return f"{self._made / max(self._total, 1):.0%}, {rate:,.0f} updates/s, {duration(left)} left"
+
+    def _render(self) -> Group:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column(self._phase or "strategy", no_wrap=True)
+        for column in ("done", "best", "diverged"):
+            table.add_column(column, justify="right")
+        for share in self._shares:
+            table.add_row(
+                Text(share.strategy),
+                f"{share.done}/{share.planned}",
+                "" if share.best is None else f"{share.best:.4f}",
+                str(share.diverged or ""),
+            )
+        return Group(table, Text(self._pace(), style="dim"))
+
+
+def duration(seconds: float) -> str:
+    """A time in the words of a person: ``1 h 05 min``, ``2 min 10 s``, ``40 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

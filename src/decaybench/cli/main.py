@@ -1,0 +1,145 @@
+"""The commands, and how they end: 0 done, 2 for what the user can fix (one line on stderr), 130 interrupted, 1
+anything else.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from decaybench.errors import UserError
+
+app = typer.Typer(
+    name="decaybench",
+    help="Compare learning-rate decay strategies, fixed and loss-reactive, with evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep file, or the name of a shipped sweep.")]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The database. Default: DECAYBENCH_STORAGE, else sqlite:///studies/decaybench.db.",
+        show_default=False,
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of image folders. Default: DECAYBENCH_DATA.", show_default=False),
+]
+DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@app.command()
+def run(
+    sweep: SweepArgument,
+    storage: StorageOption = None,
+    studies: Annotated[Path, typer.Option(metavar="DIR", help="Where reports go: DIR/NAME/report.")] = Path("studies"),
+    data: DataOption = None,
+    device: DeviceOption = "auto",
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes that train.")] = 1,
+) -> None:
+    """Train what is missing of a sweep, write its report and print the answer."""
+    from decaybench import api
+    from decaybench.cli.live import Live
+
+    with Live() as live:
+        outcome = api.run(
+            sweep, storage=storage, studies=studies, data=data, device=device, workers=workers, watcher=live
+        )
+    print(f"{outcome.name}: complete")
+    print(f"\n{outcome.answer}\n\nreport: {outcome.report}")
+
+
+@app.command()
+def check(
+    sweep: SweepArgument, data: DataOption = None, device: DeviceOption = "auto", as_json: JsonOption = False
+) -> None:
+    """Check a sweep and print its plan: runs, epochs and updates per strategy, and the time they will take."""
+    from decaybench.cli import plan
+
+    plan.show(sweep, data=data, device=device, as_json=as_json)
+
+
+@app.command()
+def report(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Sweeps in the database.", show_default=False)],
+    storage: StorageOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the report goes. Default: studies/NAME/report.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the reports of sweeps again, from the database alone."""
+    from decaybench import api
+
+    if out is not None and len(names) > 1:
+        raise UserError(f"--out: one report is written to one folder, got {len(names)} sweeps")
+    for name in names:
+        summary = api.report(name, storage=storage, out=out)
+        print(f"{name}: {summary.index}")
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One sweep.", show_default=False)] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The sweeps in the database and how far each strategy is."""
+    from decaybench.cli import status as view
+
+    view.show(name, storage=storage, as_json=as_json)
+
+
+@app.command()
+def schedules(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="One schedule.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The catalogue of schedules; of one its formula, parameters, ranges and source."""
+    from decaybench.cli import catalogue
+
+    catalogue.show(kind, as_json=as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill is an interruption too: nothing half-written, resumable
+    try:
+        code = typer.main.get_command(app).main(
+            list(sys.argv[1:] if arguments is None else arguments),
+            prog_name="decaybench",
+            standalone_mode=False,
+        )
+    except UserError as error:
+        _leave(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        _leave("interrupted; the same command goes on where it was", 130)
+    except BrokenPipeError:  # whoever read our output has had enough
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if isinstance(error, typer.Abort):
+            _leave("interrupted; the same command goes on where it was", 130)
+        if hasattr(error, "format_message"):  # a usage error of typer's
+            _leave(f"error: {' '.join(error.format_message().split())}", 2)
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _leave(line: str, code: int) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,60 @@
+"""``decaybench check``: the sweep's plan, before anything is trained or written."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from decaybench import api
+from decaybench.cli.live import duration
+from decaybench.runner import check_sweep
+
+
+def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
+    """Check the sweep against its data and model, and print what it will train."""
+    checked = api.as_sweep(sweep)
+    plan = check_sweep(checked, data_root=api.data_root(data), device=device)
+    if as_json:
+        print(json.dumps(plan.as_dict(), indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    task = checked.task
+    console.print(Text(f"{checked.name}: {checked.question}" if checked.question else checked.name, style="bold"))
+    examples = ", ".join(f"{count:,} {split}" for split, count in plan.examples.items() if count)
+    setting = f"{task.model}, batch size {task.batch_size}, {plan.steps_per_epoch:,} updates an epoch"
+    console.print(Text(f"{task.data}: {examples}; {setting}"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    columns = (
+        "strategy",
+        "schedule",
+        "family",
+        "length",
+        "epochs",
+        "search runs",
+        "confirm runs",
+        "updates",
+        "searched",
+    )
+    for column in columns:
+        table.add_column(column, justify="right" if column in columns[3:8] else "left")
+    for row in plan.rows:
+        table.add_row(
+            Text(row.strategy),
+            row.schedule,
+            row.family,
+            f"{row.length:g}",
+            str(row.epochs),
+            f"{row.search_runs:,}",
+            f"{row.confirm_runs:,}",
+            f"{row.updates:,}",
+            Text(", ".join(row.searched) or "nothing: one slot a repeat"),
+        )
+    console.print(table)
+    console.print(
+        Text(
+            f"{plan.runs:,} runs, {plan.updates:,} updates; about {duration(plan.seconds)} on {plan.device}, "
+            "by a short measurement just now"
+        )
+    )

@@ -1,0 +1,70 @@
+"""``decaybench status``: the sweeps in the database and how far each strategy is."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from decaybench import api, store
+from decaybench.store import Storage
+
+
+def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
+    """Print all sweeps with a line each, or one sweep with a line per strategy and phase."""
+    opened = store.open_storage(api.storage_url(storage), create=False)
+    names = store.sweep_names(opened) if name is None else [name]
+    sweeps = [_describe(opened, each) for each in names]
+    if as_json:
+        print(json.dumps(sweeps if name is None else sweeps[0], indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if name is None:
+        table = _table("sweep", "status", "search", "confirm", "diverged", "question")
+        for sweep in sweeps:
+            table.add_row(
+                Text(sweep["name"]),
+                sweep["status"],
+                *(
+                    _done(row for row in sweep["strategies"] if row["phase"] == phase)
+                    for phase in ("search", "confirm")
+                ),
+                str(sum(row["diverged"] for row in sweep["strategies"]) or ""),
+                Text(sweep["question"]),
+            )
+    else:
+        console.print(Text(f"{name}: {sweeps[0]['status']}"))
+        table = _table("strategy", "phase", "done", "diverged", "failed", "pending")
+        for row in sweeps[0]["strategies"]:
+            cells = (str(row[key] or "") for key in ("diverged", "failed", "pending"))
+            table.add_row(Text(row["strategy"]), row["phase"], _done([row]), *cells)
+    console.print(table)
+
+
+def _describe(opened: Storage, name: str) -> dict[str, Any]:
+    progress = store.progress(opened, name)  # says so when there is no such sweep
+    row = store.sweep_row(opened, name)
+    assert row is not None
+    order = {label: place for place, label in enumerate(row["spec"]["strategies"])}
+    parts = sorted(progress, key=lambda part: order[part.strategy])
+    return {
+        "name": name,
+        "status": row["status"],
+        "question": row["question"],
+        "strategies": [vars(part) for part in parts],
+    }
+
+
+def _done(rows: Iterable[dict[str, Any]]) -> str:
+    listed = list(rows)
+    done = sum(row["finished"] + row["diverged"] for row in listed)
+    return f"{done}/{sum(row['planned'] for row in listed)}" if listed else ""
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -1,0 +1,77 @@
+"""A sweep's plan as plain numbers, with all that can be checked before training checked."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from decaybench.runner.environment import choose_device, prepare_environment, provenance
+from decaybench.runner.estimate import estimate_seconds
+from decaybench.sweep import Sweep, arms, ledger
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """What one strategy gets at one length; ``updates`` are those of search and confirm."""
+
+    strategy: str
+    schedule: str
+    family: str
+    length: float
+    epochs: int
+    search_runs: int
+    confirm_runs: int
+    updates: int
+    searched: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole plan; ``seconds`` is estimated from a short measurement on ``device``."""
+
+    name: str
+    device: str
+    examples: dict[str, int]
+    steps_per_epoch: int
+    rows: tuple[PlanRow, ...]
+    runs: int
+    updates: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON-able dicts and lists."""
+        return asdict(self)
+
+
+def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
+    """Check a sweep against its data, model and device; UserError where it does not fit. Writes nothing but the image
+    cache.
+    """
+    environment = prepare_environment(sweep, data_root, choose_device(device))
+    facts = provenance(sweep, environment)
+    by_label = {arm.label: arm for arm in arms(sweep)}
+    rows = []
+    for entry in ledger(sweep, facts["steps_per_epoch"]):
+        arm = by_label[entry.strategy]
+        rows.append(
+            PlanRow(
+                entry.strategy,
+                arm.kind,
+                arm.family,
+                entry.length,
+                sweep.epochs(entry.length),
+                entry.slots,
+                entry.confirm_seeds,
+                entry.updates,
+                tuple(dimension.name.removeprefix(f"{arm.label}.") for dimension in arm.space),
+            )
+        )
+    return Plan(
+        name=sweep.name,
+        device=environment.device.type,
+        examples=facts["examples"],
+        steps_per_epoch=facts["steps_per_epoch"],
+        rows=tuple(rows),
+        runs=sum(row.search_runs + row.confirm_runs for row in rows),
+        updates=sum(row.updates for row in rows),
+        seconds=estimate_seconds(sweep, environment),
+    )

@@ -1,0 +1,84 @@
+"""What a run is worth to the search, and which slot of a repeat wins."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from decaybench.runner.progress import Share
+from decaybench.store import RunResult, RunRow
+
+Metric = Literal["accuracy", "loss"]
+Winners = dict[tuple[str, int, float], RunRow]
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What guessing gives: the validation split's majority-class rate, and ln C nats."""
+
+    accuracy: float
+    loss: float
+
+
+def told(run: RunRow | RunResult, metric: Metric, chance: Chance) -> float:
+    """The objective value of a run that ended: its validation result at the last epoch.
+
+    A diverged run is worth chance, the same for every strategy, and no finished loss is worth less than that.
+    """
+    if run.outcome == "finished":
+        assert run.validation_accuracy is not None
+        assert run.validation_loss is not None
+        return run.validation_accuracy if metric == "accuracy" else min(run.validation_loss, chance.loss)
+    return chance.accuracy if metric == "accuracy" else chance.loss
+
+
+def winners(runs: Iterable[RunRow], metric: Metric, chance: Chance) -> Winners:
+    """The best search run of each (strategy, repeat, length); ties go to the lower loss, then to the lower slot."""
+    sign = -1.0 if metric == "accuracy" else 1.0
+
+    def rank(run: RunRow) -> tuple[float, float, int]:
+        loss = run.validation_loss if run.outcome == "finished" else None
+        return sign * told(run, metric, chance), math.inf if loss is None else loss, run.slot
+
+    chosen: Winners = {}
+    for run in runs:
+        key = (run.strategy, run.repeat, run.length)
+        if key not in chosen or rank(run) < rank(chosen[key]):
+            chosen[key] = run
+    return chosen
+
+
+def slots(chosen: Winners) -> Mapping[tuple[str, int, float], int]:
+    """Which slot won, as the plan wants it."""
+    return {key: run.slot for key, run in chosen.items()}
+
+
+class Tally:
+    """How far every strategy is in a phase, counted as results come in."""
+
+    def __init__(self, strategies: Iterable[str], metric: Metric, chance: Chance) -> None:
+        self._metric, self._chance = metric, chance
+        self._shares = {label: Share(label, 0, 0, 0, None) for label in strategies}
+
+    def plan(self, runs: Iterable[RunRow]) -> None:
+        """Count the phase's runs, and the results that they already have."""
+        for run in runs:
+            share = self._shares[run.strategy]
+            self._shares[run.strategy] = replace(share, planned=share.planned + 1)
+            if run.outcome in ("finished", "diverged"):
+                self.count(run.strategy, run)
+
+    def count(self, strategy: str, run: RunRow | RunResult) -> None:
+        """One more run has ended."""
+        share, value = self._shares[strategy], told(run, self._metric, self._chance)
+        better = max if self._metric == "accuracy" else min
+        self._shares[strategy] = replace(
+            share,
+            done=share.done + 1,
+            diverged=share.diverged + (run.outcome == "diverged"),
+            best=value if share.best is None else better(share.best, value),
+        )
+
+    def shares(self) -> list[Share]:
+        """One share a strategy, in file order."""
+        return list(self._shares.values())

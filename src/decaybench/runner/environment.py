@@ -1,0 +1,115 @@
+"""Where a sweep runs: device, data and versions, as they go into its provenance."""
+
+import math
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import decaybench
+from decaybench.data import Splits, TaskData, draw_splits, load_dataset, prepare
+from decaybench.errors import UserError
+from decaybench.models import build
+from decaybench.runner.choose import Chance
+from decaybench.sweep import Sweep, size
+
+# Runs in one stack. On a CPU small-cnn and lenet are fastest with a few that fit the cache; a GPU wants to be filled.
+STACK_SIZE = {"cpu": 8, "cuda": 64}
+VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
+
+
+@dataclass(frozen=True, eq=False)
+class Environment:
+    """What all runs of a sweep share on this machine."""
+
+    device: torch.device
+    data: TaskData
+    data_sha256: str
+    splits: Splits
+    chance: Chance
+
+
+def choose_device(wanted: str) -> torch.device:
+    """``auto`` is the GPU when there is one; UserError when the one asked for is not there."""
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise UserError(f"--device: must be one of auto, cpu, cuda, got {wanted!r}")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device: cuda was asked for, but torch finds no CUDA device on this machine")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def prepare_environment(sweep: Sweep, data_root: Path | None, device: torch.device) -> Environment:
+    """Load and split the data and check that model, batch size and images fit; UserError where they do not."""
+    task = sweep.task
+    dataset = load_dataset(task.data, data_root)
+    splits = draw_splits(
+        dataset,
+        sweep.search.seed,
+        train_size=task.train_size,
+        validation_size=task.validation_size,
+        test_size=task.test_size,
+        signal=sweep.needs_signal,
+    )
+    data = prepare(dataset, splits)
+    build(task.model, data.shape, data.classes, seed=0)
+    for length in sweep.budget.lengths:
+        size(sweep, len(data.train.labels), length)
+    majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
+    return Environment(device, data, dataset.sha256, splits, Chance(majority, math.log(data.classes)))
+
+
+def provenance(sweep: Sweep, environment: Environment) -> dict[str, Any]:
+    """What a sceptic asks for: versions, device, precision, threads, stacks, and hashes of data and splits."""
+    data = environment.data
+    cuda = environment.device.type == "cuda"
+    return {
+        "versions": {name: version(name) for name in VERSIONS} | {"python": platform.python_version()},
+        "platform": platform.platform(),
+        "device": environment.device.type,
+        "device_name": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+        "precision": sweep.task.precision,
+        "threads": 1,
+        "stack_size": STACK_SIZE[environment.device.type],
+        "data_sha256": environment.data_sha256,
+        "splits_sha256": environment.splits.sha256,
+        "examples": {
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "signal": 0 if data.signal is None else len(data.signal),
+            "test": len(data.test),
+        },
+        "classes": data.classes,
+        "steps_per_epoch": size(sweep, len(data.train), 1.0).steps_per_epoch,
+        "chance_accuracy": environment.chance.accuracy,
+        "chance_loss": environment.chance.loss,
+        "git_revision": _git_revision(),
+    }
+
+
+def require_same_data(name: str, stored: dict[str, Any], now: dict[str, Any]) -> None:
+    """UserError when a sweep that was begun would go on with other images, other splits or on another kind of
+    device.
+    """
+    for key, what in (("data_sha256", "images"), ("splits_sha256", "splits"), ("device", "device")):
+        if stored[key] != now[key]:
+            raise UserError(
+                f"sweep {name}: its {what} must stay what they were when it was begun ({stored[key]}), got {now[key]}"
+            )
+
+
+def _git_revision() -> str | None:
+    """The revision of the source tree that decaybench runs from; None when it is installed from a wheel."""
+    root = Path(decaybench.__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    asked = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or None

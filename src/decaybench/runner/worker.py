@@ -1,0 +1,92 @@
+"""One stack of a sweep, trained, its curves and results written as they come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from decaybench import store
+from decaybench.runner.environment import Environment
+from decaybench.runner.progress import Watcher
+from decaybench.store import EpochRow, RunResult, RunRow, Storage
+from decaybench.sweep import RunParameters, Size, Task
+from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, TrainingResult, train
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The runs of a stack with their parameters, and what they have in common."""
+
+    runs: Sequence[RunRow]
+    parameters: Sequence[RunParameters]
+    form: OptimizerForm
+    size: Size
+
+
+def train_stack(
+    storage: Storage,
+    task: Task,
+    stack: Stack,
+    environment: Environment,
+    watcher: Watcher,
+    *,
+    read_test: bool,
+) -> list[RunResult]:
+    """Train a stack; each epoch is one insert, the results of all its runs one transaction."""
+    left = len(stack.runs) * stack.size.total_steps
+
+    def write(curves: EpochCurves) -> None:
+        nonlocal left
+        store.write_epochs(storage, _rows(stack.runs, curves))
+        made = int(curves.alive.sum()) * stack.size.steps_per_epoch
+        left -= made
+        watcher.advance(made)
+
+    trained = train(
+        Recipe(task.model, stack.size.epochs, task.batch_size, stack.form, task.precision, task.decay_biases),
+        [
+            Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay)
+            for run, own in zip(stack.runs, stack.parameters, strict=True)
+        ],
+        environment.data,
+        device=environment.device,
+        read_test=read_test,
+        on_epoch=write,
+    )
+    results = [_result(run, result) for run, result in zip(stack.runs, trained, strict=True)]
+    store.finish_runs(storage, results)
+    watcher.advance(left)
+    return results
+
+
+def failed(run: RunRow) -> RunResult:
+    """The result of a run that the machine could not finish; its curves so far stay until it is tried again."""
+    return RunResult(run.id, "failed", run.epochs_done)
+
+
+def _rows(runs: Sequence[RunRow], curves: EpochCurves) -> list[EpochRow]:
+    return [
+        EpochRow(
+            run_id=run.id,
+            epoch=curves.epoch,
+            train_loss=float(curves.train_loss[i]),
+            validation_loss=float(curves.validation_loss[i]),
+            validation_accuracy=float(curves.validation_accuracy[i]),
+            learning_rate=float(curves.learning_rate[i]),
+            seconds=curves.seconds,
+        )
+        for i, run in enumerate(runs)
+        if curves.alive[i]
+    ]
+
+
+def _result(run: RunRow, result: TrainingResult) -> RunResult:
+    return RunResult(
+        run.id,
+        result.outcome,
+        result.epochs_done,
+        result.validation_loss,
+        result.validation_accuracy,
+        result.test_loss,
+        result.test_accuracy,
+        result.diverged_step,
+        result.trace,
+    )

@@ -1,0 +1,37 @@
+"""Fixtures for tests that use decaybench as people do: from the command line, in a folder of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from small_sweep import SMALL
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture
+def command(tmp_path: Path):
+    """Start the command line in ``tmp_path``, with a cache of its own; returns the process."""
+
+    def start(*arguments: str, **options) -> subprocess.Popen:
+        env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+        env.pop("DECAYBENCH_STORAGE", None)
+        return subprocess.Popen(
+            [sys.executable, "-m", "decaybench", *arguments],
+            cwd=tmp_path,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    return start

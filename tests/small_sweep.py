@@ -1,0 +1,61 @@
+"""A small sweep that runs in seconds, and what of its results must never vary."""
+
+import sqlite3
+from pathlib import Path
+
+SMALL = """
+name = "small"
+question = "Does the runner survive?"
+
+[task]
+data = "digits"
+model = "small-cnn"
+epochs = 3
+batch_size = 64
+train_size = 320
+
+[budget]
+trials = 4
+repeats = 2
+confirm_seeds = 2
+
+[search]
+seed = 3
+learning_rate = { low = 1e-2, high = 1.0, log = true }
+momentum = { low = 0.5, high = 0.95, log = true }
+
+[strategies.constant]
+[strategies.staircase]
+schedule = "exponential"
+staircase = true
+decay_steps = { value = 1, unit = "epoch" }
+[strategies.exp_loss]
+learning_rate = { low = 1e-3, high = 0.1, log = true }
+[strategies.doomed]
+schedule = "constant"
+learning_rate = 1e30
+momentum = 0.0
+"""
+
+
+def results(database: Path) -> dict[str, list[tuple]]:
+    """All results, without what may differ between two runs of one sweep: ids, attempts, trial numbers, times."""
+    with sqlite3.connect(database) as connection:
+        key = "phase, strategy, repeat, slot, length, seed"
+        runs = connection.execute(
+            f"""SELECT {key}, params, outcome, epochs_done, validation_loss, validation_accuracy, test_loss, test_accuracy,
+            diverged_step, device, precision, stack, superseded FROM runs ORDER BY {key}"""
+        ).fetchall()
+        epochs = connection.execute(
+            f"""SELECT {key}, e.epoch, e.train_loss, e.validation_loss, e.validation_accuracy, e.learning_rate
+            FROM epochs e JOIN (SELECT id, {key} FROM runs) r ON r.id = e.run_id ORDER BY {key}, epoch"""
+        ).fetchall()
+        traces = connection.execute(
+            f"SELECT {key}, t.learning_rate FROM traces t JOIN runs r ON r.id = t.run_id ORDER BY {key}"
+        ).fetchall()
+        trials = connection.execute(
+            """SELECT a.value_json, v.value FROM trials t
+            JOIN trial_user_attributes a ON a.trial_id = t.trial_id AND a.key = 'run_id'
+            JOIN trial_values v ON v.trial_id = t.trial_id WHERE t.state = 'COMPLETE' ORDER BY 1"""
+        ).fetchall()
+    return {"runs": runs, "epochs": epochs, "traces": traces, "trials": trials}
