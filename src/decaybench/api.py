@@ -73,7 +73,8 @@ def run(
 
 def load(storage: str | None, name: str) -> store.Frames:
     """All that is stored of a sweep: its row, and its runs, epochs and traces as DataFrames and arrays."""
-    return store.load_frames(store.open_storage(storage_url(storage), create=False), name)
+    with store.open_storage(storage_url(storage), create=False) as opened:
+        return store.load_frames(opened, name)
 
 
 def report(name: str, *, storage: str | None = None, out: str | Path | None = None) -> ReportSummary:

@@ -14,9 +14,9 @@ from decaybench.store import Storage
 
 def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
     """Print all sweeps with a line each, or one sweep with a line per strategy and phase."""
-    opened = store.open_storage(api.storage_url(storage), create=False)
-    names = store.sweep_names(opened) if name is None else [name]
-    sweeps = [_describe(opened, each) for each in names]
+    with store.open_storage(api.storage_url(storage), create=False) as opened:
+        names = store.sweep_names(opened) if name is None else [name]
+        sweeps = [_describe(opened, each) for each in names]
     if as_json:
         print(json.dumps(sweeps if name is None else sweeps[0], indent=2))
         return

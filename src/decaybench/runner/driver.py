@@ -55,8 +55,10 @@ def run_sweep(
     Everything is checked before anything is written: the database, the sweep against its former self, data and model.
     Raises UserError for what a person can mend.
     """
-    existing = store.find_storage(url)
-    stored = None if existing is None else store.sweep_row(existing, sweep.name)
+    stored = None
+    if (existing := store.find_storage(url)) is not None:
+        with existing:
+            stored = store.sweep_row(existing, sweep.name)
     if stored is not None:
         extends(stored["spec"], sweep.spec())
         device = stored["provenance"]["device"] if device == "auto" else device
@@ -65,8 +67,7 @@ def run_sweep(
     if stored is not None:
         require_same_data(sweep.name, stored["provenance"], now)
         now = stored["provenance"]
-    storage = store.open_storage(url, create=True)
-    with _alone(storage, sweep.name):
+    with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
         driver = _Driver(sweep, storage, environment, now["stack_size"], watcher or Watcher())
         driver.write_plan(now)
         return driver.work()

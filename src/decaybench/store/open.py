@@ -37,6 +37,13 @@ class Storage:
     engine: Engine
     url: str
 
+    def __enter__(self) -> "Storage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the database; SQLite's last one out removes the write-ahead log."""
+        self.engine.dispose()
+
     @property
     def where(self) -> str:
         """The place as people may read it: a file's path, or host and database without the password."""

@@ -1,0 +1,43 @@
+"""Sweeps: the file's tables as checked models, and the plan, which is every run that they ask for."""
+
+from decaybench.sweep.arms import Arm, Dimension, arms
+from decaybench.sweep.load import load_sweep, shipped
+from decaybench.sweep.model import Budget, Search, Strategy, Sweep, Task
+from decaybench.sweep.plan import (
+    LedgerRow,
+    PlannedRun,
+    Size,
+    ledger,
+    plan_confirm,
+    plan_search,
+    size,
+    slots,
+)
+from decaybench.sweep.resolve import RunParameters, from_params, resolve
+from decaybench.sweep.spec import extends, spec_hash
+
+__all__ = [
+    "Arm",
+    "Budget",
+    "Dimension",
+    "LedgerRow",
+    "PlannedRun",
+    "RunParameters",
+    "Search",
+    "Size",
+    "Strategy",
+    "Sweep",
+    "Task",
+    "arms",
+    "extends",
+    "from_params",
+    "ledger",
+    "load_sweep",
+    "plan_confirm",
+    "plan_search",
+    "resolve",
+    "shipped",
+    "size",
+    "slots",
+    "spec_hash",
+]

@@ -1,0 +1,151 @@
+"""A strategy with everything settled but what is searched: the precedence of a sweep's tables, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from decaybench.schedules import SCHEDULES, Range, Schedule
+from decaybench.sweep.own import combinations, own_fields
+from decaybench.sweep.values import Choices, Parameter, RuleError, Span, Value, show
+
+if TYPE_CHECKING:
+    from decaybench.sweep.model import Search, Strategy, Sweep, Task
+
+LEARNING_RATE = Range(1e-3, 1.0, log=True)  # where the strategy, [search] and the kind say nothing
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One searched parameter: its name in the study, its range, and whether all strategies share it."""
+
+    name: str
+    range: Range
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One strategy of a sweep, precedence applied.
+
+    ``learning_rate``, ``momentum`` and ``weight_decay`` are numbers, or the Range searched (momentum's
+    is that of 1 - momentum). ``fixed`` holds the kind's own fields that the file fixes, with their units;
+    ``space`` is what is searched, shared dimensions first. A field in neither keeps its class' default.
+    """
+
+    label: str
+    kind: str
+    schedule_class: type[Schedule]
+    family: Literal["fixed", "reactive"]
+    optimizer: Literal["sgd", "adam"]
+    nesterov: bool
+    velocity: Literal["torch", "keras"]
+    learning_rate: float | Range
+    momentum: float | Range
+    weight_decay: float | Range
+    fixed: Mapping[str, Value]
+    space: tuple[Dimension, ...]
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it reacts to the loss on a split of its own, or may where its signal is searched."""
+        legal = self.schedule_class.options()
+        own = {d.name.partition(".")[2]: d.range.choices or () for d in self.space if not d.shared}
+        searched = {name: choices for name, choices in own.items() if name in legal}
+        given = {name: value.value for name, value in self.fixed.items() if name in legal}
+        return any(
+            getattr(self.schedule_class(**given, **options), "held_out", False) for options in combinations(searched)
+        )
+
+
+def arms(sweep: "Sweep") -> tuple[Arm, ...]:
+    """The sweep's strategies as arms, in file order."""
+    return build_arms(sweep.task, sweep.search, sweep.strategies)
+
+
+def build_arms(task: "Task", search: "Search", strategies: Mapping[str, "Strategy"]) -> tuple[Arm, ...]:
+    """Arms from a sweep's tables. Raises RuleError for a rule broken in a strategy, or between two."""
+    built = []
+    for label, strategy in strategies.items():
+        try:
+            built.append(_arm(label, strategy, task, search))
+        except RuleError as refused:
+            raise refused.below("strategies", label) from None
+    for parameter in ("learning_rate", "momentum", "weight_decay"):
+        _check_paired(parameter, built)
+    return tuple(built)
+
+
+def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Arm:
+    kind = SCHEDULES[strategy.schedule]
+    learning_rate = _shared(strategy.learning_rate or search.learning_rate) or kind.learning_rate or LEARNING_RATE
+    momentum = _momentum(strategy.momentum or search.momentum)
+    weight_decay = _shared(strategy.weight_decay or search.weight_decay)
+    assert weight_decay is not None
+    nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
+    still = momentum == 0 or (isinstance(momentum, Range) and 1.0 in (momentum.choices or ()))
+    if nesterov and still:
+        raise RuleError("needs momentum > 0, got true with momentum 0", "nesterov")
+    fixed, own = own_fields(kind, strategy.own, task.epochs)
+    shared = {"learning_rate": learning_rate, "one_minus_momentum": momentum, "weight_decay": weight_decay}
+    return Arm(
+        label=label,
+        kind=strategy.schedule,
+        schedule_class=kind,
+        family=kind.family,
+        optimizer=strategy.optimizer or task.optimizer,
+        nesterov=nesterov,
+        velocity=strategy.velocity or task.velocity,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        fixed=fixed,
+        space=(
+            *(Dimension(name, value, True) for name, value in shared.items() if isinstance(value, Range)),
+            *(Dimension(f"{label}.{name}", searched, False) for name, searched in own.items()),
+        ),
+    )
+
+
+def _shared(given: Parameter | None) -> float | Range | None:
+    if given is None:
+        return None
+    if isinstance(given, Span):
+        return Range(float(given.low), float(given.high), log=given.log)
+    if isinstance(given, Choices):
+        return Range(choices=tuple(float(choice) for choice in given.choices))
+    assert isinstance(given.value, int | float)
+    return float(given.value)
+
+
+def _momentum(given: Parameter) -> float | Range:
+    found = _shared(given)
+    assert found is not None
+    if not isinstance(found, Range):
+        return found
+    if found.choices is not None:
+        return Range(choices=tuple(1.0 - choice for choice in found.choices))
+    return Range(1.0 - found.high, 1.0 - found.low, log=found.log)
+
+
+def _check_paired(parameter: str, built: list[Arm]) -> None:
+    """Slot i is one point for all strategies: a parameter they share needs one scale, or one list."""
+    searching = [arm for arm in built if isinstance(getattr(arm, parameter), Range)]
+    for arm in searching[1:]:
+        first, this = _scale(searching[0], parameter), _scale(arm, parameter)
+        if this != first:
+            other = f"strategies.{searching[0].label}'s ({first})"
+            rule = f"must be searched like {other}, since slots are paired, got {this}"
+            raise RuleError(rule, "strategies", arm.label, parameter)
+
+
+def _scale(arm: Arm, parameter: str) -> str:
+    searched: Range = getattr(arm, parameter)
+    if searched.choices is None:
+        return f"log = {show(searched.log)}"
+    choices = [tidy_momentum(c) if parameter == "momentum" else c for c in searched.choices]
+    return f"choices = {show(choices)}"
+
+
+def tidy_momentum(one_minus: float) -> float:
+    """Momentum from a choice of 1 - momentum: 0.1 again, and not 0.09999999999999998."""
+    return round(1.0 - one_minus, 15)

@@ -1,0 +1,76 @@
+"""pydantic's errors in the words of a sweep file: one line, the key, one clean rule, the value."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from decaybench.sweep.values import RuleError, show
+
+# pydantic's error type -> our rule; {...} is filled from the error's context
+RULES = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "finite_number": "must be finite",
+    "float_type": "must be a number",
+    "greater_than": "must be > {gt:g}",
+    "greater_than_equal": "must be >= {ge}",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be <= {le:.16g}",
+    "literal_error": "must be one of {expected}",
+    "model_type": "must be a table",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a string",
+    "tuple_type": "must be a list",
+}
+
+
+def one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first of a model's errors as ``KEY: rule, got VALUE``, and how many more there are."""
+    errors = error.errors()
+    # A misspelled key is also a missing one; the misspelling explains both.
+    details = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    path = _file_path(details["loc"])
+    context: dict[str, Any] = dict(details.get("ctx", {}))
+    refused = context.get("error")
+    if isinstance(refused, RuleError):
+        path, rule = [*path, *refused.at], refused.rule
+    elif details["type"] == "missing":
+        rule = "required key is missing"
+    elif details["type"] == "extra_forbidden":
+        rule = f"unknown key; known: {', '.join(_table(model, path).model_fields)}"
+    else:
+        if "expected" in context:  # 'sgd' or 'adam'
+            context["expected"] = ", ".join(re.findall(r"'([^']*)'", context["expected"]))
+        words = RULES.get(details["type"])
+        rule = words.format(**context) if words else details["msg"]
+        rule = f"{rule}, got {show(details['input'])}"
+    line = f"{_dotted(path)}: {rule}"
+    return line if len(errors) == 1 else f"{line} (and {len(errors) - 1} more)"
+
+
+def _file_path(location: Sequence[int | str]) -> list[int | str]:
+    """Where it is in the file: a kind's fields stand in the strategy's own table there."""
+    path = list(location)
+    if path[:1] == ["strategies"] and path[2:3] == ["own"]:
+        del path[2]
+    return path
+
+
+def _table(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
+    for key in path[:-1]:
+        inner = model.model_fields[str(key)].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel)
+        model = inner
+    return model
+
+
+def _dotted(path: Sequence[int | str]) -> str:
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        else:
+            text += f".{key if re.fullmatch(r'[A-Za-z0-9_-]+', key) else show(key)}"
+    return text.removeprefix(".")

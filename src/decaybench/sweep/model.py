@@ -1,0 +1,240 @@
+"""A sweep file's tables as frozen pydantic models: strict types, no unknown keys, one rule per refusal."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from decaybench.errors import UserError
+from decaybench.schedules import SCHEDULES
+from decaybench.sweep.arms import build_arms
+from decaybench.sweep.messages import one_line
+from decaybench.sweep.values import Parameter, RuleError, Value, parse, parse_shared, plain, show
+
+# What the contract names and this version cannot do yet; whoever builds it takes it off this table.
+NOT_YET: dict[str, tuple[str, ...]] = {
+    "sampler": ("random", "tpe"),
+    "allocation": ("adaptive",),
+    "optimizer": ("adam",),
+}
+
+EXACT = 2**53  # the largest whole number up to which JSON and floats are exact
+
+
+def _name(raw: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", raw) is None:
+        raise RuleError(f"must match [A-Za-z0-9_-]{{1,64}}, got {show(raw)}")
+    return raw
+
+
+def _tuple(raw: object) -> object:
+    return tuple(raw) if isinstance(raw, list) else raw
+
+
+def _batch_size(raw: object) -> int | str:
+    if isinstance(raw, int) and not isinstance(raw, bool) and 1 <= raw <= EXACT:
+        return raw
+    if isinstance(raw, str) and raw == "full":
+        return raw
+    raise RuleError(f'must be a whole number >= 1 or "full", got {show(raw)}')
+
+
+def _shared(name: str) -> PlainValidator:
+    return PlainValidator(lambda raw: parse_shared(name, raw))
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Text = Annotated[str, Field(min_length=1)]
+Whole = Annotated[int, Field(ge=1, le=EXACT)]
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
+LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
+Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
+WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]
+Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
+Optimizer = Literal["sgd", "adam"]
+Velocity = Literal["torch", "keras"]
+
+
+class Table(BaseModel):
+    """What all tables share."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator(*NOT_YET, check_fields=False)
+    @classmethod
+    def _built(cls, value: Any, info: ValidationInfo) -> Any:
+        if value in NOT_YET[str(info.field_name)]:
+            raise RuleError(f"is not available yet in this version, got {show(value)}")
+        return value
+
+
+class Task(Table):
+    """What is trained: the same for every strategy, but for three optimizer settings it may override."""
+
+    data: Text
+    model: Text
+    epochs: Whole
+    batch_size: BatchSize
+    optimizer: Optimizer = "sgd"
+    nesterov: bool = False
+    velocity: Velocity = "torch"
+    decay_biases: bool = True
+    precision: Literal["fp32", "bf16", "fp64"] = "fp32"
+    metric: Literal["accuracy", "loss"] = "accuracy"
+    train_size: Whole | None = None
+    validation_size: Whole | None = None
+    test_size: Whole | None = None
+
+
+class Budget(Table):
+    """How much is trained; ``lengths`` are fractions of ``task.epochs``."""
+
+    trials: Annotated[int, Field(ge=1, le=100_000)]
+    repeats: Whole
+    confirm_seeds: Whole
+    lengths: Annotated[tuple[Fraction, ...], BeforeValidator(_tuple)] = (1.0,)
+
+    @field_validator("lengths")
+    @classmethod
+    def _distinct(cls, lengths: tuple[float, ...]) -> tuple[float, ...]:
+        if not lengths or len(set(lengths)) < len(lengths):
+            raise RuleError(f"must be a list of distinct fractions, at least one, got {show(lengths)}")
+        return lengths
+
+
+class Search(Table):
+    """How settings are proposed, and the shared parameters of strategies that say nothing themselves.
+
+    Without ``learning_rate`` a kind's own range for it holds, then log [1e-3, 1].
+    """
+
+    sampler: Literal["sobol", "random", "tpe"] = "sobol"
+    allocation: Literal["balanced", "adaptive"] = "balanced"
+    seed: Annotated[int, Field(ge=0, le=EXACT)] = 0
+    batch: Whole = 4
+    learning_rate: LearningRate | None = None
+    momentum: Momentum = Value(0.9)
+    weight_decay: WeightDecay = Value(0.0)
+
+
+class Strategy(Table):
+    """One labelled schedule with its search space; ``own`` holds the kind's fields as the file gives them."""
+
+    schedule: str
+    optimizer: Optimizer | None = None
+    nesterov: bool | None = None
+    velocity: Velocity | None = None
+    learning_rate: LearningRate | None = None
+    momentum: Momentum | None = None
+    weight_decay: WeightDecay | None = None
+    own: dict[str, Own] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, raw: Any) -> Any:
+        """Move the kind's fields of the flat table into ``own``; refuse what neither the kind nor we know."""
+        if not isinstance(raw, Mapping):
+            return raw
+        kind = raw.get("schedule")
+        if not isinstance(kind, str) or kind not in SCHEDULES:
+            known = ", ".join(SCHEDULES)
+            raise RuleError(f"must be one of {known} (it defaults to the label), got {show(kind)}", "schedule")
+        common = [name for name in cls.model_fields if name != "own"]
+        fields = SCHEDULES[kind].parameters()
+        for key in raw:
+            if key not in common and key not in fields:
+                raise RuleError(f"unknown key; known for {kind}: {', '.join([*fields, *common])}", str(key))
+        table = {key: value for key, value in raw.items() if key in common}
+        return table | {"own": {key: value for key, value in raw.items() if key not in common}}
+
+    def table(self) -> dict[str, Any]:
+        """The flat table again, JSON-able."""
+        common = self.model_dump(mode="json", exclude={"own"}, exclude_none=True)
+        return common | {name: plain(value) for name, value in self.own.items()}
+
+
+class Sweep(Table):
+    """A question, a task, a budget, a search space and strategies (in file order): one TOML file."""
+
+    name: Name
+    question: str = ""
+    task: Task
+    budget: Budget
+    search: Search = Search()
+    strategies: dict[str, Strategy]
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _labelled(cls, raw: Any) -> Any:
+        """Check the labels and give every table its ``schedule``: the label, unless it says otherwise."""
+        if not isinstance(raw, Mapping):
+            return raw
+        if not raw:
+            raise RuleError("must hold at least one strategy, got {}")
+        for label in raw:
+            try:
+                _name(str(label))
+            except RuleError as broken:
+                raise broken.below(str(label)) from None
+        return {
+            label: {"schedule": label, **table} if isinstance(table, Mapping) else table for label, table in raw.items()
+        }
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Sweep":
+        """What no table can check alone."""
+        lengths = self.budget.lengths
+        epochs = [self.epochs(length) for length in lengths]
+        if len(set(epochs)) < len(epochs):
+            found = f"{show(lengths)}, which of {self.task.epochs} epochs are {show(epochs)}"
+            rule = f"must differ in whole epochs, got {found}"
+            raise RuleError(rule, "budget", "lengths")
+        build_arms(self.task, self.search, self.strategies)
+        return self
+
+    def epochs(self, length: float) -> int:
+        """Whole epochs of a run at this fraction of ``task.epochs``: at least one."""
+        return max(1, round(length * self.task.epochs))
+
+    @property
+    def needs_signal(self) -> bool:
+        """Whether a strategy reacts to held-out loss, so that the data needs a split for it."""
+        return any(arm.held_out for arm in build_arms(self.task, self.search, self.strategies))
+
+    def spec(self) -> dict[str, Any]:
+        """JSON-able tables, defaults filled in, strategies in file order; ``from_mapping`` reads them."""
+        return {
+            "name": self.name,
+            "question": self.question,
+            "task": self.task.model_dump(mode="json", exclude_none=True),
+            "budget": self.budget.model_dump(mode="json"),
+            "search": self.search.model_dump(mode="json", exclude_none=True),
+            "strategies": {label: strategy.table() for label, strategy in self.strategies.items()},
+        }
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], origin: str) -> "Sweep":
+        """The sweep that a mapping with the file's keys describes.
+
+        Raises UserError, ``ORIGIN: KEY: rule, got VALUE``, for the first rule that is broken.
+        """
+        if not isinstance(mapping, Mapping):
+            raise UserError(f"{origin}: must be a mapping, got {show(mapping)}")
+        try:
+            return cls.model_validate(dict(mapping))
+        except ValidationError as error:
+            raise UserError(f"{origin}: {one_line(error, cls)}") from None

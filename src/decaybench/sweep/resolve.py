@@ -1,0 +1,76 @@
+"""From a point of an arm's space to what one run is trained with, and back from the runs table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from decaybench.errors import UserError
+from decaybench.schedules import Range, Schedule
+from decaybench.sweep.arms import Arm, tidy_momentum
+from decaybench.sweep.own import counts
+
+
+@dataclass(frozen=True)
+class RunParameters:
+    """What a run is trained with, in native units; ``params`` is the same, JSON-able, for the runs table."""
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    schedule: Schedule
+    params: dict[str, Any]
+
+
+def resolve(arm: Arm, values: Mapping[str, Any], *, total_steps: int, steps_per_epoch: int) -> RunParameters:
+    """The run at a point of the arm's space; ``values`` are in range units, by dimension name.
+
+    Raises ValueError unless there is one value per dimension, UserError when the kind refuses the result.
+    """
+    names = [dimension.name for dimension in arm.space]
+    if sorted(values) != sorted(names):
+        raise ValueError(f"{arm.label} searches {names}, got values for {sorted(values)}")
+    searched = {d.name.removeprefix(f"{arm.label}."): (values[d.name], d.range) for d in arm.space if not d.shared}
+    kind = arm.schedule_class
+    options = {name: value.value for name, value in arm.fixed.items()}
+    options |= {name: value for name, (value, _) in searched.items()}
+    for name, value in arm.fixed.items():
+        native = kind.native_unit(name, options)
+        searched[name] = (value.value, Range(unit=value.unit or native, native=native))
+    own = {}
+    for name, (value, units) in searched.items():
+        own[name] = units.to_native(value, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+        if units.unit != units.native and counts(kind, name):
+            own[name] = round(own[name])
+    try:
+        schedule = kind(**own)
+    except ValueError as error:
+        raise UserError(f"strategies.{arm.label}: {error}") from None
+    shared = {name: _shared(arm, name, values) for name in ("learning_rate", "momentum", "weight_decay")}
+    fields = {name: getattr(schedule, name) for name in kind.parameters()}
+    params = shared | {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
+    return RunParameters(**shared, schedule=schedule, params=params)
+
+
+def from_params(arm: Arm, params: Mapping[str, Any]) -> RunParameters:
+    """The same run again from its row's ``params``: ``from_params(arm, run.params) == run``."""
+    fields = {
+        name: tuple(params[name]) if isinstance(params[name], list) else params[name]
+        for name in arm.schedule_class.parameters()
+    }
+    return RunParameters(
+        params["learning_rate"],
+        params["momentum"],
+        params["weight_decay"],
+        arm.schedule_class(**fields),
+        dict(params),
+    )
+
+
+def _shared(arm: Arm, name: str, values: Mapping[str, Any]) -> float:
+    given: float | Range = getattr(arm, name)
+    if not isinstance(given, Range):
+        return given
+    if name != "momentum":
+        return float(values[name])
+    one_minus = float(values["one_minus_momentum"])
+    return 1.0 - one_minus if given.choices is None else tidy_momentum(one_minus)
