@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from small_sweep import SMALL
 
 from decaybench.cli import main
+from small_sweep import SMALL
 
 
 def snapshot(folder: Path) -> dict[str, str]:
