@@ -11,6 +11,7 @@ from rich.text import Text
 
 from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES, Range, Schedule
+from decaybench.sweep.arms import LEARNING_RATE
 
 EPOCHS_SHOWN = 100  # some ranges depend on a run's length; they are shown for this one, and say so
 
@@ -34,47 +35,42 @@ def show(kind: str | None, *, as_json: bool) -> None:
         return
     about = describe(SCHEDULES[kind])
     console.print(Text(f"{kind} ({about['family']})", style="bold"))
-    console.print(Text(f"\n{about['doc']}\n"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("parameter", "unit", "default", "legal", "searched"):
-        table.add_column(column)
-    for parameter in about["parameters"]:
-        table.add_row(*(Text(str(parameter[key] or "")) for key in ("name", "unit", "default", "legal", "searched")))
+    for paragraph in about["doc"].split("\n\n"):
+        console.print(Text(f"\n{' '.join(paragraph.split())}"))
+    console.print()
+    columns = ("name", "unit", "default", "legal", "searched")
+    table = Table("parameter", *columns[1:], box=None, pad_edge=False, header_style="bold")
+    for row in about["parameters"]:
+        table.add_row(*(Text("" if row[key] is None else str(row[key])) for key in columns))
     console.print(table)
+    console.print(Text(f"\nbase learning rate, unless the sweep says otherwise: {about['learning_rate']}"))
     console.print(
-        Text(
-            "\nrun = the run's length, 1/run = its inverse; searched ranges mean the same at any length.",
-            style="dim",
-        )
+        Text("run = the run's length, 1/run = its inverse: a range means the same at any length", style="dim")
     )
 
 
 def describe(cls: type[Schedule]) -> dict[str, Any]:
-    """A kind as plain data: name, family, docstring, and its parameters with default, domain and range."""
-    defaults = {spec.name: spec.default for spec in fields(cls)}
-    legal = cls.options()
+    """A kind as plain data: name, family, docstring, and its parameters with unit, default, domain and range."""
+    specs = {spec.name: spec for spec in fields(cls)}
     rows = []
-    for spec in fields(cls):
-        default = defaults[spec.name]
-        searched = cls.range_of(spec.name, epochs=EPOCHS_SHOWN)
-        options = legal.get(spec.name)
+    for name in cls.parameters():
+        default, options = specs[name].default, cls.options().get(name)
+        unit = cls.native_unit(name, {})
+        searched = cls.range_of(name, epochs=EPOCHS_SHOWN)
         rows.append(
             {
-                "name": spec.name,
-                "unit": "" if (unit := cls.native_unit(spec.name, {})) == "1" else unit,
+                "name": name,
+                "unit": "" if unit == "1" or options else unit,
                 "default": None if default is MISSING or isinstance(default, Range) else default,
-                "legal": " | ".join(map(str, options)) if options else str(spec.metadata.get("domain", "")),
-                "searched": "" if searched is None else in_words(searched),
+                "legal": " | ".join(map(str, options)) if options else specs[name].metadata.get("domain"),
+                "searched": None if searched is None else in_words(searched),
             }
         )
-    order = {name: place for place, name in enumerate(cls.parameters())}
-    rows.sort(key=lambda row: order[str(row["name"])])
-    rate = cls.learning_rate
     return {
         "kind": cls.kind,
         "family": cls.family,
         "doc": inspect.getdoc(cls) or "",
-        "learning_rate": None if rate is None else in_words(rate),
+        "learning_rate": in_words(cls.learning_rate or LEARNING_RATE),
         "parameters": rows,
     }
 

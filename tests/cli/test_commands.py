@@ -1,0 +1,156 @@
+"""What the commands print when all is well."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from small_sweep import SMALL
+
+from decaybench.cli import main
+from decaybench.cli.live import Live, duration
+from decaybench.runner import Share
+from decaybench.schedules import SCHEDULES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A folder in which the small sweep has run, and what that printed."""
+    folder = tmp_path_factory.mktemp("done")
+    (folder / "small.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))
+    env = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
+    env.pop("DECAYBENCH_STORAGE", None)
+    command = [sys.executable, "-m", "decaybench", "run", "small.toml"]
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True)
+    return folder, ran
+
+
+@pytest.fixture
+def call(done, monkeypatch, capsys):
+    monkeypatch.chdir(done[0])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(done[0] / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("DECAYBENCH_STORAGE", raising=False)
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        out, err = capsys.readouterr()
+        assert end.value.code == 0, err
+        return out
+
+    return run
+
+
+def test_run_prints_progress_on_stderr_and_the_answer_on_stdout(done):
+    folder, ran = done
+    assert ran.stdout.startswith("small: complete\n")
+    assert " first" in ran.stdout  # alone, or tied
+    assert "report: studies/small/report/index.html" in ran.stdout
+    assert (folder / "studies" / "small" / "report" / "index.html").exists()
+    lines = ran.stderr.splitlines()
+    assert lines[0].startswith("small: ")
+    assert any(line.startswith("search: constant 0/8") for line in lines)
+    assert any(line.startswith("confirm: ") and "doomed 4/4 (4 diverged)" in line for line in lines)
+    assert "\x1b" not in ran.stderr  # plain lines when not on a terminal
+
+
+def test_run_again_has_nothing_to_train(call):
+    assert call("run", "small.toml").startswith("small: complete\n")
+
+
+def test_report_again_is_the_same_byte_for_byte(call):
+    report = Path("studies/small/report")
+
+    def content() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in sorted(report.rglob("*")) if path.is_file()}
+
+    before = content()
+    assert call("report", "small") == "small: studies/small/report/index.html\n"
+    assert content() == before
+    assert {Path(name).suffix for name in before} == {".html", ".csv", ".svg", ".json"}
+
+
+def test_status(call):
+    assert "complete" in call("status")
+    told = json.loads(call("status", "small", "--json"))
+    search = {part["strategy"]: part for part in told["strategies"] if part["phase"] == "search"}
+    assert list(search) == ["constant", "staircase", "exp_loss", "doomed"]
+    assert search["constant"]["planned"] == 8
+    assert search["doomed"]["diverged"] == 2
+    assert all(name in call("status", "small") for name in search)
+
+
+def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
+    plan = json.loads(call("check", "small.toml", "--json"))
+    rows = {row["strategy"]: row for row in plan["rows"]}
+    assert rows["constant"]["search_runs"] == 8
+    assert rows["doomed"]["search_runs"] == 2
+    assert rows["exp_loss"]["confirm_runs"] == 4
+    assert plan["steps_per_epoch"] == 5
+    assert plan["updates"] == sum(row["updates"] for row in plan["rows"]) == (8 * 3 + 2 + 16) * 5
+    assert 0 < plan["seconds"] < 600
+    file = Path("small.toml").resolve()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    assert f"{plan['runs']} runs" in call("check", str(file))
+    assert list(empty.iterdir()) == []
+
+
+def test_shipped_sweeps_are_found_by_name_from_anywhere(call):
+    assert json.loads(call("check", "quickstart", "--json"))["name"] == "quickstart"
+
+
+def test_schedules(call):
+    listed = call("schedules")
+    for kind, cls in SCHEDULES.items():
+        assert kind in listed
+        assert cls.family in listed
+        about = call("schedules", kind)
+        assert "Source:" in about
+        assert all(name in about for name in cls.parameters())
+    told = {entry["kind"]: entry for entry in json.loads(call("schedules", "--json"))}
+    assert list(told) == list(SCHEDULES)
+    (gain, *_) = told["exp_loss"]["parameters"]
+    assert gain == {"name": "gain", "unit": "", "default": 1.0, "legal": "[0, inf)", "searched": "log 0.1 to 2"}
+
+
+def test_help_names_every_command_and_the_readme_too(call):
+    text = call("--help")
+    readme = (ROOT / "README.md").read_text()
+    for command in ("run", "check", "report", "status", "schedules"):
+        assert command in text
+        assert f"decaybench {command}" in readme
+        assert "Usage" in call(command, "--help")
+
+
+def test_the_live_table_shows_shares_rate_and_time_left():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False)
+    with Live(console) as live:
+        live.begin("s", 1000, 8, "cpu")
+        live.phase("search", [Share("cosine", 30, 12, 3, 0.9812)])
+        live.advance(400)
+        shown = Console(width=100, file=io.StringIO())
+        shown.print(live._render())
+        text = shown.file.getvalue()
+        live.end()
+    assert "cosine" in text
+    assert "12/30" in text
+    assert "0.9812" in text
+    assert "40%" in text
+    assert "left" in text
+    assert "trained 1,000 updates" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(7, "7 s"), (59.6, "1 min 00 s"), (130, "2 min 10 s"), (3900, "1 h 05 min")]
+)
+def test_duration(seconds, words):
+    assert duration(seconds) == words
