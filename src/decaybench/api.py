@@ -8,7 +8,7 @@ from typing import Any
 
 from decaybench import store
 from decaybench.errors import UserError
-from decaybench.report import ReportSummary, build_report
+from decaybench.report import ReportSummary, build_report, check_folder
 from decaybench.runner import Watcher, run_sweep
 from decaybench.sweep import Sweep, load_sweep
 
@@ -66,6 +66,7 @@ def run(
         raise UserError(f"--workers: more than one process is not available yet in this version, got {workers}")
     chosen, url = as_sweep(sweep), storage_url(storage)
     out = Path(studies) / chosen.name / "report"
+    check_folder(out)  # now, rather than after hours of training
     trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, watcher=watcher)
     summary = build_report(load(url, chosen.name), out)
     return Outcome(chosen.name, trained, summary.answer, summary.index)

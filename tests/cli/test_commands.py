@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from small_sweep import SMALL
 
 from decaybench.cli import main
 from decaybench.cli.live import Live, duration
 from decaybench.runner import Share
 from decaybench.schedules import SCHEDULES
+from small_sweep import SMALL
 
 ROOT = Path(__file__).parents[2]
 

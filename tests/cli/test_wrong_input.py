@@ -204,6 +204,12 @@ def test_parquet_without_integer_labels(refused, label):
     assert "label" in refused("run", sweep('"digits"', '"mine"'), "--data", "d")
 
 
+def test_a_report_folder_that_is_not_a_report(refused):
+    Path("studies/small/report").mkdir(parents=True)
+    Path("studies/small/report/thesis.txt").write_text("mine")
+    assert "thesis.txt" in refused("run", sweep())
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

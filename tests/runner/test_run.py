@@ -6,10 +6,10 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from small_sweep import SMALL, results
 
 import decaybench
 from decaybench import UserError
+from small_sweep import SMALL, results
 
 WIDE = """
 name = "wide"
@@ -81,7 +81,9 @@ def test_slots_and_confirm_seeds_are_paired(wide):
     for (phase, _, _, _), group in runs.groupby(["phase", "repeat", "length", "slot"]):
         if phase == "search":
             assert group["seed"].nunique() == 1
-            decays = [p["weight_decay"] for s, p in zip(group["strategy"], group["params"], strict=True) if s != "hopeless"]
+            decays = [
+                p["weight_decay"] for s, p in zip(group["strategy"], group["params"], strict=True) if s != "hopeless"
+            ]
             assert len(set(decays)) == 1
     seeds = runs[runs["phase"] == "confirm"].groupby(["strategy", "repeat", "length"])["seed"].agg(set)
     for _, same_repeat in seeds.groupby("repeat"):
@@ -185,14 +187,20 @@ def test_a_batch_of_one_and_a_full_batch(tmp_path, monkeypatch):
 
 def test_a_raised_budget_gives_what_it_would_have_given_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    low = SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 2").replace("repeats = 2", "repeats = 1")
+    low = (
+        SMALL.replace("epochs = 3", "epochs = 1")
+        .replace("trials = 4", "trials = 2")
+        .replace("repeats = 2", "repeats = 1")
+    )
     low = low.replace("confirm_seeds = 2", "confirm_seeds = 1")
     high = SMALL.replace("epochs = 3", "epochs = 1").replace("Does the runner survive?", "Does it grow?")
     (tmp_path / "low.toml").write_text(low)
     (tmp_path / "high.toml").write_text(high)
 
     def run(file: str, database: str):
-        return decaybench.run(tmp_path / file, storage=f"sqlite:///{tmp_path}/{database}.db", studies=tmp_path / database)
+        return decaybench.run(
+            tmp_path / file, storage=f"sqlite:///{tmp_path}/{database}.db", studies=tmp_path / database
+        )
 
     run("low.toml", "grown")
     run("high.toml", "grown")

@@ -3,9 +3,8 @@
 import io
 import json
 
-from small_sweep import SMALL
-
 import decaybench
+from small_sweep import SMALL
 
 
 def get(app, path: str) -> dict:

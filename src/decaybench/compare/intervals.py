@@ -1,0 +1,60 @@
+"""Means with Student's t intervals over repeats, and how often one strategy beats another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+
+class Interval(NamedTuple):
+    """A mean and its interval, in the units of the values; no bounds where one value is all there is."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """The mean of ``values`` (R,) and its two-sided t interval, one value a repeat.
+
+    mean -+ t(1 - (1 - confidence) / 2; R - 1) * s / sqrt(R), s with R - 1 in its denominator. With R = 1
+    there is no interval; without spread it has no width. Bounds are not cut to what is possible (an
+    accuracy's may pass 1). Source: Student 1908. Raises ValueError for another shape, no values, or one
+    that is not finite.
+    """
+    x = _one_dimension(values, "values")
+    mean = float(x.mean())
+    if x.size == 1:
+        return Interval(mean, None, None)
+    half = float(stdtrit(x.size - 1, 0.5 + confidence / 2)) * float(x.std(ddof=1)) / float(np.sqrt(x.size))
+    return Interval(mean, mean - half, mean + half)
+
+
+def paired_interval(differences: ArrayLike, confidence: float = 0.95) -> Interval:
+    """The paired t interval of ``differences`` (R,): a repeat's value of a minus the same repeat's of b.
+
+    It is the t interval of the differences' mean; what a repeat's strategies share falls out of it.
+    Raises ValueError as `mean_interval` does.
+    """
+    return mean_interval(_one_dimension(differences, "differences"), confidence)
+
+
+def p_better(differences: ArrayLike) -> float:
+    """The paired P(a > b), in [0, 1], from ``differences`` (R,) that are positive where a is better.
+
+    Mean over repeats of 1[d > 0] + 0.5 * 1[d = 0]. Raises ValueError as `mean_interval` does.
+    """
+    d = _one_dimension(differences, "differences")
+    return float(np.mean((d > 0) + 0.5 * (d == 0)))
+
+
+def _one_dimension(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or x.size == 0:
+        raise ValueError(f"{name} must be (R,) with R >= 1, got shape {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} must be finite, got {x[~np.isfinite(x)][0]}")
+    return x

@@ -1,0 +1,192 @@
+"""The answer in a paragraph that a manager can read; the page and the terminal say the same words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from decaybench.compare import Interval
+from decaybench.report import words
+from decaybench.report.summary import LEAST_REPEATS, Row, Summary
+
+
+class Answer(NamedTuple):
+    """``lead`` says what came first, ``rest`` goes on from it; ``others`` is a line for each other length."""
+
+    lead: str
+    rest: str
+    others: tuple[str, ...]
+
+
+def answer(summary: Summary) -> Answer:
+    """The answer at the longest length, and a line for each other length, the longer ones first."""
+    results = summary.results
+    lead, rest = _paragraph(summary, results.longest)
+    shorter = sorted((length for length in results.lengths if length != results.longest), reverse=True)
+    return Answer(lead, rest, tuple(_line(summary, length) for length in shorter))
+
+
+def answer_text(summary: Summary) -> str:
+    """The answer as one plain paragraph."""
+    lead, rest, others = answer(summary)
+    return " ".join([lead + rest, *others])
+
+
+def _paragraph(summary: Summary, length: float) -> tuple[str, str]:
+    rows = summary.at(length)
+    confirmed = [row for row in rows if row.rank is not None]
+    if not confirmed:
+        return "No answer yet", ": " + " ".join([_progress(summary, "the"), *_diverged_slots(rows)])
+    unfinished = not all(row.complete for row in summary.rows)
+    progress = [_progress(summary, "The")] if unfinished else []
+    if _all_diverged(confirmed):
+        done = sum(row.confirm_done for row in confirmed)
+        return "Every confirmed run diverged", " ".join(
+            [f" ({done} of {done}): there is no order of merit, since each {_chance(summary)}.", *progress]
+        )
+    first = [row for row in confirmed if row.rank == 1]
+    lead = _lead(summary, first, confirmed, unfinished, opening=True)
+    if len(summary.results.lengths) > 1:
+        lead += f" at {words.percent(length)} of the epochs"
+    sentences = [f": {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."]
+    sentences += [*_diverged(summary, confirmed), *progress]
+    if len(rows) == 1:
+        sentences.append("It is the only strategy of this sweep: there is nothing to compare it with.")
+    else:
+        sentences.append(f"No verdict is given ({_reason(summary, length, first, confirmed)}).")
+    return lead, " ".join(sentences)
+
+
+def _line(summary: Summary, length: float) -> str:
+    """One sentence about another length."""
+    rows = summary.at(length)
+    confirmed = [row for row in rows if row.rank is not None]
+    start = f"At {words.percent(length)} of the epochs"
+    if not confirmed:
+        return f"{start} nothing is confirmed yet."
+    if _all_diverged(confirmed):
+        return f"{start} every confirmed run diverged."
+    first = [row for row in confirmed if row.rank == 1]
+    lead = _lead(summary, first, confirmed, not all(row.complete for row in rows), opening=False)
+    return f"{start} {lead}: {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."
+
+
+def _lead(summary: Summary, first: list[Row], confirmed: list[Row], unfinished: bool, opening: bool) -> str:
+    capital = opening and not unfinished
+    everyone = len(first) == len(confirmed) > 2
+    labels = [row.strategy.label + (" (the control)" if row.strategy.control else "") for row in first]
+    who = f"all {len(first)} strategies" if everyone else words.listed(labels)
+    if summary.results.repeats < LEAST_REPEATS:
+        who = f"{'The' if capital else 'the'} selected setting{'s' if len(first) > 1 else ''} of {who}"
+    elif everyone and capital:
+        who = who.capitalize()
+    if len(first) > 1:
+        what = "tie for first place"
+    elif len(summary.results.strategies) == 1:
+        what = "stands alone"
+    else:
+        what = "is first" if unfinished else "came first"
+    if len(confirmed) < len(summary.results.strategies):
+        what += f" (of {len(confirmed)} confirmed, out of {len(summary.results.strategies)})"
+    so_far = ("So far " if opening else "so far ") if unfinished else ""
+    return f"{so_far}{who} {what}"
+
+
+def _result(summary: Summary, first: list[Row]) -> str:
+    metric = summary.results.metric
+    mean = first[0].confirmed(metric)
+    assert mean is not None  # a row with a rank has a mean
+    text = f"confirmed test {metric} {words.value(metric, mean.mean)}"
+    if len(first) > 1:
+        return f"{text} each"
+    repeats = first[0].repeats_done
+    if repeats == 1:
+        return f"{text} (one repeat: no interval)"
+    return f"{text} (95% interval {words.bounds(metric, mean)} over {words.count(repeats, 'repeat')})"
+
+
+def _reference(first: list[Row], confirmed: list[Row]) -> tuple[Row, str] | None:
+    """Whom the first are compared with: the best control, or the runner-up where a control is among them."""
+    behind = sorted((row for row in confirmed if row not in first), key=lambda row: row.rank or 0)
+    if not behind:
+        return None
+    controls = [row for row in behind if row.strategy.control]
+    if controls and not any(row.strategy.control for row in first):
+        return controls[0], "the control"
+    return behind[0], "the runner-up"
+
+
+def _ahead(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
+    found = _reference(first, confirmed)
+    if found is None:
+        return ""
+    other, role = found
+    name = f"{other.strategy.label}, {role}"
+    if summary.results.repeats < LEAST_REPEATS:
+        name = f"the selected setting of {name}"
+    difference = summary.pair(first[0].strategy.label, other.strategy.label, length).difference
+    if difference is None:
+        return f"; {name}, has no repeat in common with it yet"
+    # ranks are over each strategy's own repeats, the difference over those that both have
+    place = "ahead of" if difference.mean > 0 else "behind" if difference.mean < 0 else "level with"
+    size = f"{words.gap(difference=difference.mean, metric=summary.results.metric)} " if difference.mean else ""
+    interval = _difference_interval(summary, difference) if len(first) == 1 else ""
+    return f", {size}{place} {name}{interval}"
+
+
+def _difference_interval(summary: Summary, difference: Interval) -> str:
+    if difference.low is None or difference.high is None:
+        return ""
+    zero = ", which includes zero" if difference.low <= 0 <= difference.high else ""
+    bounds = words.bounds(summary.results.metric, difference, signed=True)
+    return f" (unadjusted 95% interval of the difference {bounds}{zero})"
+
+
+def _reason(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
+    found = _reference(first, confirmed)
+    if found is not None:
+        other = found[0]
+    else:
+        other = next(row for row in [*first[1:], *summary.at(length)] if row is not first[0])
+    return summary.pair(first[0].strategy.label, other.strategy.label, length).reason
+
+
+def _progress(summary: Summary, the: str) -> str:
+    rows = summary.rows
+    slots, confirm = sum(r.slots_planned for r in rows), sum(r.confirm_planned for r in rows)
+    if not slots:
+        return f"{the} sweep has not started."
+    text = (
+        f"{the} sweep is unfinished, with {sum(r.slots_done for r in rows)} of {words.count(slots, 'slot')}"
+        f" and {sum(r.confirm_done for r in rows)} of {words.count(confirm, 'confirm run')} done"
+    )
+    failed = sum(r.slots_failed + r.confirm_failed for r in rows)
+    retried = f"; {words.count(failed, 'run')} failed and will be tried again" if failed else ""
+    return f"{text}{retried}."
+
+
+def _diverged(summary: Summary, rows: list[Row]) -> list[str]:
+    lost = [(row.strategy.label, row.confirm_diverged) for row in rows if row.confirm_diverged]
+    if not lost:
+        return []
+    total, done = sum(n for _, n in lost), sum(row.confirm_done for row in rows)
+    names = [f"{label} {n}" for label, n in lost]
+    shown = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} strategies more"]
+    of = f"Of {words.count(done, 'confirmed run')}"
+    return [f"{of} {total} diverged ({words.listed(shown)}); each {_chance(summary)}."]
+
+
+def _diverged_slots(rows: list[Row]) -> list[str]:
+    done, lost = sum(row.slots_done for row in rows), sum(row.slots_diverged for row in rows)
+    if not lost:
+        return []
+    slots = words.count(done, "slot")
+    return [f"{'All' if lost == done else lost} of the {slots} done diverged."]
+
+
+def _chance(summary: Summary) -> str:
+    metric = summary.results.metric
+    return f"counts at chance, {words.value(metric, summary.results.chance[metric])}"
+
+
+def _all_diverged(rows: list[Row]) -> bool:
+    return all(row.confirm_diverged == row.confirm_done for row in rows)

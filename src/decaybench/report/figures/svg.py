@@ -1,0 +1,53 @@
+"""A matplotlib figure as SVG text that stands alone, goes into a page, and is the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import re
+from xml.sax.saxutils import escape
+
+from matplotlib.figure import Figure
+
+_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+_NAMESPACES = ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+
+
+def render(figure: Figure, name: str, title: str, description: str) -> str:
+    """The figure as an ``<svg>`` element with ``title`` and ``description`` for those who cannot see it.
+
+    ``name`` goes before every id, so that figures in one page do not clash. Coordinates keep two decimals.
+    Must be called within `look.settings`.
+    """
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata=_METADATA)
+    svg = text.getvalue()
+    opening = re.search(r"<svg [^>]*>", svg)
+    view = re.search(r'viewBox="([^"]*)"', svg)
+    assert opening and view  # matplotlib writes both
+    body = svg[opening.end() :]
+    # this style would reach every element of a page; inherited from the root it says the same
+    body = re.sub(r"\s*<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", body, count=1)
+    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', body)
+    body = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', body)
+    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    body = re.sub(r'\bd="([^"]*)"', lambda m: f'd="{_short(m[1])}"', body)
+    body = re.sub(r'\b([xy])="([^"]*)"', lambda m: f'{m[1]}="{_short(m[2])}"', body)
+    body = re.sub(r"\n\s*", "\n", body)
+    width, height = view[1].split()[2:]
+    return (
+        f'<svg{_NAMESPACES} width="{width}pt" height="{height}pt" viewBox="{view[1]}" role="img"'
+        f' aria-labelledby="{name}-title {name}-desc" stroke-linejoin="round" stroke-linecap="butt">\n'
+        f'<title id="{name}-title">{escape(title)}</title>\n'
+        f'<desc id="{name}-desc">{escape(description)}</desc>{body}'
+    )
+
+
+def inline(svg: str) -> str:
+    """The element for an HTML page, where namespaces go without saying."""
+    return svg.replace(_NAMESPACES, "", 1).replace("xlink:href", "href")
+
+
+def _short(numbers: str) -> str:
+    rounded = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), numbers)
+    return " ".join(rounded.split())

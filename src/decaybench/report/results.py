@@ -1,0 +1,218 @@
+"""A sweep's tables as plain values: what every table, sentence and figure of the report starts from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decaybench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from decaybench.store.read import Frames
+
+
+class Strategy(NamedTuple):
+    """A strategy in the sweep file's order; ``control`` marks those of kind ``constant``."""
+
+    label: str
+    schedule: str
+    family: str
+
+    @property
+    def control(self) -> bool:
+        return self.schedule == "constant"
+
+
+class Run(NamedTuple):
+    """A run that counts (not superseded), its values as compared.
+
+    A diverged run has chance for its values, and a finished loss above chance counts as chance: a strategy
+    gains nothing by diverging. All four values are None while the run is pending, or failed. Accuracies in
+    [0, 1], losses in nats.
+    """
+
+    id: str
+    phase: str
+    strategy: str
+    repeat: int
+    slot: int
+    length: float
+    seed: int
+    outcome: str | None
+    learning_rate: float | None
+    validation_accuracy: float | None
+    validation_loss: float | None
+    test_accuracy: float | None
+    test_loss: float | None
+
+    @property
+    def done(self) -> bool:
+        return self.outcome in ("finished", "diverged")
+
+    @property
+    def diverged(self) -> bool:
+        return self.outcome == "diverged"
+
+    def value(self, part: str, metric: str) -> float | None:
+        """The ``metric`` on ``part`` ("validation" or "test")."""
+        found: float | None = getattr(self, f"{part}_{metric}")
+        return found
+
+
+class Curve(NamedTuple):
+    """One run's epochs, all (E,): numbers from 1, losses in nats."""
+
+    epoch: NDArray[np.int64]
+    train_loss: NDArray[np.float64]
+    validation_loss: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Results:
+    """One sweep's results; lengths and strategies in the sweep file's order, ``superseded`` is a count."""
+
+    sweep: Mapping[str, Any]
+    metric: str
+    chance: Mapping[str, float]
+    strategies: tuple[Strategy, ...]
+    lengths: tuple[float, ...]
+    repeats: int
+    confirm_seeds: int
+    runs: tuple[Run, ...]
+    superseded: int
+    curves: Mapping[str, Curve]
+    traces: Mapping[str, NDArray[np.float32]]
+
+    @property
+    def longest(self) -> float:
+        return max(self.lengths)
+
+    def of(self, phase: str, strategy: str, length: float) -> list[Run]:
+        """The runs of one phase, strategy and length, by repeat, slot and seed."""
+        return [r for r in self.runs if (r.phase, r.strategy, r.length) == (phase, strategy, length)]
+
+    def winners(self, strategy: str, length: float) -> list[Run]:
+        """Each repeat's best slot so far: by the metric on validation, then lower loss, then lower slot."""
+        best: dict[int, tuple[tuple[float, float, int], Run]] = {}
+        for run in self.of("search", strategy, length):
+            score = run.value("validation", self.metric)
+            if score is None:
+                continue
+            loss = math.inf if run.validation_loss is None else run.validation_loss
+            key = (score if self.metric == "loss" else -score, loss, run.slot)
+            if run.repeat not in best or key < best[run.repeat][0]:
+                best[run.repeat] = (key, run)
+        return [run for _, run in best.values()]
+
+    def shown(self, strategy: str) -> list[Run]:
+        """The runs whose curves are drawn: confirm runs that are done, else each repeat's best slot."""
+        confirmed = [run for run in self.of("confirm", strategy, self.longest) if run.done]
+        return confirmed or self.winners(strategy, self.longest)
+
+
+def collect(frames: Frames) -> Results:
+    """Plain values from a sweep's tables.
+
+    Raises UserError for a kind of schedule that is not installed, and where a run diverged but the sweep's
+    provenance does not say what chance level is.
+    """
+    sweep = frames.sweep
+    spec = sweep["spec"]
+    budget = spec["budget"]
+    provenance = sweep["provenance"] or {}
+    chance = {
+        metric: float(provenance[f"chance_{metric}"])
+        for metric in ("accuracy", "loss")
+        if provenance.get(f"chance_{metric}") is not None
+    }
+    rows = records(frames.runs)
+    live = [row for row in rows if not row["superseded"]]
+    if len(chance) < 2 and any(row["outcome"] == "diverged" for row in live):
+        raise UserError(
+            f"sweep {sweep['name']}: provenance must hold chance_accuracy and chance_loss, since a diverged"
+            f" run counts at chance, got {sorted(chance)}"
+        )
+    runs = sorted((_run(row, chance) for row in live), key=lambda r: (r.repeat, r.slot, r.seed, r.id))
+    return Results(
+        sweep=sweep,
+        metric=spec["task"]["metric"],
+        chance=chance,
+        strategies=_strategies(sweep["name"], spec["strategies"]),
+        lengths=tuple(float(length) for length in budget["lengths"]),
+        repeats=int(budget["repeats"]),
+        confirm_seeds=int(budget["confirm_seeds"]),
+        runs=tuple(runs),
+        superseded=len(rows) - len(live),
+        curves=_curves(frames.epochs),
+        traces=frames.traces,
+    )
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The frame's rows as dicts of Python values, None where a value is missing."""
+    plain = frame.astype(object)
+    rows: list[dict[str, Any]] = plain.where(frame.notna(), None).to_dict("records")  # type: ignore[assignment] # the keys are str
+    return rows
+
+
+def _strategies(sweep: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[Strategy, ...]:
+    from decaybench.schedules import SCHEDULES
+
+    found = []
+    for label, entry in entries.items():
+        kind = entry["schedule"]
+        if kind not in SCHEDULES:
+            raise UserError(f"sweep {sweep}: strategies.{label}.schedule: kind {kind!r} is not installed here")
+        found.append(Strategy(label, kind, SCHEDULES[kind].family))
+    return tuple(found)
+
+
+def _run(row: Mapping[str, Any], chance: Mapping[str, float]) -> Run:
+    def value(part: str, metric: str) -> float | None:
+        if row["outcome"] == "diverged":
+            # a search run reads no test split, diverged or not
+            return None if part == "test" and row["phase"] == "search" else chance[metric]
+        stored = row[f"{part}_{metric}"]
+        if row["outcome"] != "finished" or stored is None:
+            return None
+        return min(float(stored), chance.get("loss", math.inf)) if metric == "loss" else float(stored)
+
+    rate = (row["params"] or {}).get("learning_rate")
+    return Run(
+        id=row["id"],
+        phase=row["phase"],
+        strategy=row["strategy"],
+        repeat=int(row["repeat"]),
+        slot=int(row["slot"]),
+        length=float(row["length"]),
+        seed=int(row["seed"]),
+        outcome=row["outcome"],
+        learning_rate=None if rate is None else float(rate),
+        validation_accuracy=value("validation", "accuracy"),
+        validation_loss=value("validation", "loss"),
+        test_accuracy=value("test", "accuracy"),
+        test_loss=value("test", "loss"),
+    )
+
+
+def _curves(epochs: pd.DataFrame) -> dict[str, Curve]:
+    ids: Sequence[str] = epochs["run_id"].tolist()
+    order = sorted(range(len(ids)), key=lambda i: ids[i])
+    number = epochs["epoch"].to_numpy(np.int64)
+    train = epochs["train_loss"].to_numpy(np.float64)
+    held_out = epochs["validation_loss"].to_numpy(np.float64)
+    rows: dict[str, list[int]] = {}
+    for i in order:
+        rows.setdefault(ids[i], []).append(i)
+    curves = {}
+    for run, at in rows.items():
+        at.sort(key=lambda i: number[i])
+        curves[run] = Curve(number[at], train[at], held_out[at])
+    return curves

@@ -1,0 +1,68 @@
+"""Numbers and lists in words: plain ASCII, so that a terminal and a page say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from decaybench.compare import Interval
+
+
+def value(metric: str, x: float) -> str:
+    """``97.4%`` for an accuracy in [0, 1], ``0.123 nats`` for a loss."""
+    return number(metric, x) + ("%" if metric == "accuracy" else " nats")
+
+
+def number(metric: str, x: float | None, signed: bool = False) -> str:
+    """The same without its unit, as ``+0.6`` when signed; ``-`` for nothing, no sign on a rounded zero."""
+    if x is None:
+        return "-"
+    scaled, digits = (100 * x, 1) if metric == "accuracy" else (x, 3)
+    text = f"{scaled:+.{digits}f}" if signed else f"{scaled:.{digits}f}"
+    return text if float(text) else f"{0:.{digits}f}"
+
+
+def bounds(metric: str, interval: Interval | None, signed: bool = False) -> str:
+    """``96.9 to 97.9`` in percent, points or nats, without the unit; empty where there is no interval."""
+    if interval is None or interval.low is None or interval.high is None:
+        return ""
+    return f"{number(metric, interval.low, signed)} to {number(metric, interval.high, signed)}"
+
+
+def gap(metric: str, difference: float) -> str:
+    """The size of a difference without its sign: ``0.6 points``, ``0.012 nats``; never a rounded zero."""
+    size = 100 * abs(difference) if metric == "accuracy" else abs(difference)
+    unit = "points" if metric == "accuracy" else "nats"
+    steps = (1, 2) if metric == "accuracy" else (3, 4)
+    if size == 0:
+        return f"0 {unit}"
+    for digits in steps:
+        text = f"{size:.{digits}f}"
+        if float(text):
+            return f"{text} {unit}"
+    return f"less than {10.0 ** -steps[-1]:g} {unit}"
+
+
+def signed_gap(metric: str, difference: float) -> str:
+    """``+0.6 points``, ``-0.012 nats``, ``0 points``."""
+    sign = "+" if difference > 0 else "-" if difference < 0 else ""
+    return sign + gap(metric, difference)
+
+
+def percent(fraction: float) -> str:
+    """``25%`` for a length of 0.25."""
+    return f"{100 * fraction:.6g}%"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count(n: int, noun: str) -> str:
+    """``1 repeat``, ``2 repeats``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def rate(x: float | None) -> str:
+    """A learning rate with three figures, ``-`` for nothing."""
+    return "-" if x is None else f"{x:.3g}"

@@ -1,0 +1,126 @@
+"""The report's folder: everything is made first, then takes the place of the older report at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decaybench.errors import UserError
+from decaybench.report.answer import answer_text
+from decaybench.report.results import collect
+from decaybench.report.summary import summarise
+from decaybench.report.tables import runs_csv, summary_csv, verdicts_csv
+
+if TYPE_CHECKING:
+    from decaybench.store.read import Frames
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """Where the report lies, its page, and its answer as one plain paragraph."""
+
+    out: Path
+    index: Path
+    answer: str
+
+
+def build_report(frames: Frames, out: Path) -> ReportSummary:
+    """Write the report of a sweep's tables into the folder ``out``: the same bytes for the same tables.
+
+    An older report in ``out`` is replaced, its stale files vanish, and files that are not the report's
+    stay. Raises UserError, leaving ``out`` as it is, when it holds files but no report, or cannot be
+    written.
+    """
+    from decaybench.report.figures import draw_all
+    from decaybench.report.page import render
+
+    foreign = _foreign(out)
+    summary = summarise(collect(frames))
+    figures = draw_all(summary)
+    files = {
+        "summary.csv": summary_csv(summary),
+        "verdicts.csv": verdicts_csv(summary),
+        "runs.csv": runs_csv(frames.runs),
+        **{f"figures/{figure.name}.svg": figure.svg for figure in figures},
+    }
+    files["index.html"] = render(summary, figures, [*sorted(files), MANIFEST])
+    files[MANIFEST] = _manifest(frames.sweep, files)
+    taken = sorted(str(path) for path in foreign if path.as_posix() in files)
+    if taken:
+        raise UserError(f"report folder {out}: {taken[0]} is in the way and is not the report's; move it")
+    try:
+        _replace(out, files, foreign)
+    except OSError as error:
+        raise UserError(f"report folder {out}: cannot be written: {error}") from error
+    return ReportSummary(out, out / "index.html", answer_text(summary))
+
+
+def check_folder(out: Path) -> None:
+    """Raise UserError when ``out`` may not be replaced by a report: to be asked before hours of training."""
+    _foreign(out)
+
+
+def _manifest(sweep: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    content = {
+        "name": sweep["name"],
+        "spec_hash": sweep["spec_hash"],
+        "provenance": sweep["provenance"] or {},
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
+    }
+    return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _foreign(out: Path) -> list[Path]:
+    """The files in ``out``, relative to it, that are not the report's; UserError when there is no report."""
+    if not out.exists():
+        return []
+    if not out.is_dir():
+        raise UserError(f"report folder {out}: must be a folder, is a file")
+    found = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    if not found:
+        return []
+    try:
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        ours = {MANIFEST, *manifest["files"]}
+        known = "spec_hash" in manifest
+    except (OSError, ValueError, LookupError, TypeError):
+        known = False
+    if not known:
+        raise UserError(
+            f"report folder {out}: holds files (such as {found[0]}) but no report's {MANIFEST}; nothing was touched"
+        )
+    return [path for path in found if path.as_posix() not in ours]
+
+
+def _replace(out: Path, files: Mapping[str, str], foreign: list[Path]) -> None:
+    """Make the new folder beside ``out``, then swap the two by renaming: nobody ever sees half a report."""
+    out = out.resolve()
+    fresh = out.with_name(f".{out.name}.new-{os.getpid()}")
+    stale = out.with_name(f".{out.name}.old-{os.getpid()}")
+    try:
+        for name, text in files.items():
+            path = fresh / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        for path in foreign:
+            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(out / path, fresh / path, follow_symlinks=False)
+        if out.exists():
+            out.rename(stale)
+        try:
+            fresh.rename(out)
+        except BaseException:
+            if stale.exists():
+                stale.rename(out)
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(stale, ignore_errors=True)  # only now: until the new one stood, it was the only report

@@ -1,0 +1,204 @@
+"""Synthetic tables of a sweep: finished, diverged and pending runs, without a database or training."""
+
+import hashlib
+import math
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from decaybench.schedules import SCHEDULES
+from decaybench.store.read import Frames
+
+TEXT = ["id", "sweep_id", "phase", "strategy", "outcome", "device", "precision"]
+WHOLE = ["repeat", "slot", "seed", "epochs_done", "attempt"]
+FLOAT = ["length", "trial_number", "diverged_step", "stack"]
+FLOAT += ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
+TIMES = ["started_at", "finished_at"]
+COLUMNS = [
+    *("id", "sweep_id", "phase", "strategy", "repeat", "slot", "length", "seed", "trial_number", "params"),
+    *("outcome", "epochs_done", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"),
+    *("diverged_step", "attempt", "device", "precision", "started_at", "finished_at", "stack", "superseded"),
+]
+EPOCH_COLUMNS = [
+    *("run_id", "epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds")
+]
+EPOCHS, UPDATES = 8, 19
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+THREE = {"constant": "constant", "cosine": "cosine", "exp_loss": "exp_loss"}
+
+
+def draw(*path: object) -> float:
+    """A number in [0, 1) that is a pure function of its path, in every process."""
+    return int(hashlib.sha256(repr(path).encode()).hexdigest()[:12], 16) / 16**12
+
+
+class Maker:
+    """The rows of one sweep while they are made."""
+
+    def __init__(self, strategies: Mapping[str, str], skill: Mapping[str, float], diverge: float) -> None:
+        self.strategies, self.skill, self.diverge = strategies, skill, diverge
+        self.rows: list[dict[str, Any]] = []
+        self.epochs: list[tuple[Any, ...]] = []
+        self.traces: dict[str, np.ndarray] = {}
+
+    def run(self, phase: str, label: str, repeat: int, slot: int, length: float, seed: int, rate: float) -> dict:
+        key = (phase, label, repeat, slot, length, seed)
+        name = str(uuid.UUID(hashlib.sha256(repr(key).encode()).hexdigest()[:32]))
+        eager = 2.5 if rate > 0.3 and phase == "search" else 0.5
+        dead = draw("dead", *key) < self.diverge * eager
+        skill = self.skill.get(label, 0.0) - 0.06 * abs(math.log10(rate / 0.08)) ** 2 - 0.03 * (1 - length)
+        accuracy = min(0.999, max(0.12, 0.97 + skill + 0.012 * (draw("noise", *key) - 0.5)))
+        done = int(3 * draw("epoch", *key)) if dead else round(EPOCHS * length)
+        step = UPDATES * done + 7 if dead else None
+        for epoch in range(1, done + 1):
+            fall = math.exp(-3.0 * epoch / EPOCHS)
+            loss = (1 - accuracy) * 3 + 1.8 * fall * (1 + 0.1 * draw("loss", epoch, *key))
+            train = loss * (0.9 - 0.05 * epoch)
+            self.epochs.append((name, epoch, train, loss, accuracy * (1 - fall), rate, 0.5))
+        shape = _shape(self.strategies[label], UPDATES * round(EPOCHS * length), key)
+        self.traces[name] = (rate * shape).astype(np.float32)[:step]
+        test = phase == "confirm" and not dead
+        row = dict.fromkeys(COLUMNS) | {
+            "id": name,
+            "sweep_id": "s",
+            "phase": phase,
+            "strategy": label,
+            "repeat": repeat,
+            "slot": slot,
+            "length": length,
+            "seed": seed,
+            "diverged_step": step,
+            "epochs_done": done,
+            "trial_number": len(self.rows) if phase == "search" else None,
+            "params": {"momentum": 0.9, "learning_rate": rate, "weight_decay": 0.0},
+            "outcome": "diverged" if dead else "finished",
+            "validation_loss": None if dead else (1 - accuracy) * 3,
+            "validation_accuracy": None if dead else accuracy,
+            "test_loss": (1 - accuracy) * 3.1 if test else None,
+            "test_accuracy": round(300 * accuracy) / 300 if test else None,
+            "attempt": 1,
+            "device": "cpu",
+            "precision": "fp32",
+            "stack": 0,
+            "superseded": False,
+            "started_at": MOMENT,
+            "finished_at": MOMENT,
+        }
+        self.rows.append(row)
+        return row
+
+
+def make(
+    strategies: Mapping[str, str] = THREE,
+    *,
+    trials: int = 4,
+    repeats: int = 5,
+    confirm_seeds: int = 2,
+    lengths: tuple[float, ...] = (1.0,),
+    metric: str = "accuracy",
+    question: str = "Which decay is best?",
+    skill: Mapping[str, float] | None = None,
+    diverge: float = 0.08,
+    confirmed: bool = True,
+) -> Frames:
+    """A sweep of ``strategies`` (label -> kind); ``skill`` shifts a label's accuracy, ``diverge`` is a rate."""
+    maker = Maker(strategies, skill or {}, diverge)
+    for length in lengths:
+        for label in strategies:
+            for repeat in range(repeats):
+                rates = [10 ** (-3 + 3 * draw("rate", repeat, slot)) for slot in range(trials)]
+                slots = [
+                    maker.run("search", label, repeat, slot, length, 100 * repeat + slot, rate)
+                    for slot, rate in enumerate(rates)
+                ]
+                best = max(slots, key=lambda row: (row["validation_accuracy"] or 0.1, -row["slot"]))
+                for seed in range(confirm_seeds if confirmed else 0):
+                    at = best["slot"], length, 10_000 + 100 * repeat + seed
+                    maker.run("confirm", label, repeat, *at, best["params"]["learning_rate"])
+    spec = {
+        "name": "synthetic",
+        "question": question,
+        "task": {"data": "digits", "model": "small-cnn", "epochs": EPOCHS, "metric": metric},
+        "budget": {
+            "trials": trials,
+            "repeats": repeats,
+            "confirm_seeds": confirm_seeds,
+            "lengths": list(lengths),
+        },
+        "search": {"sampler": "sobol", "learning_rate": {"low": 1e-3, "high": 1.0, "log": True}},
+        "strategies": {label: {"schedule": kind} for label, kind in strategies.items()},
+    }
+    provenance = {"chance_accuracy": 0.1, "chance_loss": math.log(10), "torch": "2.13.0", "device": "cpu"}
+    sweep = {
+        "id": "s",
+        "name": "synthetic",
+        "question": question,
+        "spec": spec,
+        "spec_hash": "ab" * 32,
+        "status": "complete",
+        "created_at": MOMENT,
+        "provenance": provenance,
+    }
+    phases = {"search": 0, "confirm": 1}
+    rows = sorted(
+        maker.rows,
+        key=lambda r: (phases[r["phase"]], r["strategy"], r["length"], r["repeat"], r["slot"], r["seed"]),
+    )
+    return Frames(sweep, frame(rows), pd.DataFrame(maker.epochs, columns=EPOCH_COLUMNS), maker.traces)
+
+
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Runs with the types that the store gives them."""
+    runs = pd.DataFrame(rows, columns=COLUMNS)
+    types = dict.fromkeys(TEXT, "str") | dict.fromkeys(WHOLE, "int64") | dict.fromkeys(FLOAT, "float64")
+    for column in TIMES:
+        runs[column] = pd.to_datetime(runs[column], utc=True)
+    return runs.astype({**types, "superseded": "bool", "params": "object"})
+
+
+def change(frames: Frames, which: Callable[[pd.DataFrame], pd.Series], **columns: Any) -> Frames:
+    """A copy in which the runs that ``which`` selects have other values."""
+    runs = frames.runs.copy()
+    for column, value in columns.items():
+        runs.loc[which(runs), column] = value
+    return frames._replace(runs=runs)
+
+
+def unconfirm(frames: Frames, which: Callable[[pd.DataFrame], pd.Series]) -> Frames:
+    """A copy in which the confirm runs that ``which`` selects are pending."""
+    nothing = {"outcome": None, "test_accuracy": None, "test_loss": None}
+    return change(frames, lambda r: (r.phase == "confirm") & which(r), **nothing)
+
+
+def confirm_scores(frames: Frames, scores: Mapping[str, list[float]], column: str = "test_accuracy") -> Frames:
+    """A copy in which each label's confirm runs finished with one given result a repeat."""
+    for label, values in scores.items():
+        for repeat, value in enumerate(values):
+            frames = change(
+                frames,
+                lambda r, at=(label, repeat): (r.phase == "confirm") & (r.strategy == at[0]) & (r.repeat == at[1]),
+                outcome="finished",
+                **{column: value},
+            )
+    return frames
+
+
+def fifteen() -> dict[str, str]:
+    """Fifteen strategies of both families, one with the longest label there may be."""
+    fixed = [kind for kind, cls in SCHEDULES.items() if cls.family == "fixed"]
+    reactive = [kind for kind, cls in SCHEDULES.items() if cls.family == "reactive"]
+    labels = {kind: kind for kind in [*fixed[:9], *reactive[:3]]}
+    return labels | {"a_very_long_label-" + "x" * 46: "cosine", "gentle": "exp_loss", "cosine2": "cosine"}
+
+
+def _shape(kind: str, updates: int, key: tuple[object, ...]) -> np.ndarray:
+    s = np.arange(updates) / updates
+    known = {"cosine": (1 + np.cos(np.pi * s)) / 2, "linear": 1 - s, "constant": np.ones(updates)}
+    if kind in known:
+        return known[kind]
+    wobble = np.array([draw("wobble", t, *key) for t in range(updates)])
+    return np.exp(1.5 * np.exp(-4 * s) * (0.7 + 0.6 * wobble))

@@ -1,0 +1,172 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from decaybench.errors import UserError
+from decaybench.report import collect, summarise
+from decaybench.report.summary import Summary
+from report.frames_factory import THREE, change, confirm_scores, make, unconfirm
+
+
+def summary_of(frames) -> Summary:
+    return summarise(collect(frames))
+
+
+def row(summary: Summary, label: str, length: float = 1.0):
+    return next(r for r in summary.rows if (r.strategy.label, r.length) == (label, length))
+
+
+def by_repeat(frames, label: str, column: str, chance: float) -> np.ndarray:
+    """The confirmed means a repeat, by pandas instead."""
+    runs = frames.runs[(frames.runs.phase == "confirm") & (frames.runs.strategy == label)]
+    values = runs[column].where(runs.outcome != "diverged", chance)
+    return values.groupby(runs.repeat).mean().to_numpy()
+
+
+@pytest.mark.parametrize(("metric", "chance", "sign"), [("accuracy", 0.1, 1), ("loss", math.log(10), -1)])
+def test_pairs_agree_with_pandas_and_scipy(metric: str, chance: float, sign: int) -> None:
+    frames = make(THREE, metric=metric, diverge=0.3)
+    summary = summary_of(frames)
+    assert (frames.runs[frames.runs.phase == "confirm"].outcome == "diverged").any()
+    assert [(p.a, p.b) for p in summary.pairs] == [
+        ("constant", "cosine"),
+        ("constant", "exp_loss"),
+        ("cosine", "exp_loss"),
+        ("family:reactive", "family:fixed"),
+    ]
+    values = {label: by_repeat(frames, label, f"test_{metric}", chance) for label in THREE}
+    values["family:fixed"] = (values["constant"] + values["cosine"]) / 2
+    values["family:reactive"] = values["exp_loss"]
+    for pair in summary.pairs:
+        d = sign * (values[pair.a] - values[pair.b])
+        low, high = stats.ttest_1samp(d, 0).confidence_interval()
+        assert pair.difference == pytest.approx((d.mean(), low, high), abs=1e-11)
+        assert pair.p_better == np.mean((d > 1e-12) + 0.5 * (abs(d) <= 1e-12))
+        assert (pair.metric, pair.verdict) == (metric, "no verdict")
+        assert pair.reason == "the verdict statistics are not built yet; read the interval as unadjusted"
+
+
+def test_a_diverged_confirm_run_counts_at_chance_and_failed_or_pending_ones_do_not() -> None:
+    frames = confirm_scores(make(diverge=0.0), {"cosine": [0.9] * 5})
+    last = frames.runs[(frames.runs.phase == "confirm") & (frames.runs.strategy == "cosine")].index[-2:]
+    for outcome, mean in [("diverged", 0.1), ("failed", None), (None, None)]:
+        lost = change(frames, lambda r: r.index.isin(last), outcome=outcome, test_accuracy=np.nan, test_loss=np.nan)
+        got = row(summary_of(lost), "cosine")
+        means = [0.9] * 4 + ([] if mean is None else [mean])
+        assert got.accuracy is not None and got.accuracy.mean == pytest.approx(np.mean(means))
+        assert got.repeats_done == len(means)
+        assert got.confirm_diverged == (2 if outcome == "diverged" else 0)
+
+
+def test_a_loss_above_chance_counts_as_chance() -> None:
+    frames = confirm_scores(make(metric="loss", diverge=0.0), {"cosine": [50.0] * 5}, "test_loss")
+    loss = row(summary_of(frames), "cosine").loss
+    assert loss is not None and loss.mean == pytest.approx(math.log(10))
+
+
+def test_superseded_rows_enter_nothing() -> None:
+    frames = make()
+    former = frames.runs[frames.runs.phase == "confirm"].copy()
+    former["id"] = "former-" + former["id"]
+    former["test_accuracy"], former["superseded"] = 1.0, True
+    both = frames._replace(runs=pd.concat([frames.runs, former], ignore_index=True))
+    with_former, without = summary_of(both), summary_of(frames)
+    assert with_former.results.superseded == len(former)
+    for ours, theirs in zip(with_former.rows, without.rows, strict=True):
+        assert ours.accuracy == theirs.accuracy and ours.confirm_done == theirs.confirm_done == 10
+
+
+def test_the_winner_is_best_on_validation_then_loss_then_slot() -> None:
+    frames = make({"cosine": "cosine"}, repeats=1, trials=4, diverge=0.0)
+    search = frames.runs.phase == "search"
+    frames.runs.loc[search, "validation_accuracy"] = [0.8, 0.9, 0.9, 0.9]
+    frames.runs.loc[search, "validation_loss"] = [0.1, 0.5, 0.4, 0.4]
+    assert [w.slot for w in collect(frames).winners("cosine", 1.0)] == [2]
+    by_loss = {**frames.sweep["spec"], "task": {"metric": "loss"}}
+    frames = frames._replace(sweep={**frames.sweep, "spec": by_loss})
+    assert [w.slot for w in collect(frames).winners("cosine", 1.0)] == [0]
+
+
+def test_a_search_that_only_diverged_has_its_first_slot_at_chance() -> None:
+    got = row(summary_of(make({"cosine": "cosine"}, diverge=9.0)), "cosine")
+    assert got.best_validation == pytest.approx(0.1)
+    assert got.slots_diverged == got.slots_done == got.slots_planned == 20
+
+
+def test_the_learning_rate_is_the_winners_geometric_mean() -> None:
+    frames = make(diverge=0.0)
+    results = collect(frames)
+    rates = [w.learning_rate for w in results.winners("cosine", 1.0)]
+    assert row(summarise(results), "cosine").learning_rate == pytest.approx(stats.gmean(rates))
+
+
+def test_equal_means_share_a_rank() -> None:
+    # the same fractions in another order: their floating-point means differ in the last digit
+    scores = {"constant": [0.91, 0.92, 0.97, 0.93, 0.99], "cosine": [0.99, 0.93, 0.92, 0.97, 0.91]}
+    frames = confirm_scores(make(diverge=0.0), {**scores, "exp_loss": [0.9] * 5})
+    assert [r.rank for r in summary_of(frames).rows] == [1, 1, 3]
+
+
+def test_lengths_are_apart() -> None:
+    summary = summary_of(make(lengths=(0.5, 1.0)))
+    assert [(r.length, r.strategy.label) for r in summary.rows] == [(n, s) for n in (0.5, 1.0) for s in THREE]
+    assert [p.length for p in summary.pairs] == [0.5] * 4 + [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"repeats": 3}, "too few repeats: 3 of at least 5"),
+        ({"confirm_seeds": 1}, "too few seeds: 1 of at least 2"),
+        ({"repeats": 1, "confirm_seeds": 1}, "too few repeats: 1 of at least 5; too few seeds: 1 of at least 2"),
+        ({"confirmed": False}, "no confirmed result"),
+    ],
+)
+def test_reasons(settings: dict, reason: str) -> None:
+    assert {p.reason for p in summary_of(make(**settings)).pairs} == {reason}
+
+
+def test_an_unequal_ledger_is_spelled_out() -> None:
+    frames = unconfirm(make(diverge=0.0), lambda r: (r.strategy == "cosine") & (r.repeat > 2))
+    assert {p.reason for p in summary_of(frames).pairs} == {
+        "an unequal ledger: cosine has 20 of 20 slots and 6 of 10 confirm runs"
+    }
+
+
+def test_planned_slots_must_be_equal_among_those_that_search() -> None:
+    frames = make(diverge=0.0)
+    one = frames.runs[
+        ~((frames.runs.phase == "search") & (frames.runs.slot > 0) & (frames.runs.strategy == "constant"))
+    ]
+    assert "verdict statistics" in summary_of(frames._replace(runs=one)).pairs[0].reason
+    two = frames.runs[
+        ~((frames.runs.phase == "search") & (frames.runs.slot > 1) & (frames.runs.strategy == "constant"))
+    ]
+    assert summary_of(frames._replace(runs=two)).pairs[0].reason == "an unequal ledger: planned slots are 10 and 20"
+
+
+def test_one_repeat_has_a_difference_and_no_interval() -> None:
+    pair = summary_of(make(repeats=1, diverge=0.0)).pairs[0]
+    assert pair.difference is not None and pair.difference.low is None and pair.difference.high is None
+
+
+def test_a_pair_turned_round_is_its_mirror() -> None:
+    summary = summary_of(make())
+    there, back = summary.pair("constant", "cosine", 1.0), summary.pair("cosine", "constant", 1.0)
+    assert there.difference is not None and back.difference is not None
+    mean, low, high = there.difference
+    assert back.difference == (-mean, -high, -low)
+    assert there.p_better is not None and back.p_better == 1 - there.p_better
+
+
+def test_an_unknown_kind_and_a_missing_chance_are_named() -> None:
+    frames = make({"odd": "cosine"}, diverge=0.5)
+    frames.sweep["spec"]["strategies"]["odd"]["schedule"] = "nowhere"
+    with pytest.raises(UserError, match=r"sweep synthetic: strategies\.odd\.schedule: kind 'nowhere'"):
+        collect(frames)
+    frames = make(diverge=9.0)
+    with pytest.raises(UserError, match="sweep synthetic: provenance must hold chance_accuracy"):
+        collect(frames._replace(sweep={**frames.sweep, "provenance": None}))
