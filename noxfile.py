@@ -3,6 +3,7 @@ them.
 """
 
 import os
+import sys
 from pathlib import Path
 
 import nox
@@ -14,13 +15,23 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-SHARED = Path(".nox", "decaybench")  # types, tests and quickstart share one environment: torch is installed once
+# One environment for types, tests and all that runs the program: torch is large, so it is installed once.
+HOME = Path(".nox", "decaybench").resolve()
+BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
+shared = nox.session(venv_backend="none")
 
 
 def install(session: nox.Session, *groups: str) -> None:
     """The project, editable, and the dependency groups named, at the versions of constraints.txt."""
+    if not (BIN / "python").exists():
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", str(HOME))
     needed = nox.project.dependency_groups(PYPROJECT, *groups) if groups else ()
-    session.install("--quiet", "-c", "constraints.txt", "-e", ".[dashboard]", *needed)
+    run(session, "python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".[dashboard]", *needed)
+
+
+def run(session: nox.Session, program: str, *arguments: str) -> None:
+    """Run a program of the shared environment."""
+    session.run(str(BIN / program), *arguments, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session
@@ -31,41 +42,40 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session(venv_location=str(SHARED))
+@shared
 def types(session: nox.Session) -> None:
     """mypy --strict on src."""
     install(session, "types")
-    session.run("mypy")
+    run(session, "mypy")
 
 
-@nox.session(venv_location=str(SHARED))
+@shared
 def tests(session: nox.Session) -> None:
     """pytest; DECAYBENCH_DATA names the folder with mnist/ and cifar10/ for the tests on real images."""
     install(session, "tests")
-    env = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    session.run("pytest", *session.posargs, env=env)
+    run(session, "pytest", *session.posargs)
 
 
-@nox.session(venv_location=str(SHARED))
+@shared
 def quickstart(session: nox.Session) -> None:
     """Run sweeps/quickstart.toml on scikit-learn's digits; the report is studies/quickstart/report/index.html."""
     install(session)
-    session.run("decaybench", "run", "sweeps/quickstart.toml", *session.posargs)
+    run(session, "decaybench", "run", "sweeps/quickstart.toml", *session.posargs)
 
 
-@nox.session(venv_location=str(SHARED))
+@shared
 def dashboard(session: nox.Session) -> None:
     """optuna-dashboard on the studies' database, on this machine only."""
     install(session)
     storage = os.environ.get("DECAYBENCH_STORAGE", "sqlite:///studies/decaybench.db")
-    session.run("optuna-dashboard", storage, "--host", "127.0.0.1", *session.posargs)
+    run(session, "optuna-dashboard", storage, "--host", "127.0.0.1", *session.posargs)
 
 
-@nox.session(venv_location=str(SHARED))
+@shared
 def report(session: nox.Session) -> None:
     """Write a sweep's report again: nox -s report -- NAME."""
     install(session)
-    session.run("decaybench", "report", *session.posargs)
+    run(session, "decaybench", "report", *session.posargs)
 
 
 @nox.session
