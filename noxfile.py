@@ -67,8 +67,7 @@ def quickstart(session: nox.Session) -> None:
 def dashboard(session: nox.Session) -> None:
     """optuna-dashboard on the studies' database, on this machine only."""
     install(session)
-    storage = os.environ.get("DECAYBENCH_STORAGE", "sqlite:///studies/decaybench.db")
-    run(session, "optuna-dashboard", storage, "--host", "127.0.0.1", *session.posargs)
+    run(session, "decaybench", "dashboard", *session.posargs)
 
 
 @shared

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from decaybench import models
+from decaybench import models, seeds
 from decaybench.data import TaskData, batch_order
 from decaybench.schedules import Clock, Observation
 from decaybench.training import Recipe, Run
@@ -61,9 +61,27 @@ def make_optimizer(recipe: Recipe, run: Run, model: nn.Module) -> torch.optim.Op
     return torch.optim.SGD(groups, lr=run.learning_rate, momentum=run.momentum, nesterov=form.nesterov)
 
 
+class SeededDropout(nn.Module):
+    """Dropout that draws from the run's own generator, and drops nothing when evaluated."""
+
+    def __init__(self, share: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.share, self.generator = share, generator
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        kept = torch.rand(x.shape, generator=self.generator) >= self.share
+        return x * kept / (1 - self.share)
+
+
 def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     dtype = DTYPES[recipe.precision]
-    model = models.build(recipe.model, data.shape, data.classes, run.seed).to(dtype)
+    model = models.build(recipe.model, data.shape, data.classes, run.seed, recipe.dropout).to(dtype)
+    own = seeds.generator(run.seed, "dropout")
+    for name, layer in list(model.named_children()):
+        if isinstance(layer, nn.Dropout):
+            setattr(model, name, SeededDropout(layer.p, own))
     optimizer = make_optimizer(recipe, run, model)
     mean, std = data.mean.to(dtype)[:, None, None], data.std.to(dtype)[:, None, None]
 
@@ -71,8 +89,10 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
         return (examples.images.to(dtype) / 255 - mean) / std
 
     def evaluate(examples):
+        model.eval()
         with torch.no_grad():
             logits = model(look(examples))
+            model.train()
             accuracy = (logits.argmax(1) == examples.labels).double().mean()
             return float(F.cross_entropy(logits, examples.labels)), float(accuracy)
 

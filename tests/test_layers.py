@@ -22,6 +22,7 @@ LAYER = {
     "compare": 1,
     "runner": 2,
     "report": 2,
+    "export": 2,
     "api": 3,
     "cli": 4,
     "__main__": 5,

@@ -1,16 +1,22 @@
 """decaybench from Python: what the command line calls, and what ``decaybench.run`` and ``decaybench.load`` are."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from decaybench import store
 from decaybench.errors import UserError
-from decaybench.report import ReportSummary, build_report, check_folder
-from decaybench.runner import Watcher, run_sweep
-from decaybench.sweep import Sweep, load_sweep
+from decaybench.export import TARGETS, Setting
+from decaybench.report import ReportSummary, Summary, build_report, check_folder, collect, planned, summarise
+from decaybench.report.summary import Row
+from decaybench.report.words import count, listed, value
+from decaybench.runner import Share, Watcher, run_sweep
+from decaybench.search.views import Content, publish
+from decaybench.sweep import Sweep, arms, from_params, load_sweep, size
 
 DEFAULT_STORAGE = "sqlite:///studies/decaybench.db"
 
@@ -67,8 +73,10 @@ def run(
     chosen, url = as_sweep(sweep), storage_url(storage)
     out = Path(studies) / chosen.name / "report"
     check_folder(out)  # now, rather than after hours of training
-    trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, watcher=watcher)
+    noting = _Noting(watcher or Watcher(), url, chosen, out)
+    trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, watcher=noting)
     summary = build_report(load(url, chosen.name), out)
+    _show(url, chosen.name, summary.dashboard)
     return Outcome(chosen.name, trained, summary.answer, summary.index)
 
 
@@ -81,4 +89,107 @@ def load(storage: str | None, name: str) -> store.Frames:
 def report(name: str, *, storage: str | None = None, out: str | Path | None = None) -> ReportSummary:
     """Write a sweep's report again from its database, to ``out`` (default studies/NAME/report)."""
     frames = load(storage, name)
-    return build_report(frames, Path(out) if out is not None else Path("studies") / name / "report")
+    summary = build_report(frames, Path(out) if out is not None else Path("studies") / name / "report")
+    _show(storage_url(storage), name, summary.dashboard)
+    return summary
+
+
+class _Noting(Watcher):
+    """Another watcher, and the plan in optuna-dashboard from the moment that training begins."""
+
+    def __init__(self, watcher: Watcher, url: str, sweep: Sweep, out: Path) -> None:
+        self._watcher, self._url, self._sweep, self._out = watcher, url, sweep, out
+
+    def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
+        _show(self._url, name, planned(self._sweep.spec(), self._out / "index.html"))
+        self._watcher.begin(name, updates_left, stack_size, device)
+
+    def phase(self, phase: str, shares: Sequence[Share]) -> None:
+        self._watcher.phase(phase, shares)
+
+    def advance(self, updates: int) -> None:
+        self._watcher.advance(updates)
+
+    def end(self) -> None:
+        self._watcher.end()
+
+
+def _show(url: str, name: str, content: Content) -> None:
+    """Let optuna-dashboard show it, where it is installed and the database still holds the study."""
+    with store.open_storage(url, create=False) as opened:
+        publish(opened.url, name, content, configure=store.configure)
+
+
+def export(name: str, *, strategy: str | None = None, target: str = "torch", storage: str | None = None) -> str:
+    """A sweep's winner as code to paste, for ``target`` torch, keras or toml, or "all" of them.
+
+    The winner is the strategy that came first at the longest length (or ``strategy``), with the setting of the repeat
+    whose confirmed mean is best; of an adaptive sweep, the best repeat's setting. Raises UserError where nothing is
+    confirmed, or all of its confirm runs diverged.
+    """
+    if target not in (*TARGETS, "all"):
+        raise UserError(f"--format: must be one of {', '.join(TARGETS)}, all, got {target!r}")
+    setting = winner(load(storage, name), strategy)
+    if target != "all":
+        return TARGETS[target](setting)
+    return "\n".join(f"# ---- {each} ----\n{write(setting)}" for each, write in TARGETS.items())
+
+
+def winner(frames: store.Frames, strategy: str | None = None) -> Setting:
+    """The setting that `export` writes down; UserError where there is none."""
+    results = collect(frames)
+    name, length, metric = results.sweep["name"], results.longest, results.metric
+    sweep = Sweep.from_mapping(results.sweep["spec"], f"sweep {name}")
+    known = {arm.label: arm for arm in arms(sweep)}
+    if strategy is not None and strategy not in known:
+        raise UserError(f"--strategy: must be one of {', '.join(known)}, got {strategy!r}")
+    summary, sign = summarise(results), -1 if metric == "loss" else 1
+    rows = [r for r in summary.ranked(length) if strategy in (None, r.strategy.label) and r.repeats_done]
+    if not rows:
+        raise UserError(
+            f"sweep {name}: nothing is confirmed yet of {strategy or 'any strategy'}; decaybench run goes on with it"
+        )
+    # An adaptive sweep ranks no strategies: what it found is its best repeat's setting, whosever it is.
+    row = max(rows, key=lambda r: float(np.nanmax(sign * r.by_repeat))) if summary.adaptive else rows[0]
+    best = int(np.nanargmax(sign * np.round(row.by_repeat, 12)))  # of equal ones the first
+    confirmed = [run for run in results.of("confirm", row.strategy.label, length) if run.done and run.repeat == best]
+    if all(run.diverged for run in confirmed):
+        raise UserError(f"sweep {name}: every confirmed run of {row.strategy.label} diverged: no setting to export")
+    examples = results.sweep["provenance"]["examples"]["train"]
+    arm = known[row.strategy.label]
+    return Setting(
+        sweep=sweep,
+        arm=arm,
+        parameters=from_params(arm, confirmed[0].params),
+        length=length,
+        steps_per_epoch=size(sweep, examples, length).steps_per_epoch,
+        train_examples=examples,
+        repeat=best,
+        slot=confirmed[0].slot,
+        found=_found(summary, row, best, len(confirmed), sum(run.diverged for run in confirmed)),
+    )
+
+
+def _found(summary: Summary, row: Row, repeat: int, seeds: int, diverged: int) -> list[str]:
+    """Where a setting comes from and what may be expected of it, in sentences."""
+    metric, mean = summary.results.metric, row.confirmed(summary.results.metric)
+    assert mean is not None  # a row with a rank has a mean
+    lost = f", {diverged} of which diverged" if diverged else ""
+    found = [
+        f"Confirmed test {metric} {value(metric, row.by_repeat[repeat])}, the mean of {count(seeds, 'seed')}{lost}."
+    ]
+    if row.repeats_done > 1:
+        found.append(
+            f"It is the best of {row.repeats_done} repeats' winners, so expect a little less: their mean is "
+            f"{value(metric, mean.mean)}."
+        )
+    rows = summary.at(row.length)
+    level = [other.strategy.label for other in rows if other.rank == row.rank and other is not row]
+    tied = f", level with {listed(level)}" if level else ""
+    if summary.adaptive:
+        found.append("The sweep searched for one good setting and compared no strategies.")
+    elif len(rows) > 1:
+        found.append(f"The strategy is number {row.rank} of {len(rows)}{tied}; the report says how sure that is.")
+    if summary.results.sweep["status"] != "complete":
+        found.append("The sweep is unfinished: that may change.")
+    return found

@@ -1,5 +1,6 @@
 """The CNNs, each written for one model; a stack of K reads the same layers."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 
@@ -10,7 +11,7 @@ from decaybench import seeds
 from decaybench.errors import UserError
 
 Shape = tuple[int, int, int]
-Builder = Callable[[Shape, int], nn.Sequential]
+Builder = Callable[..., nn.Module]
 
 
 def small_cnn(shape: Shape, classes: int) -> nn.Sequential:
@@ -31,11 +32,11 @@ def small_cnn(shape: Shape, classes: int) -> nn.Sequential:
     )
 
 
-def lenet(shape: Shape, classes: int) -> nn.Sequential:
+def lenet(shape: Shape, classes: int, dropout: float = 0.0) -> nn.Sequential:
     """conv 20 5x5 valid, ReLU, pool 2, conv 40 5x5 valid, ReLU, pool 2, 100, ReLU, ``classes``.
 
-    Source: network3.py of M. Nielsen, Neural Networks and Deep Learning (2015), its network with two layers
-    of convolutions and ReLU.
+    ``dropout`` is the share of each dense layer's inputs that is dropped. Source: network3.py of M. Nielsen, Neural
+    Networks and Deep Learning (2015), its network with two layers of convolutions and ReLU.
     """
     channels, height, width = shape
     _require("lenet", shape, least=16)
@@ -48,16 +49,48 @@ def lenet(shape: Shape, classes: int) -> nn.Sequential:
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Flatten(),
+        *_dropout(dropout),
         nn.Linear(40 * rows * columns, 100),
         nn.ReLU(),
+        *_dropout(dropout),
         nn.Linear(100, classes),
     )
+
+
+def three_c_three_d(shape: Shape, classes: int) -> nn.Sequential:
+    """conv 64 5x5 valid, conv 96 3x3 valid, conv 128 3x3 same, each with ReLU and pool 3 stride 2 same, 512, 256,
+    ``classes``.
+
+    Source: 3c3d of DeepOBS (Schneider et al. 2019), with its initial weights: Glorot normal for convolutions, Glorot
+    uniform for dense layers, biases 0.
+    """
+    channels, *sides = shape
+    _require("3c3d", shape, least=8)
+    layers: list[nn.Module] = []
+    for inputs, outputs, kernel, padding in ((channels, 64, 5, 0), (64, 96, 3, 0), (96, 128, 3, 1)):
+        sides = [side + 2 * padding - kernel + 1 for side in sides]
+        # TensorFlow's "same": both borders of an odd side are padded, of an even one only the far border.
+        pool = nn.MaxPool2d(3, 2, padding=(sides[0] % 2, sides[1] % 2), ceil_mode=True)
+        sides = [(side + 1) // 2 for side in sides]
+        layers += [nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.ReLU(), pool]
+    layers += [nn.Flatten(), nn.Linear(128 * sides[0] * sides[1], 512), nn.ReLU()]
+    layers += [nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, classes)]
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            (nn.init.xavier_normal_ if isinstance(layer, nn.Conv2d) else nn.init.xavier_uniform_)(layer.weight)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers)
+
+
+def _dropout(share: float) -> list[nn.Module]:
+    return [nn.Dropout(share)] if share else []
 
 
 class _Models(Mapping[str, Builder]):
     """The models built in, then the entry points of group ``decaybench.models``, looked for when asked."""
 
-    _built_in: Mapping[str, Builder] = {"lenet": lenet, "small-cnn": small_cnn}
+    _built_in: Mapping[str, Builder] = {"3c3d": three_c_three_d, "lenet": lenet, "small-cnn": small_cnn}
 
     def __getitem__(self, name: str) -> Builder:
         if name in self._built_in:
@@ -78,19 +111,26 @@ MODELS: Mapping[str, Builder] = _Models()
 """Name -> function of an image shape (C, H, W) and the number of classes, drawing from torch's generator."""
 
 
-def build(name: str, shape: Shape, classes: int, seed: int) -> nn.Sequential:
-    """The model ``name`` for images (C, H, W), torch's default init drawn from ``seed`` alone.
+def build(name: str, shape: Shape, classes: int, seed: int, dropout: float = 0.0) -> nn.Module:
+    """The model ``name`` for images (C, H, W), its initial weights drawn from ``seed`` alone.
 
-    It is on the CPU; the global generators are left as they were. Raises UserError for a name that MODELS
-    lacks, and for images smaller than the model's layers can take.
+    It is on the CPU; the global generators are left as they were. ``dropout`` is handed to a model that knows it.
+    Raises UserError for a name that MODELS lacks, for images smaller than the model's layers can take, for dropout
+    where the model has none, and for a builder that does not give an nn.Module.
     """
     if name not in MODELS:
         raise UserError(f"task.model must be one of {', '.join(MODELS)}, got {name!r}")
     builder = MODELS[name]
+    if dropout and "dropout" not in inspect.signature(builder).parameters:
+        raise UserError(f"task.dropout must be 0 for model {name!r}, which has no dropout, got {dropout}")
+    options = {"dropout": dropout} if dropout else {}
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would seed every GPU's global generator too.
         torch.default_generator.manual_seed(seeds.derive(seed, "init"))
-        return builder(shape, classes)
+        model = builder(shape, classes, **options)
+    if not isinstance(model, nn.Module):
+        raise UserError(f"task.model {name!r} must build an nn.Module, got {type(model).__name__}")
+    return model
 
 
 def _require(name: str, shape: Shape, least: int) -> None:

@@ -76,8 +76,8 @@ def test_a_single_class(write, root):
 
 
 def test_no_root():
-    message = refused("mnist", None)
-    assert "'mnist'" in message and "--data" in message and "DECAYBENCH_DATA" in message
+    message = refused("theirs", None)
+    assert "'theirs'" in message and "--data" in message and "DECAYBENCH_DATA" in message
 
 
 @pytest.mark.parametrize("made", ["absent", "a file"])
@@ -91,18 +91,18 @@ def test_a_root_that_is_no_folder(tmp_path, made):
 def test_a_folder_that_is_missing_lists_those_there(root):
     (root / "other").mkdir()
     (root / "a file").write_text("")
-    message = refused("mnist", root)
-    assert message == f"task.data must be digits or a folder in {root} (there are other, tiny), got 'mnist'"
+    message = refused("theirs", root)
+    assert message == f"task.data must be digits or a folder in {root} (there are other, tiny), got 'theirs'"
 
 
 def test_many_folders_are_cut_short(root):
     for i in range(24):
         (root / f"set{i:02}").mkdir()
-    assert "and 5 more" in refused("mnist", root)
+    assert "and 5 more" in refused("theirs", root)
 
 
 def test_an_empty_root(tmp_path):
-    assert "there are none" in refused("mnist", tmp_path)
+    assert "there are none" in refused("theirs", tmp_path)
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

@@ -44,6 +44,7 @@ def test_told(metric, run, value):
         ("accuracy", [Ran(1, 0.9, 0.4), Ran(0, 0.9, 0.4)], 0),
         ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, 0.12, 9.0)], 1),
         ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, None, None, "diverged")], 0),
+        ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, 0.05, 2.4)], 1),
         ("accuracy", [Ran(0, 0.99, 0.01, "diverged"), Ran(1, 0.11, 2.2)], 1),
         ("loss", [Ran(0, 0.9, 0.5), Ran(1, 0.8, 0.4)], 1),
         ("loss", [Ran(0, 0.1, 9.0), Ran(1, 0.1, 8.0)], 1),

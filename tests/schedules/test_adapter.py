@@ -81,3 +81,13 @@ def test_a_learning_rate_that_is_a_tensor_is_filled_in_place():
     scheduler.step()
     assert optimizer.param_groups[0]["lr"] is rate
     assert rate.item() == pytest.approx(0.375)
+
+
+@pytest.mark.parametrize("signal", ["batch", "epoch"])
+def test_a_reactive_rule_that_is_never_shown_a_loss_says_so(signal):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = TorchScheduler(optimizer, SCHEDULES["exp_loss"](gain=0.5, signal=signal), 20, 5)
+    with pytest.raises(RuntimeError, match="exp_loss reacts to the loss: call observe"):
+        for _ in range(20):
+            optimizer.step()
+            scheduler.step()

@@ -79,6 +79,20 @@ def test_points_fill_the_space_evenly():
     assert sorted(cells) == list(range(16))
 
 
+def test_shared_and_own_parameters_fill_their_plane_together():
+    """A cell for every slot, or nearly: two scrambles of one Sobol coordinate would leave most of the plane empty."""
+    for repeat in range(5):
+        cells, quadrants = set(), [0] * 4
+        for slot in range(64):
+            values = point(repeat, repeat, "staircase", slot, SPACES["staircase"])
+            for shared, limits in (("learning_rate", RATE.range), ("one_minus_momentum", MOMENTUM.range)):
+                u, v = unit(values[shared], limits), (values["staircase.decay_rate"] - 0.1) / 0.8
+                cells.add((shared, int(8 * u), int(8 * v)))
+                quadrants[2 * int(2 * u) + int(2 * v)] += 1
+        assert quadrants == [32] * 4
+        assert len(cells) >= 100  # of 2 x 64
+
+
 @pytest.mark.parametrize("label", SPACES)
 def test_study_parameters_round_trip(label):
     for slot in range(50):

@@ -27,15 +27,20 @@ SPACES = {
 SLOTS = [Slot(f"{label}{i}", label, 0, i, 1.0, 11 + i) for i in range(4) for label in SPACES]
 
 
+def propose(slot: Slot) -> dict:
+    return BalancedSampler(SPACES, seed=0).propose(slot, [])
+
+
+def proposed(slots: list[Slot]) -> dict[Slot, dict]:
+    return {slot: propose(slot) for slot in slots}
+
+
 @pytest.fixture
 def open_mirror(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
 
     def opened() -> StudyMirror:
-        sampler = BalancedSampler(SPACES, seed=0)
-        return StudyMirror(
-            url, "s", direction="maximize", spaces=SPACES, sampler=sampler, configure=lambda engine: None
-        )
+        return StudyMirror(url, "s", direction="maximize", spaces=SPACES, configure=lambda engine: None)
 
     opened.trials = lambda: optuna.load_study(study_name="s", storage=url).trials
     return opened
@@ -43,28 +48,29 @@ def open_mirror(tmp_path):
 
 def test_trials_carry_their_run_and_its_parameters(open_mirror):
     with open_mirror() as mirror:
-        numbers = mirror.begin(SLOTS)
+        numbers = mirror.begin(proposed(SLOTS))
         assert sorted(numbers) == sorted(slot.run_id for slot in SLOTS)
-        proposed = {slot.run_id: mirror.propose(slot) for slot in SLOTS}
         mirror.tell({number: 0.1 * i for i, number in enumerate(numbers.values())})
+    rates = {slot.run_id: propose(slot)["learning_rate"] for slot in SLOTS}
     trials = open_mirror.trials()
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 8
     for trial in trials:
         assert trial.params["strategy"] == trial.user_attrs["strategy"]
-        assert trial.params["learning_rate"] == proposed[trial.user_attrs["run_id"]]["learning_rate"]
+        assert trial.params["learning_rate"] == rates[trial.user_attrs["run_id"]]
         assert numbers[trial.user_attrs["run_id"]] == trial.number
 
 
 def test_after_a_crash_running_trials_are_told_or_failed_and_missing_ones_added(open_mirror):
     with open_mirror() as mirror:
-        told = mirror.begin(SLOTS[:2])
+        told = mirror.begin(proposed(SLOTS[:2]))
         mirror.tell(dict.fromkeys(told.values(), 0.5))
-        mirror.begin(SLOTS[2:6])  # killed here: 2 and 3 had their results written, 4 and 5 had not
+        mirror.begin(proposed(SLOTS[2:6]))  # killed here: 2 and 3 had their results written, 4 and 5 had not
     with open_mirror() as mirror:
         results = {slot.run_id: (slot, 0.7) for slot in [*SLOTS[:4], SLOTS[7]]}  # 7 lost its trial
-        new = mirror.reconcile(results)
-        assert list(new) == [SLOTS[7].run_id]
-        assert mirror.reconcile(results) == {}
+        numbers = mirror.reconcile(results, propose)
+        assert numbers.keys() == results.keys()
+        assert numbers[SLOTS[7].run_id] == 6  # added after the six that were there
+        assert mirror.reconcile(results, propose) == numbers
     by_run = {t.user_attrs["run_id"]: t for t in open_mirror.trials()}
     states = [by_run[slot.run_id].state.name if slot.run_id in by_run else None for slot in SLOTS]
     assert states == ["COMPLETE"] * 4 + ["FAIL"] * 2 + [None, "COMPLETE"]
@@ -73,8 +79,8 @@ def test_after_a_crash_running_trials_are_told_or_failed_and_missing_ones_added(
 
 def test_a_deleted_study_comes_back(open_mirror, tmp_path):
     with open_mirror() as mirror:
-        mirror.tell(dict.fromkeys(mirror.begin(SLOTS[:3]).values(), 0.5))
+        mirror.tell(dict.fromkeys(mirror.begin(proposed(SLOTS[:3])).values(), 0.5))
     optuna.delete_study(study_name="s", storage=f"sqlite:///{tmp_path}/study.db")
     with open_mirror() as mirror:
-        assert len(mirror.reconcile({slot.run_id: (slot, 0.5) for slot in SLOTS[:3]})) == 3
+        assert len(mirror.reconcile({slot.run_id: (slot, 0.5) for slot in SLOTS[:3]}, propose)) == 3
     assert [t.value for t in open_mirror.trials()] == [0.5] * 3

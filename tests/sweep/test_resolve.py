@@ -5,7 +5,7 @@ import json
 import pytest
 
 from decaybench.errors import UserError
-from decaybench.sweep import arms, from_params, resolve
+from decaybench.sweep import Sweep, arms, from_params, resolve
 
 SIZE = {"total_steps": 180, "steps_per_epoch": 18}  # 10 epochs of 18 updates
 
@@ -141,3 +141,21 @@ def test_what_only_the_kind_can_refuse(small):
     (arm,) = arms(small("[search]\nlearning_rate = 0.1\n[strategies.exponential]\ndecay_rate = 0.5"))
     with pytest.raises(UserError, match=r"^strategies.exponential: Exponential.decay_steps must be in \(0, inf\)"):
         resolve(arm, {"exponential.decay_steps": 0.0}, **SIZE)
+
+
+def test_patience_keeps_its_place_in_the_range_of_a_shorter_run():
+    """With 100 epochs it is searched up to 20; a run a tenth as long could never cut with that."""
+    mapping = {
+        "name": "p",
+        "task": {"data": "digits", "model": "small-cnn", "epochs": 100, "batch_size": 100},
+        "budget": {"trials": 1, "repeats": 1, "confirm_seeds": 1, "lengths": [0.1, 1.0]},
+        "strategies": {"reduce_on_plateau": {"factor": 0.5, "cooldown": 0}},
+    }
+    (arm,) = arms(Sweep.from_mapping(mapping, "p"))
+
+    def patience(drawn: int, epochs: int) -> int:
+        values = {"learning_rate": 0.1, "reduce_on_plateau.patience": drawn}
+        return resolve(arm, values, total_steps=10 * epochs, steps_per_epoch=10).params["patience"]
+
+    assert [patience(drawn, 100) for drawn in (1, 10, 20)] == [1, 10, 20]
+    assert [patience(drawn, 10) for drawn in (1, 10, 20)] == [1, 2, 3]

@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from decaybench import models
 from decaybench.data import draw_splits, load_dataset, prepare
+from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES
-from decaybench.training import OptimizerForm, Recipe, Run, train
+from decaybench.training import OptimizerForm, Recipe, Run, check_model, train
 from reference import plain_loop
 
 CPU = torch.device("cpu")
@@ -108,6 +111,16 @@ def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch):
     assert_same(reversed_[8], together[0])
 
 
+def first(digits, n: int):
+    """The first n examples of each split."""
+
+    def cut(examples):
+        return replace(examples, images=examples.images[:n], labels=examples.labels[:n])
+
+    parts = {name: cut(getattr(digits, name)) for name in ("train", "validation", "signal", "test")}
+    return replace(digits, **parts)
+
+
 def enlarged(digits):
     """The 8x8 digits at 24x24, large enough for lenet."""
 
@@ -171,6 +184,68 @@ def test_without_read_test_the_test_split_is_not_touched(digits):
     )
     assert result.test_loss is None
     assert result.test_accuracy is None
+
+
+def test_dropout_is_each_runs_own(digits):
+    data = enlarged(first(digits, 64))
+    recipe = Recipe("lenet", epochs=2, batch_size=16, precision="fp64", dropout=0.5)
+    runs = eight_runs()[:4]
+    together = train(recipe, runs, data, device=CPU, read_test=True)
+    for i in (0, 1, 3):  # 0 and 1 have one seed, and so one mask
+        plain = plain_loop(recipe, runs[i], data)
+        np.testing.assert_allclose(together[i].validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(together[i].test_loss, plain.test_loss, rtol=0, atol=1e-10)
+    fp32 = replace(recipe, precision="fp32")
+    alone = train(fp32, [runs[3]], data, device=CPU)[0]
+    assert_same(alone, train(fp32, runs, data, device=CPU)[3])
+
+
+class Residual(nn.Module):
+    """A model of a user's own: no Sequential, a skip connection, group norm, a buffer."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, 8, 3, padding=1)
+        self.norm = nn.GroupNorm(2, 8)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.head = nn.Linear(8, classes)
+        self.register_buffer("gain", torch.tensor(0.7))
+
+    def forward(self, x):
+        x = self.norm(self.first(x)).tanh()
+        x = x + self.gain * self.second(x).relu()
+        return self.head(x.mean((2, 3)))
+
+
+def test_a_module_of_a_users_own_equals_its_plain_loop(digits, monkeypatch):
+    monkeypatch.setitem(models.MODELS._built_in, "residual", lambda shape, classes: Residual(shape[0], classes))
+    recipe, digits = Recipe("residual", epochs=3, batch_size=16, precision="fp64"), first(digits, 64)
+    runs = eight_runs()
+    curves = []
+    results = train(recipe, runs, digits, device=CPU, read_test=True, on_epoch=curves.append)
+    for i, run in enumerate(runs):
+        plain = plain_loop(recipe, run, digits)
+        np.testing.assert_allclose([c.train_loss[i] for c in curves], plain.train_loss, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(results[i].test_loss, plain.test_loss, rtol=0, atol=1e-10)
+    wild = train(recipe, [*runs[:3], replace(runs[3], learning_rate=1e30), *runs[4:]], digits, device=CPU)
+    assert wild[3].outcome == "diverged"
+    for i in set(range(8)) - {3}:
+        assert wild[i].validation_loss == results[i].validation_loss
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 10)), "BatchNorm2d"),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(), nn.Flatten(), nn.Linear(144, 10)), "after Flatten"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 7)), "must give 10 logits"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(63, 10)), "cannot be stacked"),
+    ],
+)
+def test_models_that_cannot_be_stacked_are_refused_in_one_line(model, says):
+    with pytest.raises(UserError, match=says) as refusal:
+        check_model(model, (1, 8, 8), 10)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

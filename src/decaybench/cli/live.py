@@ -54,7 +54,7 @@ class Live(Watcher):
     def end(self) -> None:
         self._stop()
         seconds = time.monotonic() - self._started
-        self._console.print(f"trained {self._total:,} updates in {duration(seconds)}")
+        self._console.print(f"trained {self._made:,} updates in {duration(seconds)}")
 
     def _stop(self) -> None:
         if self._live is not None:

@@ -10,18 +10,24 @@ from typing import Annotated, Any
 
 import typer
 
+from decaybench.cli import completion
 from decaybench.errors import UserError
 
 app = typer.Typer(
     name="decaybench",
     help="Compare learning-rate decay strategies, fixed and loss-reactive, with evidence.",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep file, or the name of a shipped sweep.")]
+INTERRUPTED = 130
+
+SweepArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SWEEP", help="A sweep file, or the name of a shipped sweep.", autocompletion=completion.sweeps
+    ),
+]
 StorageOption = Annotated[
     str | None,
     typer.Option(
@@ -102,7 +108,10 @@ def status(
 
 @app.command()
 def schedules(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="One schedule.", show_default=False)] = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="[KIND]", help="One schedule.", show_default=False, autocompletion=completion.kinds),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The catalogue of schedules; of one its formula, parameters, ranges and source."""
@@ -111,28 +120,61 @@ def schedules(
     catalogue.show(kind, as_json=as_json)
 
 
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A sweep in the database.", show_default=False)],
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Another strategy than the one that came first.", show_default=False),
+    ] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="torch|keras|toml|all",
+            help="Code for PyTorch or Keras 3, or a sweep file that trains it again.",
+            autocompletion=completion.formats,
+        ),
+    ] = "torch",
+    storage: StorageOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to a file instead of the terminal.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the winner as code to paste: its optimizer, its learning rate and how to step it."""
+    from decaybench.cli import export as code
+
+    code.show(name, strategy=strategy, target=target, storage=storage, out=out)
+
+
+@app.command()
+def dashboard(
+    storage: StorageOption = None,
+    port: Annotated[int, typer.Option(metavar="N", help="Where to listen on 127.0.0.1; 0 is any free port.")] = 8080,
+) -> None:
+    """Show the studies in optuna-dashboard, on this machine only, until Ctrl-C."""
+    from decaybench.cli import dashboard as server
+
+    server.serve(storage=storage, port=port)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _interrupt)  # a polite kill is an interruption too: nothing half-written, resumable
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = typer.main.get_command(app).main(
-            list(sys.argv[1:] if arguments is None else arguments),
-            prog_name="decaybench",
-            standalone_mode=False,
-        )
+        code = typer.main.get_command(app).main(given or ["--help"], prog_name="decaybench", standalone_mode=False)
     except UserError as error:
         _leave(f"error: {error}", 2)
-    except KeyboardInterrupt:
-        _leave("interrupted; the same command goes on where it was", 130)
     except BrokenPipeError:  # whoever read our output has had enough
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        if isinstance(error, typer.Abort):
-            _leave("interrupted; the same command goes on where it was", 130)
         if hasattr(error, "format_message"):  # a usage error of typer's
             _leave(f"error: {' '.join(error.format_message().split())}", 2)
         raise
+    if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this code
+        _leave("interrupted; the same command goes on where it was", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Where datasets come from: scikit-learn's digits, folders of parquet files, and other packages."""
+"""Where datasets come from: scikit-learn's digits, folders of parquet files, the hub, and other packages."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from decaybench import seeds
-from decaybench.data import cache
+from decaybench.data import cache, hub
 from decaybench.data.dataset import Dataset, sha256_of
 from decaybench.data.parquet import Part, read_part
 from decaybench.errors import UserError
@@ -22,13 +22,14 @@ FOLDERS_LISTED = 20
 
 
 def load_dataset(name: str, root: Path | None) -> Dataset:
-    """The dataset ``name``: built in, from another package, or the folder ``root``/``name``; in this order.
+    """The dataset ``name``: built in, from another package, the folder ``root``/``name``, or the hub; in this order.
 
     ``digits`` is scikit-learn's 1797 images of 8x8 pixels, 0 .. 16 scaled to 0 .. 255, with a fixed
     stratified test part of 300. An entry point of the group ``decaybench.datasets`` is a function without
     arguments that returns a Dataset. A folder holds ``train.parquet`` and ``test.parquet`` in the hub's image
     schema; its labels are numbered in the order of train's sorted values, and its default validation split is
-    a sixth of train. Raises UserError.
+    a sixth of train. Where there is no such folder, ``mnist``, ``fashion-mnist`` and ``cifar10`` are fetched
+    from the Hugging Face hub at a pinned revision, once, and read by the same code. Raises UserError.
     """
     if not NAME.fullmatch(name):
         raise UserError(f"task.data must match {NAME.pattern}, got {name!r}")
@@ -42,12 +43,18 @@ def load_dataset(name: str, root: Path | None) -> Dataset:
                 f"got {type(provided).__name__}"
             )
         return provided
+    if root is not None and not os.path.isdir(root):  # unlike Path.is_dir, it raises nothing for one out of reach
+        raise UserError(f"--data (or DECAYBENCH_DATA) must be an existing folder, got {str(root)!r}")
+    if root is not None and os.path.isdir(root / name):
+        return _files(name, root / name / "train.parquet", root / name / "test.parquet")
+    if name in hub.SOURCES:
+        return _files(name, *hub.fetch(name, root))
     if root is None:
         raise UserError(
             f"task.data {name!r} is not built in (digits is), so it needs a data folder: "
             "pass --data DIR or set DECAYBENCH_DATA"
         )
-    return _folder(name, root)
+    raise UserError(f"task.data must be digits or a folder in {root} ({_folders(root)}), got {name!r}")
 
 
 def _digits() -> Dataset:
@@ -69,13 +76,7 @@ def _digits() -> Dataset:
     return _dataset("digits", parts, DIGITS_VALIDATION)
 
 
-def _folder(name: str, root: Path) -> Dataset:
-    folder = root / name
-    if not os.path.isdir(root):  # unlike Path.is_dir, it raises nothing for a folder out of reach
-        raise UserError(f"--data (or DECAYBENCH_DATA) must be an existing folder, got {str(root)!r}")
-    if not os.path.isdir(folder):
-        raise UserError(f"task.data must be digits or a folder in {root} ({_folders(root)}), got {name!r}")
-    train_path, test_path = folder / "train.parquet", folder / "test.parquet"
+def _files(name: str, train_path: Path, test_path: Path) -> Dataset:
     train_bytes, test_bytes = _bytes(train_path), _bytes(test_path)
     key = cache.key_of(train_bytes, test_bytes)
     parts = cache.read(key)

@@ -102,7 +102,7 @@ def _check_size(
     all_of_it = f", or all {len(pool)}" if takes_all else ""
     raise UserError(
         f"{key} must be in {classes} .. {len(pool) - classes}{all_of_it} "
-        f"({where} has {len(pool)} examples of {classes} classes: as many as classes are drawn, and left), "
+        f"({where} has {len(pool)} examples of {classes} classes; one of each class must be drawn and one left), "
         f"got {size!r}{origin}"
     )
 

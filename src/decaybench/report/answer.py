@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from decaybench.compare import Interval
+import numpy as np
+
+from decaybench.compare import Interval, mean_interval
 from decaybench.report import words
 from decaybench.report.summary import LEAST_REPEATS, Row, Summary
 
@@ -33,6 +35,8 @@ def answer_text(summary: Summary) -> str:
 
 def _paragraph(summary: Summary, length: float) -> tuple[str, str]:
     rows = summary.at(length)
+    if summary.adaptive:
+        return _found(summary, length)
     confirmed = [row for row in rows if row.rank is not None]
     if not confirmed:
         return "No answer yet", ": " + " ".join([_progress(summary, "the"), *_diverged_slots(rows)])
@@ -56,11 +60,45 @@ def _paragraph(summary: Summary, length: float) -> tuple[str, str]:
     return lead, " ".join(sentences)
 
 
+def _found(summary: Summary, length: float) -> tuple[str, str]:
+    """What an adaptive sweep has to say: which settings it found and what they are worth, and no order of merit."""
+    rows = summary.at(length)
+    lead = "A search for one good setting, not a comparison"
+    if len(summary.results.lengths) > 1:
+        lead += f", at {words.percent(length)} of the epochs"
+    sentences = [f": {_settings(summary, length)}.", *_diverged(summary, rows)]
+    done = sum(row.slots_done for row in summary.rows), sum(row.confirm_done for row in summary.rows)
+    if done != (summary.slots_planned, summary.confirm_planned):
+        sentences.append(_progress(summary, "The"))
+    if len(rows) > 1:
+        sentences.append("No verdict is given (the strategies shared their slots).")
+    return lead, " ".join(sentences)
+
+
+def _settings(summary: Summary, length: float) -> str:
+    """Which strategies' settings an adaptive sweep confirmed, and their result over all repeats."""
+    rows = [row for row in summary.at(length) if row.repeats_done]
+    if not rows:
+        return "nothing is confirmed yet"
+    total, metric = sum(row.repeats_done for row in rows), summary.results.metric
+    names = words.listed([f"{row.strategy.label} ({row.repeats_done})" for row in rows])
+    # a repeat has one best setting, so one row has its value
+    values = np.concatenate([row.by_repeat[np.isfinite(row.by_repeat)] for row in rows])
+    found = mean_interval(values)
+    interval = f"95% interval {words.bounds(metric, found)}" if total > 1 else "no interval"
+    return (
+        f"the best setting of {words.count(total, 'repeat')} is one of {names};"
+        f" confirmed test {metric} {words.value(metric, found.mean)} ({interval})"
+    )
+
+
 def _line(summary: Summary, length: float) -> str:
     """One sentence about another length."""
     rows = summary.at(length)
     confirmed = [row for row in rows if row.rank is not None]
     start = f"At {words.percent(length)} of the epochs"
+    if summary.adaptive:
+        return f"{start}: {_settings(summary, length)}."
     if not confirmed:
         return f"{start} nothing is confirmed yet."
     if _all_diverged(confirmed):
@@ -152,8 +190,8 @@ def _reason(summary: Summary, length: float, first: list[Row], confirmed: list[R
 
 def _progress(summary: Summary, the: str) -> str:
     rows = summary.rows
-    slots, confirm = sum(r.slots_planned for r in rows), sum(r.confirm_planned for r in rows)
-    if not slots:
+    slots, confirm = summary.slots_planned, summary.confirm_planned
+    if not sum(row.slots_planned for row in rows):
         return f"{the} sweep has not started."
     text = (
         f"{the} sweep is unfinished, with {sum(r.slots_done for r in rows)} of {words.count(slots, 'slot')}"

@@ -12,6 +12,7 @@ from decaybench.report.figures import Drawn
 from decaybench.report.summary import LEAST_REPEATS, Pair, Row, Summary
 
 if TYPE_CHECKING:
+    from decaybench.report.figures.by_optuna import Plots
     from decaybench.schedules import Range
 
 
@@ -24,8 +25,8 @@ class Table(NamedTuple):
     text: tuple[int, ...] = (0,)
 
 
-def render(summary: Summary, figures: Sequence[Drawn], files: Sequence[str]) -> str:
-    """The whole page, self-contained; ``files`` are the names of the files beside it."""
+def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots], files: Sequence[str]) -> str:
+    """The whole page, self-contained: our figures, Optuna's plots, and the names of the ``files`` beside it."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -47,7 +48,9 @@ def render(summary: Summary, figures: Sequence[Drawn], files: Sequence[str]) -> 
         summaries=[_summary(summary, length) for length in lengths],
         families=[text for length in lengths if (text := _families(summary, length))],
         pairs=[_pairs(summary, length) for length in lengths if len(results.strategies) > 1],
-        figures=[(figure, Markup(inline(figure.svg))) for figure in figures],
+        figures=figures,
+        optunas=optunas,
+        picture=lambda figure: Markup(inline(figure.svg)),
         shown=_shown(summary),
         ledger=_ledger(summary),
         superseded=words.count(results.superseded, "run") if results.superseded else "",
@@ -57,7 +60,9 @@ def render(summary: Summary, figures: Sequence[Drawn], files: Sequence[str]) -> 
         spaces=_spaces(results.sweep["spec"]),
         provenance=_settings(results.sweep["provenance"] or {}),
         chance=", ".join(f"{words.value(m, x)} {m}" for m, x in results.chance.items()),
-        few=results.repeats < LEAST_REPEATS,
+        few=results.repeats < LEAST_REPEATS and not summary.adaptive,
+        proposed=_proposed(results.sweep["spec"]["search"]),
+        adaptive=summary.adaptive,
         files=files,
     )
 
@@ -93,7 +98,31 @@ def _summary(summary: Summary, length: float) -> Table:
         *(f"best validation {metric} (optimistic)", "selected learning rate"),
     )
     rows = tuple(line(row) for row in summary.ranked(length))
-    return Table(f"Confirmed results{_at(summary, length)}, the best first", header, rows, text=(1, 2))
+    caption = f"Confirmed results{_at(summary, length)}, the best first"
+    if summary.adaptive:
+        caption = f"Confirmed results{_at(summary, length)} of the settings found: not a comparison"
+    return Table(caption, header, rows, text=(1, 2))
+
+
+def _proposed(search: Mapping[str, Any]) -> str:
+    """How slots were shared out and settings proposed, as one or two sentences."""
+    batches = f"in batches of {search.get('batch')}, each from the results of those before it"
+    if search.get("allocation") == "adaptive":
+        how = f"by TPE {batches}" if search["sampler"] == "tpe" else "at random"
+        return (
+            "The strategies shared the slots of each repeat: the sampler chose a slot's strategy and its settings "
+            f"{how}. That is a search for one good setting, not a comparison; only the best setting of each repeat, "
+            "whichever strategy it is of, went on to be confirmed."
+        )
+    settings = {
+        "sobol": "at quasi-random settings that are paired across strategies",
+        "random": "at random settings that are paired across strategies",
+        "tpe": f"at settings that TPE proposed to each strategy alone, {batches}, on seeds paired across strategies",
+    }[search["sampler"]]
+    return (
+        f"Every strategy that searches something was planned the same number of slots in each repeat, {settings}; "
+        "one with nothing to search gets one slot a repeat."
+    )
 
 
 def _families(summary: Summary, length: float) -> str:

@@ -35,7 +35,7 @@ class Run(NamedTuple):
 
     A diverged run has chance for its values, and a finished loss above chance counts as chance: a strategy
     gains nothing by diverging. All four values are None while the run is pending, or failed. Accuracies in
-    [0, 1], losses in nats.
+    [0, 1], losses in nats; ``params`` in native units, empty until they are chosen.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Run(NamedTuple):
     validation_loss: float | None
     test_accuracy: float | None
     test_loss: float | None
+    params: Mapping[str, Any]
 
     @property
     def done(self) -> bool:
@@ -144,7 +145,7 @@ def collect(frames: Frames) -> Results:
         sweep=sweep,
         metric=spec["task"]["metric"],
         chance=chance,
-        strategies=_strategies(sweep["name"], spec["strategies"]),
+        strategies=strategies(sweep["name"], spec["strategies"]),
         lengths=tuple(float(length) for length in budget["lengths"]),
         repeats=int(budget["repeats"]),
         confirm_seeds=int(budget["confirm_seeds"]),
@@ -162,7 +163,8 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _strategies(sweep: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[Strategy, ...]:
+def strategies(sweep: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[Strategy, ...]:
+    """The strategies of a sweep's spec; UserError for a kind of schedule that is not installed."""
     from decaybench.schedules import SCHEDULES
 
     found = []
@@ -184,7 +186,8 @@ def _run(row: Mapping[str, Any], chance: Mapping[str, float]) -> Run:
             return None
         return min(float(stored), chance.get("loss", math.inf)) if metric == "loss" else float(stored)
 
-    rate = (row["params"] or {}).get("learning_rate")
+    params = row["params"] or {}
+    rate = params.get("learning_rate")
     return Run(
         id=row["id"],
         phase=row["phase"],
@@ -199,6 +202,7 @@ def _run(row: Mapping[str, Any], chance: Mapping[str, float]) -> Run:
         validation_loss=value("validation", "loss"),
         test_accuracy=value("test", "accuracy"),
         test_loss=value("test", "loss"),
+        params=params,
     )
 
 

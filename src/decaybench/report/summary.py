@@ -17,6 +17,8 @@ LEAST_REPEATS = 5
 LEAST_SEEDS = 2
 """Confirm seeds below which there are too few to speak of a strategy."""
 FAMILIES = ("reactive", "fixed")
+SHARED_SLOTS = "a search for one good setting, not a comparison: the strategies shared their slots"
+"""Why a sweep with adaptive allocation never gets a verdict."""
 
 _DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
 
@@ -82,6 +84,25 @@ class Summary:
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
 
+    @property
+    def adaptive(self) -> bool:
+        """Whether the strategies shared their slots: then nothing here is a comparison, and no row has a rank."""
+        return _adaptive(self.results)
+
+    @property
+    def slots_planned(self) -> int:
+        """Slots of the whole sweep, those too that an adaptive search has not given to a strategy yet."""
+        if not self.adaptive:
+            return sum(row.slots_planned for row in self.rows)
+        each = self.results.sweep["spec"]["budget"]["trials"] * len(self.results.strategies)
+        return int(each) * self.results.repeats * len(self.results.lengths)
+
+    @property
+    def confirm_planned(self) -> int:
+        """Confirm runs of the whole sweep; an adaptive one confirms one setting a repeat and length."""
+        confirmed = 1 if self.adaptive else len(self.results.strategies)
+        return confirmed * self.results.repeats * self.results.confirm_seeds * len(self.results.lengths)
+
     def at(self, length: float) -> list[Row]:
         return [row for row in self.rows if row.length == length]
 
@@ -99,7 +120,9 @@ class Summary:
         raise KeyError((a, b, length))
 
     def families(self, length: float) -> Pair | None:
-        """The row of the reactive family against the fixed one, where the sweep has both."""
+        """The row of the reactive family against the fixed one, where the sweep has both and compares them."""
+        if self.adaptive:
+            return None
         last = [p for p in self.pairs if p.length == length and p.a == "family:reactive"]
         return last[0] if last else None
 
@@ -109,10 +132,16 @@ def summarise(results: Results) -> Summary:
     rows: list[Row] = []
     pairs: list[Pair] = []
     for length in results.lengths:
-        here = _ranked([_row(results, strategy, length) for strategy in results.strategies], results.metric)
+        here = [_row(results, strategy, length) for strategy in results.strategies]
+        if not _adaptive(results):
+            here = _ranked(here, results.metric)
         rows += here
         pairs += _pairs(results, here, length)
     return Summary(results, tuple(rows), tuple(pairs))
+
+
+def _adaptive(results: Results) -> bool:
+    return bool(results.sweep["spec"]["search"].get("allocation") == "adaptive")
 
 
 def _row(results: Results, strategy: Strategy, length: float) -> Row:
@@ -130,7 +159,7 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
         slots_diverged=sum(run.diverged for run in slots),
         slots_failed=sum(run.outcome == "failed" for run in slots),
         best_validation=float(np.mean(scores)) if scores else None,
-        confirm_planned=results.repeats * results.confirm_seeds,
+        confirm_planned=len(confirm) if _adaptive(results) else results.repeats * results.confirm_seeds,
         confirm_done=sum(run.done for run in confirm),
         confirm_diverged=sum(run.diverged for run in confirm),
         confirm_failed=sum(run.outcome == "failed" for run in confirm),
@@ -190,7 +219,7 @@ def _pair(
 ) -> Pair:
     difference = of_a - of_b if results.metric == "accuracy" else of_b - of_a
     difference = np.round(difference[np.isfinite(difference)], _DIGITS)
-    reasons = []
+    reasons = [SHARED_SLOTS] if _adaptive(results) else []
     if not difference.size:
         reasons.append("no confirmed result")
     if results.repeats < LEAST_REPEATS:

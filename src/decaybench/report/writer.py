@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from decaybench.errors import UserError
 from decaybench.report.answer import answer_text
+from decaybench.report.note import reported
 from decaybench.report.results import collect
 from decaybench.report.summary import summarise
 from decaybench.report.tables import runs_csv, summary_csv, verdicts_csv
 
 if TYPE_CHECKING:
+    from decaybench.search.views import Content
     from decaybench.store.read import Frames
 
 MANIFEST = "manifest.json"
@@ -25,11 +27,12 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """Where the report lies, its page, and its answer as one plain paragraph."""
+    """Where the report lies, its page, its answer as one plain paragraph, and what optuna-dashboard shows of it."""
 
     out: Path
     index: Path
     answer: str
+    dashboard: Content
 
 
 def build_report(frames: Frames, out: Path) -> ReportSummary:
@@ -40,18 +43,20 @@ def build_report(frames: Frames, out: Path) -> ReportSummary:
     written.
     """
     from decaybench.report.figures import draw_all
+    from decaybench.report.figures.by_optuna import draw_optunas
     from decaybench.report.page import render
 
     foreign = _foreign(out)
     summary = summarise(collect(frames))
-    figures = draw_all(summary)
+    figures, optunas = draw_all(summary), draw_optunas(summary)
+    every = [*figures, *(figure for plots in optunas for figure in (*plots.wide, *plots.narrow))]
     files = {
         "summary.csv": summary_csv(summary),
         "verdicts.csv": verdicts_csv(summary),
         "runs.csv": runs_csv(frames.runs),
-        **{f"figures/{figure.name}.svg": figure.svg for figure in figures},
+        **{f"figures/{figure.name}.svg": figure.svg for figure in every},
     }
-    files["index.html"] = render(summary, figures, [*sorted(files), MANIFEST])
+    files["index.html"] = render(summary, figures, optunas, [*sorted(files), MANIFEST])
     files[MANIFEST] = _manifest(frames.sweep, files)
     taken = sorted(str(path) for path in foreign if path.as_posix() in files)
     if taken:
@@ -60,7 +65,8 @@ def build_report(frames: Frames, out: Path) -> ReportSummary:
         _replace(out, files, foreign)
     except OSError as error:
         raise UserError(f"report folder {out}: cannot be written: {error}") from error
-    return ReportSummary(out, out / "index.html", answer_text(summary))
+    index = out / "index.html"
+    return ReportSummary(out, index, answer_text(summary), reported(summary, index))
 
 
 def check_folder(out: Path) -> None:

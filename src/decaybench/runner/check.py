@@ -1,17 +1,21 @@
 """A sweep's plan as plain numbers, with all that can be checked before training checked."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from decaybench.runner.environment import choose_device, prepare_environment, provenance
 from decaybench.runner.estimate import estimate_seconds
-from decaybench.sweep import Sweep, arms, ledger
+from decaybench.sweep import Arm, Sweep, arms, ledger
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What one strategy gets at one length; ``updates`` are those of search and confirm."""
+    """What one strategy gets at one length; ``updates`` are those of search and confirm.
+
+    Of an adaptive sweep, what all strategies get together: ``strategy`` says so, and ``searched`` begins with it.
+    """
 
     strategy: str
     schedule: str
@@ -48,21 +52,21 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
     """
     environment = prepare_environment(sweep, data_root, choose_device(device))
     facts = provenance(sweep, environment)
-    by_label = {arm.label: arm for arm in arms(sweep)}
+    built = arms(sweep)
     rows = []
     for entry in ledger(sweep, facts["steps_per_epoch"]):
-        arm = by_label[entry.strategy]
+        takers = [arm for arm in built if entry.strategy in (arm.label, None)]
         rows.append(
             PlanRow(
-                entry.strategy,
-                arm.kind,
-                arm.family,
+                entry.strategy or f"any of {len(built)} (shared slots)",
+                ", ".join(dict.fromkeys(arm.kind for arm in takers)),
+                ", ".join(dict.fromkeys(arm.family for arm in takers)),
                 entry.length,
                 sweep.epochs(entry.length),
                 entry.slots,
                 entry.confirm_seeds,
                 entry.updates,
-                tuple(dimension.name.removeprefix(f"{arm.label}.") for dimension in arm.space),
+                _searched(takers, entry.strategy),
             )
         )
     return Plan(
@@ -75,3 +79,11 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         updates=sum(row.updates for row in rows),
         seconds=estimate_seconds(sweep, environment),
     )
+
+
+def _searched(takers: Sequence[Arm], strategy: str | None) -> tuple[str, ...]:
+    """The names of what is searched: a strategy's own as they are in its table, those of all as in the study."""
+    names = [dimension.name for arm in takers for dimension in arm.space]
+    if strategy is None:
+        return ("strategy", *dict.fromkeys(names))
+    return tuple(name.removeprefix(f"{strategy}.") for name in names)

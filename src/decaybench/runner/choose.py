@@ -32,20 +32,25 @@ def told(run: RunRow | RunResult, metric: Metric, chance: Chance) -> float:
     return chance.accuracy if metric == "accuracy" else chance.loss
 
 
-def winners(runs: Iterable[RunRow], metric: Metric, chance: Chance) -> Winners:
-    """The best search run of each (strategy, repeat, length); ties go to the lower loss, then to the lower slot."""
+def winners(runs: Iterable[RunRow], metric: Metric, chance: Chance, *, overall: bool = False) -> Winners:
+    """The best search run of each (strategy, repeat, length), or ``overall`` of each repeat and length alone.
+
+    Ties go to the lower loss, then to the lower slot.
+    """
     sign = -1.0 if metric == "accuracy" else 1.0
 
     def rank(run: RunRow) -> tuple[float, float, int]:
-        loss = run.validation_loss if run.outcome == "finished" else None
-        return sign * told(run, metric, chance), math.inf if loss is None else loss, run.slot
+        value, loss = told(run, metric, chance), run.validation_loss if run.outcome == "finished" else None
+        if metric == "accuracy":  # a finished run below chance is no worse than a diverged one: their losses decide
+            value = max(value, chance.accuracy)
+        return sign * value, math.inf if loss is None else loss, run.slot
 
-    chosen: Winners = {}
+    chosen: dict[tuple[str, int, float], RunRow] = {}
     for run in runs:
-        key = (run.strategy, run.repeat, run.length)
+        key = ("" if overall else run.strategy, run.repeat, run.length)
         if key not in chosen or rank(run) < rank(chosen[key]):
             chosen[key] = run
-    return chosen
+    return {(run.strategy, run.repeat, run.length): run for run in chosen.values()}
 
 
 def slots(chosen: Winners) -> Mapping[tuple[str, int, float], int]:
@@ -60,8 +65,13 @@ class Tally:
         self._metric, self._chance = metric, chance
         self._shares = {label: Share(label, 0, 0, 0, None) for label in strategies}
 
-    def plan(self, runs: Iterable[RunRow]) -> None:
-        """Count the phase's runs, and the results that they already have."""
+    def plan(self, runs: Iterable[RunRow], open_to_all: int = 0) -> None:
+        """Count the phase's runs, and the results that they already have.
+
+        Slots that any strategy may still get, ``open_to_all``, count as planned for each of them.
+        """
+        for label, share in self._shares.items():
+            self._shares[label] = replace(share, planned=share.planned + open_to_all)
         for run in runs:
             share = self._shares[run.strategy]
             self._shares[run.strategy] = replace(share, planned=share.planned + 1)

@@ -16,6 +16,7 @@ from decaybench.errors import UserError
 from decaybench.models import build
 from decaybench.runner.choose import Chance
 from decaybench.sweep import Sweep, size
+from decaybench.training import check_model
 
 # Runs in one stack. On a CPU small-cnn and lenet are fastest with a few that fit the cache; a GPU wants to be filled.
 STACK_SIZE = {"cpu": 8, "cuda": 64}
@@ -55,7 +56,7 @@ def prepare_environment(sweep: Sweep, data_root: Path | None, device: torch.devi
         signal=sweep.needs_signal,
     )
     data = prepare(dataset, splits)
-    build(task.model, data.shape, data.classes, seed=0)
+    check_model(build(task.model, data.shape, data.classes, seed=0, dropout=task.dropout), data.shape, data.classes)
     for length in sweep.budget.lengths:
         size(sweep, len(data.train.labels), length)
     majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
@@ -106,10 +107,9 @@ def _git_revision() -> str | None:
     root = Path(decaybench.__file__).parents[2]
     if not (root / ".git").exists():
         return None
-    asked = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git on this machine
+        return None
     return asked.stdout.strip() or None

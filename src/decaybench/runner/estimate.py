@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from decaybench.data import Examples
 from decaybench.runner.environment import STACK_SIZE, Environment
+from decaybench.runner.worker import recipe
 from decaybench.schedules import SCHEDULES
 from decaybench.sweep import Sweep, ledger, size
-from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, train
+from decaybench.training import EpochCurves, OptimizerForm, Run, train
 
 MEASURED_BATCHES = 8
 
@@ -31,8 +32,7 @@ def estimate_seconds(sweep: Sweep, environment: Environment) -> float:
     k = STACK_SIZE[environment.device.type]
     runs = [Run(i, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for i in range(k)]
     seen: list[EpochCurves] = []
-    recipe = Recipe(task.model, 2, task.batch_size, OptimizerForm(), task.precision, task.decay_biases)
-    train(recipe, runs, part, device=environment.device, on_epoch=seen.append)
+    train(recipe(task, OptimizerForm(), 2), runs, part, device=environment.device, on_epoch=seen.append)
     # A forward pass costs about a third of a forward and a backward one.
     passes = examples + len(part.validation) / 3
     per_example = seen[-1].seconds / k / passes

@@ -12,7 +12,9 @@ from decaybench.store import RunRow
 def group(runs: Sequence[tuple[RunRow, Hashable]], first: int, k: int) -> dict[str, int]:
     """Stack numbers, from ``first`` up, by run id: K alike runs each, in the order given.
 
-    Runs are alike when their second entries are equal: the length and whatever else changes a stack's arithmetic.
+    Runs are alike when their second entries are equal: the length, the batch they are proposed in, and whatever else
+    changes a stack's arithmetic. Kinds keep the order in which they come first, so batches that are given in order are
+    trained in order.
     """
     kinds = list(dict.fromkeys(kind for _, kind in runs))
     stacks: dict[str, int] = {}

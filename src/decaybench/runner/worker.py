@@ -41,7 +41,7 @@ def train_stack(
         watcher.advance(made)
 
     trained = train(
-        Recipe(task.model, stack.size.epochs, task.batch_size, stack.form, task.precision, task.decay_biases),
+        recipe(task, stack.form, stack.size.epochs),
         [
             Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay)
             for run, own in zip(stack.runs, stack.parameters, strict=True)
@@ -60,6 +60,11 @@ def train_stack(
 def failed(run: RunRow) -> RunResult:
     """The result of a run that the machine could not finish; its curves so far stay until it is tried again."""
     return RunResult(run.id, "failed", run.epochs_done)
+
+
+def recipe(task: Task, form: OptimizerForm, epochs: int) -> Recipe:
+    """What a sweep's task says about training, for a stack of one form and length."""
+    return Recipe(task.model, epochs, task.batch_size, form, task.precision, task.decay_biases, task.dropout)
 
 
 def _rows(runs: Sequence[RunRow], curves: EpochCurves) -> list[EpochRow]:

@@ -1,5 +1,6 @@
 """Any schedule as the scheduler of a torch optimizer."""
 
+import operator
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ class TorchScheduler:
     Per update: ``loss.backward(); sched.observe(loss); optimizer.step(); sched.step()``. An update rule sets
     this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at its end;
     a fixed schedule needs no ``observe``. Rules that know absolute learning rates go by the first group's.
-    Raises ValueError as Bank does.
+    Raises ValueError as Bank does, and RuntimeError when a reactive rule was never shown a loss.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
@@ -26,7 +27,7 @@ class TorchScheduler:
         self._total_steps, self._steps_per_epoch = total_steps, steps_per_epoch
         self._bank = self._make_bank()
         self._state: BankState = self._bank.init()
-        self._step = 0
+        self._step = self._heard = 0
         self._apply()
 
     def _make_bank(self) -> Bank:
@@ -39,6 +40,7 @@ class TorchScheduler:
             return
         value = loss.detach() if isinstance(loss, Tensor) else loss
         seen = torch.tensor([float(value)], dtype=torch.float64)
+        self._heard += 1
         if self.schedule.when == "update":
             self._state = self._bank.observe_update(self._state, seen)
         else:
@@ -47,11 +49,25 @@ class TorchScheduler:
 
     def step(self, t: int | None = None) -> None:
         """Count one update, or take a counter ``t`` handed in; the learning rates are then step t's."""
-        step = self._step + 1 if t is None else t
-        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-            raise ValueError(f"step must be a whole number of updates from 0, got {step!r}")
+        try:
+            step = self._step + 1 if t is None else operator.index(t)
+        except TypeError:
+            step = -1
+        if isinstance(t, bool) or step < 0:
+            raise ValueError(f"step must be a whole number of updates from 0, got {t!r}")
+        self._require_heard()
         self._step = step
         self._apply()
+
+    def _require_heard(self) -> None:
+        """A reactive rule that is shown no loss would silently be a constant one."""
+        if not isinstance(self.schedule, Reactive) or self._heard:
+            return
+        kind, when = self.schedule.kind, self.schedule.when
+        if when == "update":
+            raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) before optimizer.step()")
+        if self._step >= self._steps_per_epoch:
+            raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) once, at the end of every epoch")
 
     def get_last_lr(self) -> list[float]:
         """The learning rate of each parameter group."""
@@ -61,6 +77,7 @@ class TorchScheduler:
         """All that is needed to go on exactly from here, with an equal schedule."""
         return {
             "step": self._step,
+            "heard": self._heard,
             "base_lrs": list(self.base_lrs),
             "state": [[tensor.clone() for tensor in group] for group in self._state],
         }
@@ -78,7 +95,7 @@ class TorchScheduler:
             type(group)(*(tensor.clone() for tensor in saved))
             for group, saved in zip(self._bank.init(), state_dict["state"], strict=True)
         )
-        self._step = state_dict["step"]
+        self._step, self._heard = state_dict["step"], state_dict["heard"]
         self._apply()
 
     def _apply(self) -> None:

@@ -3,9 +3,9 @@ agree.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,30 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from scipy.stats import qmc
 
+from decaybench.search.slot import Slot, Told
 from decaybench.search.space import STRATEGY, Space, to_study
 from decaybench.seeds import derive
+
+Points = Literal["sobol", "random"]
 
 # A shared parameter has its coordinate by name, so that two strategies agree on it even when one of them fixes another.
 SHARED = ("learning_rate", "one_minus_momentum", "weight_decay")
 
 
-def point(seed: int, repeat: int, label: str, slot: int, space: Space) -> dict[str, Any]:
+def point(seed: int, repeat: int, label: str, slot: int, space: Space, points: Points = "sobol") -> dict[str, Any]:
     """The parameters of one slot, in range units by dimension name: a pure function of its arguments.
 
-    Shared dimensions take slot ``slot`` of one scrambled Sobol sequence per repeat, the same for every strategy and
-    mapped through the strategy's own ranges; own dimensions take it from a scramble of the label's own. No order,
-    clock, stack or number of workers enters. Source: Owen-scrambled Sobol points, ``scipy.stats.qmc.Sobol``.
+    Shared dimensions take point ``slot`` of one sequence per repeat, the same for every strategy and mapped through the
+    strategy's own ranges; own dimensions take it from a sequence of the label's own. No order, clock, stack or number
+    of workers enters. Source of "sobol": Owen-scrambled Sobol points, ``scipy.stats.qmc.Sobol``; "random" points are
+    uniform and independent, of numpy's PCG64.
     """
-    shared = _sobol(derive(seed, "shared", repeat), len(SHARED), slot)
-    own = _sobol(derive(seed, "own", repeat, label), sum(d.range.dims for d in space if not d.shared), slot)
+    unit = _UNIT[points]
+    shared = unit(derive(seed, "shared", repeat), len(SHARED), slot)
+    # Own parameters take the coordinates after the shared ones: coordinate j of two scrambles of one Sobol sequence are
+    # functions of each other, and a pair of them would fill a diagonal of its plane only.
+    width = len(SHARED) + sum(d.range.dims for d in space if not d.shared)
+    own = unit(derive(seed, "own", repeat, label), width, slot)[len(SHARED) :]
     values: dict[str, Any] = {}
     used = 0
     for dimension in space:
@@ -41,6 +49,11 @@ def point(seed: int, repeat: int, label: str, slot: int, space: Space) -> dict[s
             values[dimension.name] = dimension.range.at([float(u) for u in own[used : used + width]])
             used += width
     return values
+
+
+def uniform(seed: int, dims: int, slot: int) -> NDArray[np.float64]:
+    """Point ``slot`` of a sequence of uniform points in [0, 1)^dims, (dims,): a stream of its own for every slot."""
+    return np.random.default_rng([seed, slot]).random(dims)
 
 
 def _sobol(seed: int, dims: int, slot: int) -> NDArray[np.float64]:
@@ -57,18 +70,26 @@ def _sequence(seed: int, dims: int, exponent: int) -> NDArray[np.float64]:
     return points
 
 
-class BalancedSampler(BaseSampler):
-    """The same as an Optuna sampler: a trial's user attributes ``strategy``, ``repeat`` and ``slot`` say which point
-    is its.
+_UNIT: Final[Mapping[Points, Callable[[int, int, int], NDArray[np.float64]]]] = {"sobol": _sobol, "random": uniform}
 
-    ``spaces`` maps labels, in file order, to their search spaces. A trial without these attributes (another study's, a
-    notebook's) is drawn at random.
+
+class BalancedSampler(BaseSampler):
+    """Proposes ``point``, "sobol" or "random", to the runner; the same as an Optuna sampler.
+
+    ``spaces`` maps labels, in file order, to their search spaces. To Optuna, a trial's user attributes ``strategy``,
+    ``repeat`` and ``slot`` say which point is its; a trial without them (another study's, a notebook's) is drawn at
+    random.
     """
 
-    def __init__(self, spaces: Mapping[str, Space], seed: int) -> None:
+    def __init__(self, spaces: Mapping[str, Space], seed: int, points: Points = "sobol") -> None:
         self._spaces = dict(spaces)
         self._seed = seed
+        self._points = points
         self._random = RandomSampler(seed=seed & 0xFFFFFFFF)
+
+    def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
+        """The slot's point; it learns nothing from ``history``."""
+        return self._point(slot.strategy, slot.repeat, slot.slot)
 
     def reseed_rng(self) -> None:
         """Only the random fall-back has a state to reseed; the points are pure."""
@@ -97,9 +118,12 @@ class BalancedSampler(BaseSampler):
         if label not in self._spaces:
             return {}, {}
         space = self._spaces[label]
-        values = point(self._seed, attributes["repeat"], label, attributes["slot"], space)
+        values = self._point(label, attributes["repeat"], attributes["slot"])
         params, distributions = to_study(space, values)
         return (
             {STRATEGY: label, **params},
             {STRATEGY: CategoricalDistribution(tuple(self._spaces)), **distributions},
         )
+
+    def _point(self, label: str, repeat: int, slot: int) -> dict[str, Any]:
+        return point(self._seed, repeat, label, slot, self._spaces[label], self._points)

@@ -5,7 +5,7 @@ exactly zero adds a switch ``NAME.zero`` (NAME itself is there only when it is n
 values becomes ``NAME.count`` and ``NAME.1`` to ``NAME.count``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from optuna.distributions import (
@@ -16,6 +16,7 @@ from optuna.distributions import (
 )
 
 from decaybench.schedules import Range
+from decaybench.schedules.ranges import convert
 
 STRATEGY = "strategy"
 
@@ -58,17 +59,73 @@ def to_study(space: Space, values: Mapping[str, Any]) -> tuple[dict[str, Any], d
 
 
 def from_study(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of ``to_study``: a point in range units from the study's parameters."""
+    """The inverse of ``to_study``: a point in range units from the study's parameters, its lists sorted."""
     values: dict[str, Any] = {}
     for dimension in space:
         name, limits = dimension.name, dimension.range
         if limits.count is not None:
-            values[name] = tuple(params[f"{name}.{i}"] for i in range(1, params[f"{name}.count"] + 1))
+            values[name] = tuple(sorted(params[f"{name}.{i}"] for i in range(1, params[f"{name}.count"] + 1)))
         elif limits.zero_or and params[f"{name}.zero"]:
             values[name] = 0.0
         else:
             values[name] = params[name]
     return values
+
+
+def draw(space: Space, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
+    """A point in range units whose study parameters ``suggest`` gives one by one, each one's condition before it."""
+    params: dict[str, Any] = {}
+
+    def ask(name: str, distribution: BaseDistribution) -> Any:
+        params[name] = suggest(name, distribution)
+        return params[name]
+
+    for dimension in space:
+        name, limits = dimension.name, dimension.range
+        if limits.count is not None:
+            for i in range(1, ask(f"{name}.count", IntDistribution(*limits.count)) + 1):
+                ask(f"{name}.{i}", _distribution(limits))
+        elif not limits.zero_or or not ask(f"{name}.zero", CategoricalDistribution([False, True])):
+            ask(name, _distribution(limits))
+    return from_study(space, params)
+
+
+def from_native(space: Space, params: Mapping[str, Any], *, total_steps: int, steps_per_epoch: int) -> dict[str, Any]:
+    """A point in range units from a run's ``params``, which are native: what the run was really trained with.
+
+    A value that was rounded or clamped on its way to native units comes back as the place in its range that gives it,
+    or as the range's nearest end.
+    """
+    values = {}
+    for dimension in space:
+        if dimension.name == "one_minus_momentum":
+            native = 1.0 - params["momentum"]
+        else:
+            native = params[dimension.name.rpartition(".")[2]]
+        values[dimension.name] = _back(dimension.range, native, total_steps, steps_per_epoch)
+    return values
+
+
+def _back(limits: Range, native: Any, total_steps: int, steps_per_epoch: int) -> Any:
+    """The inverse of ``limits.to_native``."""
+    if isinstance(native, list | tuple):
+        return tuple(sorted(_back(limits, each, total_steps, steps_per_epoch) for each in native))
+    if isinstance(native, bool | str):
+        return native
+    if limits.choices is not None:
+
+        def distance(choice: Any) -> float:
+            there = limits.to_native(choice, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+            return abs(float(there) - float(native))
+
+        return min(limits.choices, key=distance)
+    if limits.zero_or and native == 0:
+        return 0.0
+    value: float = native
+    if limits.unit != limits.native:
+        value = convert(native, limits.native, limits.unit, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+    value = min(max(value, limits.low), limits.high)
+    return round(value) if limits.int else float(value)
 
 
 def _distribution(limits: Range) -> BaseDistribution:

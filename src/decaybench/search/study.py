@@ -1,38 +1,45 @@
 """The Optuna study beside our tables: where samplers think and optuna-dashboard looks. Our tables are the truth."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.samplers import BaseSampler
+from optuna.distributions import CategoricalDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.engine import Engine
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import Engine, make_url
 
-from decaybench.search.space import STRATEGY, Space, from_study
+from decaybench.search.slot import Slot
+from decaybench.search.space import STRATEGY, Space, to_study
 
 BUSY_TIMEOUT_S = 60
 
 
-@dataclass(frozen=True)
-class Slot:
-    """One run of the search phase as the study sees it."""
-
-    run_id: str
-    strategy: str
-    repeat: int
-    slot: int
-    length: float
-    seed: int
+def study_exists(url: str, name: str) -> bool:
+    """Whether the database at ``url`` holds an Optuna study called ``name``; nothing is made by asking."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+        return False
+    engine = create_engine(parsed)
+    try:
+        if not inspect(engine).has_table("studies"):
+            return False
+        with engine.connect() as connection:
+            found = connection.execute(text("SELECT 1 FROM studies WHERE study_name = :name"), {"name": name})
+            return found.first() is not None
+    finally:
+        engine.dispose()
 
 
 class StudyMirror:
     """One sweep's study.
 
-    A slot is proposed by the sampler, mirrored as a RUNNING trial when its training begins and told when its result is
-    in our tables; a trial that a crash left RUNNING is told what became of its run. ``configure`` sets the pragmas on
-    Optuna's own engine as on ours. No method may be called inside an open transaction of ours: SQLite has one writer.
+    A slot is mirrored, with the parameters that the sweep's sampler proposed for it, as a RUNNING trial when its
+    training begins, and told when its result is in our tables; a trial that a crash left RUNNING is told what became of
+    its run. ``configure`` sets the pragmas on Optuna's own engine as on ours. No method may be called inside an open
+    transaction of ours: SQLite has one writer.
     """
 
     def __init__(
@@ -42,29 +49,26 @@ class StudyMirror:
         *,
         direction: Literal["minimize", "maximize"],
         spaces: Mapping[str, Space],
-        sampler: BaseSampler,
         configure: Callable[[Engine], None],
     ) -> None:
         self._spaces = dict(spaces)
-        self._sampler = sampler
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
         self._storage = RDBStorage(url, engine_kwargs=patient)
         configure(self._storage.engine)
         self._study = optuna.create_study(
-            study_name=name, storage=self._storage, sampler=sampler, direction=direction, load_if_exists=True
+            study_name=name, storage=self._storage, direction=direction, load_if_exists=True
         )
 
-    def propose(self, slot: Slot) -> dict[str, Any]:
-        """The slot's parameters, in range units by dimension name."""
-        return from_study(self._spaces[slot.strategy], self._template(slot).params)
+    def begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
+        """Mirror slots whose training begins as RUNNING trials; returns run id -> trial number.
 
-    def begin(self, slots: Sequence[Slot]) -> dict[str, int]:
-        """Mirror slots whose training begins as RUNNING trials; returns run id -> trial number."""
+        ``slots`` maps them to their parameters, in range units by dimension name.
+        """
         if not slots:
             return {}
-        for slot in slots:
-            self._study.add_trial(self._template(slot))
+        for slot, values in slots.items():
+            self._study.add_trial(self._template(slot, values))
         wanted = {slot.run_id for slot in slots}
         return {
             trial.user_attrs["run_id"]: trial.number
@@ -82,28 +86,30 @@ class StudyMirror:
         for number in numbers:
             self._study.tell(number, state=TrialState.FAIL)
 
-    def reconcile(self, results: Mapping[str, tuple[Slot, float]]) -> dict[str, int]:
+    def reconcile(
+        self, results: Mapping[str, tuple[Slot, float]], propose: Callable[[Slot], Mapping[str, Any]]
+    ) -> dict[str, int]:
         """After a crash, or when the study was deleted: make the study say what our tables say.
 
         ``results`` holds every run of the search phase that has a result, by run id. A RUNNING trial is told its run's
-        value, or FAIL when the run must be trained again; a result without a trial is added. Returns the trial numbers
-        of ``results`` that are new.
+        value, or FAIL when the run must be trained again; a result without a trial is added, at what ``propose`` says.
+        Trials that name no run are somebody else's and stay. Returns the trial number of every result.
         """
-        mirrored: set[str] = set()
+        numbers: dict[str, int] = {}
         for trial in self._study.get_trials(deepcopy=False):
-            run_id = trial.user_attrs.get("run_id", "")
-            if trial.state == TrialState.COMPLETE:
-                mirrored.add(run_id)
-            elif trial.state == TrialState.RUNNING:
-                if run_id in results and run_id not in mirrored:
+            run_id = trial.user_attrs.get("run_id")
+            if run_id is not None and trial.state == TrialState.COMPLETE:
+                numbers.setdefault(run_id, trial.number)
+            elif run_id is not None and trial.state == TrialState.RUNNING:
+                if run_id in results and run_id not in numbers:
                     self._study.tell(trial.number, results[run_id][1])
-                    mirrored.add(run_id)
+                    numbers[run_id] = trial.number
                 else:
                     self._study.tell(trial.number, state=TrialState.FAIL)
-        missing = {run_id: slot_value for run_id, slot_value in results.items() if run_id not in mirrored}
-        numbers = self.begin([slot for slot, _ in missing.values()])
-        self.tell({numbers[run_id]: value for run_id, (_, value) in missing.items()})
-        return numbers
+        missing = {run_id: slot_value for run_id, slot_value in results.items() if run_id not in numbers}
+        added = self.begin({slot: propose(slot) for slot, _ in missing.values()})
+        self.tell({added[run_id]: value for run_id, (_, value) in missing.items()})
+        return {run_id: (numbers | added)[run_id] for run_id in results}
 
     def __enter__(self) -> "StudyMirror":
         return self
@@ -116,8 +122,8 @@ class StudyMirror:
     def _running(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
-    def _template(self, slot: Slot) -> FrozenTrial:
-        """The RUNNING trial that mirrors a slot, its parameters from the sampler."""
+    def _template(self, slot: Slot, values: Mapping[str, Any]) -> FrozenTrial:
+        """The RUNNING trial that mirrors a slot."""
         attributes = {
             "run_id": slot.run_id,
             STRATEGY: slot.strategy,
@@ -126,7 +132,10 @@ class StudyMirror:
             "length": slot.length,
             "seed": slot.seed,
         }
-        blank = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
-        space = self._sampler.infer_relative_search_space(self._study, blank)
-        params = self._sampler.sample_relative(self._study, blank, space)
-        return create_trial(state=TrialState.RUNNING, params=params, distributions=space, user_attrs=attributes)
+        params, distributions = to_study(self._spaces[slot.strategy], values)
+        return create_trial(
+            state=TrialState.RUNNING,
+            params={STRATEGY: slot.strategy, **params},
+            distributions={STRATEGY: CategoricalDistribution(tuple(self._spaces)), **distributions},
+            user_attrs=attributes,
+        )

@@ -45,6 +45,12 @@ class Storage:
         self.engine.dispose()
 
     @property
+    def file(self) -> Path | None:
+        """The database's file, absolute; None on a server."""
+        sqlite = self.engine.dialect.name == "sqlite"
+        return Path(str(self.engine.url.database)).resolve() if sqlite else None
+
+    @property
     def where(self) -> str:
         """The place as people may read it: a file's path, or host and database without the password."""
         return place(self.engine.url)
@@ -93,7 +99,7 @@ def open_storage(url: str, *, create: bool) -> Storage:
     """
     parsed = parse(url)
     if not create and _is_missing(parsed):
-        raise UserError(f"no database at {place(parsed)}; run a sweep first")
+        raise UserError(f"no database at {place(parsed)}; run a sweep first, or name another with --storage")
     engine, found = _look(parsed)
     if not create and not found.ours:
         engine.dispose()

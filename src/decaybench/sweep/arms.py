@@ -16,11 +16,16 @@ LEARNING_RATE = Range(1e-3, 1.0, log=True)  # where the strategy, [search] and t
 
 @dataclass(frozen=True)
 class Dimension:
-    """One searched parameter: its name in the study, its range, and whether all strategies share it."""
+    """One searched parameter: its name in the study, its range, and whether all strategies share it.
+
+    ``range`` is that of a whole run; ``follows_run`` says that the kind's range grows with a run's epochs, so that a
+    shorter run (``lengths``) takes the same place in a range of its own.
+    """
 
     name: str
     range: Range
     shared: bool
+    follows_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
     momentum = _momentum(strategy.momentum or search.momentum)
     weight_decay = _shared(strategy.weight_decay or search.weight_decay)
     assert weight_decay is not None
-    nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
+    optimizer, nesterov, velocity = _form(strategy, task)
     still = momentum == 0 or (isinstance(momentum, Range) and 1.0 in (momentum.choices or ()))
     if nesterov and still:
         raise RuleError("needs momentum > 0, got true with momentum 0", "nesterov")
@@ -92,18 +97,37 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
         kind=strategy.schedule,
         schedule_class=kind,
         family=kind.family,
-        optimizer=strategy.optimizer or task.optimizer,
+        optimizer=optimizer,
         nesterov=nesterov,
-        velocity=strategy.velocity or task.velocity,
+        velocity=velocity,
         learning_rate=learning_rate,
         momentum=momentum,
         weight_decay=weight_decay,
         fixed=fixed,
         space=(
             *(Dimension(name, value, True) for name, value in shared.items() if isinstance(value, Range)),
-            *(Dimension(f"{label}.{name}", searched, False) for name, searched in own.items()),
+            *(
+                Dimension(f"{label}.{name}", searched, False, name not in strategy.own and _follows_run(kind, name))
+                for name, searched in own.items()
+            ),
         ),
     )
+
+
+def _follows_run(kind: type[Schedule], name: str) -> bool:
+    """Whether the field's default range depends on how many epochs a run has."""
+    return kind.range_of(name, epochs=1) != kind.range_of(name, epochs=1_000_000)
+
+
+def _form(strategy: "Strategy", task: "Task") -> tuple[Literal["sgd", "adam"], bool, Literal["torch", "keras"]]:
+    """Optimizer, Nesterov, velocity. Adam has neither: what the task says for SGD is no concern of an Adam strategy."""
+    optimizer = strategy.optimizer or task.optimizer
+    nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
+    if optimizer == "adam":
+        if nesterov and (strategy.nesterov or task.optimizer == "adam"):
+            raise RuleError("must be false under adam, which has no Nesterov form, got true", "nesterov")
+        return "adam", False, "torch"
+    return "sgd", nesterov, strategy.velocity or task.velocity
 
 
 def _shared(given: Parameter | None) -> float | Range | None:

@@ -17,6 +17,7 @@ RULES = {
     "greater_than": "must be > {gt:g}",
     "greater_than_equal": "must be >= {ge}",
     "int_type": "must be a whole number",
+    "less_than": "must be < {lt:g}",
     "less_than_equal": "must be <= {le:.16g}",
     "literal_error": "must be one of {expected}",
     "model_type": "must be a table",
@@ -47,7 +48,8 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
         rule = words.format(**context) if words else details["msg"]
         rule = f"{rule}, got {show(details['input'])}"
     line = f"{_dotted(path)}: {rule}"
-    return line if len(errors) == 1 else f"{line} (and {len(errors) - 1} more)"
+    more = len(errors) - 1
+    return f"{line} ({more} more error{'s' if more > 1 else ''})" if more else line
 
 
 def _file_path(location: Sequence[int | str]) -> list[int | str]:

@@ -13,7 +13,6 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -23,13 +22,6 @@ from decaybench.schedules import SCHEDULES
 from decaybench.sweep.arms import build_arms
 from decaybench.sweep.messages import one_line
 from decaybench.sweep.values import Parameter, RuleError, Value, parse, parse_shared, plain, show
-
-# What the contract names and this version cannot do yet; whoever builds it takes it off this table.
-NOT_YET: dict[str, tuple[str, ...]] = {
-    "sampler": ("random", "tpe"),
-    "allocation": ("adaptive",),
-    "optimizer": ("adam",),
-}
 
 EXACT = 2**53  # the largest whole number up to which JSON and floats are exact
 
@@ -59,6 +51,10 @@ def _shared(name: str) -> PlainValidator:
 Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, Field(min_length=1)]
 Whole = Annotated[int, Field(ge=1, le=EXACT)]
+# Bounds far beyond any real sweep, so that a slip of the finger is told before it fills a disk.
+Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+Repeats = Annotated[int, Field(ge=1, le=10_000)]
+MOST_RUNS = 10_000_000
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
@@ -74,25 +70,19 @@ class Table(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    @field_validator(*NOT_YET, check_fields=False)
-    @classmethod
-    def _built(cls, value: Any, info: ValidationInfo) -> Any:
-        if value in NOT_YET[str(info.field_name)]:
-            raise RuleError(f"is not available yet in this version, got {show(value)}")
-        return value
-
 
 class Task(Table):
     """What is trained: the same for every strategy, but for three optimizer settings it may override."""
 
     data: Text
     model: Text
-    epochs: Whole
+    epochs: Epochs
     batch_size: BatchSize
     optimizer: Optimizer = "sgd"
     nesterov: bool = False
     velocity: Velocity = "torch"
     decay_biases: bool = True
+    dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     metric: Literal["accuracy", "loss"] = "accuracy"
     train_size: Whole | None = None
@@ -104,8 +94,8 @@ class Budget(Table):
     """How much is trained; ``lengths`` are fractions of ``task.epochs``."""
 
     trials: Annotated[int, Field(ge=1, le=100_000)]
-    repeats: Whole
-    confirm_seeds: Whole
+    repeats: Repeats
+    confirm_seeds: Repeats
     lengths: Annotated[tuple[Fraction, ...], BeforeValidator(_tuple)] = (1.0,)
 
     @field_validator("lengths")
@@ -119,7 +109,8 @@ class Budget(Table):
 class Search(Table):
     """How settings are proposed, and the shared parameters of strategies that say nothing themselves.
 
-    Without ``learning_rate`` a kind's own range for it holds, then log [1e-3, 1].
+    "tpe" is asked for ``batch`` slots at a time. Under "adaptive" the strategies share their slots. Without
+    ``learning_rate`` a kind's own range for it holds, then log [1e-3, 1].
     """
 
     sampler: Literal["sobol", "random", "tpe"] = "sobol"
@@ -129,6 +120,12 @@ class Search(Table):
     learning_rate: LearningRate | None = None
     momentum: Momentum = Value(0.9)
     weight_decay: WeightDecay = Value(0.0)
+
+    @model_validator(mode="after")
+    def _drawable(self) -> "Search":
+        if self.allocation == "adaptive" and self.sampler == "sobol":
+            raise RuleError('"adaptive" needs sampler = "random" or "tpe", got sampler = "sobol"', "allocation")
+        return self
 
 
 class Strategy(Table):
@@ -203,6 +200,10 @@ class Sweep(Table):
             found = f"{show(lengths)}, which of {self.task.epochs} epochs are {show(epochs)}"
             rule = f"must differ in whole epochs, got {found}"
             raise RuleError(rule, "budget", "lengths")
+        each = self.budget.trials + self.budget.confirm_seeds
+        runs = each * self.budget.repeats * len(lengths) * len(self.strategies)
+        if runs > MOST_RUNS:
+            raise RuleError(f"must plan at most {MOST_RUNS:,} runs in all, got {runs:,}", "budget")
         build_arms(self.task, self.search, self.strategies)
         return self
 

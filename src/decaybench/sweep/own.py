@@ -33,7 +33,7 @@ def own_fields(
             searched[name] = default
         elif _required(kind, name):
             raise RuleError("required key is missing: it has neither a default nor a range", name)
-    _check_together(kind, fixed, {name: searched[name] for name in searched if name in given})
+    _check_together(kind, fixed, {name: searched[name] for name in searched if name in given}, searched)
     return fixed, searched
 
 
@@ -57,7 +57,8 @@ def _range(name: str, value: Span, default: Range | None, native: str, unit: str
         int=whole,
         unit=unit,
         native=native,
-        at_least=default.at_least if default else None,
+        # The default's floor is for shares of a run, which may be tiny in its units; who writes units means them.
+        at_least=default.at_least if default and unit == "run" else None,
         count=default.count if default else None,
     )
 
@@ -82,11 +83,18 @@ def _settle(kind: type[Schedule], given: Mapping[str, Parameter]) -> dict[str, A
     return first
 
 
-def _check_together(kind: type[Schedule], fixed: Mapping[str, Value], searched: Mapping[str, Range]) -> None:
+def _check_together(
+    kind: type[Schedule], fixed: Mapping[str, Value], searched: Mapping[str, Range], every: Mapping[str, Range]
+) -> None:
     """What no field can check alone. A time that is yet to be rounded to a whole number is left out."""
     values: dict[str, Any] = {n: v.value for n, v in fixed.items() if v.unit is None or not counts(kind, n)}
     ranges = {n: r for n, r in searched.items() if r.unit == r.native or not counts(kind, n)}
     _construct(kind, values | ranges)
+    # A list that is searched has no fixed length, so a list beside it may fit some draws only: try the shortest and longest.
+    lists = {name: limits for name, limits in every.items() if limits.count is not None}
+    for u in (0.0, 0.999) if lists else ():
+        drawn = {name: limits.at([u] * limits.dims) for name, limits in lists.items()}
+        _construct(kind, {name: value for name, value in values.items() if isinstance(value, tuple)} | drawn)
 
 
 def _check_option(name: str, value: Parameter, legal: tuple[Any, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The plan: every run a sweep needs, as a pure function of the sweep (and, for confirm, of its winners)."""
+"""The plan: every run a sweep needs, as a pure function of the sweep (and of what its search chose)."""
 
 import uuid
 from collections.abc import Mapping
@@ -37,9 +37,12 @@ class Size:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What a strategy is planned to get at one length, over all repeats: runs, and their logical updates."""
+    """What a strategy is planned to get at one length, over all repeats: runs, and their logical updates.
 
-    strategy: str
+    Where the strategies share their slots it is what all of them get together, and ``strategy`` is None.
+    """
+
+    strategy: str | None
     length: float
     slots: int
     confirm_seeds: int
@@ -47,31 +50,49 @@ class LedgerRow:
 
 
 def slots(sweep: Sweep, arm: Arm) -> int:
-    """Slots of a strategy per repeat and length: ``trials``, or one when it has nothing to search."""
+    """Slots of a strategy per repeat and length, when balanced: ``trials``, or one when it has nothing to search."""
     return sweep.budget.trials if arm.space else 1
 
 
-def plan_search(sweep: Sweep) -> tuple[PlannedRun, ...]:
+def all_slots(sweep: Sweep) -> int:
+    """Slots per repeat and length of all strategies together; an adaptive sweep shares ``trials`` for each of them."""
+    if shares_slots(sweep):
+        return sweep.budget.trials * len(sweep.strategies)
+    return sum(slots(sweep, arm) for arm in arms(sweep))
+
+
+def shares_slots(sweep: Sweep) -> bool:
+    """Whether the sampler chooses the strategy of a slot too: a search for one good setting, not a comparison."""
+    return sweep.search.allocation == "adaptive"
+
+
+def batch_of(sweep: Sweep, slot: int) -> int:
+    """The batch, from 0, that a slot is proposed in; a sampler that learns nothing has all slots in one."""
+    return slot // sweep.search.batch if sweep.search.sampler == "tpe" else 0
+
+
+def plan_search(sweep: Sweep, chosen: Mapping[tuple[int, int, float], str] | None = None) -> tuple[PlannedRun, ...]:
     """Every run of the search; a slot of all strategies goes before the next, so a sweep cut short is even.
 
+    Of an adaptive sweep, the runs of the slots whose strategies are ``chosen`` so far, (repeat, slot, length) -> label.
     A slot's seed is the same for every strategy and length: slots are paired.
     """
-    built = arms(sweep)
+    if shares_slots(sweep):
+        taken = [(length, repeat, slot, label) for (repeat, slot, length), label in (chosen or {}).items()]
+        taken.sort(key=lambda run: (sweep.budget.lengths.index(run[0]), *run[1:3]))
+    else:
+        owned = {arm.label: slots(sweep, arm) for arm in arms(sweep)}
+        taken = [
+            (length, repeat, slot, label)
+            for length in sweep.budget.lengths
+            for repeat in range(sweep.budget.repeats)
+            for slot in range(max(owned.values()))
+            for label in owned
+            if slot < owned[label]
+        ]
     return tuple(
-        _planned(
-            sweep,
-            "search",
-            arm.label,
-            repeat,
-            slot,
-            length,
-            derive(sweep.search.seed, "search", repeat, slot),
-        )
-        for length in sweep.budget.lengths
-        for repeat in range(sweep.budget.repeats)
-        for slot in range(max(slots(sweep, arm) for arm in built))
-        for arm in built
-        if slot < slots(sweep, arm)
+        _planned(sweep, "search", label, repeat, slot, length, derive(sweep.search.seed, "search", repeat, slot))
+        for length, repeat, slot, label in taken
     )
 
 
@@ -121,14 +142,18 @@ def size(sweep: Sweep, train_examples: int, length: float) -> Size:
 
 
 def ledger(sweep: Sweep, steps_per_epoch: int) -> tuple[LedgerRow, ...]:
-    """What each strategy is planned to get at each length, in file order."""
+    """What each strategy, in file order, is planned to get at each length; one row a length where they share."""
+    confirm = sweep.budget.confirm_seeds * sweep.budget.repeats
+    if shares_slots(sweep):
+        shares: list[tuple[str | None, int]] = [(None, all_slots(sweep))]
+    else:
+        shares = [(arm.label, slots(sweep, arm)) for arm in arms(sweep)]
     rows = []
-    for arm in arms(sweep):
+    for label, each in shares:
         for length in sweep.budget.lengths:
-            search = slots(sweep, arm) * sweep.budget.repeats
-            confirm = sweep.budget.confirm_seeds * sweep.budget.repeats
+            search = each * sweep.budget.repeats
             updates = (search + confirm) * sweep.epochs(length) * steps_per_epoch
-            rows.append(LedgerRow(arm.label, length, search, confirm, updates))
+            rows.append(LedgerRow(label, length, search, confirm, updates))
     return tuple(rows)
 
 

@@ -29,8 +29,14 @@ def resolve(arm: Arm, values: Mapping[str, Any], *, total_steps: int, steps_per_
     names = [dimension.name for dimension in arm.space]
     if sorted(values) != sorted(names):
         raise ValueError(f"{arm.label} searches {names}, got values for {sorted(values)}")
-    searched = {d.name.removeprefix(f"{arm.label}."): (values[d.name], d.range) for d in arm.space if not d.shared}
     kind = arm.schedule_class
+    searched: dict[str, tuple[Any, Range]] = {}
+    for dimension in arm.space:
+        if not dimension.shared:
+            name, value = dimension.name.removeprefix(f"{arm.label}."), values[dimension.name]
+            if dimension.follows_run:
+                value = _in_own_range(kind, name, value, dimension.range, total_steps // steps_per_epoch)
+            searched[name] = (value, dimension.range)
     options = {name: value.value for name, value in arm.fixed.items()}
     options |= {name: value for name, (value, _) in searched.items()}
     for name, value in arm.fixed.items():
@@ -64,6 +70,16 @@ def from_params(arm: Arm, params: Mapping[str, Any]) -> RunParameters:
         arm.schedule_class(**fields),
         dict(params),
     )
+
+
+def _in_own_range(kind: type[Schedule], name: str, value: float, whole: Range, epochs: int) -> float:
+    """The value at the same place of the range that the kind has for a run of ``epochs``."""
+    own = kind.range_of(name, epochs=epochs)
+    if own is None or own == whole or whole.high == whole.low:
+        return value
+    place = (value - whole.low) / (whole.high - whole.low)
+    scaled = own.low + place * (own.high - own.low)
+    return round(scaled) if own.int else scaled
 
 
 def _shared(arm: Arm, name: str, values: Mapping[str, Any]) -> float:

@@ -3,6 +3,7 @@
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.loop import Precision, Recipe, Run, steps_per_epoch, train
 from decaybench.training.optimizer import OptimizerForm
+from decaybench.training.stack import check_model
 
 __all__ = [
     "EpochCurves",
@@ -11,6 +12,7 @@ __all__ = [
     "Recipe",
     "Run",
     "TrainingResult",
+    "check_model",
     "steps_per_epoch",
     "train",
 ]

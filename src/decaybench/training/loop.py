@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from decaybench import models
@@ -15,7 +16,7 @@ from decaybench.data import Examples, TaskData, batch_order, normalise
 from decaybench.schedules import Bank, Schedule
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.optimizer import Optimizer, OptimizerForm
-from decaybench.training.stack import Stack, cross_entropy, decays, flatten_parameters
+from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
 
 # Fixed sizes, so that a sum's order, and with it a run's bits, never depends on K.
 EVALUATION_CHUNK = 250
@@ -34,6 +35,7 @@ class Recipe:
     form: OptimizerForm = field(default_factory=OptimizerForm)
     precision: Precision = "fp32"
     decay_biases: bool = True
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,12 @@ class _Training:
         self.k = len(runs)
         self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32
         compute = torch.bfloat16 if recipe.precision == "bf16" else self.dtype
-        initial = {run.seed: models.build(recipe.model, data.shape, data.classes, run.seed) for run in runs}
+        initial = {
+            run.seed: models.build(recipe.model, data.shape, data.classes, run.seed, recipe.dropout) for run in runs
+        }
         template = initial[runs[0].seed]
         self.stack = Stack(template, self.k, compute)
+        self.noise = Noise([run.seed for run in runs])
         self.parameters = flatten_parameters([initial[run.seed] for run in runs], self.dtype).to(device)
         self.parameters.requires_grad_()
         self.optimizer = Optimizer(
@@ -131,7 +136,8 @@ class _Training:
         self.alive = torch.ones(self.k, dtype=torch.bool, device=device)
         self.diverged = torch.full((self.k,), -1, dtype=torch.int64, device=device)
         self.updates = torch.zeros(self.k, dtype=torch.int64, device=device)
-        self.trace = torch.zeros(self.k, total, dtype=torch.float32, device=device)
+        self.rates = torch.zeros(self.k, self.steps, dtype=torch.float32, device=device)  # this epoch's
+        self.traces: list[NDArray[np.float32]] = []  # one (K, steps) an epoch
         self.curves: list[EpochCurves] = []
 
     def _per_run(self, values: Sequence[float]) -> Tensor:
@@ -151,16 +157,16 @@ class _Training:
         held_out = self.evaluate(self.data.signal)[0] if self.data.signal is not None else None
         self.observed = self.bank.observe_epoch(self.observed, train_loss, held_out)
         validation_loss, validation_accuracy = self.evaluate(self.data.validation)
-        last = (epoch + 1) * self.steps - 1
+        self.traces.append(self.rates.cpu().numpy().copy())
         # A loss that overflows on the validation split only is a divergence too: no infinity is ever stored.
-        self._bury(self.alive & ~validation_loss.isfinite(), last)
+        self._bury(self.alive & ~validation_loss.isfinite(), (epoch + 1) * self.steps - 1)
         curves = EpochCurves(
             epoch + 1,
             self.alive.cpu().numpy(),
             train_loss.cpu().numpy(),
             validation_loss.cpu().numpy(),
             validation_accuracy.cpu().numpy(),
-            self.trace[:, last].cpu().double().numpy(),
+            self.traces[-1][:, -1].astype(np.float64),
             time.perf_counter() - started,
         )
         self.curves.append(curves)
@@ -188,7 +194,7 @@ class _Training:
             self.optimizer.step(self.parameters, gradient, rate)
             # The largest magnitude is NaN or infinite when any parameter is: one pass, no temporary.
             largest = torch.linalg.vector_norm(self.parameters, ord=float("inf"), dim=1)
-        self.trace[:, step] = rate
+        self.rates[:, step % self.steps] = rate
         self.updates += moving
         self._bury(self.alive & ~(moving & largest.isfinite()), step)
         return torch.where(moving, loss, 0.0)
@@ -203,7 +209,7 @@ class _Training:
         for part in torch.split(chosen, chunk, dim=1):
             examples = self.data.train
             images = normalise(examples.images[part.T], self.data.mean, self.data.std, self.dtype)
-            losses = cross_entropy(self.stack.forward(self.parameters, images), examples.labels[part])
+            losses = cross_entropy(self.stack.forward(self.parameters, images, self.noise), examples.labels[part])
             mean = losses.sum(1) / size
             # Backward from the sum over runs gives each run its own gradient: no run's loss depends on another's
             # parameters.
@@ -246,7 +252,7 @@ class _Training:
             test_loss, test_accuracy = self.evaluate(self.data.test)
             self._bury(self.alive & ~test_loss.isfinite(), self.steps * self.recipe.epochs - 1)
         alive, updates = self.alive.tolist(), self.updates.tolist()
-        trace = self.trace.cpu().numpy().astype(np.float32)
+        trace = np.concatenate(self.traces, axis=1)
         tested = read_test
         return [
             self._result(
@@ -262,7 +268,7 @@ class _Training:
         self,
         i: int,
         alive: bool,
-        trace: np.ndarray[tuple[int], np.dtype[np.float32]],
+        trace: NDArray[np.float32],
         test: tuple[float, float] | None,
     ) -> TrainingResult:
         done = [curves for curves in self.curves if curves.alive[i]]

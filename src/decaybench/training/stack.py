@@ -9,17 +9,21 @@ groups or more (one group takes another kernel); hence the loop pads a lone run 
 ``tests/training/test_stack.py`` holds them to it.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
+from decaybench import seeds
 from decaybench.errors import UserError
 
-Layer = Callable[[Tensor, Iterator[Tensor]], Tensor]
-"""One layer over K models: takes the activations and draws its own (K, ...) parameters from the iterator."""
+Layer = Callable[[Tensor, Iterator[Tensor], "Noise | None"], Tensor]
+"""One layer over K models: takes the activations, draws its own (K, ...) parameters from the iterator, and may drop."""
 
 
 def flatten_parameters(models: Sequence[nn.Module], dtype: torch.dtype) -> Tensor:
@@ -32,30 +36,99 @@ def decays(model: nn.Module, *, biases: bool) -> Tensor:
     return torch.cat([torch.full((p.numel(),), float(biases or p.ndim > 1)) for p in model.parameters()])
 
 
+class Noise:
+    """Dropout's randomness: every run draws from a generator of its own seed, so that runs of one seed see one mask."""
+
+    def __init__(self, run_seeds: Sequence[int]) -> None:
+        self._generators = {seed: seeds.generator(seed, "dropout") for seed in run_seeds}
+        places = {seed: place for place, seed in enumerate(self._generators)}
+        self._of_run = torch.tensor([places[seed] for seed in run_seeds])
+
+    def keep(self, x: Tensor, share: float) -> Tensor:
+        """What activations ``x`` (K, B, F) are multiplied with when ``share`` of them is dropped: 0 or 1 / (1 -
+        share).
+        """
+        drawn = [torch.rand(x.shape[1:], generator=generator) for generator in self._generators.values()]
+        kept = (torch.stack(drawn) >= share)[self._of_run].to(x.device, x.dtype)
+        return kept / (1 - share)
+
+
 class Stack:
     """The forward pass of K models at once.
 
-    ``template`` gives the architecture (its own parameter values are not used). Raises ``UserError`` for a layer that
-    cannot be stacked.
+    ``template`` gives the architecture (its own parameter values are not used). A Sequential of the layers named above
+    is run as K-wide layers; any other module goes through ``torch.func.vmap``. Raises ``UserError`` for a module whose
+    examples or runs would not be independent: batch norm, and dropout where no run's own generator reaches.
     """
 
-    def __init__(self, template: nn.Sequential, k: int, compute_dtype: torch.dtype) -> None:
+    def __init__(self, template: nn.Module, k: int, compute_dtype: torch.dtype) -> None:
         self.k = k
         self.compute_dtype = compute_dtype
         self._shapes = [tuple(p.shape) for p in template.parameters()]
         self._sizes = [p.numel() for p in template.parameters()]
-        self._layers = [_stacked(module, k) for module in template]
+        layers = [_stacked(module, k) for module in template] if isinstance(template, nn.Sequential) else [None]
+        self._layers = [layer for layer in layers if layer is not None]
+        self._whole = None if len(self._layers) == len(layers) else _Vmapped(template, compute_dtype)
 
-    def forward(self, flat: Tensor, images: Tensor) -> Tensor:
-        """Logits ``(K, B, classes)`` for parameters ``(K, P)`` and normalised images ``(B, K, C, H, W)``."""
+    def forward(self, flat: Tensor, images: Tensor, noise: Noise | None = None) -> Tensor:
+        """Logits ``(K, B, classes)`` for parameters ``(K, P)`` and normalised images ``(B, K, C, H, W)``.
+
+        ``noise`` is dropout's, in training; without it nothing is dropped.
+        """
         parts = torch.split(flat, self._sizes, dim=1)  # one split, so that its backward is one concatenation
-        parameters = iter(
-            [part.view(self.k, *shape).to(self.compute_dtype) for part, shape in zip(parts, self._shapes, strict=True)]
-        )
-        x = images.to(self.compute_dtype).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        parameters = [
+            part.view(self.k, *shape).to(self.compute_dtype) for part, shape in zip(parts, self._shapes, strict=True)
+        ]
+        x = images.to(self.compute_dtype)
+        if self._whole is not None:
+            return self._whole(parameters, x.transpose(0, 1))
+        x = x.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        remaining = iter(parameters)
         for layer in self._layers:
-            x = layer(x, parameters)
+            x = layer(x, remaining, noise)
         return x
+
+
+class _Vmapped:
+    """Any nn.Module over K parameter sets: its own forward, vectorised. Buffers are shared by all runs."""
+
+    def __init__(self, template: nn.Module, dtype: torch.dtype) -> None:
+        for module in template.modules():
+            if isinstance(module, _BatchNorm | _DropoutNd) or getattr(module, "track_running_stats", False):
+                raise UserError(
+                    f"task.model: {module} cannot be stacked: it keeps state across a batch or draws from a shared "
+                    "generator; GroupNorm and LayerNorm can"
+                )
+        # Buffers in the compute dtype: a half-precision run must not be widened by a constant.
+        self._template = copy.deepcopy(template).to(dtype)
+        self._names = [name for name, _ in template.named_parameters()]
+        self._over_runs = torch.func.vmap(self._one, in_dims=(0, 0))
+
+    def _one(self, parameters: list[Tensor], x: Tensor) -> Tensor:
+        values = dict(zip(self._names, parameters, strict=True))
+        out: Tensor = torch.func.functional_call(self._template, values, (x,))
+        return out
+
+    def __call__(self, parameters: list[Tensor], x: Tensor) -> Tensor:
+        self._template.to(x.device)
+        out: Tensor = self._over_runs(parameters, x)
+        return out
+
+
+def check_model(template: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
+    """Try a model on two examples in a stack of two; UserError, in one line, when it cannot be stacked."""
+    stack = Stack(template, 2, torch.float32)
+    flat = flatten_parameters([template, template], torch.float32)
+    try:
+        with torch.no_grad():
+            logits = stack.forward(flat, torch.zeros(2, 2, *shape))
+    except Exception as error:  # whatever a module of the user's own raises
+        raise UserError(f"task.model: {type(template).__name__} cannot be stacked: {error}") from error
+    if logits.shape != (2, 2, classes):
+        raise UserError(
+            f"task.model: {type(template).__name__} must give {classes} logits an example, "
+            f"got an output of shape {tuple(logits.shape[1:])} for 2 examples"
+        )
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -67,33 +140,39 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(wide.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
 
 
-def _stacked(module: nn.Module, k: int) -> Layer:
+def _stacked(module: nn.Module, k: int) -> Layer | None:
+    """The layer over K models; None for one that only vmap can stack."""
     match module:
         case nn.Conv2d(groups=1, padding_mode="zeros"):
             return partial(_conv, module, k)
         case nn.Linear():
             return partial(_linear, module)
         case nn.ReLU() | nn.MaxPool2d():  # act on each channel by itself: the same for K·C channels
-            return lambda x, _: module(x)
+            return lambda x, *_: module(x)
         case nn.Flatten(start_dim=1, end_dim=-1):
-            return lambda x, _: _to_rows(k, x)
-    raise UserError(
-        "task.model: its layers must be Conv2d (one group, zero padding), Linear, ReLU, MaxPool2d or Flatten, "
-        f"got {module}"
-    )
+            return lambda x, *_: _to_rows(k, x)
+        case nn.Dropout():
+            return partial(_drop, module)
+    return None
 
 
-def _conv(module: nn.Conv2d, k: int, x: Tensor, parameters: Iterator[Tensor]) -> Tensor:
+def _conv(module: nn.Conv2d, k: int, x: Tensor, parameters: Iterator[Tensor], _: Noise | None) -> Tensor:
     weight = next(parameters).flatten(0, 1)
     bias = next(parameters).flatten() if module.bias is not None else None
     return F.conv2d(x, weight, bias, module.stride, module.padding, module.dilation, groups=k)
 
 
-def _linear(module: nn.Linear, x: Tensor, parameters: Iterator[Tensor]) -> Tensor:
+def _linear(module: nn.Linear, x: Tensor, parameters: Iterator[Tensor], _: Noise | None) -> Tensor:
     weight = next(parameters).transpose(1, 2)
     if module.bias is None:
         return torch.bmm(x, weight)
     return torch.baddbmm(next(parameters).unsqueeze(1), x, weight)
+
+
+def _drop(module: nn.Dropout, x: Tensor, _: Iterator[Tensor], noise: Noise | None) -> Tensor:
+    if x.ndim != 3:
+        raise UserError(f"task.model: {module} must stand after Flatten to draw from each run's own generator")
+    return x if noise is None else x * noise.keep(x, module.p)
 
 
 def _to_rows(k: int, x: Tensor) -> Tensor:

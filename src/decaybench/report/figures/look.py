@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, NamedTuple
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
@@ -66,6 +68,34 @@ def settings(name: str) -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({**_SETTINGS, "svg.hashsalt": name})
         yield
+
+
+@contextmanager
+def pyplot_apart() -> Iterator[None]:
+    """For drawings made by pyplot: no window, and afterwards none of its figures and the user's backend as it was.
+
+    Only pyplot's way to a new figure is another within; no backend is switched, nor chosen where none was yet.
+    """
+    from matplotlib import pyplot as plt
+
+    before = set(plt.get_fignums())
+    ways = plt.new_figure_manager, plt.draw_if_interactive
+    plt.new_figure_manager, plt.draw_if_interactive = _agg_manager, _draw_nothing
+    try:
+        yield
+    finally:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+        plt.new_figure_manager, plt.draw_if_interactive = ways
+
+
+def _agg_manager(number: int, **settings: Any) -> FigureManagerBase:
+    kind = settings.pop("FigureClass")
+    return FigureCanvasAgg.new_manager(kind(**settings), number)
+
+
+def _draw_nothing() -> None:
+    """What pyplot does to a figure that nobody sees."""
 
 
 def small_multiples(strategies: Sequence[Strategy], xlabel: str, ylabel: str) -> tuple[Figure, list[Axes]]:

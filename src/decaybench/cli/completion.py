@@ -1,0 +1,48 @@
+"""What the shell offers after Tab: found without importing what is heavy, so that Tab answers at once."""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def sweeps(incomplete: str) -> list[str]:
+    """Names of shipped sweeps and paths of TOML files that go on from what is typed."""
+    folder = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
+    try:
+        here = sorted(f"{folder}{file.name}" for file in Path(folder or ".").glob("*.toml"))
+    except OSError:
+        here = []
+    return [name for name in (*shipped(), *here) if name.startswith(incomplete)]
+
+
+def shipped() -> list[str]:
+    """The names of `decaybench.sweep.shipped`, whose package needs torch."""
+    for folder in (PACKAGE / "sweeps", PACKAGE.parents[1] / "sweeps"):
+        if folder.is_dir():
+            return sorted(file.stem for file in folder.glob("*.toml"))
+    return []
+
+
+def formats(incomplete: str) -> list[str]:
+    """What ``export --format`` takes."""
+    return [name for name in ("torch", "keras", "toml", "all") if name.startswith(incomplete)]
+
+
+def kinds(incomplete: str) -> list[str]:
+    """Names of schedules that go on from what is typed."""
+    listed = [*built_in(), *sorted(entry.name for entry in entry_points(group="decaybench.schedules"))]
+    return [kind for kind in listed if kind.startswith(incomplete)]
+
+
+def built_in() -> Iterator[str]:
+    """The kinds that ``SCHEDULES = Registry(...)`` lists, read from its source: importing it would load torch."""
+    source = (PACKAGE / "schedules" / "__init__.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            for argument in node.value.args:
+                if isinstance(argument, ast.Name):
+                    yield re.sub(r"(?<!^)(?=[A-Z])", "_", argument.id).lower()  # as a kind is named after its class

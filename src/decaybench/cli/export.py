@@ -1,0 +1,19 @@
+"""``decaybench export``: a sweep's winner as code, on stdout or in a file."""
+
+from pathlib import Path
+
+from decaybench import api
+from decaybench.errors import UserError
+
+
+def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: Path | None) -> None:
+    """Print the code, or write it to the file ``out``, in the place of one that is there."""
+    text = api.export(name, strategy=strategy, target=target, storage=storage)
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--out: {out} cannot be written: {error.strerror}") from error
+    print(f"{name}: {out}")

@@ -1,0 +1,14 @@
+"""A sweep's winner as code to paste: one file a target."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from decaybench.export import keras, pytorch, toml
+from decaybench.export.setting import Setting
+
+TARGETS: Final[Mapping[str, Callable[[Setting], str]]] = MappingProxyType(
+    {"torch": pytorch.write, "keras": keras.write, "toml": toml.write}
+)
+
+__all__ = ["TARGETS", "Setting"]

@@ -1,0 +1,215 @@
+"""Keras 3: optimizer and learning rate, the rules that watch the loss as callbacks (`keras_rules`).
+
+Keras computes schedules in float32, so its learning rates equal decaybench's to six or seven figures.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from decaybench.export import keras_rules as rules
+from decaybench.export.formula import KERAS, body, milestones
+from decaybench.export.setting import Setting, literal, whole, wrapped
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The optimizer's ``learning_rate``, the lines before it, and those that make ``callbacks``."""
+
+    rate: str
+    before: Sequence[str] = ()
+    after: Sequence[str] = ()
+
+
+def write(setting: Setting) -> str:
+    """Code that makes ``optimizer`` and, for a rule that watches the loss, ``callbacks``."""
+    rate = RATES.get(setting.arm.kind, _by_decaybench)(setting)
+    optimizer = _optimizer(setting, rate.rate)
+    lines = [*rate.before, *optimizer, *rate.after]
+    used = "\n".join(lines)
+    imports = ["import math", ""] if "math." in used else []
+    imports.append("import keras")
+    imports += ["import torch"] if "torch.optim." in used else []
+    imports += ["from keras import ops"] if "ops." in used else []
+    imports += ["from decaybench.schedules import SCHEDULES, TorchScheduler"] if "SCHEDULES[" in used else []
+    return "\n".join([*setting.head(), *imports, "", *lines, "", *_fit(setting, bool(rate.after))]) + "\n"
+
+
+def _fit(setting: Setting, calls: bool) -> list[str]:
+    arguments = ["batches", f"epochs={setting.epochs}", *(["callbacks=callbacks"] if calls else [])]
+    held_out = getattr(setting.schedule, "held_out", False)
+    lines = [
+        "# model.compile(optimizer=optimizer, loss=..., metrics=[...])",
+        f"# model.fit({', '.join([*arguments, *(['validation_data=held_out'] if held_out else [])])})",
+        f"# `batches` holds {setting.steps_per_epoch} an epoch: drop the last, partial one, which Keras trains on too.",
+    ]
+    if held_out:
+        lines.append("# `held_out` is watched by the rule: examples that are neither trained nor selected on.")
+    return lines
+
+
+def _optimizer(setting: Setting, rate: str) -> list[str]:
+    given, arm = setting.parameters, setting.arm
+    arguments = [f"learning_rate={rate}"]
+    if arm.optimizer == "adam":
+        arguments += [f"beta_1={literal(float(given.momentum))}", "beta_2=0.999", "epsilon=1e-8"]
+        note = ["# epsilon stands beside the uncorrected second moment here, beside the corrected one in torch's Adam."]
+        own, name = "keras.optimizers.Adam", "DecayingAdam"
+    else:
+        arguments.append(f"momentum={literal(float(given.momentum))}")
+        arguments += ["nesterov=True"] if arm.nesterov else []
+        note, own, name = [], "keras.optimizers.SGD", "DecayingSGD"
+        if arm.velocity == "torch" and given.momentum > 0 and not (arm.kind == "constant" and not setting.warmup):
+            return ["", *_torch_sgd(setting), "", "", *wrapped("optimizer = TorchSGD", arguments)]
+    if not given.weight_decay:
+        return [*note, *wrapped(f"optimizer = {own}", arguments)]
+    words = "Weight decay is added to the gradient, as torch does; Keras' own weight_decay= is apart from it."
+    lines = ["", f"class {name}({own}):", f'    """{words}"""', "", *_update_step(setting)]
+    lines.append("        super().update_step(gradient, variable, learning_rate)")
+    return [*lines, "", "", *note, *wrapped(f"optimizer = {name}", arguments)]
+
+
+def _torch_sgd(setting: Setting) -> list[str]:
+    step = "(velocity * self.momentum + gradient)" if setting.arm.nesterov else "velocity"
+    decay = "; weight decay is added to the gradient" if setting.parameters.weight_decay else ""
+    return [
+        "class TorchSGD(keras.optimizers.SGD):",
+        f'    """SGD as torch has it: v = m * v + g; w -= lr * v{decay}.',
+        "",
+        "    Keras' own has the learning rate inside v: another path whenever the learning rate changes.",
+        '    """',
+        "",
+        *_update_step(setting),
+        "        velocity = self.momentums[self._get_variable_index(variable)]",
+        "        self.assign(velocity, velocity * self.momentum + gradient)",
+        f"        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * {step})",
+    ]
+
+
+def _update_step(setting: Setting) -> list[str]:
+    lines = [
+        "    def update_step(self, gradient, variable, learning_rate):",
+        "        gradient = ops.cast(gradient, variable.dtype)",
+    ]
+    if setting.parameters.weight_decay:
+        add = f"gradient = gradient + {literal(setting.parameters.weight_decay)} * variable"
+        if setting.decays_weights_only:
+            lines += ["        if len(variable.shape) > 1:  # not for biases", f"            {add}"]
+        else:
+            lines.append(f"        {add}")
+    return lines
+
+
+def _base(setting: Setting) -> str:
+    return literal(float(setting.parameters.learning_rate))
+
+
+def _schedule(name: str, *arguments: str) -> Rate:
+    return Rate("learning_rate", wrapped(f"learning_rate = keras.optimizers.schedules.{name}", arguments))
+
+
+def _by_formula(setting: Setting) -> Rate:
+    lines = [
+        "",
+        "class LearningRate(keras.optimizers.schedules.LearningRateSchedule):",
+        f'    """{setting.arm.kind}: the learning rate of an update, from 0."""',
+        "",
+        "    def __call__(self, step):",
+        f"        return {_base(setting)} * self.scale(step)",
+        "",
+        "    def scale(self, step):",
+        *(f"        {line}" for line in body(setting, KERAS, 'ops.cast(step, "float32")')),
+        "",
+        "    def get_config(self):",
+        "        return {}",
+        "",
+        "",
+    ]
+    return Rate("LearningRate()", lines)
+
+
+def _by_decaybench(setting: Setting) -> Rate:
+    return Rate(_base(setting), after=rules.by_decaybench(setting))
+
+
+def _constant(setting: Setting) -> Rate:
+    return Rate(_base(setting))
+
+
+def _time_based(setting: Setting) -> Rate:
+    s: Any = setting.schedule
+    steps = ["decay_steps=1"] if s.per == "update" else [f"decay_steps={setting.steps_per_epoch}", "staircase=True"]
+    return _schedule("InverseTimeDecay", _base(setting), f"decay_rate={literal(s.decay)}", *steps)
+
+
+def _inverse_time(setting: Setting) -> Rate:
+    return _schedule("InverseTimeDecay", _base(setting), *_stairs(setting.schedule))
+
+
+def _exponential(setting: Setting) -> Rate:
+    return _schedule("ExponentialDecay", _base(setting), *_stairs(setting.schedule))
+
+
+def _stairs(s: Any) -> list[str]:
+    given = [f"decay_rate={literal(s.decay_rate)}", f"decay_steps={literal(s.decay_steps)}"]
+    return [*given, "staircase=True"] if s.staircase else given
+
+
+def _step_decay(setting: Setting) -> Rate:
+    s: Any = setting.schedule
+    if s.offset or not whole(s.epochs_drop):
+        return _by_formula(setting)
+    steps = int(s.epochs_drop) * setting.steps_per_epoch
+    drop = f"decay_rate={literal(s.drop)}"
+    return _schedule("ExponentialDecay", _base(setting), drop, f"decay_steps={steps}", "staircase=True")
+
+
+def _multi_step(setting: Setting) -> Rate:
+    """A boundary keeps its old value in Keras, so it is the last update before the milestone."""
+    rate = float(setting.parameters.learning_rate)
+    values, boundaries = [rate], []
+    for time, gamma in milestones(setting.schedule):
+        boundaries.append(math.ceil(time) * setting.steps_per_epoch - 1)
+        values.append(values[-1] * gamma)
+    return _schedule("PiecewiseConstantDecay", f"boundaries={boundaries}", f"values={values}")
+
+
+def _polynomial(setting: Setting) -> Rate:
+    s: Any = setting.schedule
+    end = f"end_learning_rate={literal(s.end * setting.parameters.learning_rate)}"
+    power = f"power={literal(float(getattr(s, 'power', 1.0)))}"  # linear is a polynomial of power 1
+    return _schedule("PolynomialDecay", _base(setting), f"decay_steps={setting.total_steps}", end, power)
+
+
+def _cosine(setting: Setting) -> Rate:
+    s: Any = setting.schedule
+    return _schedule("CosineDecay", _base(setting), f"decay_steps={setting.total_steps}", f"alpha={literal(s.floor)}")
+
+
+def _rule(written: Callable[[Setting], list[str]]) -> Callable[[Setting], Rate]:
+    return lambda setting: Rate(_base(setting), after=written(setting))
+
+
+def _unless_warmup(exact: Callable[[Setting], Rate]) -> Callable[[Setting], Rate]:
+    """Keras' own class, which knows no warmup like ours, or else the formula."""
+    return lambda setting: (_by_formula if setting.warmup else exact)(setting)
+
+
+RATES: Final[Mapping[str, Callable[[Setting], Rate]]] = MappingProxyType(
+    {
+        "constant": _unless_warmup(_constant),
+        "time_based": _unless_warmup(_time_based),
+        "inverse_time": _unless_warmup(_inverse_time),
+        "step_decay": _unless_warmup(_step_decay),
+        "multi_step": _unless_warmup(_multi_step),
+        "exponential": _unless_warmup(_exponential),
+        "polynomial": _unless_warmup(_polynomial),
+        "linear": _unless_warmup(_polynomial),
+        "cosine": _unless_warmup(_cosine),
+        "exp_loss": _rule(rules.exp_loss),
+        "exp_loss_relative": _rule(rules.exp_loss_relative),
+        "reduce_on_plateau": _rule(rules.reduce_on_plateau),
+    }
+)

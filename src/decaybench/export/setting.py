@@ -1,0 +1,98 @@
+"""What is exported: one run's parameters and what they were found with."""
+
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from decaybench.schedules import Schedule
+from decaybench.sweep import Arm, RunParameters, Sweep
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a strategy, in native units; ``found`` says in sentences where it comes from.
+
+    ``train_examples`` and ``steps_per_epoch`` are those it was trained with, ``length`` is a fraction of the sweep's
+    epochs; repeat and slot count from 0, as in the database.
+    """
+
+    sweep: Sweep
+    arm: Arm
+    parameters: RunParameters
+    length: float
+    steps_per_epoch: int
+    train_examples: int
+    repeat: int
+    slot: int
+    found: Sequence[str]
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.parameters.schedule
+
+    @property
+    def epochs(self) -> int:
+        return self.sweep.epochs(self.length)
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def warmup(self) -> int:
+        """Whole updates of warmup."""
+        length: float = self.schedule.warmup
+        return round(length)
+
+    @property
+    def decays_weights_only(self) -> bool:
+        """Whether weight decay leaves the biases out."""
+        return self.parameters.weight_decay > 0 and not self.sweep.task.decay_biases
+
+    def head(self) -> list[str]:
+        """Comment lines for the top of every target."""
+        task, arm = self.sweep.task, self.arm
+        what = arm.label if arm.label == arm.kind else f"{arm.label} ({arm.kind})"
+        batch = "batch gradient descent" if task.batch_size == "full" else f"batch size {task.batch_size}"
+        model = f"{task.model}, dropout {task.dropout}" if task.dropout else task.model
+        length = f"{_count(self.epochs, 'epoch')} of {_count(self.steps_per_epoch, 'update')}"
+        return [
+            f"# {what} of the sweep {self.sweep.name}: repeat {self.repeat}, slot {self.slot}.",
+            *(f"# {sentence}" for sentence in self.found),
+            f"# {task.data}, {model}, {batch}: {length}. Times below count these updates and epochs:",
+            "# with other data or another batch size they are others.",
+        ]
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def call(schedule: Schedule) -> str:
+    """The schedule as an expression, ``SCHEDULES["exp_loss"](gain=0.5)``: what equals its default is left out."""
+    defaults = {spec.name: spec.default for spec in fields(schedule)}
+    values = ((name, getattr(schedule, name)) for name in schedule.parameters())
+    given = ", ".join(f"{n}={literal(v)}" for n, v in values if defaults[n] is MISSING or v != defaults[n])
+    return f'SCHEDULES["{schedule.kind}"]({given})'
+
+
+def wrapped(function: str, arguments: Sequence[str]) -> list[str]:
+    """A call on one line, or with a line for each argument where that would be long."""
+    line = f"{function}({', '.join(arguments)})"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"{function}(", *(f"    {argument}," for argument in arguments), ")"]
+
+
+def literal(value: Any) -> str:
+    """A number, text, truth value or list as Python spells it, with double quotes as our formatter wants them."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(literal(item) for item in value)}]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def whole(value: float) -> bool:
+    """Whether a number that may be a float has no fraction."""
+    return value == int(value)

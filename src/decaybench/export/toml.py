@@ -1,0 +1,68 @@
+"""TOML: a sweep of one strategy with nothing to search, which trains the setting again."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from decaybench.export.setting import Setting
+
+
+def write(setting: Setting) -> str:
+    """A sweep file that ``decaybench check`` accepts; its one strategy is the setting in native units."""
+    spec = setting.sweep.spec()
+    task = dict(spec["task"])
+    if setting.sweep.needs_signal and not _needs_signal(setting):
+        task["train_size"] = setting.train_examples
+        notes = [
+            "# The sweep kept a signal split from training for another strategy; this file does not: it trains on as",
+            "# many examples, but others, so its numbers will be near those found, not equal.",
+        ]
+    else:
+        notes = [
+            f"# The seed gives the same splits, and repeat {setting.repeat} the same confirm seeds, as in the sweep:",
+            "# on the same kind of device its numbers come out again.",
+        ]
+    strategy = {"schedule": setting.arm.kind, "optimizer": setting.arm.optimizer, "nesterov": setting.arm.nesterov}
+    strategy |= {"velocity": setting.arm.velocity} | setting.parameters.params
+    budget: dict[str, Any] = {"trials": 1}
+    budget |= {key: spec["budget"][key] for key in ("repeats", "confirm_seeds")}
+    if setting.length != 1.0:
+        budget["lengths"] = [setting.length]
+    lines = [
+        *setting.head(),
+        *notes,
+        "",
+        *_table(None, {"name": name(setting), "question": f"Does {setting.arm.label} do it again?"}),
+        *_table("task", task),
+        *_table("budget", budget),
+        *_table("search", {"seed": setting.sweep.search.seed}),
+        *_table(f"strategies.{setting.arm.label}", strategy),
+    ]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def name(setting: Setting) -> str:
+    """SWEEP-STRATEGY: a name of its own, since a used one belongs to its sweep; cut to the 64 characters of names."""
+    full = f"{setting.sweep.name}-{setting.arm.label}"
+    return full if len(full) <= 64 else f"{full[:55]}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
+
+
+def _needs_signal(setting: Setting) -> bool:
+    return bool(getattr(setting.schedule, "held_out", False))
+
+
+def _table(header: str | None, values: Mapping[str, Any]) -> list[str]:
+    lines = [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
+    return [*([f"[{header}]"] if header else []), *lines, ""]
+
+
+def _value(value: Any) -> str:
+    """A value as TOML spells it; a number as Python's repr, which both read back as the same."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return repr(value)

@@ -1,0 +1,126 @@
+"""What was searched, strategy by strategy, for Optuna's plots: from our tables, never from the database's study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from decaybench.report.results import Results, Run, Strategy
+
+if TYPE_CHECKING:
+    from decaybench.search.views import Direction, Search
+
+SHARED = ("learning_rate", "one_minus_momentum", "momentum", "weight_decay")
+
+
+class Scale(NamedTuple):
+    """How a field of a strategy was searched."""
+
+    log: bool
+    choice: bool
+
+
+def by_strategy(results: Results) -> tuple[Search, ...]:
+    """Each strategy's slots that are done at the longest length, in the plan's order.
+
+    Parameters are in native units and bear the names that they have in the study, without the label: only those that
+    were searched. Results are in percent or nats.
+    """
+    from decaybench.search.views import Axis, Point, Search
+
+    found = []
+    for strategy in results.strategies:
+        runs = _done(results, strategy)
+        scales = {name: _scale(results, strategy, name) for run in runs for name in run.params}
+        rows = [dict(_flat(run.params, scales)) for run in runs]
+        names = sorted({name for row in rows for name in row}, key=lambda name: (name not in SHARED, name))
+        # a value that never changes was not searched
+        kept = [name for name in names if len({repr(row.get(name)) for row in rows}) > 1]
+        axes = [Axis(name, *_axis(name, scales)) for name in kept]
+        points = [
+            Point({name: row[name] for name in kept if name in row}, _value(results, run))
+            for row, run in zip(rows, runs, strict=True)
+        ]
+        found.append(Search(strategy.label, _direction(results), axes, points))
+    return tuple(found)
+
+
+def together(results: Results, searches: tuple[Search, ...]) -> Search:
+    """All of them as one search, slot by slot: the strategy, and the parameters that strategies share."""
+    from decaybench.search.views import Axis, Point, Search
+
+    axes = [Axis("strategy", choice=True)]
+    for name in SHARED:
+        same = [axis for search in searches for axis in search.axes if axis.name == name]
+        axes += same[:1]
+    names = {axis.name for axis in axes}
+    rows = [
+        ((run.repeat, run.slot, place), Point({"strategy": search.label, **point.params}, point.value))
+        for place, (strategy, search) in enumerate(zip(results.strategies, searches, strict=True))
+        for run, point in zip(_done(results, strategy), search.points, strict=True)
+    ]
+    points = [
+        Point({name: value for name, value in point.params.items() if name in names}, point.value)
+        for _, point in sorted(rows, key=lambda row: row[0])
+    ]
+    return Search(results.sweep["name"], _direction(results), axes, points)
+
+
+def _done(results: Results, strategy: Strategy) -> list[Run]:
+    return [run for run in results.of("search", strategy.label, results.longest) if run.done]
+
+
+def _direction(results: Results) -> Direction:
+    return "maximize" if results.metric == "accuracy" else "minimize"
+
+
+def _value(results: Results, run: Run) -> float:
+    value = run.value("validation", results.metric)
+    assert value is not None  # it is done
+    return 100 * value if results.metric == "accuracy" else value
+
+
+def _flat(params: Mapping[str, Any], scales: Mapping[str, Scale]) -> Iterator[tuple[str, Any]]:
+    """A run's parameters as the study has them: momentum by its distance from 1, zero as a switch, lists by item."""
+    for name, value in params.items():
+        if value is None:
+            continue
+        if isinstance(value, list):
+            yield f"{name}.count", len(value)
+            yield from ((f"{name}.{place}", item) for place, item in enumerate(value, 1))
+        elif not scales[name].log:
+            yield name, value
+        elif name == "momentum":
+            yield "one_minus_momentum", round(1 - value, 15)
+        elif value == 0:
+            yield f"{name}.zero", True
+        else:
+            yield f"{name}.zero", False
+            yield name, value
+
+
+def _axis(name: str, scales: Mapping[str, Scale]) -> Scale:
+    if name == "one_minus_momentum":
+        return scales["momentum"]
+    field, _, part = name.partition(".")
+    return Scale(False, False) if part in ("count", "zero") else scales[field]
+
+
+def _scale(results: Results, strategy: Strategy, name: str) -> Scale:
+    """How the sweep file has it, or else the kind's own range."""
+    from decaybench.schedules import SCHEDULES
+    from decaybench.sweep.arms import LEARNING_RATE
+
+    spec = results.sweep["spec"]
+    given = spec["strategies"][strategy.label].get(name)
+    if given is None and name in SHARED:
+        given = spec["search"].get(name)
+    if isinstance(given, Mapping):
+        return Scale(bool(given.get("log")), "choices" in given)
+    kind = SCHEDULES[strategy.schedule]
+    if given is not None or name not in ("learning_rate", *kind.parameters()):
+        return Scale(False, False)
+    own = kind.range_of(name, epochs=spec["task"]["epochs"]) if name in kind.parameters() else None
+    if name == "learning_rate":
+        own = kind.learning_rate or LEARNING_RATE
+    return Scale(False, False) if own is None else Scale(own.log, own.choices is not None)

@@ -1,0 +1,159 @@
+"""The plan on paper: which rows a sweep has, which it still lacks, and the stacks they are trained in."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from decaybench import store
+from decaybench.runner import stacks
+from decaybench.runner.choose import Winners, slots, winners
+from decaybench.runner.environment import Environment
+from decaybench.runner.proposals import ENDED, Place, Proposals
+from decaybench.store import NewRun, RunRow, Storage
+from decaybench.sweep import (
+    Arm,
+    PlannedRun,
+    Size,
+    Sweep,
+    all_slots,
+    arms,
+    batch_of,
+    plan_confirm,
+    plan_search,
+    shares_slots,
+    size,
+    spec_hash,
+)
+from decaybench.training import OptimizerForm
+
+
+class Planner:
+    """Writes a sweep's rows and numbers its stacks; every step can be killed and is then made again, the same."""
+
+    def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, stack_size: int) -> None:
+        self._sweep, self._storage, self._environment = sweep, storage, environment
+        self._stack_size = stack_size
+        self._adaptive = shares_slots(sweep)
+        self.arms: dict[str, Arm] = {arm.label: arm for arm in arms(sweep)}
+        self.proposals = Proposals(sweep, self.arms, environment.chance, self.size)
+
+    def write_search(self, provenance: dict[str, Any]) -> None:
+        """Write the sweep and its search runs; of a sweep that is there already, what was added to it.
+
+        An adaptive sweep's runs are written by ``write_waves``, since their strategies are not known yet.
+        """
+        name, spec, planned = self._sweep.name, self._sweep.spec(), _new(plan_search(self._sweep))
+        if store.sweep_row(self._storage, name) is None:
+            store.create_sweep(
+                self._storage,
+                name=name,
+                question=self._sweep.question,
+                spec=spec,
+                spec_hash=spec_hash(spec),
+                provenance=provenance,
+                runs=planned,
+            )
+        else:
+            # The status first: a kill between the two must not leave a complete sweep with runs to train.
+            store.update_sweep(self._storage, name, question=self._sweep.question, spec=spec, status="running")
+            store.add_runs(self._storage, name, planned)
+        self._assign_stacks(plan_search(self._sweep, self._chosen()))
+
+    def write_waves(self) -> Iterator[None]:
+        """Of an adaptive sweep, write the runs of one batch of every repeat after another; others have no wave.
+
+        Strategies are chosen for a batch when it is written, so what it yields must be trained before the next.
+        """
+        waves: dict[tuple[float, int], list[Place]] = {}
+        for place in self._open_places():
+            waves.setdefault((place[2], batch_of(self._sweep, place[1])), []).append(place)
+        for places in waves.values():
+            planned = plan_search(self._sweep, self.proposals.strategies(places, self.runs("search")))
+            store.add_runs(self._storage, self._sweep.name, _new(planned))
+            self._assign_stacks(planned)
+            yield
+
+    def write_confirm(self) -> None:
+        """Write the confirm runs of the winners; those of a former winner stay, marked superseded."""
+        planned = plan_confirm(self._sweep, slots(self.winners()))
+        store.add_runs(self._storage, self._sweep.name, _new(planned))
+        wanted = {run.id for run in planned}
+        rows = self.runs("confirm")
+        lost = [run.id for run in rows if run.id not in wanted and not run.superseded]
+        won = [run.id for run in rows if run.id in wanted and run.superseded]
+        store.supersede(self._storage, lost)
+        store.supersede(self._storage, won, superseded=False)
+        self._assign_stacks(planned)
+
+    def winners(self) -> Winners:
+        """What is confirmed: each strategy's best run by repeat and length, or the best of all where they share."""
+        chance = self._environment.chance
+        return winners(self.runs("search"), self._sweep.task.metric, chance, overall=self._adaptive)
+
+    def updates_left(self) -> int:
+        """Updates of all runs still to be trained; confirm runs whose winners are not known yet are counted too."""
+        budget = self._sweep.budget
+        ended = Counter(run.length for run in self.runs("search") if run.outcome in ENDED)
+        confirmed = Counter(run.length for run in self.runs("confirm") if run.outcome in ENDED and not run.superseded)
+        search = all_slots(self._sweep) * budget.repeats
+        if any(ended[length] < search for length in budget.lengths):
+            confirm = (1 if self._adaptive else len(self.arms)) * budget.repeats * budget.confirm_seeds
+            left = {n: search - ended[n] + max(confirm - confirmed[n], 0) for n in budget.lengths}
+            return sum(runs * self.size(n).total_steps for n, runs in left.items())
+        self.write_confirm()
+        return sum(self.size(run.length).total_steps for run in self.pending("confirm"))
+
+    def open_slots(self) -> int:
+        """Slots of an adaptive sweep that no strategy has yet."""
+        return sum(1 for _ in self._open_places())
+
+    def runs(self, phase: str) -> list[RunRow]:
+        """The rows of a phase."""
+        return store.runs(self._storage, self._sweep.name, phase=phase)
+
+    def pending(self, phase: str) -> list[RunRow]:
+        """Those that are still to be trained."""
+        return store.pending_runs(self._storage, self._sweep.name, phase=phase)
+
+    def size(self, length: float) -> Size:
+        """How long a run is."""
+        return size(self._sweep, len(self._environment.data.train), length)
+
+    def form(self, run: RunRow) -> OptimizerForm:
+        """What of a run's optimizer changes the arithmetic."""
+        arm = self.arms[run.strategy]
+        return OptimizerForm(arm.optimizer, arm.nesterov, arm.velocity)
+
+    def _assign_stacks(self, planned: tuple[PlannedRun, ...]) -> None:
+        """Group what has no stack yet; a batch of the search has stacks of its own, after those of the one before."""
+        rows = {run.id: run for run in store.runs(self._storage, self._sweep.name)}
+        first = 1 + max((run.stack for run in rows.values() if run.stack is not None), default=-1)
+
+        def wave(run: RunRow) -> tuple[int, int]:
+            batch = batch_of(self._sweep, run.slot) if run.phase == "search" else 0
+            return self._sweep.budget.lengths.index(run.length), batch
+
+        free = sorted((rows[run.id] for run in planned if rows[run.id].stack is None), key=wave)
+        kinds = [(run, (*wave(run), self.form(run))) for run in free]
+        store.set_stacks(self._storage, stacks.group(kinds, first, self._stack_size))
+
+    def _chosen(self) -> dict[Place, str]:
+        """The strategies of an adaptive sweep's slots, as far as they are chosen."""
+        if not self._adaptive:
+            return {}
+        return {(run.repeat, run.slot, run.length): run.strategy for run in self.runs("search")}
+
+    def _open_places(self) -> Iterator[Place]:
+        """The slots of an adaptive sweep that no strategy has yet, a slot of all repeats before the next."""
+        if not self._adaptive:
+            return
+        chosen = self._chosen()
+        for length in self._sweep.budget.lengths:
+            for slot in range(all_slots(self._sweep)):
+                for repeat in range(self._sweep.budget.repeats):
+                    if (repeat, slot, length) not in chosen:
+                        yield repeat, slot, length
+
+
+def _new(planned: tuple[PlannedRun, ...]) -> list[NewRun]:
+    return [NewRun(run.id, run.phase, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in planned]

@@ -1,0 +1,107 @@
+"""Optuna's TPE, asked in closed batches, so that its proposals hang on results alone, never on who finished first."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, Trial, create_trial
+
+from decaybench.search.slot import Slot, Told
+from decaybench.search.space import STRATEGY, Space, draw, to_study
+from decaybench.seeds import derive
+
+Direction = Literal["minimize", "maximize"]
+
+# With fewer results TPE draws at random. Optuna's own 10 would leave a search of six slots nothing to learn from.
+STARTUP: Final = 4
+
+
+class BatchedTPE:
+    """TPE within one strategy: slot i belongs to batch i // ``batch``.
+
+    A batch is fitted on the strategy's earlier batches of the same repeat and length, all of which must be closed
+    (every slot told), and on nothing else; the slots of one batch do not see each other. All slots of a batch are
+    always asked for, also when the search ends within it, so that a raised number of trials goes on as if it had been
+    there from the start. Source: Bergstra et al. 2011, multivariate and grouped: ``optuna.samplers.TPESampler``.
+    """
+
+    def __init__(self, spaces: Mapping[str, Space], seed: int, batch: int, direction: Direction) -> None:
+        self._spaces, self._seed, self._batch, self._direction = dict(spaces), seed, batch, direction
+        self._last: dict[tuple[str, int, float], tuple[int, list[Told], list[dict[str, Any]]]] = {}
+
+    def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
+        """The slot's parameters, in range units; ValueError when an earlier batch is not closed."""
+        key = (slot.strategy, slot.repeat, slot.length)
+        batch, place = divmod(slot.slot, self._batch)
+        earlier = closed((t for t in history if _key(t.slot) == key), batch * self._batch)
+        # All slots of a batch are asked for one after another: the last answer of each key is worth keeping.
+        if key not in self._last or self._last[key][:2] != (batch, earlier):
+            seed = derive(self._seed, "tpe", slot.strategy, slot.repeat, repr(slot.length), batch)
+            space = {slot.strategy: self._spaces[slot.strategy]}
+            asked = ask(space, earlier, seed, self._batch, self._direction, STARTUP)
+            self._last[key] = (batch, earlier, [values for _, values in asked])
+        return self._last[key][2][place]
+
+
+def closed(history: Iterable[Told], first: int) -> list[Told]:
+    """What was told of slots 0 to ``first`` - 1, in their order; ValueError when one is missing or told twice."""
+    earlier = sorted((told for told in history if told.slot.slot < first), key=lambda told: told.slot.slot)
+    if [told.slot.slot for told in earlier] != list(range(first)):
+        raise ValueError(f"slots 0 to {first - 1} must be told, once each, got {[told.slot.slot for told in earlier]}")
+    return earlier
+
+
+def ask(
+    spaces: Mapping[str, Space], history: Sequence[Told], seed: int, n: int, direction: Direction, startup: int
+) -> list[tuple[str, dict[str, Any]]]:
+    """``n`` proposals of one batch, (label, values in range units), fitted on ``history``: a pure function.
+
+    The strategy is the root of the space, and each has its own parameters below it, those too that strategies share by
+    name: one learning rate means different things to two schedules. Below ``startup`` results they are random.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        sampler = TPESampler(
+            n_startup_trials=startup,
+            seed=seed & 0xFFFFFFFF,
+            multivariate=True,
+            group=True,  # conditional parameters are fitted together with those that stand beside them
+            constant_liar=False,  # RUNNING trials are invisible
+        )
+    study = optuna.create_study(sampler=sampler, direction=direction)  # in memory, gone with this call
+    study.add_trials([_told(spaces, told) for told in history])
+    return [_proposal(spaces, study.ask()) for _ in range(n)]
+
+
+def _told(spaces: Mapping[str, Space], told: Told) -> FrozenTrial:
+    label = told.slot.strategy
+    params, distributions = to_study(spaces[label], told.values)
+    return create_trial(
+        params={STRATEGY: label} | {f"{label}/{name}": value for name, value in params.items()},
+        distributions={STRATEGY: CategoricalDistribution(tuple(spaces))}
+        | {f"{label}/{name}": distribution for name, distribution in distributions.items()},
+        value=told.value,
+    )
+
+
+def _proposal(spaces: Mapping[str, Space], trial: Trial) -> tuple[str, dict[str, Any]]:
+    label = trial.suggest_categorical(STRATEGY, tuple(spaces))
+    assert isinstance(label, str)
+    return label, draw(spaces[label], lambda name, distribution: _suggest(trial, f"{label}/{name}", distribution))
+
+
+def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+    assert isinstance(distribution, FloatDistribution)
+    return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+
+
+def _key(slot: Slot) -> tuple[str, int, float]:
+    return slot.strategy, slot.repeat, slot.length

@@ -1,0 +1,95 @@
+"""The page's own files, as written: a schedule, a reactive schedule, a model and a folder of images, in real runs."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import decaybench
+from docs.pages import files
+
+PAGE = "bring-your-own.md"
+SOURCE = Path(decaybench.__file__).parents[1]
+GROUPS = ("decaybench.schedules", "decaybench.models")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder with the page's files, and what installing its package leaves for importlib.metadata to find."""
+    folder = tmp_path_factory.mktemp("own")
+    for name, code in files(PAGE).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(code)
+    project = tomllib.loads((folder / "my-decay" / "pyproject.toml").read_text())["project"]
+    installed = folder / "my-decay" / f"my_decay-{project['version']}.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    groups = project["entry-points"]
+    assert tuple(groups) == GROUPS
+    lines = []
+    for group, names in groups.items():
+        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in names.items())]
+    (installed / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def start(work, *command):
+    paths = os.pathsep.join([str(work / "my-decay"), str(SOURCE)])
+    env = os.environ | {"PYTHONPATH": paths, "XDG_CACHE_HOME": str(work / "cache"), "OMP_NUM_THREADS": "1"}
+    env.pop("DECAYBENCH_STORAGE", None)
+    done = subprocess.run([sys.executable, *command], cwd=work, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_page_has_the_files_it_speaks_of(work):
+    assert set(files(PAGE)) == {
+        *("my-decay/my_decay.py", "my-decay/pyproject.toml", "write_images.py"),
+        *("own-images.toml", "own-model.toml"),
+    }
+
+
+def test_the_schedule_is_in_the_catalogue(work):
+    shown = start(work, "-m", "decaybench", "schedules", "parabola")
+    assert "parabola (fixed)" in shown and "scale = (1 - (t/T) ** 2) ** power" in shown and "0.5 to 2" in shown
+    assert "cautious" in start(work, "-m", "decaybench", "schedules")
+
+
+CONFORM = """
+import torch
+from decaybench.schedules import SCHEDULES, trace
+
+parabola = SCHEDULES["parabola"](power=2.0)
+assert torch.allclose(trace(parabola, 4, 2), torch.tensor([1, (15 / 16) ** 2, 0.75**2, (7 / 16) ** 2]).double())
+cautious = SCHEDULES["cautious"](gain=1.0)
+assert torch.allclose(trace(cautious, 3, 1, [3.0, 1.0, 0.0]), torch.tensor([0.25, 0.5, 1.0]).double())
+"""
+
+
+def test_the_schedules_scales(work):
+    start(work, "-c", CONFORM)
+
+
+def test_a_schedule_takes_no_more_than_fifteen_lines(work):
+    code = (work / "my-decay" / "my_decay.py").read_text()
+    parabola = "class Parabola" + code.partition("class Parabola")[2].partition("```")[0].partition("\n# ")[0]
+    assert 5 < len(parabola.splitlines()) < 15  # and one of the decorator
+
+
+def test_the_folder_of_images_runs(work):
+    start(work, "write_images.py")
+    done = start(work, "-m", "decaybench", "run", "own-images.toml", "--data", "data")
+    assert done.startswith("own-images: complete")
+    assert (work / "studies" / "own-images" / "report" / "index.html").is_file()
+
+
+def test_the_model_and_the_schedules_run(work):
+    done = start(work, "-m", "decaybench", "run", "own-model.toml")
+    assert done.startswith("own-model: complete")
+    page = (work / "studies" / "own-model" / "report" / "index.html").read_text()
+    assert all(word in page for word in ("parabola", "cautious", "tiny-resnet"))

@@ -1,0 +1,116 @@
+"""What the pages promise exists: keys, commands, sweeps, links; and nothing that exists is left out."""
+
+import json
+import re
+import tomllib
+from typing import get_args
+
+import pytest
+
+from decaybench.data.hub import SOURCES
+from decaybench.models import MODELS
+from decaybench.schedules import SCHEDULES
+from decaybench.sweep import Budget, Search, Strategy, Sweep, Task, resolve, shipped
+from decaybench.sweep.arms import arms
+from decaybench.sweep.values import UNITS
+from docs.pages import DOCS, blocks, text
+
+PAGES = ["getting-started.md", "sweep-file.md", "bring-your-own.md", "reading-the-report.md"]
+TABLES = {"Top level": Sweep, "[task]": Task, "[budget]": Budget, "[search]": Search, "[strategies.LABEL]": Strategy}
+
+
+def section(page: str, title: str) -> str:
+    return text(page).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("title", TABLES)
+def test_every_key_of_the_sweep_file_is_explained(title):
+    table, model = section("sweep-file.md", title), TABLES[title]
+    first = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| "))
+    for name in model.model_fields:
+        assert f"`{name}`" in first or (model is Strategy and name == "own"), name
+    for name in re.findall(r"`(\w+)`", first):
+        assert name in model.model_fields, name
+
+
+@pytest.mark.parametrize("title", ["[task]", "[search]"])
+def test_every_legal_word_is_listed(title):
+    table = section("sweep-file.md", title)
+    for name, field in TABLES[title].model_fields.items():
+        for word in get_args(field.annotation):
+            if isinstance(word, str):
+                assert f'`"{word}"`' in table, f"{name}: {word}"
+
+
+@pytest.mark.parametrize(("title", "model"), [("[task]", Task), ("[budget]", Budget), ("[search]", Search)])
+def test_defaults_are_the_models(title, model):
+    rows = [line.split(" | ") for line in section("sweep-file.md", title).splitlines() if line.startswith("| `")]
+    for key, *_, default in rows:
+        field = model.model_fields[key.strip("| `")]
+        if field.is_required():
+            assert default.strip("| ") == "required", key
+        elif not (field.default is None or hasattr(field.default, "unit")):
+            shown = json.dumps(field.default)
+            assert default.strip("| ") == f"`{shown}`", key
+
+
+def test_units_and_values():
+    page = text("sweep-file.md")
+    assert all(f'`"{unit}"`' in page for unit in UNITS)
+    for form in ("value =", "low =", "log = true", "int = true", "choices =", "unit ="):
+        assert form in section("sweep-file.md", "A parameter's value"), form
+
+
+def test_models_and_data_sets_are_listed():
+    task = section("sweep-file.md", "[task]")
+    assert all(f'`"{name}"`' in task for name in ("small-cnn", "lenet", "3c3d", "digits", *SOURCES))
+    assert {"small-cnn", "lenet", "3c3d"} <= set(MODELS)
+    table = section("getting-started.md", "Real images")
+    for name, source in SOURCES.items():
+        row = next(line for line in table.splitlines() if line.startswith(f"| `{name}`"))
+        assert f"`{source.repository}`" in row
+        assert all(f"`{source.folder}/{part}-00000-of-00001.parquet`" in row for part in ("train", "test"))
+
+
+def test_the_example_is_a_sweep():
+    example = tomllib.loads(blocks("sweep-file.md", "toml")[0])
+    assert Sweep.from_mapping(example, "example").name == "example"
+
+
+def test_one_decay_in_three_units():
+    example = tomllib.loads(blocks("sweep-file.md", "toml")[0])
+    strategies = tomllib.loads(blocks("sweep-file.md", "toml")[1])["strategies"]
+    sweep = Sweep.from_mapping(example | {"strategies": strategies}, "example")
+    values = {"learning_rate": 0.1}
+    decays = {resolve(arm, values, total_steps=180, steps_per_epoch=18).params["decay"] for arm in arms(sweep)}
+    assert all(decay == pytest.approx(0.05, rel=1e-12) for decay in decays)
+
+
+def test_every_shipped_sweep_is_listed():
+    listed = set(re.findall(r"`([a-z0-9-]+)`", section("getting-started.md", "A first sweep").partition("Ask what")[0]))
+    assert listed == set(shipped())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_kinds_exist(page):
+    import typer
+
+    from decaybench.cli.main import app
+
+    known = typer.main.get_command(app).commands
+    for command, argument in re.findall(r"(?:`|^)decaybench (\w+)(?: (\w+))?", text(page), re.MULTILINE):
+        assert command in known, command
+        if command == "schedules" and argument and argument.islower():
+            assert argument in {*SCHEDULES, "parabola"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", text(page)):
+        assert target.startswith("https://") or (DOCS / target).is_file(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_are_readable(page):
+    lines = text(page).splitlines()
+    assert all(len(line) <= 120 for line in lines if not line.startswith("|"))

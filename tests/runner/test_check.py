@@ -1,0 +1,43 @@
+"""The plan in plain numbers, of balanced and of adaptive sweeps."""
+
+from decaybench.runner import check_sweep
+from decaybench.sweep import Sweep
+
+MAPPING = {
+    "name": "checked",
+    "task": {"data": "digits", "model": "small-cnn", "epochs": 2, "batch_size": 64, "train_size": 320},
+    "budget": {"trials": 3, "repeats": 2, "confirm_seeds": 2, "lengths": [0.5, 1.0]},
+    "strategies": {"constant": {}, "late": {"schedule": "multi_step"}, "exp_loss": {"momentum": 0.5}},
+}
+
+
+def checked(tmp_path, monkeypatch, **search):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sweep = Sweep.from_mapping(MAPPING | {"search": search}, "x")
+    return check_sweep(sweep, data_root=None, device="cpu")
+
+
+def test_a_row_for_each_strategy_and_length(tmp_path, monkeypatch):
+    plan = checked(tmp_path, monkeypatch, sampler="tpe")
+    assert [(row.strategy, row.length) for row in plan.rows[:3]] == [
+        ("constant", 0.5),
+        ("constant", 1.0),
+        ("late", 0.5),
+    ]
+    assert {(row.search_runs, row.confirm_runs) for row in plan.rows} == {(6, 4)}
+    late = plan.rows[3]
+    assert (late.schedule, late.family, late.updates) == ("multi_step", "fixed", 10 * 2 * 5)
+    assert late.searched == ("learning_rate", "milestones", "gamma")
+    assert plan.runs == 60
+
+
+def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monkeypatch):
+    plan = checked(tmp_path, monkeypatch, sampler="tpe", allocation="adaptive")
+    assert [row.length for row in plan.rows] == [0.5, 1.0]
+    row = plan.rows[1]
+    assert row.strategy == "any of 3 (shared slots)"
+    assert row.schedule == "constant, multi_step, exp_loss"
+    assert row.family == "fixed, reactive"
+    assert (row.search_runs, row.confirm_runs, row.updates) == (18, 4, 22 * 2 * 5)
+    assert row.searched[:3] == ("strategy", "learning_rate", "late.milestones")
+    assert (plan.runs, plan.updates) == (44, 22 * 5 + 22 * 10)

@@ -1,0 +1,79 @@
+"""What must not be touched, and what must be looked at again behind the lock."""
+
+import os
+import subprocess
+import sys
+
+import optuna
+import pytest
+
+import decaybench
+from decaybench import UserError
+from decaybench.runner import driver
+from small_sweep import SMALL
+
+TINY = (
+    SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 1").replace("repeats = 2", "repeats = 1")
+)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def start(text: str = TINY, url: str = "sqlite:///d.db"):
+        (tmp_path / "s.toml").write_text(text)
+        return decaybench.run("s.toml", storage=url)
+
+    return start
+
+
+def test_a_users_own_study_of_that_name_is_refused_and_left_alone(run, tmp_path):
+    study = optuna.create_study(study_name="small", storage="sqlite:///d.db", direction="minimize")
+    study.ask()
+    before = (tmp_path / "d.db").read_bytes()
+    with pytest.raises(UserError, match="small: the database has an Optuna study of that name"):
+        run()
+    assert (tmp_path / "d.db").read_bytes() == before
+
+
+def test_trials_that_name_no_run_are_left_alone(run):
+    run()
+    study = optuna.load_study(study_name="small", storage="sqlite:///d.db")
+    mine = study.ask().number
+    assert run().trained == 0
+    again = optuna.load_study(study_name="small", storage="sqlite:///d.db")
+    assert again.trials[mine].state == optuna.trial.TrialState.RUNNING
+
+
+def test_a_deleted_study_comes_back_with_the_rows_numbers(run):
+    run()
+    optuna.delete_study(study_name="small", storage="sqlite:///d.db")
+    run()
+    study = optuna.load_study(study_name="small", storage="sqlite:///d.db")
+    numbers = {trial.user_attrs["run_id"]: trial.number for trial in study.trials}
+    runs = decaybench.load("sqlite:///d.db", "small").runs
+    search = runs[runs["phase"] == "search"]
+    assert numbers == {run.id: int(run.trial_number) for run in search.itertuples()}
+
+
+def test_the_spec_is_compared_again_behind_the_lock(run, monkeypatch):
+    """While one process prepares, another writes the sweep with other epochs."""
+    original = driver.prepare_environment
+
+    def meanwhile(*arguments):
+        monkeypatch.setattr(driver, "prepare_environment", original)
+        run(TINY.replace("epochs = 1", "epochs = 2"))
+        return original(*arguments)
+
+    monkeypatch.setattr(driver, "prepare_environment", meanwhile)
+    with pytest.raises(UserError, match=r"task.epochs: 2 in the database, 1 in the file"):
+        run()
+
+
+def test_without_git_on_the_path_it_runs(tmp_path):
+    (tmp_path / "s.toml").write_text(TINY)
+    env = os.environ | {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "decaybench", "run", "s.toml", "--storage", "sqlite:///d.db"]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
