@@ -146,7 +146,7 @@ def test_the_live_table_shows_shares_rate_and_time_left():
     assert "0.9812" in text
     assert "40%" in text
     assert "left" in text
-    assert "trained 1,000 updates" in console.file.getvalue()
+    assert "trained 400 updates" in console.file.getvalue()
 
 
 @pytest.mark.parametrize(

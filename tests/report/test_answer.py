@@ -19,7 +19,9 @@ def test_a_full_sweep() -> None:
     scores = {**FLAT, "cosine": [0.96, 0.97, 0.98, 0.97, 0.97]}
     assert text(scored(scores)) == (
         "cosine came first: confirmed test accuracy 97.0% (95% interval 96.1 to 97.9 over 5 repeats), 1.0 points "
-        "ahead of constant, the control (unadjusted 95% interval of the difference +0.1 to +1.9). " + UNBUILT
+        "ahead of constant, the control (unadjusted 95% interval of the difference +0.1 to +1.9). The best reactive "
+        "strategy, exp_loss, is 2.0 points behind the best fixed one, cosine (unadjusted 95% interval of the "
+        "difference -2.9 to -1.1). " + UNBUILT
     )
 
 

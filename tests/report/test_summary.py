@@ -84,6 +84,9 @@ def test_the_winner_is_best_on_validation_then_loss_then_slot() -> None:
     search = frames.runs.phase == "search"
     frames.runs.loc[search, "validation_accuracy"] = [0.8, 0.9, 0.9, 0.9]
     frames.runs.loc[search, "validation_loss"] = [0.1, 0.5, 0.4, 0.4]
+    (confirmed,) = collect(frames).winners("cosine", 1.0)
+    assert confirmed.slot == frames.runs.loc[~search, "slot"].iloc[0]  # once confirmed, the choice is a fact
+    frames = frames._replace(runs=frames.runs[search])
     assert [w.slot for w in collect(frames).winners("cosine", 1.0)] == [2]
     by_loss = {**frames.sweep["spec"], "task": {"metric": "loss"}}
     frames = frames._replace(sweep={**frames.sweep, "spec": by_loss})

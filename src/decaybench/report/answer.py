@@ -56,8 +56,29 @@ def _paragraph(summary: Summary, length: float) -> tuple[str, str]:
     if len(rows) == 1:
         sentences.append("It is the only strategy of this sweep: there is nothing to compare it with.")
     else:
+        sentences += _across(summary, length, first, confirmed)
         sentences.append(f"No verdict is given ({_reason(summary, length, first, confirmed)}).")
     return lead, " ".join(sentences)
+
+
+def _across(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
+    """The best reactive strategy against the best fixed one, unless the paragraph has said so already."""
+    best: dict[str, Row] = {}
+    for row in sorted(confirmed, key=lambda row: row.rank or 0):
+        best.setdefault(row.strategy.family, row)
+    if len(best) < 2:
+        return []
+    reactive, fixed = best["reactive"].strategy.label, best["fixed"].strategy.label
+    reference = _reference(first, confirmed)
+    if reference is not None and {first[0].strategy.label, reference[0].strategy.label} == {reactive, fixed}:
+        return []
+    difference = summary.pair(reactive, fixed, length).difference
+    if difference is None or not difference.mean:
+        return []
+    place = "ahead of" if difference.mean > 0 else "behind"
+    gap = words.gap(summary.results.metric, difference.mean)
+    interval = _difference_interval(summary, difference)
+    return [f"The best reactive strategy, {reactive}, is {gap} {place} the best fixed one, {fixed}{interval}."]
 
 
 def _found(summary: Summary, length: float) -> tuple[str, str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decaybench.report import words
 from decaybench.report.answer import answer
 from decaybench.report.figures import Drawn
-from decaybench.report.summary import LEAST_REPEATS, Pair, Row, Summary
+from decaybench.report.results import Run
+from decaybench.report.summary import LEAST_REPEATS, Pair, Row, Summary, turned
 
 if TYPE_CHECKING:
     from decaybench.report.figures.by_optuna import Plots
@@ -53,6 +55,7 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
         picture=lambda figure: Markup(inline(figure.svg)),
         shown=_shown(summary),
         ledger=_ledger(summary),
+        winners=[_winners(summary, length) for length in lengths],
         superseded=words.count(results.superseded, "run") if results.superseded else "",
         task=_settings(results.sweep["spec"]["task"]),
         budget=_settings(results.sweep["spec"]["budget"]),
@@ -87,6 +90,7 @@ def _summary(summary: Summary, length: float) -> Table:
             words.number(other, second.mean if second else None),
             f"{row.confirm_diverged} of {row.confirm_done}",
             f"{row.slots_diverged} of {row.slots_done}",
+            str(row.slots_at_chance),
             words.number(metric, row.best_validation),
             words.rate(row.learning_rate),
         )
@@ -94,14 +98,47 @@ def _summary(summary: Summary, length: float) -> Table:
     unit = {"accuracy": "%", "loss": "nats"}
     header = (
         *("rank", "strategy", "kind and family", f"test {metric}, {unit[metric]}", "95% interval"),
-        *(f"test {other}, {unit[other]}", "confirm runs diverged", "slots diverged"),
-        *(f"best validation {metric} (optimistic)", "selected learning rate"),
+        *(f"test {other}, {unit[other]}", "confirm runs diverged", "slots diverged", "slots at chance"),
+        *(f"winners' validation {metric} (optimistic)", "selected learning rate"),
     )
     rows = tuple(line(row) for row in summary.ranked(length))
     caption = f"Confirmed results{_at(summary, length)}, the best first"
     if summary.adaptive:
         caption = f"Confirmed results{_at(summary, length)} of the settings found: not a comparison"
     return Table(caption, header, rows, text=(1, 2))
+
+
+def _winners(summary: Summary, length: float) -> Table:
+    """What every repeat selected: the settings themselves, as they would be typed into a sweep."""
+    results = summary.results
+    metric = results.metric
+
+    def line(row: Row, run: Run) -> tuple[str, ...]:
+        own = {k: v for k, v in run.params.items() if k not in ("learning_rate", "warmup", "warmup_start")}
+        text = ", ".join(f"{name} {_short(value)}" for name, value in own.items() if value is not None)
+        tested = row.by_repeat[run.repeat]
+        return (
+            row.strategy.label,
+            str(run.repeat),
+            words.rate(run.learning_rate),
+            text,
+            words.number(metric, run.value("validation", metric)),
+            words.number(metric, float(tested) if math.isfinite(tested) else None),
+        )
+
+    header = ("strategy", "repeat", "learning rate", "settings", f"validation {metric}", f"test {metric}")
+    rows = tuple(
+        line(row, run)
+        for row in summary.at(length)
+        for run in sorted(results.winners(row.strategy.label, length), key=lambda run: run.repeat)
+    )
+    return Table(f"Selected settings{_at(summary, length)}, in native units", header, rows, text=(0, 3))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_short(item) for item in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _proposed(search: Mapping[str, Any]) -> str:
@@ -142,10 +179,9 @@ def _families(summary: Summary, length: float) -> str:
         lead = f"Fixed strategies were {size} better than reactive ones"
     else:
         lead = "Fixed and reactive strategies were level"
-    bounds = words.bounds(pair.metric, pair.difference, signed=True)
-    interval = "one repeat: no interval"
-    if bounds:
-        interval = f"unadjusted 95% interval {bounds}, positive where reactive is better"
+    ahead = pair.difference if pair.difference.mean >= 0 else turned(pair).difference
+    bounds = words.bounds(pair.metric, ahead, signed=True)
+    interval = f"unadjusted 95% interval {bounds}" if bounds else "one repeat: no interval"
     return f"{lead}{where} ({who}; {interval}). No verdict is given ({pair.reason})."
 
 
@@ -166,7 +202,7 @@ def _pairs(summary: Summary, length: float) -> tuple[Table, str]:
             *([] if shared else [pair.reason]),
         )
 
-    header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "P(a better)", "verdict")
+    header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "share of repeats a ahead", "verdict")
     caption = f"Every pair{_at(summary, length)}: {words.count(len(pairs), 'comparison')}"
     columns = header if shared else (*header, "reason")
     return Table(caption, columns, tuple(line(pair) for pair in pairs), text=(0, 1, 5, 6)), shared

@@ -102,7 +102,12 @@ class Results:
     def winners(self, strategy: str, length: float) -> list[Run]:
         """Each repeat's best slot so far: by the metric on validation, then lower loss, then lower slot."""
         best: dict[int, tuple[tuple[float, float, int], Run]] = {}
+        confirmed = {run.repeat: run.slot for run in self.of("confirm", strategy, length)}
         for run in self.of("search", strategy, length):
+            if run.repeat in confirmed:  # chosen already: that it was is all there is to know
+                if run.slot == confirmed[run.repeat]:
+                    best[run.repeat] = (-math.inf, -math.inf, -1), run
+                continue
             score = run.value("validation", self.metric)
             if score is None:
                 continue

@@ -27,9 +27,9 @@ _DIGITS = 12  # means of the same fractions in another order differ in the 16th 
 class Row:
     """One strategy at one length. Accuracies in [0, 1], losses in nats; None where there is nothing yet.
 
-    ``best_validation`` is the winners' mean search score: optimistic, since it was selected on.
-    ``by_repeat`` (R,) is the confirmed metric, a repeat's mean over its confirm seeds, NaN for a repeat
-    without one. ``rank`` counts from 1, equal means share it.
+    ``slots_at_chance`` counts finished slots that did no better than guessing. ``best_validation`` is the winners'
+    mean search score: optimistic, since it was selected on. ``by_repeat`` (R,) is the confirmed metric, a repeat's
+    mean over its confirm seeds, NaN for a repeat without one. ``rank`` counts from 1, equal means share it.
     """
 
     strategy: Strategy
@@ -37,6 +37,7 @@ class Row:
     slots_planned: int
     slots_done: int
     slots_diverged: int
+    slots_at_chance: int
     slots_failed: int
     best_validation: float | None
     confirm_planned: int
@@ -116,7 +117,7 @@ class Summary:
             if pair.length == length and (pair.a, pair.b) == (a, b):
                 return pair
             if pair.length == length and (pair.a, pair.b) == (b, a):
-                return _turned(pair)
+                return turned(pair)
         raise KeyError((a, b, length))
 
     def families(self, length: float) -> Pair | None:
@@ -157,6 +158,7 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
         slots_planned=len(slots),
         slots_done=sum(run.done for run in slots),
         slots_diverged=sum(run.diverged for run in slots),
+        slots_at_chance=sum(run.done and not run.diverged and _at_chance(results, run) for run in slots),
         slots_failed=sum(run.outcome == "failed" for run in slots),
         best_validation=float(np.mean(scores)) if scores else None,
         confirm_planned=len(confirm) if _adaptive(results) else results.repeats * results.confirm_seeds,
@@ -164,11 +166,19 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
         confirm_diverged=sum(run.diverged for run in confirm),
         confirm_failed=sum(run.outcome == "failed" for run in confirm),
         by_repeat=by_repeat[results.metric],
-        accuracy=_interval(by_repeat["accuracy"]),
-        loss=_interval(by_repeat["loss"]),
+        accuracy=_interval(by_repeat["accuracy"], 1.0),
+        loss=_interval(by_repeat["loss"], math.inf),
         learning_rate=math.exp(float(np.mean(np.log(rates)))) if rates else None,
         updates=sum(len(results.traces[run.id]) for run in slots + confirm if run.id in results.traces),
     )
+
+
+def _at_chance(results: Results, run: Run) -> bool:
+    """Whether a finished run learned nothing: its validation result is no better than guessing."""
+    value, chance = run.value("validation", results.metric), results.chance.get(results.metric)
+    if value is None or chance is None:
+        return False
+    return value <= chance if results.metric == "accuracy" else value >= chance
 
 
 def _by_repeat(runs: list[Run], metric: str, repeats: int) -> NDArray[np.float64]:
@@ -181,9 +191,15 @@ def _by_repeat(runs: list[Run], metric: str, repeats: int) -> NDArray[np.float64
     return means
 
 
-def _interval(by_repeat: NDArray[np.float64]) -> Interval | None:
+def _interval(by_repeat: NDArray[np.float64], most: float) -> Interval | None:
+    """Student's t over the repeats, cut at 0 and ``most``: it knows no bounds, but an accuracy and a loss do."""
     present = by_repeat[np.isfinite(by_repeat)]
-    return mean_interval(present) if present.size else None
+    if not present.size:
+        return None
+    found = mean_interval(present)
+    if found.low is None or found.high is None:
+        return found
+    return Interval(found.mean, max(found.low, 0.0), min(found.high, most))
 
 
 def _ranked(rows: list[Row], metric: str) -> list[Row]:
@@ -257,7 +273,8 @@ def _ledger_gaps(results: Results, rows: list[Row]) -> list[str]:
     return gaps if len(gaps) <= 3 else [*gaps[:2], f"and {len(gaps) - 2} gaps more"]
 
 
-def _turned(pair: Pair) -> Pair:
+def turned(pair: Pair) -> Pair:
+    """The same comparison with b first."""
     difference = pair.difference
     if difference is not None:
         low = None if difference.high is None else -difference.high

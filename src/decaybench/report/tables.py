@@ -30,7 +30,16 @@ def summary_csv(summary: Summary) -> str:
     selected on it; ``learning_rate`` the geometric mean of the winners' base learning rates.
     """
     header = [
-        *("strategy", "schedule", "family", "length", "slots_planned", "slots_done", "slots_diverged"),
+        *(
+            "strategy",
+            "schedule",
+            "family",
+            "length",
+            "slots_planned",
+            "slots_done",
+            "slots_diverged",
+            "slots_at_chance",
+        ),
         *(f"best_validation_{summary.results.metric}_optimistic", "confirm_planned", "confirm_done"),
         *("confirm_diverged", "test_accuracy", "test_accuracy_low", "test_accuracy_high", "test_loss"),
         *("learning_rate", "rank"),
@@ -38,7 +47,7 @@ def summary_csv(summary: Summary) -> str:
     rows = (
         (
             *(row.strategy.label, row.strategy.schedule, row.strategy.family, row.length),
-            *(row.slots_planned, row.slots_done, row.slots_diverged, row.best_validation),
+            *(row.slots_planned, row.slots_done, row.slots_diverged, row.slots_at_chance, row.best_validation),
             *(row.confirm_planned, row.confirm_done, row.confirm_diverged),
             *_three(row.accuracy),
             row.loss.mean if row.loss else None,

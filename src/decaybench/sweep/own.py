@@ -90,7 +90,7 @@ def _check_together(
     values: dict[str, Any] = {n: v.value for n, v in fixed.items() if v.unit is None or not counts(kind, n)}
     ranges = {n: r for n, r in searched.items() if r.unit == r.native or not counts(kind, n)}
     _construct(kind, values | ranges)
-    # A list that is searched has no fixed length, so a list beside it may fit some draws only: try the shortest and longest.
+    # A list that is searched has no fixed length, so a list beside it may fit some draws only: try both extremes.
     lists = {name: limits for name, limits in every.items() if limits.count is not None}
     for u in (0.0, 0.999) if lists else ():
         drawn = {name: limits.at([u] * limits.dims) for name, limits in lists.items()}

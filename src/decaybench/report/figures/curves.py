@@ -19,12 +19,15 @@ READ = (
     "The strong line is the median validation loss of the strategy's runs, the band reaches from their "
     "lowest to their highest, and the thin dotted line is the median training loss: where the two part, "
     "the net learns by heart. Grey behind: the validation loss of every other strategy. A cross marks the "
-    "last epoch that a diverged run completed."
+    "last epoch that a diverged run completed, and a curve above ten times chance leaves the picture."
 )
 
 
 class Curves(NamedTuple):
-    """One strategy: epochs, medians, lowest and highest validation, all (E,); diverged runs' ends (D, 2)."""
+    """One strategy: epochs, medians, lowest and highest validation, all (E,); diverged runs' ends (D, 2).
+
+    ``top`` is the loss, ten times chance, at which the picture ends at the latest.
+    """
 
     strategy: Strategy
     epoch: NDArray[np.int64]
@@ -35,6 +38,7 @@ class Curves(NamedTuple):
     ends: NDArray[np.float64]
     runs: int
     diverged: int
+    top: float
 
 
 def data(summary: Summary) -> tuple[Curves, ...]:
@@ -46,6 +50,8 @@ def draw(curves: tuple[Curves, ...]) -> Figure:
     """One panel a strategy, loss (log) against epoch."""
     figure, panels = look.small_multiples([c.strategy for c in curves], "epoch", "loss in nats (log scale)")
     low, high = look.log_limits((a for c in curves for a in (c.train, c.low, c.high, c.ends[:, 1])), (0.1, 3.0))
+    # A run on its way to divergence must not flatten everyone else's curve: ten times chance is far enough up.
+    high = min(high, max(curves[0].top, 10 * low))
     last = max((int(c.epoch[-1]) for c in curves if c.epoch.size), default=1)
     look.log_axis(panels[0], "y", low, high)
     panels[0].set_xlim(1 - 0.03 * last, 1.03 * last)
@@ -68,7 +74,16 @@ def draw(curves: tuple[Curves, ...]) -> Figure:
             zorder=4,
             **lone,
         )
-        axes.plot(own.ends[:, 0], np.maximum(own.ends[:, 1], low), "x", color=style.color, ms=6, mew=1.6, zorder=5)
+        axes.plot(
+            own.ends[:, 0],
+            np.clip(own.ends[:, 1], low, high),
+            "x",
+            color=style.color,
+            clip_on=False,
+            ms=6,
+            mew=1.6,
+            zorder=5,
+        )
         if own.diverged:
             look.note(axes, f"{own.diverged} of {own.runs} diverged")
         elif not own.epoch.size:
@@ -98,4 +113,5 @@ def _curves(results: Results, strategy: Strategy) -> Curves:
         ends=np.array(ends, dtype=np.float64).reshape(-1, 2),
         runs=len(runs),
         diverged=sum(run.diverged for run in runs),
+        top=10 * results.chance.get("loss", 3.0),
     )

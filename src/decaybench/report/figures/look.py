@@ -157,10 +157,12 @@ def log_limits(values: Iterable[ArrayLike], fallback: tuple[float, float]) -> tu
     x = _finite(values)
     x = x[x > 0]
     low, high = (float(x.min()), float(x.max())) if x.size else fallback
+    low, high = min(max(low, 1e-290), 1e290), min(max(high, 1e-290), 1e290)
     low = max(low, high / 1e7)
     wider = max(1.0, np.sqrt(7 / (high / low)))
     pad = (high / low) ** 0.05
-    return low / wider / pad, high * wider * pad
+    # within what a float can hold with room to spare: somebody will try a learning rate of 1e308
+    return max(low / wider / pad, 1e-300), min(high * (wider * pad), 1e300)
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
