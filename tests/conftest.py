@@ -22,7 +22,7 @@ def command(tmp_path: Path):
     """Start the command line in ``tmp_path``, with a cache of its own; returns the process."""
 
     def start(*arguments: str, **options) -> subprocess.Popen:
-        env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+        env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         env.pop("DECAYBENCH_STORAGE", None)
         return subprocess.Popen(
             [sys.executable, "-m", "decaybench", *arguments],

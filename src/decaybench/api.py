@@ -69,7 +69,7 @@ def run(
     can be mended: a wrong sweep, missing data, a database that is not ours.
     """
     if workers != 1:
-        raise UserError(f"--workers: more than one process is not available yet in this version, got {workers}")
+        raise UserError(f"--workers: must be 1 in this version, which trains in one process, got {workers}")
     chosen, url = as_sweep(sweep), storage_url(storage)
     out = Path(studies) / chosen.name / "report"
     check_folder(out)  # now, rather than after hours of training

@@ -23,6 +23,7 @@ def snapshot(folder: Path) -> dict[str, str]:
 def refused(tmp_path, monkeypatch, capsys):
     """Run the command line in an empty folder; returns the one line that it refuses with."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # a test fetches nothing
     for name in ("DECAYBENCH_STORAGE", "DECAYBENCH_DATA"):
         monkeypatch.delenv(name, raising=False)
     work = tmp_path / "work"
@@ -202,6 +203,21 @@ def test_parquet_that_is_none(refused):
 def test_parquet_without_integer_labels(refused, label):
     images(Path("d/mine"), label=label)
     assert "label" in refused("run", sweep('"digits"', '"mine"'), "--data", "d")
+
+
+def test_errors_after_parsing_name_the_file_too(refused):
+    for old, new in (("train_size = 320", "train_size = 3"), ('"small-cnn"', '"vgg"'), ('"digits"', '"mnist"')):
+        assert refused("run", sweep(old, new)).startswith("error: s.toml: ")
+
+
+@pytest.mark.parametrize("kind", ["file", "read-only folder"])
+def test_a_studies_folder_that_cannot_be_written(refused, kind):
+    if kind == "file":
+        Path("out").write_text("mine")
+    else:
+        Path("out").mkdir()
+        Path("out").chmod(0o555)
+    assert "out" in refused("run", sweep(), "--studies", "out")
 
 
 def test_a_report_folder_that_is_not_a_report(refused):

@@ -26,7 +26,7 @@ def test_sigkill_at_random_moments_changes_nothing(sweep_file, command, tmp_path
         process = command("run", str(sweep_file), "--storage", "sqlite:///killed.db", "--studies", "killed")
         database, before = tmp_path / "killed.db", epochs_written(tmp_path / "killed.db")
         # Wait until this process has written some epochs of its own, so that every life makes progress; die soon after.
-        wanted = before + rng.randint(1, 30)
+        wanted = before + rng.randint(1, 8)
         while process.poll() is None and epochs_written(database) < wanted and kills < 6:
             time.sleep(0.002)
         if kills < 6 and process.poll() is None:

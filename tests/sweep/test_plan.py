@@ -105,7 +105,7 @@ def test_size(small):
 
 
 def test_a_batch_larger_than_the_data(small):
-    rule = r"^small: task.batch_size: must be <= the 63 examples of the training split, got 64$"
+    rule = r"^task.batch_size: must be <= the 63 examples of the training split, got 64$"
     with pytest.raises(UserError, match=rule):
         size(small(), 63, 1.0)
 

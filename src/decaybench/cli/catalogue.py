@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from decaybench.cli.live import wide_console
 from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES, Range, Schedule
 from decaybench.sweep.arms import LEARNING_RATE
@@ -24,7 +25,7 @@ def show(kind: str | None, *, as_json: bool) -> None:
         kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
         print(json.dumps([describe(cls) for cls in kinds.values()], indent=2))
         return
-    console = Console(highlight=False)
+    console = wide_console() if kind is None else Console(highlight=False)
     if kind is None:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("schedule", "family", "scale = learning rate / base learning rate"):

@@ -1,5 +1,6 @@
 """The display of a training: a live table on a terminal, plain lines elsewhere."""
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -96,6 +97,11 @@ class Live(Watcher):
                 str(share.diverged or ""),
             )
         return Group(table, Text(self._pace(), style="dim"))
+
+
+def wide_console() -> Console:
+    """A console for tables on stdout: as wide as the terminal, and wide enough for anything in a pipe or a file."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=240)
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ anything else.
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,19 @@ DataOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"decaybench {version('decaybench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def decaybench(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Compare learning-rate decay strategies, fixed and loss-reactive, with evidence."""
 
 
 @app.command()

@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from decaybench import api
-from decaybench.cli.live import duration
+from decaybench.cli.live import duration, wide_console
 from decaybench.runner import check_sweep
 
 
@@ -19,33 +18,25 @@ def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(plan.as_dict(), indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = wide_console()
     task = checked.task
     console.print(Text(f"{checked.name}: {checked.question}" if checked.question else checked.name, style="bold"))
     examples = ", ".join(f"{count:,} {split}" for split, count in plan.examples.items() if count)
     setting = f"{task.model}, batch size {task.batch_size}, {plan.steps_per_epoch:,} updates an epoch"
     console.print(Text(f"{task.data}: {examples}; {setting}"))
+    several = len(checked.budget.lengths) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = (
-        "strategy",
-        "schedule",
-        "family",
-        "length",
-        "epochs",
-        "search runs",
-        "confirm runs",
-        "updates",
-        "searched",
-    )
-    for column in columns:
-        table.add_column(column, justify="right" if column in columns[3:8] else "left")
+    for column in ("strategy", "schedule", *(["length"] if several else [])):
+        table.add_column(column, overflow="fold")
+    for column in ("epochs", "search", "confirm", "updates"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("searched", overflow="fold")
     for row in plan.rows:
         table.add_row(
             Text(row.strategy),
-            row.schedule,
-            row.family,
-            f"{row.length:g}",
-            str(row.epochs),
+            "" if row.schedule == row.strategy else row.schedule,
+            *([f"{row.length:g}"] if several else []),
+            f"{row.epochs:,}",
             f"{row.search_runs:,}",
             f"{row.confirm_runs:,}",
             f"{row.updates:,}",

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from decaybench import api, store
+from decaybench.cli.live import wide_console
 from decaybench.store import Storage
 
 
@@ -20,7 +20,7 @@ def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(sweeps if name is None else sweeps[0], indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = wide_console()
     if name is None:
         table = _table("sweep", "status", "search", "confirm", "diverged", "question")
         for sweep in sweeps:
@@ -35,7 +35,8 @@ def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
                 Text(sweep["question"]),
             )
     else:
-        console.print(Text(f"{name}: {sweeps[0]['status']}"))
+        shared = "; slots are shared by all strategies: a search, not a comparison" if sweeps[0]["shares_slots"] else ""
+        console.print(Text(f"{name}: {sweeps[0]['status']}{shared}"))
         table = _table("strategy", "phase", "done", "diverged", "failed", "pending")
         for row in sweeps[0]["strategies"]:
             cells = (str(row[key] or "") for key in ("diverged", "failed", "pending"))
@@ -53,6 +54,7 @@ def _describe(opened: Storage, name: str) -> dict[str, Any]:
         "name": name,
         "status": row["status"],
         "question": row["question"],
+        "shares_slots": row["spec"]["search"]["allocation"] == "adaptive",
         "strategies": [vars(part) for part in parts],
     }
 

@@ -72,6 +72,12 @@ def build_report(frames: Frames, out: Path) -> ReportSummary:
 def check_folder(out: Path) -> None:
     """Raise UserError when ``out`` may not be replaced by a report: to be asked before hours of training."""
     _foreign(out)
+    above = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not above.is_dir():
+        raise UserError(f"report folder {out}: {above} must be a folder, is a file")
+    # Permission bits too: the superuser may write anywhere, but somebody meant this folder to stay as it is.
+    if not above.stat().st_mode & 0o222 or not os.access(above, os.W_OK):
+        raise UserError(f"report folder {out}: {above} must be writable, but is read-only")
 
 
 def _manifest(sweep: Mapping[str, Any], files: Mapping[str, str]) -> str:

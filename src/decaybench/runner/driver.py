@@ -49,7 +49,7 @@ def run_sweep(
         with existing:
             stored = store.sweep_row(existing, sweep.name)
     if stored is not None:
-        extends(stored["spec"], sweep.spec())
+        _require_extension(sweep, stored)
         device = stored["provenance"]["device"] if device == "auto" else device
     elif study_exists(url, sweep.name):
         raise UserError(f"{sweep.name}: the database has an Optuna study of that name already; take another name")
@@ -60,12 +60,19 @@ def run_sweep(
     with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
         # Once more behind the lock: another process may have written the sweep since.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
-            extends(stored["spec"], sweep.spec())
+            _require_extension(sweep, stored)
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
         driver = _Driver(sweep, storage, environment, now["stack_size"], watcher or Watcher())
         driver.planner.write_search(now)
         return driver.work()
+
+
+def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> None:
+    """UserError unless the file says what the database says, or more. A key newer than the database has its default."""
+    known = Sweep.from_mapping(stored["spec"], sweep.name).spec()
+    with sweep.named():
+        extends(known, sweep.spec())
 
 
 def _alone(storage: Storage, name: str) -> BaseFileLock:

@@ -45,6 +45,11 @@ def choose_device(wanted: str) -> torch.device:
 
 def prepare_environment(sweep: Sweep, data_root: Path | None, device: torch.device) -> Environment:
     """Load and split the data and check that model, batch size and images fit; UserError where they do not."""
+    with sweep.named():
+        return _prepare(sweep, data_root, device)
+
+
+def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Environment:
     task = sweep.task
     dataset = load_dataset(task.data, data_root)
     splits = draw_splits(

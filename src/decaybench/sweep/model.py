@@ -1,7 +1,8 @@
 """A sweep file's tables as frozen pydantic models: strict types, no unknown keys, one rule per refusal."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -167,6 +169,8 @@ class Strategy(Table):
 class Sweep(Table):
     """A question, a task, a budget, a search space and strategies (in file order): one TOML file."""
 
+    _origin: str = PrivateAttr(default="sweep")
+
     name: Name
     question: str = ""
     task: Task
@@ -236,6 +240,16 @@ class Sweep(Table):
         if not isinstance(mapping, Mapping):
             raise UserError(f"{origin}: must be a mapping, got {show(mapping)}")
         try:
-            return cls.model_validate(dict(mapping))
+            sweep = cls.model_validate(dict(mapping))
         except ValidationError as error:
             raise UserError(f"{origin}: {one_line(error, cls)}") from None
+        sweep._origin = origin
+        return sweep
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """What turns out to be wrong with the sweep later (its data, its model, its former self) names the file too."""
+        try:
+            yield
+        except UserError as error:
+            raise UserError(f"{self._origin}: {error}") from error

@@ -134,7 +134,7 @@ def size(sweep: Sweep, train_examples: int, length: float) -> Size:
         steps_per_epoch = 1
     elif batch > train_examples:
         rule = f"must be <= the {train_examples} examples of the training split"
-        raise UserError(f"{sweep.name}: task.batch_size: {rule}, got {batch}")
+        raise UserError(f"task.batch_size: {rule}, got {batch}")
     else:
         steps_per_epoch = train_examples // batch
     epochs = sweep.epochs(length)
