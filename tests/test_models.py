@@ -63,7 +63,7 @@ def test_a_model_is_built_on_the_cpu_whatever_the_default_device():
 def test_an_unknown_model():
     with pytest.raises(UserError) as caught:
         build("x", (1, 8, 8), 10, seed=0)
-    assert str(caught.value) == "task.model must be one of lenet, small-cnn, got 'x'"
+    assert str(caught.value) == "task.model must be one of 3c3d, lenet, small-cnn, got 'x'"
 
 
 @pytest.mark.parametrize(("name", "least"), [("small-cnn", 4), ("lenet", 16)])
@@ -77,7 +77,7 @@ def test_images_that_are_too_small(name, least):
 
 
 def test_models_are_listed():
-    assert list(MODELS) == ["lenet", "small-cnn"] and len(MODELS) == 2
+    assert list(MODELS) == ["3c3d", "lenet", "small-cnn"] and len(MODELS) == 3
     assert "lenet" in MODELS and "x" not in MODELS
 
 
@@ -99,5 +99,27 @@ def test_a_model_of_another_package(monkeypatch):
         return Found([Linear()] if name == "linear" else [])
 
     monkeypatch.setattr(models, "entry_points", entry_points)
-    assert list(MODELS) == ["lenet", "linear", "small-cnn"] and not loads
+    assert list(MODELS) == ["3c3d", "lenet", "linear", "small-cnn"] and not loads
     assert torch.equal(*(parameters(build("linear", (1, 8, 8), 10, seed=3)) for _ in range(2)))
+
+
+@pytest.mark.parametrize(("shape", "side"), [((3, 32, 32), 3), ((1, 28, 28), 3), ((1, 9, 9), 1), ((3, 33, 20), None)])
+def test_3c3d_is_deepobs(shape, side):
+    """895,210 parameters on CIFAR-10; its pools give ceil(side / 2), as TensorFlow's "same" does."""
+    model = build("3c3d", shape, 10, seed=0)
+    assert model(torch.zeros(2, *shape)).shape == (2, 10)
+    if shape == (3, 32, 32):
+        assert sum(p.numel() for p in model.parameters()) == 895_210
+    if side is not None:
+        assert model[10].in_features == 128 * side * side
+    assert all(not p.any() for p in model.parameters() if p.ndim == 1)  # biases begin at 0
+
+
+def test_dropout_is_lenets_alone():
+    lenet = build("lenet", (1, 28, 28), 10, seed=0, dropout=0.3)
+    assert [layer.p for layer in lenet if isinstance(layer, torch.nn.Dropout)] == [0.3, 0.3]
+    plain = build("lenet", (1, 28, 28), 10, seed=0)
+    for a, b in zip(lenet.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(a, b)
+    with pytest.raises(UserError, match=r"task.dropout must be 0 for model 'small-cnn', which has no dropout, got 0.3"):
+        build("small-cnn", (1, 8, 8), 10, seed=0, dropout=0.3)

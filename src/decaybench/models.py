@@ -65,7 +65,7 @@ def three_c_three_d(shape: Shape, classes: int) -> nn.Sequential:
     uniform for dense layers, biases 0.
     """
     channels, *sides = shape
-    _require("3c3d", shape, least=8)
+    _require("3c3d", shape, least=9)
     layers: list[nn.Module] = []
     for inputs, outputs, kernel, padding in ((channels, 64, 5, 0), (64, 96, 3, 0), (96, 128, 3, 1)):
         sides = [side + 2 * padding - kernel + 1 for side in sides]

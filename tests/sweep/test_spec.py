@@ -42,7 +42,7 @@ def test_a_spec_is_a_sweep(small):
     assert stored == sweep.spec()
     assert list(stored["strategies"]) == ["b", "a", "constant"]
     assert stored["strategies"]["b"]["milestones"] == {"value": [0.3, 0.6], "unit": "run"}
-    assert Sweep.from_mapping(stored, "database") == sweep
+    assert Sweep.from_mapping(stored, "database").model_dump() == sweep.model_dump()
 
 
 @pytest.mark.parametrize(

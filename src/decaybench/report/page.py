@@ -89,8 +89,7 @@ def _summary(summary: Summary, length: float) -> Table:
             words.bounds(metric, mean) or "-",
             words.number(other, second.mean if second else None),
             f"{row.confirm_diverged} of {row.confirm_done}",
-            f"{row.slots_diverged} of {row.slots_done}",
-            str(row.slots_at_chance),
+            f"{row.slots_diverged}, {row.slots_at_chance} of {row.slots_done}",
             words.number(metric, row.best_validation),
             words.rate(row.learning_rate),
         )
@@ -98,7 +97,7 @@ def _summary(summary: Summary, length: float) -> Table:
     unit = {"accuracy": "%", "loss": "nats"}
     header = (
         *("rank", "strategy", "kind and family", f"test {metric}, {unit[metric]}", "95% interval"),
-        *(f"test {other}, {unit[other]}", "confirm runs diverged", "slots diverged", "slots at chance"),
+        *(f"test {other}, {unit[other]}", "confirm runs diverged", "slots diverged, at chance"),
         *(f"winners' validation {metric} (optimistic)", "selected learning rate"),
     )
     rows = tuple(line(row) for row in summary.ranked(length))
