@@ -12,6 +12,7 @@ from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES
 from decaybench.training import OptimizerForm, Recipe, Run, check_model, train
+from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
 
 CPU = torch.device("cpu")
@@ -233,9 +234,37 @@ def test_a_module_of_a_users_own_equals_its_plain_loop(digits, monkeypatch):
         assert wild[i].validation_loss == results[i].validation_loss
 
 
+class Loud(nn.Linear):
+    def forward(self, x):
+        return 10 * super().forward(x)
+
+
+class Deep(nn.Sequential):
+    def forward(self, x):
+        return 10 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Deep(nn.Flatten(), nn.Linear(64, 10)), lambda: nn.Sequential(nn.Flatten(), Loud(64, 10))]
+)
+def test_a_forward_of_a_subclass_is_not_bypassed(make):
+    model, images = make().double(), torch.randn(3, 2, 1, 8, 8, dtype=torch.float64)
+    flat = flatten_parameters([model, model], torch.float64)
+    logits = Stack(model, 2, torch.float64).forward(flat, images)
+    for i in range(2):
+        torch.testing.assert_close(logits[i], model(images[:, i]))
+
+
+def frozen() -> nn.Module:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    model[1].bias.requires_grad_(False)
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "says"),
     [
+        (frozen(), "every parameter is trained, but 1.bias must not be"),
         (nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 10)), "BatchNorm2d"),
         (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(), nn.Flatten(), nn.Linear(144, 10)), "after Flatten"),
         (nn.Sequential(nn.Flatten(), nn.Linear(64, 7)), "must give 10 logits"),

@@ -66,7 +66,8 @@ class Stack:
         self.compute_dtype = compute_dtype
         self._shapes = [tuple(p.shape) for p in template.parameters()]
         self._sizes = [p.numel() for p in template.parameters()]
-        layers = [_stacked(module, k) for module in template] if isinstance(template, nn.Sequential) else [None]
+        # The type itself: a subclass may have a forward of its own, which only vmap would run.
+        layers = [_stacked(module, k) for module in template] if type(template) is nn.Sequential else [None]
         self._layers = [layer for layer in layers if layer is not None]
         self._whole = None if len(self._layers) == len(layers) else _Vmapped(template, compute_dtype)
 
@@ -117,6 +118,10 @@ class _Vmapped:
 
 def check_model(template: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
     """Try a model on two examples in a stack of two; UserError, in one line, when it cannot be stacked."""
+    if frozen := [name for name, p in template.named_parameters() if not p.requires_grad]:
+        raise UserError(
+            f"task.model: every parameter is trained, but {', '.join(frozen[:3])} must not be (requires_grad)"
+        )
     stack = Stack(template, 2, torch.float32)
     flat = flatten_parameters([template, template], torch.float32)
     try:
@@ -142,6 +147,8 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def _stacked(module: nn.Module, k: int) -> Layer | None:
     """The layer over K models; None for one that only vmap can stack."""
+    if type(module) not in (nn.Conv2d, nn.Linear, nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Dropout):
+        return None
     match module:
         case nn.Conv2d(groups=1, padding_mode="zeros"):
             return partial(_conv, module, k)
