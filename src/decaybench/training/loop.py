@@ -247,22 +247,14 @@ class _Training:
         return loss / n, right.double() / n
 
     def results(self, *, read_test: bool) -> list[TrainingResult]:
-        test_loss = test_accuracy = torch.full((self.k,), float("nan"), dtype=torch.float64)
+        tests: list[tuple[float, float] | None] = [None] * self.k
         if read_test and self.any_alive():
-            test_loss, test_accuracy = self.evaluate(self.data.test)
-            self._bury(self.alive & ~test_loss.isfinite(), self.steps * self.recipe.epochs - 1)
+            loss, accuracy = self.evaluate(self.data.test)
+            self._bury(self.alive & ~loss.isfinite(), self.steps * self.recipe.epochs - 1)
+            tests = list(zip(loss.tolist(), accuracy.tolist(), strict=True))
         alive, updates = self.alive.tolist(), self.updates.tolist()
         trace = np.concatenate(self.traces, axis=1)
-        tested = read_test
-        return [
-            self._result(
-                i,
-                alive[i],
-                trace[i, : updates[i]],
-                (float(test_loss[i]), float(test_accuracy[i])) if tested else None,
-            )
-            for i in range(self.k)
-        ]
+        return [self._result(i, alive[i], trace[i, : updates[i]], tests[i]) for i in range(self.k)]
 
     def _result(
         self,
