@@ -13,6 +13,7 @@ from torch import nn
 from decaybench import models, seeds
 from decaybench.data import TaskData, batch_order
 from decaybench.schedules import Clock, Observation
+from decaybench.schedules.gradients import products
 from decaybench.training import Recipe, Run
 
 DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
@@ -102,7 +103,7 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     total = steps * recipe.epochs
     schedule, base = run.schedule, torch.tensor([run.learning_rate], dtype=torch.float64)
     state = schedule.init(1, base)
-    when = getattr(schedule, "when", None)
+    when, directions = getattr(schedule, "when", None), []
     out = Reference()
     for epoch in range(recipe.epochs):
         order = torch.arange(n) if size == n and recipe.batch_size == "full" else batch_order(run.seed, epoch, n)
@@ -112,7 +113,9 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
             loss = F.cross_entropy(model(images[chosen]), data.train.labels[chosen])
             loss.backward()
             if when == "update":
-                state = schedule.observe(state, Observation(loss.detach().double()[None]))
+                measured, directions = products(optimizer, schedule.observes, directions)
+                seen = Observation(loss.detach().double()[None], measured, steps)
+                state = schedule.observe(state, seen)
             rate = float((base * schedule.scale(state, Clock(step, steps, total))).to(dtype))
             for group in optimizer.param_groups:
                 group["lr"] = rate

@@ -27,3 +27,12 @@ def losses(schedule: Schedule, seed: int, total_steps: int, steps_per_epoch: int
     rng = random.Random(seed)
     n = total_steps if schedule.when == "update" else -(-total_steps // steps_per_epoch)
     return [2.3 * rng.random() ** (1 + 3 * i / n) for i in range(n)]
+
+
+def products(schedule: Schedule, seed: int, total_steps: int) -> dict[str, list[float]]:
+    """Random products of gradients, as many as a trace needs: |g|^2 above 0, the others of either sign."""
+    rng = random.Random(f"products/{seed}")
+    low = {"grad_norm_sq": 0.0, "grad_dot_direction": -1.0, "grad_dot_previous": -1.0}
+    return {
+        name: [rng.uniform(low[name], 4.0) for _ in range(total_steps)] for name in getattr(schedule, "observes", ())
+    }

@@ -1,7 +1,14 @@
+import io
+from copy import deepcopy
+
 import pytest
 import torch
 
 from decaybench.schedules import SCHEDULES, TorchScheduler, trace
+from schedules.samples import draw
+
+KINDS = pytest.mark.parametrize("kind", sorted(SCHEDULES))
+UPDATES, EPOCH = 24, 3
 
 
 def sgd(*rates):
@@ -92,3 +99,107 @@ def test_a_reactive_rule_that_is_never_shown_a_loss_says_so(signal):
         scheduler.step()
     with pytest.raises(RuntimeError, match="exp_loss reacts to the loss: call observe"):
         scheduler.step()
+
+
+class Learner:
+    """A small net on noisy labels, whose losses go up and down: all that a user's own loop keeps between updates."""
+
+    def __init__(self, schedule):
+        torch.manual_seed(0)
+        self.model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 3))
+        searched = type(schedule).learning_rate
+        rate = searched.high if searched else 0.5
+        groups = [{"params": list(self.model[i].parameters()), "lr": rate / (1 + i)} for i in (0, 2)]
+        self.optimizer = torch.optim.SGD(groups, lr=1.0, momentum=0.6, weight_decay=1e-3)
+        self.scheduler = TorchScheduler(self.optimizer, schedule, UPDATES, EPOCH)
+
+    def loss(self, seed):
+        rng = torch.Generator().manual_seed(seed)
+        x, labels = torch.randn(8, 3, generator=rng), torch.randint(3, (8,), generator=rng)
+        return torch.nn.functional.cross_entropy(self.model(x), labels)
+
+    def update(self, t):
+        """Update t; the learning rates that it was made with."""
+        self.optimizer.zero_grad()
+        loss = self.loss(t)
+        loss.backward()
+        if getattr(self.scheduler.schedule, "when", "") == "update":
+            self.scheduler.observe(loss)
+        rates = self.scheduler.get_last_lr()
+        self.optimizer.step()
+        self.scheduler.step()
+        return rates
+
+    def end_epoch(self, t):
+        """After update t - 1: show an epoch rule its loss, if an epoch has ended."""
+        if t and t % EPOCH == 0 and getattr(self.scheduler.schedule, "when", "") == "epoch":
+            self.scheduler.observe(self.loss(UPDATES))
+
+    def state(self):
+        parts = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.scheduler}
+        return {name: part.state_dict() for name, part in parts.items()}
+
+    def resumed(self, state):
+        for name, value in state.items():
+            getattr(self, name).load_state_dict(value)
+        return self
+
+
+@KINDS
+def test_a_run_killed_before_every_update_and_every_epochs_end_has_the_rates_of_one_that_was_not(kind):
+    """Through a file, as a user would save it."""
+
+    def reborn(learner):
+        file = io.BytesIO()
+        torch.save(learner.state(), file)
+        file.seek(0)
+        return Learner(learner.scheduler.schedule).resumed(torch.load(file, weights_only=True))
+
+    seen = set()
+    for seed in range(3):  # other options, and the second with a warmup
+        schedule = draw(kind, seed, UPDATES, EPOCH)
+        whole, killed, expected, rates = Learner(schedule), Learner(schedule), [], []
+        for t in range(UPDATES):
+            whole.end_epoch(t)
+            expected.append(whole.update(t))
+            if t % EPOCH == 0:
+                killed = reborn(killed)
+                killed.end_epoch(t)
+            killed = reborn(killed)
+            rates.append(killed.update(t))
+        assert rates == expected
+        seen |= {rate for rate, _ in expected[schedule.warmup :]}
+    assert kind == "constant" or len(seen) > 2  # it moves, so that there was something to lose
+
+
+@KINDS
+def test_a_state_taken_on_the_way_stays_what_it_was(kind):
+    schedule = draw(kind, 0, UPDATES, EPOCH)
+    learner, states, expected = Learner(schedule), [], []
+    for t in range(UPDATES):
+        learner.end_epoch(t)
+        parts = learner.state()
+        states.append({name: part if name == "scheduler" else deepcopy(part) for name, part in parts.items()})
+        expected.append(learner.update(t))
+    for begin in range(1, UPDATES, 4):
+        resumed, rates = Learner(schedule).resumed(states[begin]), []
+        for t in range(begin, UPDATES):
+            if t > begin:
+                resumed.end_epoch(t)
+            rates.append(resumed.update(t))
+        assert rates == expected[begin:]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, cls in SCHEDULES.items() if getattr(cls, "observes", ())])
+def test_gradient_rules_refuse_optimizers_that_they_cannot_follow(kind):
+    schedule, weights = draw(kind, 0, UPDATES, EPOCH), [torch.nn.Parameter(torch.ones(2))]
+    for make in (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop):
+        with pytest.raises(
+            ValueError, match=rf"^{kind} looks at gradients and is for torch.optim.SGD, got {make.__name__}$"
+        ):
+            TorchScheduler(make(weights, lr=0.1), schedule, UPDATES, EPOCH)
+    uphill = torch.optim.SGD(
+        [{"params": weights}, {"params": [torch.nn.Parameter(torch.ones(1))], "maximize": True}], lr=0.1
+    )
+    with pytest.raises(ValueError, match=rf"^{kind} needs an optimizer that minimises, got maximize=True$"):
+        TorchScheduler(uphill, schedule, UPDATES, EPOCH)

@@ -3,11 +3,13 @@ import math
 import pytest
 import torch
 
-from decaybench.schedules import SCHEDULES, Bank, MultiStep, Range, Reactive, trace
+from decaybench.schedules import SCHEDULES, Bank, MultiStep, Observation, Range, Reactive, trace
 from schedules.samples import draw
 
 T, B = 40, 4
 NAMES = sorted(SCHEDULES)
+# The products of gradients that rules are shown here: the update's loss, moved by this much.
+SHIFTS = {"grad_norm_sq": 0.1, "grad_dot_direction": -1.0, "grad_dot_previous": -1.5}
 
 
 def mixed(k, offset=0):
@@ -21,7 +23,8 @@ def drive(schedules, base, update_losses, epoch_losses, held_out):
     for t in range(T):
         if t and t % B == 0:
             state = bank.observe_epoch(state, epoch_losses[t // B - 1], held_out[t // B - 1])
-        state = bank.observe_update(state, update_losses[t])
+        measured = {name: shift + update_losses[t] for name, shift in SHIFTS.items()}
+        state = bank.observe_update(state, Observation(update_losses[t], measured))
         rows.append(bank.scale(state, t))
     return torch.stack(rows)
 
@@ -43,7 +46,8 @@ def test_mixed_kinds_equal_singles(forty):
         losses = None
         if isinstance(schedule, Reactive):
             losses = shown[0 if schedule.when == "update" else 2 if schedule.held_out else 1][:, i]
-        alone = trace(schedule, T, B, losses, base_lr=base[i].item())
+        measured = {name: shift + shown[0][:, i] for name, shift in SHIFTS.items()}
+        alone = trace(schedule, T, B, losses, base_lr=base[i].item(), products=measured)
         torch.testing.assert_close(together[:, i], alone, rtol=1e-12, atol=0)
         assert together[:, i].equal(alone), schedule
 
@@ -114,7 +118,7 @@ def test_update_and_epoch_rules_hear_their_own():
     schedules = [SCHEDULES["exp_loss"](signal=signal) for signal in ("batch", "ema", "epoch", "held_out")]
     bank = Bank(schedules, torch.ones(4, dtype=torch.float64), T, B)
     one = torch.ones(4)
-    state = bank.observe_update(bank.init(), math.log(2) * one)
+    state = bank.observe_update(bank.init(), Observation(math.log(2) * one))
     assert bank.scale(state, 0).tolist() == pytest.approx([2, 2, 1, 1])
     state = bank.observe_epoch(state, math.log(3) * one, math.log(5) * one)
     assert bank.scale(state, 0).tolist() == pytest.approx([2, 2, 3, 5])
@@ -126,7 +130,7 @@ def test_capped_updates_are_counted():
     bank = Bank([SCHEDULES["exp_loss"]()] * 2, torch.ones(2, dtype=torch.float64), T, B)
     state = bank.init()
     for loss in ([1.0, 88.8], [math.nan, 1.0], [-math.inf, math.inf]):
-        state = bank.observe_update(state, torch.tensor(loss))
+        state = bank.observe_update(state, Observation(torch.tensor(loss)))
     assert state[0].capped[:2].tolist() == [2, 2]
     assert bank.scale(state, 0).tolist() == [1000, 1000]
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from decaybench.schedules import SCHEDULES, Bank, Clock, Observation, Range, Schedule, TorchScheduler, trace
 from decaybench.schedules.bank import stack
-from schedules.samples import draw, losses
+from decaybench.schedules.base import PRODUCTS
+from schedules.samples import draw, losses, products
 
 KINDS = pytest.mark.parametrize("kind", sorted(SCHEDULES))
 T, B = 60, 5
@@ -37,7 +38,7 @@ def test_the_docstring_has_formula_and_source(kind):
 @pytest.mark.parametrize("seed", range(6))
 def test_scales_are_finite_and_not_negative(kind, seed):
     schedule = draw(kind, seed, T, B)
-    scales = trace(schedule, T, B, losses(schedule, seed, T, B))
+    scales = trace(schedule, T, B, losses(schedule, seed, T, B), products=products(schedule, seed, T))
     assert scales.shape == (T,)
     assert torch.isfinite(scales).all()
     assert (scales >= 0).all()
@@ -56,7 +57,11 @@ def test_scales_are_finite_whatever_is_drawn_and_observed(data):
     shown = losses(schedule, 0, total, steps_per_epoch)
     if shown is not None:
         shown = data.draw(st.lists(st.floats(width=32), min_size=len(shown), max_size=len(shown)))
-    scales = trace(schedule, total, steps_per_epoch, shown)
+    measured = {
+        name: data.draw(st.lists(st.floats(width=32), min_size=total, max_size=total))
+        for name in getattr(schedule, "observes", ())
+    }
+    scales = trace(schedule, total, steps_per_epoch, shown, products=measured)
     assert torch.isfinite(scales).all()
     assert (scales >= 0).all()
 
@@ -81,9 +86,10 @@ def test_k_at_once_equal_k_singles(kind):
     for t in range(T):
         loss = torch.rand(7, dtype=torch.float64, generator=generator)
         if t % B == 0:
-            state = together.observe(state, Observation(loss))
+            measured = {name: torch.rand(7, dtype=torch.float64, generator=generator) for name in PRODUCTS}
+            state = together.observe(state, Observation(loss, measured, B))
             singles = [
-                s.observe(single, Observation(loss[i : i + 1]))
+                s.observe(single, Observation(loss[i : i + 1], {n: v[i : i + 1] for n, v in measured.items()}, B))
                 for i, (s, single) in enumerate(zip(schedules, singles, strict=True))
             ]
         clock = Clock(t, B, T)
@@ -96,12 +102,14 @@ def test_k_at_once_equal_k_singles(kind):
 def test_the_adapter_gives_the_direct_trace(kind, seed):
     schedule = draw(kind, seed, T, B)
     shown = losses(schedule, seed, T, B)
-    parameter = torch.nn.Parameter(torch.zeros(1))
+    generator = torch.Generator().manual_seed(seed)
+    parameter = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
     optimizer = torch.optim.SGD([parameter], lr=0.25)
     adapter = TorchScheduler(optimizer, schedule, T, B)
-    rates = []
+    rates, gradients = [], []
     for t in range(T):
-        parameter.grad = torch.zeros(1)
+        gradients.append(torch.randn(2, dtype=torch.float64, generator=generator))
+        parameter.grad = gradients[-1].clone()
         if shown is not None and schedule.when == "update":
             adapter.observe(shown[t])
         rates.append(optimizer.param_groups[0]["lr"])
@@ -109,7 +117,11 @@ def test_the_adapter_gives_the_direct_trace(kind, seed):
         adapter.step()
         if shown is not None and schedule.when == "epoch" and (t + 1) % B == 0:
             adapter.observe(torch.tensor(shown[t // B], dtype=torch.float64, requires_grad=True))
-    expected = 0.25 * trace(schedule, T, B, shown, base_lr=0.25)
+    g = torch.stack(gradients)
+    earlier = torch.cat([torch.zeros(1, 2), g[:-1]])  # without momentum the direction is the gradient
+    measured = {"grad_norm_sq": g * g, "grad_dot_direction": g * g, "grad_dot_previous": g * earlier}
+    measured = {name: measured[name].sum(1) for name in getattr(schedule, "observes", ())}
+    expected = 0.25 * trace(schedule, T, B, shown, base_lr=0.25, products=measured)
     assert rates == pytest.approx(expected.tolist(), rel=1e-12, abs=0)
 
 
@@ -178,6 +190,11 @@ def test_losses_must_be_there_and_fit(kind):
         trace(schedule, T, B)
     with pytest.raises(ValueError, match=rf"losses must be \({n},\), got \({n + 1},\)"):
         trace(schedule, T, B, [1.0] * (n + 1))
+    for name in schedule.observes:
+        with pytest.raises(ValueError, match=rf"^{kind} observes {name}: products\['{name}'\] must be .*, got none"):
+            trace(schedule, T, B, [1.0] * n)
+        with pytest.raises(ValueError, match=rf"must be \({T},\), got \(1,\)"):
+            trace(schedule, T, B, [1.0] * n, products={name: [1.0]})
 
 
 def test_domains_of_single_fields():

@@ -44,11 +44,66 @@ def by_torch(make, steps):
         (lambda o: lr_scheduler.CosineAnnealingLR(o, 40, BASE * 0.1), "cosine", {"floor": 0.1}, 40, 41),
         (lambda o: lr_scheduler.LinearLR(o, 1.0, 0.25, 40), "linear", {"end": 0.25}, 40, 41),
         (lambda o: lr_scheduler.ConstantLR(o, 1.0), "constant", {}, 40, 40),
+        (
+            lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, T_0=8, T_mult=2, eta_min=BASE * 0.1),
+            "cosine_restarts",
+            {"cycles": 3, "mult": 2, "floor": 0.1},
+            56,
+            56,
+        ),
+        (
+            lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, T_0=7),
+            "cosine_restarts",
+            {"cycles": 6, "mult": 1},
+            42,
+            42,
+        ),
     ],
 )
 def test_fixed(make, kind, values, total_steps, steps):
     mine = trace(SCHEDULES[kind](**values), total_steps, 1)
     torch.testing.assert_close(mine, by_torch(make, steps)[:total_steps], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("pct", [0.3, 0.45])
+@pytest.mark.parametrize("shape", ["cos", "linear"])
+@pytest.mark.parametrize("phases", [2, 3])
+def test_one_cycle(pct, shape, phases):
+    """torch places its points an update earlier: peak at pct * total_steps - 1, end at total_steps - 1."""
+    total = 40
+
+    def make(optimizer):
+        return lr_scheduler.OneCycleLR(
+            optimizer,
+            BASE,
+            total_steps=total + 1,
+            pct_start=(pct * total + 1) / (total + 1),
+            anneal_strategy=shape,
+            cycle_momentum=False,
+            div_factor=20.0,
+            final_div_factor=50.0,
+            three_phase=phases == 3,
+        )
+
+    mine = trace(SCHEDULES["one_cycle"](pct, 0, 20, 50, shape=shape, phases=phases), total, 1)
+    torch.testing.assert_close(mine, by_torch(make, total), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("mode", "gamma", "fields"),
+    [
+        ("triangular", 1.0, {}),
+        ("triangular2", 1.0, {"gamma": 0.5, "per": "cycle"}),
+        ("exp_range", 0.97, {"gamma": 0.97}),
+    ],
+)
+@pytest.mark.parametrize("half", [1, 5])
+def test_triangular(mode, gamma, fields, half):
+    def make(optimizer):
+        return lr_scheduler.CyclicLR(optimizer, BASE * 0.2, BASE, half, mode=mode, gamma=gamma, cycle_momentum=False)
+
+    mine = trace(SCHEDULES["triangular"](cycles=4, low=0.2, **fields), 8 * half, 1)
+    torch.testing.assert_close(mine, by_torch(make, 8 * half), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("mode", ["rel", "abs"])

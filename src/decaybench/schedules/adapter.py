@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from decaybench.schedules.bank import Bank, BankState
-from decaybench.schedules.base import Reactive, Schedule
+from decaybench.schedules.base import Observation, Reactive, Schedule
+from decaybench.schedules.gradients import check_optimizer, products
 
 
 class TorchScheduler:
@@ -16,8 +17,10 @@ class TorchScheduler:
 
     Per update: ``loss.backward(); sched.observe(loss); optimizer.step(); sched.step()``. An update rule sets
     this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at its end;
-    a fixed schedule needs no ``observe``. Rules that know absolute learning rates go by the first group's.
-    Raises ValueError as Bank does, and RuntimeError when a reactive rule was never shown a loss.
+    a fixed schedule needs no ``observe``. Rules that know absolute learning rates go by the first group's. Rules that
+    look at gradients read them from the parameters in ``observe``, so the loss's ``backward`` comes first; they are for
+    torch.optim.SGD. Raises ValueError as Bank does and for an optimizer that the rule cannot follow, and RuntimeError
+    when a reactive rule was never shown a loss.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
@@ -28,6 +31,9 @@ class TorchScheduler:
         self._bank = self._make_bank()
         self._state: BankState = self._bank.init()
         self._step = self._heard = 0
+        self._directions: list[Tensor] = []
+        if self._bank.observes:
+            check_optimizer(optimizer, schedule.kind)
         self._apply()
 
     def _make_bank(self) -> Bank:
@@ -42,7 +48,8 @@ class TorchScheduler:
         seen = torch.tensor([float(value)], dtype=torch.float64)
         self._heard += 1
         if self.schedule.when == "update":
-            self._state = self._bank.observe_update(self._state, seen)
+            measured, self._directions = products(self.optimizer, self._bank.observes, self._directions)
+            self._state = self._bank.observe_update(self._state, Observation(seen, measured))
         else:
             self._state = self._bank.observe_epoch(self._state, seen, seen)
         self._apply()
@@ -80,6 +87,7 @@ class TorchScheduler:
             "heard": self._heard,
             "base_lrs": list(self.base_lrs),
             "state": [[tensor.clone() for tensor in group] for group in self._state],
+            "directions": [tensor.clone() for tensor in self._directions],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -95,6 +103,7 @@ class TorchScheduler:
             type(group)(*(tensor.clone() for tensor in saved))
             for group, saved in zip(self._bank.init(), state_dict["state"], strict=True)
         )
+        self._directions = [tensor.clone() for tensor in state_dict.get("directions", [])]
         self._step, self._heard = state_dict["step"], state_dict["heard"]
         self._apply()
 

@@ -91,14 +91,26 @@ class Bank:
         """The state before anything is observed: one NamedTuple of tensors a group."""
         return tuple(g.schedule.init(len(g.runs), self._base_lr[g.runs]) for g in self._groups)
 
-    def observe_update(self, state: BankState, loss: Tensor) -> BankState:
-        """The state once the loss (K,) of this update is known, before its step; epoch rules keep theirs."""
+    @property
+    def observes(self) -> frozenset[str]:
+        """The products of gradients that its rules look at: none when no rule asks."""
+        return frozenset(n for g in self._groups if isinstance(g.schedule, Reactive) for n in g.schedule.observes)
+
+    def observe_update(self, state: BankState, seen: Observation) -> BankState:
+        """The state once this update's loss, and the products asked for, are known, before its step; epoch rules keep
+        theirs.
+        """
         return tuple(
-            g.schedule.observe(s, Observation(loss[g.runs].to(torch.float64)))
+            g.schedule.observe(s, self._picked(seen, g.runs))
             if isinstance(g.schedule, Reactive) and g.schedule.when == "update"
             else s
             for g, s in zip(self._groups, state, strict=True)
         )
+
+    def _picked(self, seen: Observation, runs: Tensor) -> Observation:
+        """A group's part of what was seen, in float64."""
+        products = {name: value[runs].to(torch.float64) for name, value in seen.products.items()}
+        return Observation(seen.loss[runs].to(torch.float64), products, self.steps_per_epoch)
 
     def observe_epoch(self, state: BankState, train_loss: Tensor, held_out_loss: Tensor | None) -> BankState:
         """The state once an epoch's losses (K,) are known, at its end; update rules keep theirs.
@@ -106,7 +118,7 @@ class Bank:
         Raises ValueError if a rule has signal "held_out" and ``held_out_loss`` is None.
         """
         return tuple(
-            g.schedule.observe(s, Observation(self._heard(g.schedule, train_loss, held_out_loss)[g.runs]))
+            g.schedule.observe(s, self._picked(Observation(self._heard(g.schedule, train_loss, held_out_loss)), g.runs))
             if isinstance(g.schedule, Reactive) and g.schedule.when == "epoch"
             else s
             for g, s in zip(self._groups, state, strict=True)
@@ -117,7 +129,7 @@ class Bank:
         loss = held_out_loss if rule.held_out else train_loss
         if loss is None:
             raise ValueError(f"{type(rule).__name__}.signal is 'held_out', but no held-out loss was given")
-        return loss.to(torch.float64)
+        return loss
 
     def scale(self, state: BankState, step: int | Tensor) -> Tensor:
         """Learning rate / base learning rate (K,) at ``step`` updates made: an int, or a () tensor there."""

@@ -7,6 +7,7 @@ the bank and the torch adapter follow from its fields.
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
 import torch
@@ -54,10 +55,32 @@ class Clock:
         return Clock(torch.minimum(step, total), self.steps_per_epoch, total)
 
 
+# What a rule may look at beside the loss. g is the gradient of the unregularised loss, u what the learning rate
+# multiplies in an update (with SGD the velocity, weight decay included): u_t = -dw_t/d(eta).
+PRODUCTS: Mapping[str, str] = MappingProxyType(
+    {
+        "grad_norm_sq": "|g_t|^2",
+        "grad_dot_direction": "g_t . u_t",
+        "grad_dot_previous": "g_t . u_(t-1), 0 at the first update",
+    }
+)
+
+
 class Observation(NamedTuple):
-    """What a reactive schedule is shown: the unregularised loss (k,) of an update or epoch (``when``)."""
+    """What a reactive schedule is shown: the unregularised loss (k,) of an update or epoch (``when``).
+
+    ``products`` holds those of ``PRODUCTS`` that the rule names in ``observes``, each (k,).
+    """
 
     loss: Tensor
+    products: Mapping[str, Tensor] = MappingProxyType({})
+    steps_per_epoch: int = 1
+
+    def product(self, name: str) -> Tensor:
+        """A product by name; ValueError if it was not measured."""
+        if name not in self.products:
+            raise ValueError(f"the rule observes {name}, which was not measured")
+        return self.products[name]
 
 
 def number(
@@ -237,9 +260,14 @@ class Fixed(Schedule):
 
 @dataclass(frozen=True)
 class Reactive(Schedule):
-    """Time and the training: a kind has ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies."""
+    """Time and the training: a kind has ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies.
+
+    ``observes`` names the products of gradients (``PRODUCTS``) that an update rule looks at beside the loss. They are
+    computed for the runs of a stack only when one of its rules asks.
+    """
 
     family = "reactive"
+    observes: ClassVar[tuple[str, ...]] = ()
 
     @property
     def when(self) -> Literal["update", "epoch"]:

@@ -1,6 +1,22 @@
 """Loss-reactive schedules: time and the run's own training, one file a rule with a state worth reading."""
 
-from decaybench.schedules.reactive.exp_loss import ExpLoss, ExpLossRelative
+from decaybench.schedules.reactive.bold_driver import BoldDriver
+from decaybench.schedules.reactive.exp_loss import ExpLoss, ExpLossRelative, LossRatio
+from decaybench.schedules.reactive.greedy_lr import GreedyLr
+from decaybench.schedules.reactive.hypergradient import Hypergradient
+from decaybench.schedules.reactive.l4 import L4
 from decaybench.schedules.reactive.plateau import ReduceOnPlateau
+from decaybench.schedules.reactive.polyak import Alig, Polyak
 
-__all__ = ["ExpLoss", "ExpLossRelative", "ReduceOnPlateau"]
+__all__ = [
+    "L4",
+    "Alig",
+    "BoldDriver",
+    "ExpLoss",
+    "ExpLossRelative",
+    "GreedyLr",
+    "Hypergradient",
+    "LossRatio",
+    "Polyak",
+    "ReduceOnPlateau",
+]

@@ -1,4 +1,4 @@
-"""Learning rates that are an exponential of the loss: the loss itself, or against its first value."""
+"""Learning rates that follow the loss: an exponential of it, or of its change, or a power of its ratio to the first."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive, number
+from decaybench.schedules.reactive.signal import signalled
 
 
 class ExpLossState(NamedTuple):
@@ -27,6 +28,10 @@ class ExpLoss(Reactive):
     finite gives max_scale. The state counts in ``capped`` the observations, one an update or one an epoch,
     whose scale was capped.
 
+    Traps: the well-known callback that multiplies the OLD rate by exp(loss) compounds and explodes; this rule starts
+    from the base learning rate each time. C classes begin at a loss of ln C, so at about C ** gain times the base
+    learning rate (10 classes: 10 times). The loss is without the L2 term, with which a net can start at 35 times it.
+
     Source: eta = eta0 * exp(loss), the rule of this project's question; well-known callbacks multiply the old
     rate instead.
     """
@@ -44,7 +49,7 @@ class ExpLoss(Reactive):
         return ExpLossState(zero, torch.zeros_like(zero, dtype=torch.bool), zero + 1.0, zero)
 
     def observe(self, state: ExpLossState, observation: Observation) -> ExpLossState:
-        loss = _signalled(self, state.loss, state.seen, observation)
+        loss = signalled(self, state.loss, state.seen, observation)
         raw = torch.exp(self.gain * loss)
         over = ~(torch.isfinite(loss) & (raw <= self.max_scale))  # so written, NaN is over too
         current = torch.where(over, self.max_scale, raw)
@@ -54,7 +59,7 @@ class ExpLoss(Reactive):
         return state.current
 
 
-class ExpLossRelativeState(NamedTuple):
+class RelativeState(NamedTuple):
     """Per run: the first loss, the loss now (as ``signal`` says), whether one was seen, and their scale."""
 
     first: Tensor
@@ -63,12 +68,35 @@ class ExpLossRelativeState(NamedTuple):
     current: Tensor
 
 
+class _Relative(Reactive):
+    """What both rules share that compare the loss with the first one: within [floor, 1], 1 until both are known."""
+
+    def init(self, k: int, base_lr: Tensor) -> RelativeState:
+        self.require_resolved()
+        zero = torch.zeros(k, dtype=torch.float64, device=base_lr.device)
+        return RelativeState(zero, zero, torch.zeros_like(zero, dtype=torch.bool), zero + 1.0)
+
+    def observe(self, state: RelativeState, observation: Observation) -> RelativeState:
+        rule: Any = self
+        loss = signalled(rule, state.loss, state.seen, observation)
+        first = torch.where(state.seen, state.first, loss)
+        within = torch.clamp(rule.against(loss, first).clamp(max=1.0), min=rule.floor)
+        known = torch.isfinite(loss) & torch.isfinite(first) & ~torch.isnan(within)
+        return RelativeState(first, loss, torch.ones_like(state.seen), torch.where(known, within, 1.0))
+
+    def at(self, state: RelativeState, clock: Clock) -> Tensor:
+        return state.current
+
+
 @dataclass(frozen=True)
-class ExpLossRelative(Reactive):
+class ExpLossRelative(_Relative):
     """scale = exp(gain * (L - L0)) within [floor, 1], L0 being the first L observed.
 
     It starts at the base learning rate; the scale is a power of the perplexity's ratio. ``signal`` and
     ``smoothing`` as in exp_loss. A loss that is not finite gives 1.
+
+    Traps: with signal "batch" everything hangs on the first batch's loss, and the rate is as noisy as the loss; a loss
+    that has fallen by 1 leaves exp(-gain) of the base learning rate.
 
     Source: this project.
     """
@@ -78,26 +106,30 @@ class ExpLossRelative(Reactive):
     signal: Literal["batch", "ema", "epoch", "held_out"] = "batch"
     smoothing: Param = number("[0, 1)", 0.9)
 
-    def init(self, k: int, base_lr: Tensor) -> ExpLossRelativeState:
-        self.require_resolved()
-        zero = torch.zeros(k, dtype=torch.float64, device=base_lr.device)
-        return ExpLossRelativeState(zero, zero, torch.zeros_like(zero, dtype=torch.bool), zero + 1.0)
-
-    def observe(self, state: ExpLossRelativeState, observation: Observation) -> ExpLossRelativeState:
-        loss = _signalled(self, state.loss, state.seen, observation)
-        first = torch.where(state.seen, state.first, loss)
-        raw = torch.exp(self.gain * (loss - first)).clamp(max=1.0)
-        within = torch.clamp(raw, min=self.floor)
-        known = torch.isfinite(loss) & torch.isfinite(first)
-        return ExpLossRelativeState(first, loss, torch.ones_like(state.seen), torch.where(known, within, 1.0))
-
-    def at(self, state: ExpLossRelativeState, clock: Clock) -> Tensor:
-        return state.current
+    def against(self, loss: Tensor, first: Tensor) -> Tensor:
+        """The scale (k,) before its limits."""
+        return torch.exp(self.gain * (loss - first))
 
 
-def _signalled(rule: Any, loss: Tensor, seen: Tensor, observation: Observation) -> Tensor:
-    """The loss that the rule's ``signal`` speaks of; a moving average starts at the first loss."""
-    new = observation.loss.to(torch.float64)
-    if rule.signal != "ema":
-        return new
-    return torch.where(seen, rule.smoothing * loss + (1.0 - rule.smoothing) * new, new)
+@dataclass(frozen=True)
+class LossRatio(_Relative):
+    """scale = (L / L0) ** power within [floor, 1], L0 being the first L observed.
+
+    It starts at the base learning rate and falls as the loss does. ``signal`` and ``smoothing`` as in exp_loss. A loss
+    that is not finite, or a first loss of 0, gives 1.
+
+    Traps: with signal "batch" everything hangs on the first batch's loss. A power above 1 falls faster than the loss: a
+    net that fits its training examples stops itself unless ``floor`` keeps it moving.
+
+    Source: this project.
+    """
+
+    power: Param = number("[0, inf)", Range(0.25, 2.0))
+    floor: Param = number("[0, 1]", 0.0)
+    signal: Literal["batch", "ema", "epoch", "held_out"] = "batch"
+    smoothing: Param = number("[0, 1)", 0.9)
+
+    def against(self, loss: Tensor, first: Tensor) -> Tensor:
+        """The scale (k,) before its limits; 0 / 0 is NaN."""
+        scale: Tensor = (loss / first).clamp(min=0.0) ** self.power
+        return scale

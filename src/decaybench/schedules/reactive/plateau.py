@@ -32,6 +32,9 @@ class ReduceOnPlateau(Reactive):
     ``min_scale`` is min_lr / base lr. ``signal`` is the epoch's mean training loss or the signal split's
     (held_out).
 
+    Traps: with equal numbers the two conventions cut an epoch apart, their thresholds mean different things, and
+    torch's cooldown forgets bad epochs that Keras counts. In a short run a large patience never cuts at all.
+
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau (mode min); keras.callbacks.ReduceLROnPlateau.
     """
 

@@ -1,0 +1,76 @@
+"""Schedules that drop from time to time. e: epoch, from 0."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from decaybench.schedules.base import Clock, Fixed, Param, Range, number
+from decaybench.schedules.validation import refuse
+
+
+@dataclass(frozen=True)
+class StepDecay(Fixed):
+    """scale = drop ** floor((e + offset) / epochs_drop).
+
+    ``epochs_drop`` is in epochs. ``offset=1`` is the callback that circulates among Keras users: it drops an
+    epoch earlier than the formula.
+
+    Traps: the formula has offset 0, the widespread callback floor((1 + e) / epochs_drop): its drops come one epoch
+    earlier.
+
+    Source: the "step decay" of CS231n's notes; offset 1 from keras.callbacks.LearningRateScheduler tutorials.
+    """
+
+    drop: Param = number("(0, 1]", Range(0.1, 0.9))
+    epochs_drop: Param = number("(0, inf)", Range(0.1, 0.5, unit="run", native="epoch", at_least=1))
+    offset: Param = number("int [0, inf)", 0)
+
+    def at(self, clock: Clock) -> Tensor:
+        scale: Tensor = self.drop ** torch.floor((clock.epoch + self.offset) / self.epochs_drop)
+        return scale
+
+
+@dataclass(frozen=True)
+class MultiStep(Fixed):
+    """scale = product of gamma over the milestones passed; one is passed once e >= milestone.
+
+    ``milestones`` is a sorted list in epochs; ``gamma`` is one number or a list of one per milestone.
+
+    Traps: milestones are epochs, from 0, and act from the epoch's first update on. TensorFlow's PiecewiseConstantDecay
+    counts updates and keeps the old value AT a boundary: steps_per_epoch 1 and milestones of boundary + 1.
+
+    Source: torch.optim.lr_scheduler.MultiStepLR.
+    """
+
+    milestones: Param = number("[0, inf)", Range(0.3, 0.9, unit="run", native="epoch", count=(1, 3)), pad=math.inf)
+    gamma: Param = number("(0, 1]", Range(choices=(0.1, 0.2, 0.5)), pad=1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        times, gammas = _columns(self.milestones), _columns(self.gamma)
+        for earlier, later in pairwise(times):
+            if not torch.as_tensor(earlier <= later).all():
+                refuse("MultiStep", "milestones", "sorted", self.milestones)
+        if len(gammas) > 1 and len(gammas) != len(times) and not isinstance(self.milestones, Range):
+            refuse("MultiStep", "gamma", f"one number or one per milestone ({len(times)})", self.gamma)
+
+    def at(self, clock: Clock) -> Tensor:
+        scale = one = torch.ones_like(clock.step)
+        times, gammas = _columns(self.milestones), _columns(self.gamma)
+        # One factor after the other: a reduction's order, hence its bits, could depend on how long the lists
+        # are.
+        for time, gamma in zip(times, gammas if len(gammas) > 1 else [gammas[0]] * len(times), strict=True):
+            scale = scale * torch.where(clock.epoch >= time, gamma, one)
+        return scale
+
+
+def _columns(values: Any) -> Sequence[Any]:
+    """A list field's entries, each a number or (k,)."""
+    if isinstance(values, Tensor):
+        return values.unbind(-1)
+    return values if isinstance(values, tuple) else (values,)

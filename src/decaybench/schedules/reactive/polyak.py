@@ -1,0 +1,90 @@
+"""Polyak's step size for a loss whose least value is 0: the loss over the squared norm of its gradient."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive, number
+
+POLYAK_EPS = 1e-8
+ALIG_EPS = 1e-5
+
+
+class PolyakState(NamedTuple):
+    """Per run: the base learning rate, which is the largest there is, and the learning rate, in units of it."""
+
+    base_lr: Tensor
+    current: Tensor
+
+
+@dataclass(frozen=True)
+class Polyak(Reactive):
+    """scale = min(L / (c * |g|^2 + 1e-8), eta0) / eta0: the base learning rate eta0 is the cap.
+
+    L is the update's loss, g its gradient. With ``smoothing`` the learning rate grows by no more than 2 ** (1 /
+    updates per epoch) an update.
+
+    Traps: the best possible loss is taken to be 0, which label smoothing or noisy labels make too low. Momentum
+    multiplies what the rule thinks is a whole step: 0.9 makes it ten times as long. A small batch's loss near 0 stops
+    the run for that update.
+
+    Source: Loizou et al. 2021, SPS_max with f* = 0.
+    """
+
+    learning_rate = Range(0.01, 10.0, log=True)
+    observes = ("grad_norm_sq",)
+
+    c: Param = number("(0, inf)", Range(0.2, 1.0))
+    smoothing: bool = True
+
+    def init(self, k: int, base_lr: Tensor) -> PolyakState:
+        self.require_resolved()
+        return _capped(k, base_lr)
+
+    def observe(self, state: PolyakState, observation: Observation) -> PolyakState:
+        step = observation.loss / (self.c * observation.product("grad_norm_sq") + POLYAK_EPS)
+        if self.smoothing:
+            step = torch.minimum(step, state.base_lr * state.current * 2.0 ** (1.0 / observation.steps_per_epoch))
+        return _below_cap(state, step)
+
+    def at(self, state: PolyakState, clock: Clock) -> Tensor:
+        return state.current
+
+
+@dataclass(frozen=True)
+class Alig(Reactive):
+    """scale = min(L / (|g|^2 + 1e-5), eta0) / eta0: the base learning rate eta0 is the cap, and all there is to tune.
+
+    L is the update's loss, g its gradient.
+
+    Traps: made for nets that fit their training examples. Its own form constrains the weights' norm instead of
+    decaying them, and its Nesterov form has the learning rate inside the velocity: ``velocity = "keras"``.
+
+    Source: Berrada, Zisserman & Kumar 2020, ALI-G.
+    """
+
+    learning_rate = Range(0.01, 10.0, log=True)
+    observes = ("grad_norm_sq",)
+
+    def init(self, k: int, base_lr: Tensor) -> PolyakState:
+        self.require_resolved()
+        return _capped(k, base_lr)
+
+    def observe(self, state: PolyakState, observation: Observation) -> PolyakState:
+        return _below_cap(state, observation.loss / (observation.product("grad_norm_sq") + ALIG_EPS))
+
+    def at(self, state: PolyakState, clock: Clock) -> Tensor:
+        return state.current
+
+
+def _capped(k: int, base_lr: Tensor) -> PolyakState:
+    base = base_lr.to(torch.float64).expand(k)
+    return PolyakState(base, torch.ones_like(base))
+
+
+def _below_cap(state: PolyakState, step: Tensor) -> PolyakState:
+    """The state at this step size; one that is no number (an infinite loss, say) is the cap."""
+    scale = torch.where(step.isnan(), 1.0, (step / state.base_lr).clamp(min=0.0, max=1.0))
+    return PolyakState(state.base_lr, scale)
