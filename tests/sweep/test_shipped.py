@@ -2,7 +2,7 @@
 
 import pytest
 
-from decaybench.schedules import trace
+from decaybench.schedules import SCHEDULES, trace
 from decaybench.sweep import Arm, RunParameters, arms, ledger, load_sweep, plan_confirm, plan_search, resolve, shipped
 
 NAMES = sorted(shipped())
@@ -18,6 +18,7 @@ def at(arm: Arm, u: float, total_steps: int = 200, steps_per_epoch: int = 20) ->
 
 def test_which_there_are():
     assert NAMES == [
+        "catalogue",
         "cifar10-fixed-vs-reactive",
         "mnist-fixed-vs-reactive",
         "quickstart",
@@ -34,7 +35,7 @@ def test_loads_plans_and_resolves(name):
     sweep = load_sweep(name)
     assert sweep.name == name == shipped()[name].stem
     assert sweep.question.endswith("?")
-    assert sweep.budget.repeats >= 5  # fewer give no verdict
+    assert sweep.budget.repeats >= 5 or name == "catalogue"  # fewer give no verdict
     built = arms(sweep)
     assert built[0].kind == "constant"  # the control comes first
     assert {arm.family for arm in built} == {"fixed", "reactive"}
@@ -60,11 +61,20 @@ def test_comments_explain_it_to_a_newcomer(name):
 def test_fixed_against_reactive(name):
     sweep = load_sweep(name)
     assert [arm.label for arm in arms(sweep)] == [
-        *("constant", "time_based", "step_decay", "staircase", "cosine", "linear"),
-        *("exp_loss", "exp_loss_relative", "reduce_on_plateau"),
+        *("constant", "time_based", "step_decay", "staircase", "cosine", "linear", "wsd"),
+        *("exp_loss", "exp_loss_relative", "reduce_on_plateau", "bold_driver"),
     ]
     assert (sweep.task.batch_size, sweep.task.data) == (64, name.partition("-")[0])
     assert all(arm.space for arm in arms(sweep))  # so every strategy gets the same number of slots
+
+
+def test_the_catalogue_has_every_kind():
+    sweep = load_sweep("catalogue")
+    built = arms(sweep)
+    assert {arm.kind for arm in built} == set(SCHEDULES)
+    assert {arm.optimizer for arm in built} == {"sgd", "schedule-free", "prodigy"}
+    assert (sweep.task.data, sweep.budget.trials, sweep.budget.repeats) == ("digits", 4, 1)
+    assert all(row.slots == 4 for row in ledger(sweep, 18) if row.strategy != "prodigy")  # which has nothing to search
 
 
 def test_batch_sizes_differ_and_strategies_do_not():

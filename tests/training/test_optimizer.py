@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from decaybench.schedules import SCHEDULES, trace
-from decaybench.training.optimizer import Optimizer, OptimizerForm
+from decaybench.training.optimizers import OptimizerForm, make_optimizer
 
 FROZEN = json.loads((Path(__file__).parents[1] / "data" / "frameworks.json").read_text())
 
@@ -22,8 +22,9 @@ def test_keras_sgd_trajectories(case):
     scales = trace(SCHEDULES["time_based"](decay=decay), total_steps=updates, steps_per_epoch=updates)
     a = torch.tensor(case["a"], dtype=torch.float64)
     w = torch.tensor([case["w"][0]], dtype=torch.float64)
-    optimizer = Optimizer(
+    optimizer = make_optimizer(
         OptimizerForm(nesterov=case["params"]["nesterov"], velocity="keras"),
+        w,
         momentum=torch.tensor([momentum], dtype=torch.float64),
         weight_decay=torch.zeros(1, dtype=torch.float64),
         decays=torch.ones(3, dtype=torch.float64),
@@ -31,7 +32,7 @@ def test_keras_sgd_trajectories(case):
     for i, scale in enumerate(scales):
         np.testing.assert_allclose(w[0], case["w"][i], rtol=0, atol=1e-12)
         assert lr * float(scale) == pytest.approx(case["lr"][i], rel=1e-7)  # frozen nominally, not in float32
-        optimizer.step(w, a * w, torch.tensor([lr * float(scale)], dtype=torch.float64))
+        optimizer.step(w, optimizer.direct(w, a * w), torch.tensor([lr * float(scale)], dtype=torch.float64))
     np.testing.assert_allclose(w[0], case["w"][updates], rtol=0, atol=1e-12)
 
 
@@ -55,9 +56,9 @@ def test_k_runs_equal_torchs_optimizers(form):
     decays = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0], dtype=torch.float64)
 
     w = start.clone()
-    ours = Optimizer(form, momentum, decay, decays)
+    ours = make_optimizer(form, w, momentum=momentum, weight_decay=decay, decays=decays)
     for t in range(updates):
-        ours.step(w, curvature * w, rates[t])
+        ours.step(w, ours.direct(w, curvature * w), rates[t])
 
     for i in range(k):
         decaying = torch.nn.Parameter(start[i, decays == 1].clone())
@@ -86,7 +87,7 @@ def test_k_runs_equal_torchs_optimizers(form):
         OptimizerForm(kind, nesterov, velocity)
         for kind, nesterov, velocity in itertools.product(("sgd",), (False, True), ("torch", "keras"))
     ]
-    + [OptimizerForm("adam")],
+    + [OptimizerForm("adam"), OptimizerForm("schedule-free"), OptimizerForm("prodigy")],
     ids=str,
 )
 def test_a_runs_bits_depend_neither_on_k_nor_on_its_neighbours(form):
@@ -97,12 +98,12 @@ def test_a_runs_bits_depend_neither_on_k_nor_on_its_neighbours(form):
     def train(k: int, place: int, neighbour: float) -> torch.Tensor:
         w = torch.full((k, p), neighbour)
         w[place] = start
-        momentum = torch.full((k,), 0.9)
-        ours = Optimizer(form, momentum, torch.full((k,), 1e-3), torch.ones(p))
+        momentum, decay = torch.full((k,), 0.9), torch.full((k,), 1e-3)
+        ours = make_optimizer(form, w, momentum=momentum, weight_decay=decay, decays=torch.ones(p))
         for t, gradient in enumerate(gradients):
             g = torch.full((k, p), neighbour)
             g[place] = gradient
-            ours.step(w, g, torch.full((k,), 0.1 / (t + 1)))
+            ours.step(w, ours.direct(w, g), torch.full((k,), 0.1 / (t + 1)))
         return w[place].clone()
 
     alone = train(1, 0, 0.0)

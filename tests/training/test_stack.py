@@ -10,7 +10,7 @@ from torch import nn
 from decaybench import models
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.errors import UserError
-from decaybench.schedules import SCHEDULES
+from decaybench.schedules import SCHEDULES, Bank
 from decaybench.training import OptimizerForm, Recipe, Run, check_model, train
 from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
@@ -38,6 +38,18 @@ def eight_runs() -> list[Run]:
         Run(5, make("exp_loss_relative", gain=1.0, floor=0.01, signal="held_out"), 0.05, 0.6, 0.0),
         Run(6, make("reduce_on_plateau", factor=0.5, patience=1, cooldown=0), 0.2, 0.3, 0.0),
         Run(7, make("exp_loss", gain=0.5, signal="epoch"), 0.02, 0.0, 0.0),
+    ]
+
+
+def gradient_runs() -> list[Run]:
+    """Rules that look at gradients, beside one that does not."""
+    return [
+        Run(1, make("polyak", c=0.5), 0.5, 0.0, 0.0),
+        Run(2, make("polyak", c=1.0, smoothing=False), 0.1, 0.5, 1e-3),
+        Run(3, make("alig"), 0.2, 0.3, 0.0),
+        Run(4, make("l4", alpha=0.1), 0.1, 0.6, 1e-3),
+        Run(5, make("hypergradient", beta=1e-4), 0.02, 0.9, 1e-3),
+        Run(6, make("constant"), 0.05, 0.9, 0.0),
     ]
 
 
@@ -75,6 +87,40 @@ def test_eight_runs_equal_eight_plain_loops(digits, form):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
         np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
         assert result.test_accuracy == pytest.approx(plain.test_accuracy, abs=1e-12)
+
+
+@pytest.mark.parametrize("form", [OptimizerForm(), OptimizerForm(nesterov=True)], ids=str)
+def test_gradient_rules_equal_their_plain_loops(digits, form):
+    recipe = replace(RECIPE, form=form, epochs=20)
+    runs = gradient_runs()
+    if form.nesterov:
+        runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
+    results = train(recipe, runs, digits, device=CPU, read_test=True)
+    for run, result in zip(runs, results, strict=True):
+        plain = plain_loop(recipe, run, digits)
+        np.testing.assert_allclose(result.trace, plain.rates, rtol=1e-6)
+        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
+
+
+def test_bits_of_gradient_rules_do_not_depend_on_k_or_on_dead_neighbours(digits):
+    recipe, runs = Recipe("small-cnn", epochs=2, batch_size=32), gradient_runs()
+    together = train(recipe, runs, digits, device=CPU, read_test=True)
+    for i in range(6):
+        assert_same(train(recipe, [runs[i]], digits, device=CPU, read_test=True)[0], together[i])
+    wild = train(recipe, [replace(runs[5], learning_rate=1e30), *runs], digits, device=CPU, read_test=True)
+    assert wild[0].outcome == "diverged"
+    for i in range(6):
+        assert_same(wild[i + 1], together[i])
+
+
+def test_gradients_are_only_measured_for_rules_that_ask():
+    def bank(*kinds: str) -> Bank:
+        schedules = [run.schedule for run in gradient_runs() if run.schedule.kind in kinds]
+        return Bank(schedules, torch.ones(len(schedules), dtype=torch.float64), 10, 5)
+
+    assert bank("constant").observes == frozenset()
+    assert bank("constant", "alig").observes == {"grad_norm_sq"}
+    assert bank("l4", "hypergradient").observes == {"grad_dot_direction", "grad_dot_previous"}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])

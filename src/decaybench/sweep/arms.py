@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from decaybench.schedules import SCHEDULES, Range, Schedule
+from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
 from decaybench.sweep.own import combinations, own_fields
 from decaybench.sweep.values import Choices, Parameter, RuleError, Span, Value, show
 
 if TYPE_CHECKING:
     from decaybench.sweep.model import Search, Strategy, Sweep, Task
+
+OptimizerKind = Literal["sgd", "adam", "schedule-free", "prodigy"]
 
 LEARNING_RATE = Range(1e-3, 1.0, log=True)  # where the strategy, [search] and the kind say nothing
 
@@ -41,7 +43,7 @@ class Arm:
     kind: str
     schedule_class: type[Schedule]
     family: Literal["fixed", "reactive"]
-    optimizer: Literal["sgd", "adam"]
+    optimizer: OptimizerKind
     nesterov: bool
     velocity: Literal["torch", "keras"]
     learning_rate: float | Range
@@ -87,9 +89,9 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
     weight_decay = _shared(strategy.weight_decay or search.weight_decay)
     assert weight_decay is not None
     optimizer, nesterov, velocity = _form(strategy, task)
-    still = momentum == 0 or (isinstance(momentum, Range) and 1.0 in (momentum.choices or ()))
-    if nesterov and still:
+    if nesterov and _may_be_zero(momentum):
         raise RuleError("needs momentum > 0, got true with momentum 0", "nesterov")
+    _check_fits(strategy, optimizer, velocity, momentum)
     fixed, own = own_fields(kind, strategy.own, task.epochs)
     shared = {"learning_rate": learning_rate, "one_minus_momentum": momentum, "weight_decay": weight_decay}
     return Arm(
@@ -119,15 +121,35 @@ def _follows_run(kind: type[Schedule], name: str) -> bool:
     return kind.range_of(name, epochs=1) != kind.range_of(name, epochs=1_000_000)
 
 
-def _form(strategy: "Strategy", task: "Task") -> tuple[Literal["sgd", "adam"], bool, Literal["torch", "keras"]]:
-    """Optimizer, Nesterov, velocity. Adam has neither: what the task says for SGD is no concern of an Adam strategy."""
+def _form(strategy: "Strategy", task: "Task") -> tuple[OptimizerKind, bool, Literal["torch", "keras"]]:
+    """Optimizer, Nesterov, velocity. The others have neither: what the task says for SGD is no concern of theirs."""
     optimizer = strategy.optimizer or task.optimizer
     nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
-    if optimizer == "adam":
-        if nesterov and (strategy.nesterov or task.optimizer == "adam"):
-            raise RuleError("must be false under adam, which has no Nesterov form, got true", "nesterov")
-        return "adam", False, "torch"
+    if optimizer != "sgd":
+        if nesterov and (strategy.nesterov or task.optimizer == optimizer):
+            raise RuleError(f"must be false under {optimizer}, which has no Nesterov form, got true", "nesterov")
+        return optimizer, False, "torch"
     return "sgd", nesterov, strategy.velocity or task.velocity
+
+
+def _check_fits(
+    strategy: "Strategy", optimizer: OptimizerKind, velocity: Literal["torch", "keras"], momentum: float | Range
+) -> None:
+    """What a rule that looks at gradients asks of the optimizer, and an optimizer of the momentum."""
+    kind = SCHEDULES[strategy.schedule]
+    products = kind.observes if issubclass(kind, Reactive) else ()
+    if products and optimizer != "sgd":
+        rule = f'must be "sgd", since {strategy.schedule} looks at gradients'
+        raise RuleError(f"{rule}, got {show(optimizer)}", "optimizer")
+    if set(products) - {"grad_norm_sq"} and velocity == "keras" and momentum != 0:
+        rule = f'must be "torch", since {strategy.schedule} follows a velocity without the learning rate in it'
+        raise RuleError(f"{rule}, got {show(velocity)}", "velocity")
+    if optimizer == "schedule-free" and _may_be_zero(momentum):
+        raise RuleError("must be above 0 under schedule-free, got 0", "momentum")
+
+
+def _may_be_zero(momentum: float | Range) -> bool:
+    return 1.0 in (momentum.choices or ()) if isinstance(momentum, Range) else momentum == 0
 
 
 def _shared(given: Parameter | None) -> float | Range | None:

@@ -42,7 +42,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     elif details["type"] == "extra_forbidden":
         rule = f"unknown key; known: {', '.join(_table(model, path).model_fields)}"
     else:
-        if "expected" in context:  # 'sgd' or 'adam'
+        if "expected" in context:  # 'sgd', 'adam', 'schedule-free' or 'prodigy'
             context["expected"] = ", ".join(re.findall(r"'([^']*)'", context["expected"]))
         words = RULES.get(details["type"])
         rule = words.format(**context) if words else details["msg"]

@@ -63,7 +63,7 @@ LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(pl
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
 WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]
 Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
-Optimizer = Literal["sgd", "adam"]
+Optimizer = Literal["sgd", "adam", "schedule-free", "prodigy"]
 Velocity = Literal["torch", "keras"]
 
 

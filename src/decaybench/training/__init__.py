@@ -2,7 +2,7 @@
 
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.loop import Precision, Recipe, Run, steps_per_epoch, train
-from decaybench.training.optimizer import OptimizerForm
+from decaybench.training.optimizers import OptimizerForm
 from decaybench.training.stack import check_model
 
 __all__ = [

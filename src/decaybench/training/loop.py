@@ -13,9 +13,9 @@ from torch import Tensor
 
 from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
-from decaybench.schedules import Bank, Schedule
+from decaybench.schedules import Bank, Observation, Schedule
 from decaybench.training.curves import EpochCurves, TrainingResult
-from decaybench.training.optimizer import Optimizer, OptimizerForm
+from decaybench.training.optimizers import OptimizerForm, make_optimizer
 from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
 
 # Fixed sizes, so that a sum's order, and with it a run's bits, never depends on K.
@@ -122,17 +122,22 @@ class _Training:
         self.noise = Noise([run.seed for run in runs])
         self.parameters = flatten_parameters([initial[run.seed] for run in runs], self.dtype).to(device)
         self.parameters.requires_grad_()
-        self.optimizer = Optimizer(
+        self.optimizer = make_optimizer(
             recipe.form,
-            self._per_run([run.momentum for run in runs]),
-            self._per_run([run.weight_decay for run in runs]),
-            decays(template, biases=recipe.decay_biases).to(device, self.dtype),
+            self.parameters,
+            momentum=self._per_run([run.momentum for run in runs]),
+            weight_decay=self._per_run([run.weight_decay for run in runs]),
+            decays=decays(template, biases=recipe.decay_biases).to(device, self.dtype),
         )
         self.steps = steps_per_epoch(len(data.train.labels), recipe.batch_size)
         total = self.steps * recipe.epochs
         self.base = torch.tensor([run.learning_rate for run in runs], dtype=torch.float64, device=device)
         self.bank = Bank([run.schedule for run in runs], self.base, total, self.steps)
         self.observed = self.bank.init()
+        self.asked = self.bank.observes
+        # The last update's direction, kept only for rules that ask for a product with it.
+        remembered = self.k if "grad_dot_previous" in self.asked else 0
+        self.previous = torch.zeros(remembered, self.parameters.shape[1], dtype=self.dtype, device=device)
         self.alive = torch.ones(self.k, dtype=torch.bool, device=device)
         self.diverged = torch.full((self.k,), -1, dtype=torch.int64, device=device)
         self.updates = torch.zeros(self.k, dtype=torch.int64, device=device)
@@ -185,19 +190,36 @@ class _Training:
     def _update(self, step: int, order: Tensor) -> Tensor:
         """One update of every living run; returns the losses before it, (K,) float64, 0 for the dead."""
         loss, gradient = self._gradient(order, step % self.steps)
-        self.observed = self.bank.observe_update(self.observed, loss)
+        with torch.no_grad():
+            direction, products = self._direct(gradient)
+        self.observed = self.bank.observe_update(self.observed, Observation(loss, products))
         rate = (self.base * self.bank.scale(self.observed, step)).to(self.dtype)
         # A learning rate that its float32 trace cannot hold counts as divergence: no infinity is ever stored.
         moving = self.alive & loss.isfinite() & rate.float().isfinite()
         rate = torch.where(moving, rate, 0.0)
         with torch.no_grad():
-            self.optimizer.step(self.parameters, gradient, rate)
+            self.optimizer.step(self.parameters, direction, rate)
             # The largest magnitude is NaN or infinite when any parameter is: one pass, no temporary.
             largest = torch.linalg.vector_norm(self.parameters, ord=float("inf"), dim=1)
         self.rates[:, step % self.steps] = rate
         self.updates += moving
         self._bury(self.alive & ~(moving & largest.isfinite()), step)
         return torch.where(moving, loss, 0.0)
+
+    def _direct(self, gradient: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The update's direction (K, P), and the products of gradients that a rule of the stack asks for, (K,) each.
+
+        Where none asks this is the optimizer's work alone. A sum over one run's own row is the same at any K.
+        """
+        if not self.asked:
+            return self.optimizer.direct(self.parameters, gradient), {}
+        own = gradient.clone()  # weight decay is added to the gradient in place
+        direction = self.optimizer.direct(self.parameters, gradient)
+        others = {"grad_norm_sq": own, "grad_dot_direction": direction, "grad_dot_previous": self.previous}
+        products = {name: (own * others[name]).sum(1).double() for name in self.asked}
+        if len(self.previous):
+            self.previous.copy_(direction)
+        return direction, products
 
     def _gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """The batch's mean loss (K,) float64 and its gradient (K, P)."""
@@ -229,17 +251,20 @@ class _Training:
             with torch.no_grad():
                 self.parameters.masked_fill_(died[:, None], 0.0)
                 self.optimizer.forget(died)
+                if len(self.previous):
+                    self.previous.masked_fill_(died[:, None], 0.0)
 
     @torch.no_grad()
     def evaluate(self, examples: Examples) -> tuple[Tensor, Tensor]:
         """Mean loss and accuracy of every run on a split, each (K,) float64."""
         loss = torch.zeros(self.k, dtype=torch.float64, device=self.device)
         right = torch.zeros(self.k, dtype=torch.int64, device=self.device)
+        weights = self.optimizer.weights(self.parameters)
         for images, labels in zip(
             torch.split(examples.images, EVALUATION_CHUNK), torch.split(examples.labels, EVALUATION_CHUNK), strict=True
         ):
             x = normalise(images, self.data.mean, self.data.std, self.dtype)
-            logits = self.stack.forward(self.parameters, x.unsqueeze(1).expand(-1, self.k, -1, -1, -1))
+            logits = self.stack.forward(weights, x.unsqueeze(1).expand(-1, self.k, -1, -1, -1))
             expected = labels.expand(self.k, -1)
             loss += cross_entropy(logits, expected).sum(1).double()
             right += (logits.argmax(2) == expected).sum(1)

@@ -1,0 +1,102 @@
+"""The optimizers that promise to need no schedule, against their authors' packages (data/oracles.json)."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import vector_to_parameters
+
+from decaybench import models
+from decaybench.data import draw_splits, load_dataset, normalise, prepare
+from decaybench.schedules import SCHEDULES
+from decaybench.training import OptimizerForm, Recipe, Run, loop, train
+from decaybench.training.optimizers import make_optimizer
+
+FROZEN = json.loads((Path(__file__).parents[1] / "data" / "oracles.json").read_text())
+CPU = torch.device("cpu")
+KINDS = pytest.mark.parametrize("kind", ["schedule-free", "prodigy"])
+
+
+def tensor(values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@KINDS
+def test_k_runs_at_once_take_the_packages_trajectories(kind):
+    cases, quadratic = FROZEN[kind], FROZEN["quadratic"]
+    settings = [case["params"] for case in cases]
+    curvature, updates, every = tensor(quadratic["curvature"]), quadratic["updates"], quadratic["every"]
+    ends = tensor([p["lr"] if isinstance(p["lr"], list) else [p["lr"]] * 2 for p in settings])
+    w = tensor([quadratic["start"]] * len(cases))
+    ours = make_optimizer(
+        OptimizerForm(kind),
+        w,
+        momentum=tensor([p["momentum"] for p in settings]),
+        weight_decay=tensor([p["weight_decay"] for p in settings]),
+        decays=torch.ones(4, dtype=torch.float64),
+    )
+    for t in range(updates):
+        rate = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t / updates
+        ours.step(w, ours.direct(w, curvature * w), rate)
+        if (t + 1) % every == 0:
+            for name, mine in (("trained", w), ("evaluated", ours.weights(w))):
+                theirs = tensor([case[name][t // every] for case in cases])
+                torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12, msg=f"{name} after update {t + 1}")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    dataset = load_dataset("digits", None)
+    return prepare(dataset, draw_splits(dataset, 0, train_size=320))
+
+
+def three_runs(kind):
+    constant, cosine = SCHEDULES["constant"](), SCHEDULES["cosine"](floor=0.0, warmup=5)
+    rate = {"schedule-free": 0.2, "prodigy": 1.0}[kind]
+    return [Run(1, constant, rate, 0.9, 0.0), Run(2, constant, rate, 0.8, 1e-3), Run(3, cosine, rate, 0.95, 1e-4)]
+
+
+@KINDS
+def test_a_run_in_a_stack_has_the_bits_it_has_alone(digits, kind):
+    recipe, runs = Recipe("small-cnn", epochs=4, batch_size=32, form=OptimizerForm(kind)), three_runs(kind)
+    together = train(recipe, runs, digits, device=CPU, read_test=True)
+    wild = replace(runs[0], schedule=SCHEDULES["exp_loss"](gain=1000.0, max_scale=1e35))
+    beside = train(recipe, [wild, *runs], digits, device=CPU, read_test=True)
+    assert beside[0].outcome == "diverged"
+    for i, run in enumerate(runs):
+        alone = train(recipe, [run], digits, device=CPU, read_test=True)[0]
+        assert alone.outcome == "finished"
+        for other in (together[i], beside[i + 1]):
+            assert other.trace.tobytes() == alone.trace.tobytes()
+            assert replace(other, trace=None) == replace(alone, trace=None)
+
+
+@KINDS
+def test_what_is_reported_is_measured_at_the_evaluated_weights(digits, kind, monkeypatch):
+    kept = []
+
+    def keep(form, parameters, **settings):
+        kept.append((parameters, make_optimizer(form, parameters, **settings)))
+        return kept[-1][1]
+
+    monkeypatch.setattr(loop, "make_optimizer", keep)
+    recipe = Recipe("small-cnn", epochs=12, batch_size=32, form=OptimizerForm(kind), precision="fp64")
+    runs = three_runs(kind)
+    results = train(recipe, runs, digits, device=CPU, read_test=True)
+    [(parameters, optimizer)] = kept
+    for i, (run, result) in enumerate(zip(runs, results, strict=True)):
+        model = models.build("small-cnn", digits.shape, digits.classes, run.seed, 0.0).double()
+
+        def loss(weights, examples, model=model):
+            vector_to_parameters(weights, model.parameters())
+            x = normalise(examples.images, digits.mean, digits.std, torch.float64)
+            return cross_entropy(model(x), examples.labels).item()
+
+        evaluated, trained = optimizer.weights(parameters)[i].detach(), parameters[i].detach()
+        assert result.validation_loss == pytest.approx(loss(evaluated, digits.validation), rel=1e-10)
+        assert result.test_loss == pytest.approx(loss(evaluated, digits.test), rel=1e-10)
+        assert evaluated.equal(trained) == (kind == "prodigy")
+        assert result.validation_accuracy > 0.6  # it has learned: the point evaluated is not the beginning
