@@ -1,7 +1,7 @@
 """decaybench from Python: what the command line calls, and what ``decaybench.run`` and ``decaybench.load`` are."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,15 @@ def export(name: str, *, strategy: str | None = None, target: str = "torch", sto
     setting = winner(load(storage, name), strategy)
     if target != "all":
         return TARGETS[target](setting)
-    return "\n".join(f"# ---- {each} ----\n{write(setting)}" for each, write in TARGETS.items())
+    return "\n".join(f"# ---- {each} ----\n{_or_why_not(write, setting)}" for each, write in TARGETS.items())
+
+
+def _or_why_not(write: Callable[[Setting], str], setting: Setting) -> str:
+    """A target's code, or as a comment why it has none: one of several must not hide the others."""
+    try:
+        return write(setting)
+    except UserError as error:
+        return f"# {error}\n"
 
 
 def winner(frames: store.Frames, strategy: str | None = None) -> Setting:

@@ -1,26 +1,26 @@
-"""The Keras code: compiled for every kind, run on a stand-in for what it takes of Keras, and on Keras where there is one.
+"""The Keras code trains a model, on Keras' torch backend, with the learning rates of ``trace``."""
 
-Keras 3 is no dependency of decaybench: ``pip install keras`` and ``KERAS_BACKEND=torch`` turn the last tests on.
-"""
-
-import importlib.util
 import math
 import os
 import re
-import sys
 from collections.abc import Sequence
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
+from decaybench.errors import UserError
 from decaybench.export.keras import RATES, write
 from decaybench.schedules import SCHEDULES, Schedule, trace
-from decaybench.training.optimizer import Optimizer, OptimizerForm
+from decaybench.training.optimizers import OptimizerForm, make_optimizer
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own, on torch
+
 T, N = 60, 5  # updates, and updates an epoch
+GRADIENT_RULES = [kind for kind, cls in SCHEDULES.items() if getattr(cls, "observes", ())]
 
 
 def expected(schedule: Schedule, values: Sequence[float] | None) -> list[float]:
@@ -34,87 +34,21 @@ def expected(schedule: Schedule, values: Sequence[float] | None) -> list[float]:
     return [LEARNING_RATE * a * b for a, b in zip(ramp, late, strict=True)]
 
 
-def stand_in(monkeypatch) -> None:
-    """What our code takes of Keras: two base classes to inherit from and ``ops`` on tensors."""
-
-    def pair(function):
-        return lambda a, b: function(torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64))
-
-    def stored(**given: object) -> SimpleNamespace:
-        return SimpleNamespace(**given)
-
-    keras, base = ModuleType("keras"), type("Base", (), {})
-    keras.callbacks = SimpleNamespace(Callback=base)
-    keras.optimizers = SimpleNamespace(
-        SGD=type("SGD", (), {"__init__": lambda self, **given: vars(self).update(given)})
-    )
-    keras.optimizers.Adam = stored
-    keras.optimizers.schedules = SimpleNamespace(LearningRateSchedule=base)
-    keras.ops = SimpleNamespace(
-        cast=lambda t, dtype: torch.as_tensor(t, dtype=torch.float64),
-        floor=torch.floor,
-        cos=torch.cos,
-        minimum=pair(torch.minimum),
-        maximum=pair(torch.maximum),
-        where=torch.where,
-    )
-    monkeypatch.setitem(sys.modules, "keras", keras)
-
-
-def fit_stand_in(code: str, values: Sequence[float] | None, schedule: Schedule) -> list[float]:
-    """The learning rates of a training that calls the code's callback, or its schedule, as Keras does."""
-    space: dict = {}
-    exec(compile(code, "code", "exec"), space)
-    optimizer = space["optimizer"]
-    rates: list[float] = []
-    calls = space.get("callbacks", [])
-    for call in calls:
-        call.model = SimpleNamespace(optimizer=optimizer)
-
-    def each(name: str, *arguments: object) -> None:
-        for call in calls:
-            getattr(call, name, lambda *_: None)(*arguments)
-
-    each("on_train_begin", {})
-    for epoch in range(T // N):
-        each("on_epoch_begin", epoch, {})
-        of_updates = values is not None and schedule.when == "update"
-        own = [values[epoch * N + i] if of_updates else 0.0 if values is None else values[epoch] for i in range(N)]
-        for batch in range(N):
-            each("on_train_batch_begin", batch, {})
-            rate = optimizer.learning_rate
-            rates.append(float(rate(len(rates))) if callable(rate) else rate)
-            each("on_train_batch_end", batch, {"loss": sum(own[: batch + 1]) / (batch + 1)})
-        each("on_epoch_end", epoch, {"loss": own[0], "val_loss": own[0]})
-    return rates
-
-
-def test_every_kind_has_its_way():
+def test_every_kind_has_its_way_and_its_line_in_the_table():
     ours = {kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")}
-    assert set(RATES) == ours
+    assert set(RATES) == ours == {kind for kind, _, _ in EXACT} | set(GRADIENT_RULES)
 
 
-@pytest.mark.parametrize("kind", SCHEDULES)
-@pytest.mark.parametrize("seed", range(6))
-def test_all_compiles_and_what_is_not_keras_own_has_the_learning_rates_of_trace(monkeypatch, kind, seed):
-    schedule = draw(kind, seed, T, N)
-    code = write(setting(schedule, T, N))
-    compile(code, "code", "exec")
-    if "Decay(" in code or "callbacks.ReduceLROnPlateau" in code:
-        return  # Keras' own class: compared with Keras itself below
-    stand_in(monkeypatch)
-    values = losses(schedule, seed, T, N)
-    assert fit_stand_in(code, values, schedule) == pytest.approx(expected(schedule, values), rel=1e-6, abs=1e-15)
+@pytest.mark.parametrize("kind", GRADIENT_RULES)
+def test_rules_that_look_at_gradients_are_refused(kind):
+    with pytest.raises(UserError, match=f"^--format: Keras shows a callback no gradients, which {kind} looks at"):
+        write(setting(draw(kind, 0, T, N), T, N))
 
 
-@pytest.mark.parametrize("kind", ["cosine", "exp_loss", "reduce_on_plateau"])
-def test_a_kind_of_another_package_is_left_to_decaybench(monkeypatch, kind):
-    monkeypatch.setattr("decaybench.export.keras.RATES", {})
-    stand_in(monkeypatch)
-    schedule = draw(kind, 1, T, N, warmup=0)
-    values, code = losses(schedule, 1, T, N), write(setting(schedule, T, N))
-    assert "TorchScheduler" in code
-    assert fit_stand_in(code, values, schedule) == pytest.approx(expected(schedule, values), rel=1e-6)
+@pytest.mark.parametrize("optimizer", ["schedule-free", "prodigy"])
+def test_optimizers_that_keras_lacks_are_refused(optimizer):
+    with pytest.raises(UserError, match=f"^--format: Keras has no {optimizer}, the optimizer of it; use torch$"):
+        write(setting(SCHEDULES["constant"](), T, N, optimizer=optimizer))
 
 
 STAIRS = "decay_rate=0.5, decay_steps=15, staircase=True"
@@ -134,13 +68,31 @@ EXACT = [
     ("linear", {"end": 0.1}, "PolynomialDecay("),
     ("cosine", {"floor": 0.1}, "CosineDecay(0.3, decay_steps=60, alpha=0.1)"),
     ("cosine", {"floor": 0.1, "warmup": 9.6, "warmup_start": 0}, "LearningRateSchedule"),
+    ("inv", {"gamma": 0.1, "power": 0.75}, "LearningRateSchedule"),
+    ("cosine_restarts", {"cycles": 3, "mult": 1, "floor": 0.1, "decay": 0.5}, "CosineDecayRestarts(0.3, first_decay_steps=20, t_mul=1.0, m_mul=0.5, alpha=0.1)"),
+    ("cosine_restarts", {"cycles": 4, "mult": 2}, "CosineDecayRestarts(0.3, first_decay_steps=4, t_mul=2.0, m_mul=1.0, alpha=0.0)"),
+    ("cosine_restarts", {"cycles": 9, "mult": 1, "decay": 0.9}, "LearningRateSchedule"),
+    ("cosine_restarts", {"cycles": 3, "mult": 2, "decay": 0.5}, "in [9, 26])"),
+    ("cosine_restarts", {"cycles": 2, "mult": 3, "floor": 0.1}, "in [15])"),
+    ("one_cycle", {"pct": 0.3}, "LearningRateSchedule"),
+    ("one_cycle", {"pct": 0.3, "phases": 3, "pct_down": 0.85, "shape": "linear", "warmup": 7}, "LearningRateSchedule"),
+    ("triangular", {"cycles": 4, "low": 0.1, "gamma": 0.5, "per": "cycle"}, "LearningRateSchedule"),
+    ("wsd", {"decay_fraction": 0.2, "shape": "sqrt"}, "LearningRateSchedule"),
+    ("rex", {}, "LearningRateSchedule"),
+    ("inverse_sqrt", {"timescale": 4}, "LearningRateSchedule"),
+    ("noam", {"warmup_steps": 6}, "LearningRateSchedule"),
     ("exp_loss", {"gain": 0.5, "max_scale": 2.0, "warmup": 7}, "one\n# update later than in decaybench"),
     ("exp_loss", {"gain": 0.5, "signal": "ema"}, "class LearningRate(keras.callbacks.Callback)"),
-    ("exp_loss_relative", {"gain": 0.5, "signal": "held_out"}, 'float(logs["val_loss"])'),
+    ("exp_loss_relative", {"gain": 0.5, "signal": "held_out"}, 'KerasCallback(SCHEDULES["exp_loss_relative"](gain=0.5, signal="held_out"), 60, 5)'),
+    ("loss_ratio", {"power": 0.5, "signal": "epoch", "warmup": 7}, 'KerasCallback(SCHEDULES["loss_ratio"]('),
+    ("loss_ratio", {"power": 0.5, "floor": 0.1}, "class LearningRate(keras.callbacks.Callback)"),
+    ("bold_driver", {"up": 1.05, "down": 0.5}, 'KerasCallback(SCHEDULES["bold_driver"]('),
+    ("greedy_lr", {"factor": 0.7, "patience": 0}, 'KerasCallback(SCHEDULES["greedy_lr"]('),
+    ("greedy_lr", {"factor": 0.7, "patience": 0, "signal": "batch"}, "class LearningRate(keras.callbacks.Callback)"),
     ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 1, "min_scale": 0.1, "convention": "keras"}, "ReduceLROnPlateau"),
-    ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 2, "convention": "keras", "warmup": 7}, "counted as keras counts"),
-    ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 2, "convention": "keras", "threshold_mode": "rel"}, "counted as keras counts"),
-    ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 2, "signal": "held_out"}, "counted as torch counts"),
+    ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 2, "convention": "keras", "warmup": 7}, "KerasCallback("),
+    ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 2, "convention": "keras", "threshold_mode": "rel"}, "KerasCallback("),
+    ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 2, "signal": "held_out"}, "KerasCallback("),
 ]  # fmt: skip
 
 
@@ -171,18 +123,15 @@ def test_the_optimizer_is_keras_own_where_that_is_exact(given, name):
     assert f"optimizer = {name}(" in code
 
 
-def real_keras():
-    """Keras on torch; looked for before it is imported, since its import reads the backend."""
-    if importlib.util.find_spec("keras") is None:
-        pytest.skip("keras is not installed: no dependency of decaybench, see this file's first lines")
-    if os.environ.get("KERAS_BACKEND") != "torch":
-        pytest.skip("KERAS_BACKEND is not torch, the one backend that is installed for certain")
-    return pytest.importorskip("keras", reason="keras is no dependency of decaybench")
+@pytest.fixture
+def keras() -> ModuleType:
+    """Keras on torch: the backend is read when Keras is imported."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    return pytest.importorskip("keras", reason="pip install 'decaybench[keras]'")
 
 
-def fit(code: str, values: Sequence[float] | None, schedule: Schedule) -> list[float]:
+def fit(keras: ModuleType, code: str, values: Sequence[float] | None, schedule: Schedule) -> list[float]:
     """The learning rates of ``model.fit`` with the code's optimizer and callbacks."""
-    keras, np = real_keras(), pytest.importorskip("numpy")
     space: dict = {}
     exec(compile(code, "code", "exec"), space)
     rates: list[float] = []
@@ -204,36 +153,38 @@ def fit(code: str, values: Sequence[float] | None, schedule: Schedule) -> list[f
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(optimizer=space["optimizer"], loss=lambda y, p: keras.ops.mean(y) + 0.0 * keras.ops.mean(p))
     calls = [Held(), *space.get("callbacks", []), Recorder()]
-    model.fit(batches(), epochs=T // N, steps_per_epoch=N, callbacks=calls, verbose=0)
+    model.fit(batches(), epochs=T // N, steps_per_epoch=N, callbacks=calls, verbose=0, shuffle=False)
     return rates
 
 
-def check_real(schedule: Schedule, seed: int) -> None:
+def check(keras: ModuleType, schedule: Schedule, seed: int) -> None:
     values = losses(schedule, seed, T, N)
-    rates = fit(write(setting(schedule, T, N)), values, schedule)
+    rates = fit(keras, write(setting(schedule, T, N)), values, schedule)
     # float32: its rounding of 1 - t/T weighs most near the end, where the rest is small
     assert rates == pytest.approx(expected(schedule, values), rel=3e-5, abs=3e-7 * LEARNING_RATE)
 
 
-@pytest.mark.parametrize("kind", SCHEDULES)
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.filterwarnings("ignore")  # Keras' own
-def test_keras_trains_with_the_learning_rates_of_trace(kind, seed):
-    real_keras()
-    check_real(draw(kind, seed, T, N), seed)
+@pytest.mark.parametrize("kind", [kind for kind in SCHEDULES if kind not in GRADIENT_RULES])
+@pytest.mark.parametrize("seed", range(6))
+def test_keras_trains_with_the_learning_rates_of_trace(keras, kind, seed):
+    check(keras, draw(kind, seed, T, N), seed)
 
 
 @pytest.mark.parametrize(("kind", "given"), [case[:2] for case in EXACT])
-@pytest.mark.filterwarnings("ignore")
-def test_keras_trains_with_the_exact_ones_too(kind, given):
-    real_keras()
-    check_real(SCHEDULES[kind](**given), 0)
+def test_keras_trains_with_the_exact_ones_too(keras, kind, given):
+    check(keras, SCHEDULES[kind](**given), 0)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "exp_loss", "reduce_on_plateau"])
+def test_a_kind_of_another_package_is_left_to_decaybench(keras, monkeypatch, kind):
+    monkeypatch.setattr("decaybench.export.keras.RATES", {})
+    schedule = draw(kind, 1, T, N)
+    assert 'SCHEDULES["' in write(setting(schedule, T, N))
+    check(keras, schedule, 1)
 
 
 @pytest.mark.parametrize("given", [given for given, _ in OPTIMIZERS], ids=str)
-@pytest.mark.filterwarnings("ignore")
-def test_the_optimizer_makes_the_same_steps(given):
-    keras = real_keras()
+def test_the_optimizer_makes_the_same_steps(keras, given):
     space: dict = {}
     code = write(setting(SCHEDULES["exponential"](decay_rate=0.5, decay_steps=2), 20, N, **given))
     exec(compile(code, "code", "exec"), space)
@@ -242,19 +193,20 @@ def test_the_optimizer_makes_the_same_steps(given):
     weight, bias = (keras.Variable(part.numpy()) for part in (start[:6].view(2, 3), start[6:]))
     form = OptimizerForm(given.get("optimizer", "sgd"), given.get("nesterov", False), given.get("velocity", "torch"))
     biases = 1.0 if given.get("decay_biases", True) else 0.0
-    ours = Optimizer(
-        form,
-        torch.tensor([given["momentum"]], dtype=torch.float64),
-        torch.tensor([given.get("weight_decay", 0.0)], dtype=torch.float64),
-        torch.tensor([1.0] * 6 + [biases] * 2, dtype=torch.float64),
-    )
     parameters = start.double()[None]
+    ours = make_optimizer(
+        form,
+        parameters,
+        momentum=torch.tensor([given["momentum"]], dtype=torch.float64),
+        weight_decay=torch.tensor([given.get("weight_decay", 0.0)], dtype=torch.float64),
+        decays=torch.tensor([1.0] * 6 + [biases] * 2, dtype=torch.float64),
+    )
     for t in range(20):
         gradient = torch.randn(1, 8)
         parts = [gradient[0, :6].view(2, 3), gradient[0, 6:]]
         with torch.no_grad():
             space["optimizer"].apply(parts, [weight, bias])
-        rate = LEARNING_RATE * math.pow(0.5, t / 2)
-        ours.step(parameters, gradient.double(), torch.tensor([rate], dtype=torch.float64))
+        rate = torch.tensor([LEARNING_RATE * math.pow(0.5, t / 2)], dtype=torch.float64)
+        ours.step(parameters, ours.direct(parameters, gradient.double()), rate)
     now = torch.cat([torch.as_tensor(v.numpy()).flatten() for v in (weight, bias)])
     torch.testing.assert_close(now.double(), parameters[0], rtol=1e-4, atol=1e-5)

@@ -1,11 +1,14 @@
 """The PyTorch code is run, trained with as its comments say, and has the learning rates of ``trace``."""
 
+import re
+
 import pytest
 import torch
 
-from decaybench.export.pytorch import SCHEDULERS, write
+from decaybench.export.pytorch import write
+from decaybench.export.torch_schedulers import SCHEDULERS
 from decaybench.schedules import SCHEDULES, Schedule, trace
-from decaybench.training.optimizer import Optimizer, OptimizerForm
+from decaybench.training.optimizers import OptimizerForm, make_optimizer
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
 
@@ -18,19 +21,27 @@ def loop_of(code: str) -> str:
     return "\n".join(line.removeprefix("# ") for line in lines)
 
 
-def rates_of(code: str, values: list[float] | None, per_epoch: bool) -> list[float]:
-    """The learning rates of a training by ``code`` on a model whose losses are ``values``."""
+def on_one_line(code: str) -> str:
+    return re.sub(r",\s*\n\)", ")", code).replace("(\n    ", "(").replace(",\n    ", ", ")
+
+
+def gradients(seed: int) -> torch.Tensor:
+    return torch.randn(T, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def rates_of(code: str, values: list[float] | None, per_epoch: bool, slopes: torch.Tensor) -> list[float]:
+    """The learning rates of a training by ``code`` on a model whose losses are ``values``, their gradients ``slopes``."""
     model = torch.nn.Linear(1, 1, dtype=torch.float64)
     rates: list[float] = []
 
     def loss_function(output: torch.Tensor, labels: object) -> torch.Tensor:
         t = len(rates)
         value = 0.0 if values is None else values[t // N if per_epoch else t]
-        return 0.0 * output.sum() + value
+        return slopes[t] * (output - output.detach()).sum() + value
 
     space = {
         "model": model,
-        "batches": [(torch.zeros(1, 1, dtype=torch.float64), None)] * N,
+        "batches": [(torch.zeros(1, 1, dtype=torch.float64), None)] * N,  # so the bias alone has a gradient
         "loss_function": loss_function,
         "held_out": None,
         "evaluate": lambda model, examples: values[len(rates) // N - 1],
@@ -41,18 +52,29 @@ def rates_of(code: str, values: list[float] | None, per_epoch: bool) -> list[flo
     return rates
 
 
-def check(schedule: Schedule, seed: int = 0) -> str:
-    code = write(setting(schedule, T, N))
-    values = losses(schedule, seed, T, N)
-    rates = rates_of(code, values, getattr(schedule, "when", "update") == "epoch")
-    expected = LEARNING_RATE * trace(schedule, T, N, values, base_lr=LEARNING_RATE)
+def products_of(schedule: Schedule, g: torch.Tensor, momentum: float = 0.9) -> dict[str, torch.Tensor]:
+    """What the schedule looks at of an SGD without weight decay whose gradients are ``g``."""
+    velocity = [g[0]]
+    for gradient in g[1:]:
+        velocity.append(momentum * velocity[-1] + gradient)
+    now, before = torch.stack(velocity), torch.stack([torch.zeros(()), *velocity[:-1]])
+    measured = {"grad_norm_sq": g * g, "grad_dot_direction": g * now, "grad_dot_previous": g * before}
+    return {name: measured[name] for name in getattr(schedule, "observes", ())}
+
+
+def check(schedule: Schedule, seed: int = 0, **task: object) -> str:
+    code = write(setting(schedule, T, N, **task))
+    values, slopes = losses(schedule, seed, T, N), gradients(seed)
+    rates = rates_of(code, values, getattr(schedule, "when", "update") == "epoch", slopes)
+    measured = products_of(schedule, slopes)
+    expected = LEARNING_RATE * trace(schedule, T, N, values, base_lr=LEARNING_RATE, products=measured)
     assert rates == pytest.approx(expected.tolist(), rel=1e-6, abs=1e-15)
     return code
 
 
-def test_every_kind_has_its_way():
+def test_every_kind_has_its_way_and_its_line_in_the_table():
     ours = {kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")}
-    assert set(SCHEDULERS) == ours
+    assert set(SCHEDULERS) == ours == {kind for kind, _, _ in EXACT}
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
@@ -85,24 +107,66 @@ EXACT = [
     ("constant", {"warmup": 6}, "LambdaLR"),
     ("time_based", {"decay": 0.1, "per": "epoch"}, "LambdaLR"),
     ("inverse_time", {"decay_rate": 0.5, "decay_steps": 9, "staircase": True}, "LambdaLR"),
+    ("inv", {"gamma": 0.1, "power": 0.75}, "LambdaLR"),
+    ("cosine_restarts", {"cycles": 3, "mult": 1, "floor": 0.1}, "CosineAnnealingWarmRestarts(optimizer, T_0=20, T_mult=1, eta_min=0.03)"),
+    ("cosine_restarts", {"cycles": 4, "mult": 2.0}, "CosineAnnealingWarmRestarts(optimizer, T_0=4, T_mult=2, eta_min=0.0)"),
+    ("cosine_restarts", {"cycles": 1, "mult": 2}, "CosineAnnealingWarmRestarts(optimizer, T_0=60, T_mult=2, eta_min=0.0)"),
+    ("cosine_restarts", {"cycles": 1, "mult": 2, "decay": 0.5, "floor": 0.2}, "LambdaLR"),
+    ("cosine_restarts", {"cycles": 9, "mult": 1, "floor": 0.1}, "LambdaLR"),
+    ("cosine_restarts", {"cycles": 3, "mult": 2, "decay": 0.5}, "in [9, 26])"),
+    ("cosine_restarts", {"cycles": 3, "mult": 1.5, "floor": 0.1}, "in [13, 32])"),
+    ("cosine_restarts", {"cycles": 3, "mult": 1, "decay": 0.5, "warmup": 6}, "LambdaLR"),
+    ("one_cycle", {"pct": 0.3}, "OneCycleLR("),
+    ("one_cycle", {"pct": 0.41, "shape": "linear", "div": 10, "final_div": 50}, "total_steps=61"),
+    ("one_cycle", {"pct": 0.21, "phases": 3}, "three_phase=True"),
+    ("one_cycle", {"pct": 0.5, "phases": 3, "shape": "linear"}, "three_phase=True"),
+    ("one_cycle", {"pct": 0.3, "phases": 3, "pct_down": 0.85, "shape": "linear"}, "LambdaLR"),
+    ("one_cycle", {"pct": 0.3, "phases": 3, "pct_down": 1.0}, "LambdaLR"),
+    ("one_cycle", {"pct": 0.3, "warmup": 7}, "LambdaLR"),
+    ("one_cycle", {"pct": 0.5, "phases": 3, "shape": "linear", "warmup": 7}, "LambdaLR"),
+    ("triangular", {"cycles": 3, "low": 0.1}, 'CyclicLR(optimizer, base_lr=0.03, max_lr=0.3, step_size_up=10, mode="triangular", cycle_momentum=False)'),
+    ("triangular", {"cycles": 2, "low": 0.1, "gamma": 0.99}, 'mode="exp_range", gamma=0.99, cycle_momentum=False)'),
+    ("triangular", {"cycles": 5, "low": 0.1, "gamma": 0.5, "per": "cycle"}, 'mode="triangular2", cycle_momentum=False)'),
+    ("triangular", {"cycles": 5, "low": 0.1, "gamma": 0.7, "per": "cycle"}, "LambdaLR"),
+    ("triangular", {"cycles": 4, "low": 0.0, "gamma": 0.99}, "LambdaLR"),
+    ("triangular", {"cycles": 3, "low": 0.1, "warmup": 5}, "LambdaLR"),
+    ("wsd", {"decay_fraction": 0.2, "shape": "sqrt"}, "LambdaLR"),
+    ("wsd", {"decay_fraction": 1, "warmup": 6}, "LambdaLR"),
+    ("rex", {}, "LambdaLR"),
+    ("inverse_sqrt", {"timescale": 4}, "LambdaLR"),
+    ("noam", {"warmup_steps": 6}, "LambdaLR"),
     ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 1, "min_scale": 0.1}, "ReduceLROnPlateau"),
     ("reduce_on_plateau", {"factor": 0.5, "patience": 0, "cooldown": 0, "signal": "held_out", "threshold_mode": "abs"}, "scheduler.step(held_out_loss)"),
     ("reduce_on_plateau", {"factor": 0.5, "patience": 1, "cooldown": 0, "convention": "keras"}, "TorchScheduler"),
     ("exp_loss", {"gain": 0.5, "signal": "ema", "warmup": 7}, 'SCHEDULES["exp_loss"](gain=0.5, signal="ema", warmup=7)'),
     ("exp_loss", {"gain": 0.5, "signal": "epoch"}, "scheduler.observe(train_loss)"),
+    ("exp_loss_relative", {"gain": 0.5}, 'SCHEDULES["exp_loss_relative"](gain=0.5)'),
+    ("loss_ratio", {"power": 0.5, "floor": 0.1, "signal": "held_out"}, "scheduler.observe(held_out_loss)"),
+    ("bold_driver", {"up": 1.05, "down": 0.5}, 'SCHEDULES["bold_driver"](up=1.05, down=0.5)'),
+    ("greedy_lr", {"factor": 0.7, "patience": 0, "signal": "batch"}, "scheduler.observe(loss)"),
+    ("greedy_lr", {"factor": 0.7, "smoothing": 0.5, "cooldown": 1}, "scheduler.observe(train_loss)"),
+    ("polyak", {"c": 0.5, "smoothing": False}, "scheduler.observe(loss)"),
+    ("alig", {}, 'SCHEDULES["alig"]()'),
+    ("l4", {"alpha": 0.1}, 'SCHEDULES["l4"](alpha=0.1)'),
+    ("hypergradient", {"beta": 1e-4, "warmup": 6}, 'SCHEDULES["hypergradient"](beta=0.0001, warmup=6)'),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "given", "says"), EXACT)
 def test_the_scheduler_is_torch_s_own_where_that_is_exact(kind, given, says):
     code = check(SCHEDULES[kind](**given))
-    assert says in code
+    assert says in on_one_line(code)
     assert ("decaybench.schedules" in code) == ("TorchScheduler" in code)
+
+
+@pytest.mark.parametrize("kind", ["polyak", "alig"])
+def test_gradients_are_read_from_an_sgd_with_keras_velocity_too(kind):
+    assert "KerasSGD" in check(draw(kind, 0, T, N), velocity="keras")
 
 
 def test_a_kind_of_another_package_is_left_to_decaybench(monkeypatch):
     for kind in ("cosine", "exp_loss", "reduce_on_plateau"):
-        monkeypatch.setattr("decaybench.export.pytorch.SCHEDULERS", {})
+        monkeypatch.setattr("decaybench.export.torch_schedulers.SCHEDULERS", {})
         assert "TorchScheduler" in check(draw(kind, 1, T, N), 1)
 
 
@@ -114,11 +178,17 @@ OPTIMIZERS = [
     {"momentum": 0.0, "velocity": "keras", "weight_decay": 0.01, "decay_biases": False},
     {"momentum": 0.8, "velocity": "keras", "weight_decay": 0.01, "decay_biases": False},
     {"momentum": 0.8, "optimizer": "adam", "weight_decay": 0.01},
+    {"momentum": 0.8, "optimizer": "schedule-free", "weight_decay": 0.01},
+    {"momentum": 0.8, "optimizer": "schedule-free", "weight_decay": 0.01, "decay_biases": False},
+    {"momentum": 0.8, "optimizer": "prodigy", "weight_decay": 0.01},
 ]
+PACKAGES = {"schedule-free": "schedulefree", "prodigy": "prodigyopt"}
 
 
 @pytest.mark.parametrize("given", OPTIMIZERS, ids=str)
 def test_the_optimizer_makes_the_same_steps(given):
+    if given.get("optimizer") in PACKAGES:
+        pytest.importorskip(PACKAGES[given["optimizer"]])
     code = write(setting(SCHEDULES["exponential"](decay_rate=0.5, decay_steps=2), 20, N, **given))
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 2, dtype=torch.float64)
@@ -127,22 +197,50 @@ def test_the_optimizer_makes_the_same_steps(given):
     exec(compile(code, "code", "exec"), space)
     form = OptimizerForm(given.get("optimizer", "sgd"), given.get("nesterov", False), given.get("velocity", "torch"))
     weights_only = not given.get("decay_biases", True)
-    ours = Optimizer(
-        form,
-        torch.tensor([given["momentum"]], dtype=torch.float64),
-        torch.tensor([given.get("weight_decay", 0.0)], dtype=torch.float64),
-        torch.tensor([1.0] * 6 + [0.0 if weights_only else 1.0] * 2, dtype=torch.float64),
-    )
     parameters = start.clone()[None]
+    ours = make_optimizer(
+        form,
+        parameters,
+        momentum=torch.tensor([given["momentum"]], dtype=torch.float64),
+        weight_decay=torch.tensor([given.get("weight_decay", 0.0)], dtype=torch.float64),
+        decays=torch.tensor([1.0] * 6 + [0.0 if weights_only else 1.0] * 2, dtype=torch.float64),
+    )
+    optimizer = space["optimizer"]
+    train, look = (getattr(optimizer, name, lambda: None) for name in ("train", "eval"))
+    train()
     for t in range(20):
         gradient = torch.randn(1, 8, dtype=torch.float64)
         model.weight.grad, model.bias.grad = gradient[0, :6].view(2, 3).clone(), gradient[0, 6:].clone()
-        space["optimizer"].step()
+        optimizer.step()
         space["scheduler"].step()
-        ours.step(parameters, gradient, torch.tensor([LEARNING_RATE * 0.5 ** (t / 2)], dtype=torch.float64))
+        rate = torch.tensor([LEARNING_RATE * 0.5 ** (t / 2)], dtype=torch.float64)
+        ours.step(parameters, ours.direct(parameters, gradient), rate)
+    look()
     now = torch.cat([p.detach().flatten() for p in model.parameters()])
-    torch.testing.assert_close(now, parameters[0], rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(now, ours.weights(parameters)[0], rtol=1e-9, atol=1e-12)
     assert ("KerasSGD" in code) == (given.get("velocity") == "keras" and given["momentum"] > 0)
+
+
+OTHERS = [
+    ("schedule-free", "SGDScheduleFree(model.parameters(), lr=0.3, momentum=0.9, weight_decay=0.01)"),
+    ("prodigy", "Prodigy(model.parameters(), lr=0.3, betas=(0.9, 0.999), decouple=False, weight_decay=0.01)"),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "made"), OTHERS)
+def test_the_optimizers_of_other_packages(optimizer, made):
+    code = write(setting(SCHEDULES["constant"](), T, N, optimizer=optimizer, weight_decay=0.01))
+    package = PACKAGES[optimizer]
+    assert f"from {package} import {made.partition('(')[0]}  # pip install {package}\n" in code
+    assert f"optimizer = {made}\n" in on_one_line(code)
+    switches = [line.split("  #")[0] for line in loop_of(code).splitlines() if "train()" in line or "eval()" in line]
+    assert switches == (["    optimizer.train()", "    optimizer.eval()"] if optimizer == "schedule-free" else [])
+
+
+@pytest.mark.parametrize("optimizer", PACKAGES)
+def test_their_training_loops_run(optimizer):
+    pytest.importorskip(PACKAGES[optimizer])
+    check(SCHEDULES["reduce_on_plateau"](0.5, 1, cooldown=0, signal="held_out"), optimizer=optimizer)
 
 
 def test_the_head_says_what_it_is():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from decaybench.export.setting import Setting, literal
+from decaybench.export.setting import Setting, literal, whole
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ KERAS: Final = Spelling(
     "ops.floor", "ops.cos", "ops.minimum", "ops.maximum", "ops.floor(t / {n})", "ops.where({test}, {yes}, {no})"
 )
 
-Formula = Callable[[Any, int, Spelling], str]
+Formula = Callable[[Any, int, Spelling], str]  # lines, of which the last is the scale and those before are its steps
 
 
 def _constant(s: Any, T: int, say: Spelling) -> str:
@@ -75,17 +75,94 @@ def _cosine(s: Any, T: int, say: Spelling) -> str:
     return f"{literal(s.floor)} + {literal(1 - s.floor)} * {falling}" if s.floor else falling
 
 
+def _inv(s: Any, T: int, say: Spelling) -> str:
+    return f"(1 + {literal(s.gamma)} * t) ** -{literal(s.power)}"
+
+
+def _inverse_sqrt(s: Any, T: int, say: Spelling) -> str:
+    timescale = literal(float(s.timescale))
+    return f"({timescale} / {say.greatest}(t, {timescale})) ** 0.5"
+
+
+def _noam(s: Any, T: int, say: Spelling) -> str:
+    time = f"(t + 1) / {literal(s.warmup_steps)}"
+    return f"{say.least}(({time}) ** -0.5, {time})"
+
+
+def _rex(s: Any, T: int, say: Spelling) -> str:
+    return f"(1 - t / {T}) / (0.5 + 0.5 * (1 - t / {T}))"
+
+
+def _wsd(s: Any, T: int, say: Spelling) -> str:
+    left = f"{say.least}(({T} - t) / {literal(s.decay_fraction * T)}, 1.0)"
+    return left if s.shape == "linear" else f"1 - (1 - {left}) ** 0.5"
+
+
+def _cosine_restarts(s: Any, T: int, say: Spelling) -> str:
+    if s.cycles == 1:
+        return _cosine(s, T, say)
+    cycles = int(s.cycles)
+    if s.mult == 1:
+        steps = [
+            f"i = {say.least}({say.floor}({cycles} * t / {T}), {cycles - 1})  # cycles over",
+            f"x = {cycles} * t / {T} - i",
+        ]
+    else:
+        restarts, (first, mult) = restart_times(s, T), (literal(first_cycle(s, T)), literal(float(s.mult)))
+        steps = [
+            f"i = sum({say.where.format(test='t >= restart', yes='1.0', no='0.0')} for restart in {restarts})",
+            f"x = (t / {first} - ({mult} ** i - 1) / {literal(s.mult - 1.0)}) / {mult} ** i",
+        ]
+    falling = f"(1 + {say.cos}(math.pi * x)) / 2"
+    if s.decay != 1:
+        falling = f"{literal(s.decay)} ** i * {falling}"
+    scale = f"{literal(s.floor)} + {literal(1 - s.floor)} * {falling}" if s.floor else falling
+    return "\n".join([*steps, scale])
+
+
+def _one_cycle(s: Any, T: int, say: Spelling) -> str:
+    low, end = 1 / s.div, 1 / (s.div * s.final_div)
+    down = (s.pct_down or 2 * s.pct) if s.phases == 3 else 1.0
+    points = [(0.0, low), (s.pct * T, 1.0), (down * T, end if s.phases == 2 else low)]
+    points += [(float(T), end)] if down < 1 else []
+    steps, scale = [], literal(points[-1][1])
+    for name, (begin, high), (stop, lower) in zip(("up", "down", "out"), points, points[1:], strict=False):
+        over = f"{say.least}({f'(t - {literal(begin)})' if begin else 't'} / {literal(stop - begin)}, 1.0)"
+        over = f"{say.greatest}({over}, 0.0)" if begin else over
+        left = f"1 - {over}" if s.shape == "linear" else f"(1 + {say.cos}(math.pi * {over})) / 2"
+        steps.append(f"{name} = {left}  # the part of its way that is left: from 1 to 0")
+        scale += f" {'-' if high < lower else '+'} {literal(abs(high - lower))} * {name}"
+    return "\n".join([*steps, scale])
+
+
+def _triangular(s: Any, T: int, say: Spelling) -> str:
+    shrunk = "" if s.gamma == 1 else f" * {literal(s.gamma)} ** {'t' if s.per == 'update' else 'i'}"
+    steps = [
+        f"i = {say.floor}({int(s.cycles)} * t / {T})  # cycles over",
+        f"height = 1 - abs(2 * ({int(s.cycles)} * t / {T} - i) - 1)",
+    ]
+    return "\n".join([*steps, f"{literal(s.low)} + {literal(1 - s.low)} * height{shrunk}"])
+
+
 FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
     {
         "constant": _constant,
         "time_based": _time_based,
         "inverse_time": _inverse_time,
+        "inv": _inv,
         "step_decay": _step_decay,
         "multi_step": _multi_step,
         "exponential": _exponential,
         "polynomial": _polynomial,
         "linear": _linear,
         "cosine": _cosine,
+        "cosine_restarts": _cosine_restarts,
+        "one_cycle": _one_cycle,
+        "triangular": _triangular,
+        "wsd": _wsd,
+        "rex": _rex,
+        "inverse_sqrt": _inverse_sqrt,
+        "noam": _noam,
     }
 )
 
@@ -96,10 +173,27 @@ def milestones(s: Any) -> list[tuple[float, float]]:
     return list(zip(times, gammas if len(gammas) > 1 else gammas * len(times), strict=True))
 
 
+def first_cycle(s: Any, T: int) -> float:
+    """A cosine_restarts' first cycle in updates."""
+    return T / _cycles_before(s, int(s.cycles))
+
+
+def restart_times(s: Any, T: int) -> list[int]:
+    """The first update of each cycle of a cosine_restarts but the first."""
+    run = _cycles_before(s, int(s.cycles))
+    return [int(-(-T * _cycles_before(s, i) // run)) for i in range(1, int(s.cycles))]
+
+
+def _cycles_before(s: Any, i: int) -> float:
+    """How long the first ``i`` cycles are, in units of the first: a whole number for a whole ``mult``."""
+    mult: float = int(s.mult) if whole(s.mult) else s.mult
+    return sum(mult**j for j in range(i))
+
+
 def body(setting: Setting, say: Spelling, time: str = "t") -> list[str]:
     """Statements that end in ``return`` of the scale at update ``time``, from 0; past the end it holds."""
     span = max(1, setting.total_steps - setting.warmup)
-    formula = FORMULAS[setting.arm.kind](setting.schedule, span, say)
+    *steps, formula = FORMULAS[setting.arm.kind](setting.schedule, span, say).split("\n")
     lines = [f"t = {say.least}({time}, {setting.total_steps})  # past the last update it holds its end"]
     if setting.warmup:
         lines += [
@@ -108,7 +202,7 @@ def body(setting: Setting, say: Spelling, time: str = "t") -> list[str]:
         ]
     if re.search(r"\be\b", formula):
         lines.append(f"e = {say.epoch.format(n=setting.steps_per_epoch)}  # epoch, from 0")
-    return [*lines, f"return {f'ramp * ({formula})' if setting.warmup else formula}"]
+    return [*lines, *steps, f"return {f'ramp * ({formula})' if setting.warmup else formula}"]
 
 
 def ramp(setting: Setting, say: Spelling, time: str = "t") -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from decaybench.errors import UserError
 from decaybench.export import keras_rules as rules
-from decaybench.export.formula import KERAS, body, milestones
+from decaybench.export.formula import KERAS, body, first_cycle, milestones
 from decaybench.export.setting import Setting, literal, whole, wrapped
 
 
@@ -33,7 +34,9 @@ def write(setting: Setting) -> str:
     imports.append("import keras")
     imports += ["import torch"] if "torch.optim." in used else []
     imports += ["from keras import ops"] if "ops." in used else []
-    imports += ["from decaybench.schedules import SCHEDULES, TorchScheduler"] if "SCHEDULES[" in used else []
+    if "SCHEDULES[" in used:
+        driver = "KerasCallback" if "KerasCallback" in used else "TorchScheduler"
+        imports.append(f"from decaybench.schedules import SCHEDULES, {driver}")
     return "\n".join([*setting.head(), *imports, "", *lines, "", *_fit(setting, bool(rate.after))]) + "\n"
 
 
@@ -52,6 +55,8 @@ def _fit(setting: Setting, calls: bool) -> list[str]:
 
 def _optimizer(setting: Setting, rate: str) -> list[str]:
     given, arm = setting.parameters, setting.arm
+    if arm.optimizer in ("schedule-free", "prodigy"):
+        raise UserError(f"--format: Keras has no {arm.optimizer}, the optimizer of {arm.label}; use torch")
     arguments = [f"learning_rate={rate}"]
     if arm.optimizer == "adam":
         arguments += [f"beta_1={literal(float(given.momentum))}", "beta_2=0.999", "epsilon=1e-8"]
@@ -188,8 +193,18 @@ def _cosine(setting: Setting) -> Rate:
     return _schedule("CosineDecay", _base(setting), f"decay_steps={setting.total_steps}", f"alpha={literal(s.floor)}")
 
 
-def _rule(written: Callable[[Setting], list[str]]) -> Callable[[Setting], Rate]:
-    return lambda setting: Rate(_base(setting), after=written(setting))
+def _cosine_restarts(setting: Setting) -> Rate:
+    """Keras finds the cycle by a quotient of logarithms in float32, sure for powers of 1 and 2 (7's fail on JAX)."""
+    s: Any = setting.schedule
+    first = first_cycle(s, setting.total_steps)
+    if s.mult not in (1, 2) or not whole(first):
+        return _by_formula(setting)
+    growth = [f"t_mul={literal(float(s.mult))}", f"m_mul={literal(float(s.decay))}", f"alpha={literal(float(s.floor))}"]
+    return _schedule("CosineDecayRestarts", _base(setting), f"first_decay_steps={int(first)}", *growth)
+
+
+def _reduce_on_plateau(setting: Setting) -> Rate:
+    return Rate(_base(setting), after=rules.reduce_on_plateau(setting))
 
 
 def _unless_warmup(exact: Callable[[Setting], Rate]) -> Callable[[Setting], Rate]:
@@ -202,14 +217,29 @@ RATES: Final[Mapping[str, Callable[[Setting], Rate]]] = MappingProxyType(
         "constant": _unless_warmup(_constant),
         "time_based": _unless_warmup(_time_based),
         "inverse_time": _unless_warmup(_inverse_time),
+        "inv": _by_formula,
         "step_decay": _unless_warmup(_step_decay),
         "multi_step": _unless_warmup(_multi_step),
         "exponential": _unless_warmup(_exponential),
         "polynomial": _unless_warmup(_polynomial),
         "linear": _unless_warmup(_polynomial),
         "cosine": _unless_warmup(_cosine),
-        "exp_loss": _rule(rules.exp_loss),
-        "exp_loss_relative": _rule(rules.exp_loss_relative),
-        "reduce_on_plateau": _rule(rules.reduce_on_plateau),
+        "cosine_restarts": _unless_warmup(_cosine_restarts),
+        "one_cycle": _by_formula,
+        "triangular": _by_formula,
+        "wsd": _by_formula,
+        "rex": _by_formula,
+        "inverse_sqrt": _by_formula,
+        "noam": _by_formula,
+        "exp_loss": _by_decaybench,
+        "exp_loss_relative": _by_decaybench,
+        "loss_ratio": _by_decaybench,
+        "reduce_on_plateau": _reduce_on_plateau,
+        "bold_driver": _by_decaybench,
+        "greedy_lr": _by_decaybench,
+        "polyak": _by_decaybench,
+        "alig": _by_decaybench,
+        "l4": _by_decaybench,
+        "hypergradient": _by_decaybench,
     }
 )
