@@ -56,6 +56,14 @@ def tests(session: nox.Session) -> None:
     run(session, "pytest", *session.posargs)
 
 
+@nox.session
+def oracles(session: nox.Session) -> None:
+    """Run the libraries that tests/data/oracles.json was frozen from: it must be what they give."""
+    script = nox.project.load_toml("tests/freeze_oracles.py")
+    session.install("--quiet", "-c", "constraints.txt", *script["dependencies"])
+    session.run("python", "tests/freeze_oracles.py", "--compare", "tests/data/oracles.json")
+
+
 @shared
 def quickstart(session: nox.Session) -> None:
     """Run sweeps/quickstart.toml on scikit-learn's digits; the report is studies/quickstart/report/index.html."""
@@ -75,6 +83,13 @@ def report(session: nox.Session) -> None:
     """Write a sweep's report again: nox -s report -- NAME."""
     install(session)
     run(session, "decaybench", "report", *session.posargs)
+
+
+@shared
+def docs(session: nox.Session) -> None:
+    """Write docs/schedules/ again, from the docstrings and ranges of the schedules."""
+    install(session)
+    run(session, "python", "docs/make_schedules.py")
 
 
 @nox.session

@@ -42,6 +42,7 @@ ONLY_IN = {
     "matplotlib": {"report"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "keras": {"schedules"},
 }
 
 

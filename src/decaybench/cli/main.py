@@ -126,12 +126,20 @@ def schedules(
         str | None,
         typer.Argument(metavar="[KIND]", help="One schedule.", show_default=False, autocompletion=completion.kinds),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the curve, or without KIND all curves, to FILE.svg, .png or .pdf.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The catalogue of schedules; of one its formula, parameters, ranges and source."""
+    """The catalogue of schedules; of one its formula, parameters, ranges, traps, source and curve."""
     from decaybench.cli import catalogue
 
-    catalogue.show(kind, as_json=as_json)
+    catalogue.show(kind, as_json=as_json, plot=plot)
 
 
 @app.command()

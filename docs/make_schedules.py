@@ -1,0 +1,227 @@
+"""Writes docs/schedules/: an index, and a page and a picture for every kind that comes with the package.
+
+All that they say is the kinds' own: docstrings, ranges and an example run. ``python3 -m nox -s docs`` runs this.
+"""
+
+import re
+import textwrap
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from decaybench.cli.catalogue import describe, observed, setting_of
+from decaybench.report.figures import schedules as picture
+from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
+from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, example, settings
+
+FOLDER = Path(__file__).parent / "schedules"
+FAMILIES = {
+    "fixed": "Time alone: the whole curve is known before the run begins.",
+    "reactive": "Time and the run's own training: its loss, or its gradients. The curves below are those of a small "
+    "training.",
+}
+BUILT_IN = [kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")]
+SHARED = ("warmup", "warmup_start")  # fields of every kind
+IN_A_SWEEP = (
+    "What follows are the defaults: a line that is left out changes nothing. `learning_rate`, `momentum` and all else "
+    "that any strategy may hold are in [The sweep file](../sweep-file.md)."
+)
+SHOWN_AT = (0, UPDATES // 4, UPDATES // 2, 3 * UPDATES // 4, UPDATES - 1)
+
+
+def main() -> None:
+    """Write every file, and remove those of kinds that are gone."""
+    FOLDER.mkdir(exist_ok=True)
+    written = texts() | {
+        f"{kind}.svg": picture.render({kind: run}, ".svg").decode() for kind, run in examples().items()
+    }
+    for file in FOLDER.iterdir():
+        if file.name not in written:
+            file.unlink()
+    for name, text in written.items():
+        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")
+    print(f"{FOLDER}: {len(written)} files")
+
+
+def texts() -> dict[str, str]:
+    """File name -> text of the index and of every page."""
+    return {"README.md": index()} | {f"{kind}.md": page(kind, run) for kind, run in examples().items()}
+
+
+def examples() -> dict[str, Example]:
+    """Every built-in kind's example run."""
+    return {kind: example(SCHEDULES[kind]) for kind in BUILT_IN}
+
+
+def index() -> str:
+    """Both families, a line and a curve each."""
+    lines = [
+        *("# Schedules", ""),
+        *wrapped(
+            "Every schedule that comes with decaybench. `decaybench schedules KIND` shows the same in a terminal, and "
+            "[Bring your own](../bring-your-own.md) adds one. A schedule's scale is the learning rate divided by the "
+            "base learning rate."
+        ),
+        "",
+    ]
+    for family, meaning in FAMILIES.items():
+        lines += [f"## {family.capitalize()}", "", *wrapped(meaning), "", "| schedule | curve | |", "|---|---|---|"]
+        for kind in BUILT_IN:
+            if SCHEDULES[kind].family == family:
+                curve = f'<img src="{kind}.svg" alt="" width="200">'
+                formula = markdown(describe(SCHEDULES[kind])["formula"]).replace("|", "\\|")
+                lines.append(f"| [{kind}]({kind}.md) | {curve} | {formula} |")
+        lines.append("")
+    lines += [
+        *("## Warmup", ""),
+        *wrapped(
+            'Any schedule may begin with a warmup: `warmup = { value = 0.05, unit = "run" }` in a strategy. Over W '
+            "updates the scale rises as (t + 1)/W, or as t/W with `warmup_start = 0`. A fixed schedule then takes its "
+            "course over the updates that are left; a reactive one's scale is multiplied by the ramp."
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def page(kind: str, run: Example) -> str:
+    """All there is to say about a kind."""
+    cls, about = SCHEDULES[kind], describe(SCHEDULES[kind])
+    traps, source = about["traps"] or "", about["source"] or ""
+    lines = [
+        *(f"# {kind}", "", f"A {cls.family} schedule ([all of them](README.md)).", ""),
+        *("```text", *textwrap.wrap(about["formula"].replace("`", ""), 110), "```", ""),
+        *(line for paragraph in about["explanation"] for line in (*wrapped(markdown(paragraph)), "")),
+        *wrapped(markdown(f"It observes {observed(cls)}.")),
+        *("", f"![The scale of {kind} over {UPDATES} updates]({kind}.svg)", ""),
+        *wrapped(caption(run)),
+        *("", "## What goes wrong", "", *wrapped(markdown(traps[:1].upper() + traps[1:])), ""),
+        *("## Parameters", "", *parameters(about), ""),
+        *("## In a sweep", "", *wrapped(IN_A_SWEEP), "", "```toml", *table(cls), "```", ""),
+        *("## In a training loop of your own", "", "```python", *loop(kind, run), "```", ""),
+        *(*wrapped(keras(run)), "", "## Source", "", *wrapped(markdown(source))),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def caption(run: Example) -> str:
+    """What the picture shows, in numbers."""
+    length = f"{UPDATES} updates, {EPOCH} an epoch"
+    what = f"An example run of {length}" if run.loss is None else f"An example training of {length}: {TRAINING}"
+    setting = setting_of(run)
+    first, *later = (f"{run.scale[t].item():.3g} at {{}}{t}" for t in SHOWN_AT)
+    by = f" ({setting})" if setting else ""
+    return markdown(f"{what}{by}. The scale is {first.format('update ')}, {', '.join(later).replace('{}', '')}.")
+
+
+def parameters(about: dict[str, Any]) -> list[str]:
+    """The table of the kind's own parameters, and what all kinds share."""
+    own = [row(parameter) for parameter in about["parameters"] if parameter["name"] not in SHARED]
+    head = ["| parameter | unit | default | legal | searched |", "|---|---|---|---|---|"]
+    shared = "`warmup` and `warmup_start` are every schedule's ([Warmup](README.md#warmup))."
+    rate = f"Base learning rate, unless the sweep says otherwise: {about['learning_rate']}."
+    return [*([*head, *own] if own else ["It has none of its own."]), "", *wrapped(f"{rate} {shared}")]
+
+
+def row(parameter: dict[str, Any]) -> str:
+    """A parameter's line of the table."""
+    cells = ["" if parameter[key] is None else str(parameter[key]) for key in ("unit", "default", "legal", "searched")]
+    return " | ".join([f"| `{parameter['name']}`", *(cell.replace(" | ", ", ") for cell in cells)]) + " |"
+
+
+def table(cls: type[Schedule]) -> list[str]:
+    """The strategy's table in a sweep file, every default written out."""
+    lines = [f"[strategies.{cls.kind}]"]
+    specs = {spec.name: spec for spec in fields(cls)}
+    for name in cls.parameters():
+        searched = cls.range_of(name, epochs=UPDATES // EPOCH)
+        default = specs[name].default
+        if name in SHARED or (searched is None and default in (None, MISSING)):
+            continue
+        if searched is None:
+            lines.append(f"{name} = {toml(default)}")
+        elif searched != cls.range_of(name, epochs=1_000_000):
+            lines.append(f"{name} = {span(searched)}  # in a run of {UPDATES // EPOCH} epochs")
+        elif searched.zero_or:
+            lines.append(f"# {name}: 0 in half of the slots, else in this range")
+            lines.append(f"# {name} = {span(searched)}")
+        else:
+            lines.append(f"{name} = {span(searched)}")
+    return lines
+
+
+def span(searched: Range) -> str:
+    """What is searched, as a sweep file has it."""
+    unit = "" if searched.unit == "1" else f', unit = "{searched.unit}"'
+    if searched.choices is not None:
+        return f"{{ choices = {toml(searched.choices)}{unit} }}"
+    log = ", log = true" if searched.log else ""
+    return f"{{ low = {toml(searched.low)}, high = {toml(searched.high)}{log}{unit} }}"
+
+
+def toml(value: Any) -> str:
+    """A value as TOML spells it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
+
+
+def loop(kind: str, run: Example) -> list[str]:
+    """A whole training with the kind, as short as it can be."""
+    rule = run.schedule
+    when = rule.when if isinstance(rule, Reactive) else None
+    values = ", ".join(f"{name}={value!r}" for name, value in settings(type(rule)).items())
+    return [
+        *("import torch", "", "from decaybench.schedules import SCHEDULES, TorchScheduler", ""),
+        f"epochs, steps_per_epoch = {UPDATES // EPOCH}, {EPOCH}",
+        "batches = [(torch.randn(32, 64), torch.randint(10, (32,))) for _ in range(steps_per_epoch)]  # put yours here",
+        "model = torch.nn.Linear(64, 10)",
+        f"optimizer = torch.optim.SGD(model.parameters(), lr={run.base_lr:g})  # lr is the base learning rate",
+        f'schedule = SCHEDULES["{kind}"]({values})',
+        "scheduler = TorchScheduler(optimizer, schedule, epochs * steps_per_epoch, steps_per_epoch)",
+        "for _ in range(epochs):",
+        *(["    total = 0.0"] if when == "epoch" else []),
+        "    for x, y in batches:",
+        "        loss = torch.nn.functional.cross_entropy(model(x), y)",
+        "        optimizer.zero_grad()",
+        "        loss.backward()",
+        *(["        scheduler.observe(loss)  # it sets this update's learning rate"] if when == "update" else []),
+        "        optimizer.step()",
+        "        scheduler.step()",
+        *(["        total += loss.item()"] if when == "epoch" else []),
+        *(["    scheduler.observe(total / steps_per_epoch)  # or a held-out loss"] if when == "epoch" else []),
+    ]
+
+
+def keras(run: Example) -> str:
+    """How Keras follows the kind, if it can."""
+    give = (
+        "`from decaybench.schedules import KerasCallback`, then "
+        "`model.fit(..., callbacks=[KerasCallback(schedule, total_steps, steps_per_epoch)])`"
+    )
+    signals = run.schedule.options().get("signal", ())
+    epoch = [f'`signal="{signal}"`' for signal in ("epoch", "held_out") if signal in signals]
+    if not isinstance(run.schedule, Reactive):
+        return f"In Keras 3: {give}."
+    if epoch:
+        return f"In Keras 3, with {' or '.join(epoch)}: {give}."
+    return "Keras cannot follow it: it shows a callback neither gradients nor an update's loss before its step."
+
+
+def markdown(text: str) -> str:
+    """A docstring's text with what Markdown would take for markup escaped, but for code."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"(?<![\s*])\*+|\*++(?=\S)|<(?=[\w/!])", r"\\\g<0>", part) for part in parts[::2]]
+    return "`".join(parts)
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines of at most 118 characters, code unbroken."""
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(whole, 118, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+if __name__ == "__main__":
+    main()
