@@ -23,7 +23,7 @@ FAMILIES = {
 BUILT_IN = [kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")]
 SHARED = ("warmup", "warmup_start")  # fields of every kind
 IN_A_SWEEP = (
-    "What follows are the defaults: a line that is left out changes nothing. `learning_rate`, `momentum` and all else "
+    "These are the defaults, written out: name only what you want to change. `learning_rate`, `momentum` and all else "
     "that any strategy may hold are in [The sweep file](../sweep-file.md)."
 )
 SHOWN_AT = (0, UPDATES // 4, UPDATES // 2, 3 * UPDATES // 4, UPDATES - 1)

@@ -140,7 +140,7 @@ def _or_why_not(write: Callable[[Setting], str], setting: Setting) -> str:
     try:
         return write(setting)
     except UserError as error:
-        return f"# {error}\n"
+        return f"# {str(error).removeprefix('--format: ')}\n"
 
 
 def winner(frames: store.Frames, strategy: str | None = None) -> Setting:

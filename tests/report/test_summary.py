@@ -7,6 +7,7 @@ from scipy import stats
 
 from decaybench.errors import UserError
 from decaybench.report import collect, summarise
+from decaybench.report.results import strategies
 from decaybench.report.summary import Summary
 from report.frames_factory import THREE, change, confirm_scores, make, unconfirm
 
@@ -173,3 +174,23 @@ def test_an_unknown_kind_and_a_missing_chance_are_named() -> None:
     frames = make(diverge=9.0)
     with pytest.raises(UserError, match="sweep synthetic: provenance must hold chance_accuracy"):
         collect(frames._replace(sweep={**frames.sweep, "provenance": None}))
+
+
+def test_an_optimizer_that_needs_no_schedule_is_a_family_of_its_own_and_no_control():
+    entry = {"schedule": "constant"}
+    spec = {
+        "name": "s",
+        "task": {"optimizer": "sgd"},
+        "strategies": {
+            "plain": entry,
+            "free": {**entry, "optimizer": "schedule-free"},
+            "loss": {"schedule": "exp_loss"},
+        },
+    }
+    assert [(s.family, s.control) for s in strategies(spec)] == [
+        ("fixed", True),
+        ("no schedule", False),
+        ("reactive", False),
+    ]
+    spec["task"]["optimizer"] = "prodigy"
+    assert {s.family for s in strategies(spec)} == {"no schedule"}

@@ -125,6 +125,7 @@ STRATEGIES = [
     ("[strategies.constant]\nown = 1", "constant.own: unknown key"),
     ('[strategies.constant]\noptimizer = "adam"\nnesterov = true', "constant.nesterov: must be false under adam"),
     ('[strategies.constant]\noptimizer = "prodigy"\nnesterov = true', "constant.nesterov: must be false under prodigy, which has no Nesterov form, got true"),
+    ("[strategies.one_cycle]\nphases = 3\npct = 0.6", "with 3 phases, got 0.0"),
     ('[strategies.polyak]\noptimizer = "adam"', 'polyak.optimizer: must be "sgd", since polyak looks at gradients, got "adam"'),
     ('[strategies.mine]\nschedule = "alig"\noptimizer = "schedule-free"', 'mine.optimizer: must be "sgd", since alig looks at gradients, got "schedule-free"'),
     ('[strategies.l4]\nvelocity = "keras"', 'l4.velocity: must be "torch", since l4 follows a velocity without the learning rate in it, got "keras"'),

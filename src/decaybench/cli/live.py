@@ -12,6 +12,7 @@ from rich.text import Text
 from decaybench.runner import Share, Watcher
 
 PLAIN_EVERY_S = 10.0
+FEW = 12  # strategies that a line of plain text names one by one
 
 
 class Live(Watcher):
@@ -68,12 +69,7 @@ class Live(Watcher):
         if self._live is not None or (not at_once and now - self._spoke < PLAIN_EVERY_S):
             return
         self._spoke = now
-        each = ", ".join(
-            f"{share.strategy} {share.done}/{share.planned}"
-            + (f" ({share.diverged} diverged)" if share.diverged else "")
-            + ("" if share.best is None else f" best {share.best:.4f}")
-            for share in self._shares
-        )
+        each = ", ".join(map(_in_words, self._shares if len(self._shares) <= FEW else [_together(self._shares)]))
         self._console.print(f"{self._phase}: {each}; {self._pace()}", soft_wrap=True)
 
     def _pace(self) -> str:
@@ -96,7 +92,24 @@ class Live(Watcher):
                 "" if share.best is None else f"{share.best:.4f}",
                 str(share.diverged or ""),
             )
-        return Group(table, Text(self._pace(), style="dim"))
+        return Group(Text(self._pace(), style="dim"), table)  # what matters most is not what a low terminal cuts off
+
+
+def _in_words(share: Share) -> str:
+    diverged = f" ({share.diverged} diverged)" if share.diverged else ""
+    best = "" if share.best is None else f" best {share.best:.4f}"
+    return f"{share.strategy} {share.done}/{share.planned}{diverged}{best}"
+
+
+def _together(shares: Sequence[Share]) -> Share:
+    """All strategies as one line: of many, each one's state is for the table and for ``status``."""
+    return Share(
+        f"{len(shares)} strategies",
+        sum(share.planned for share in shares),
+        sum(share.done for share in shares),
+        sum(share.diverged for share in shares),
+        None,
+    )
 
 
 def wide_console() -> Console:

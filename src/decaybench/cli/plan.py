@@ -34,7 +34,7 @@ def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
     for row in plan.rows:
         table.add_row(
             Text(row.strategy),
-            "" if row.schedule == row.strategy else row.schedule,
+            Text("" if row.schedule == row.strategy else row.schedule),
             *([f"{row.length:g}"] if several else []),
             f"{row.epochs:,}",
             f"{row.search_runs:,}",

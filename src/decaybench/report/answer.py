@@ -66,7 +66,7 @@ def _across(summary: Summary, length: float, first: list[Row], confirmed: list[R
     best: dict[str, Row] = {}
     for row in sorted(confirmed, key=lambda row: row.rank or 0):
         best.setdefault(row.strategy.family, row)
-    if len(best) < 2:
+    if not {"reactive", "fixed"} <= set(best):
         return []
     reactive, fixed = best["reactive"].strategy.label, best["fixed"].strategy.label
     reference = _reference(first, confirmed)

@@ -30,8 +30,8 @@ MOST_LINES = 40
 TRACE_POINTS = 80
 # Okabe and Ito's colours, told apart with every kind of colour vision; the family is told by dash and mark too
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a8a8a")
-DASH = {"fixed": "solid", "reactive": "dash"}
-MARK = {"fixed": "circle", "reactive": "diamond"}
+DASH = {"fixed": "solid", "reactive": "dash", "no schedule": "dot"}
+MARK = {"fixed": "circle", "reactive": "diamond", "no schedule": "square"}
 
 Graph = dict[str, Any]
 LOG: Graph = {"type": "log", "exponentformat": "e"}  # not 100µ
@@ -53,13 +53,13 @@ def _confirmed(summary: Summary) -> Graph:
     shown = confirmed.data(summary)
     _, lines = shown.lengths[0]
     data: list[Graph] = []
-    for family in MARK:
+    for place, family in enumerate(MARK):
         own = [(y, line) for y, line in enumerate(lines) if line.strategy.family == family]
         known = [(y, line.interval) for y, line in own if line.interval is not None]
         repeats = [(y, value) for y, line in own for value in line.by_repeat]
         if not known:
             continue
-        color = COLORS[0] if family == "fixed" else COLORS[1]
+        color = COLORS[place]
         marks: Graph = {"mode": "markers", "name": family, "legendgroup": family, "type": "scatter"}
         above = [(at.high if at.high is not None else at.mean) - at.mean for _, at in known]
         below = [at.mean - (at.low if at.low is not None else at.mean) for _, at in known]

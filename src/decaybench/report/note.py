@@ -20,7 +20,7 @@ UNFINISHED = "Not finished yet: the sweep is being trained."
 
 def planned(spec: Mapping[str, Any], index: Path) -> Content:
     """What the dashboard shows of a sweep that is planned, before there are results; ``index`` will be its report."""
-    return _content(spec, strategies(spec["name"], spec["strategies"]), UNFINISHED, index, {})
+    return _content(spec, strategies(spec), UNFINISHED, index, {})
 
 
 def reported(summary: Summary, index: Path) -> Content:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decaybench.report import words
 from decaybench.report.answer import answer
 from decaybench.report.figures import Drawn
-from decaybench.report.results import Run
+from decaybench.report.results import NO_SCHEDULE, Run
 from decaybench.report.summary import LEAST_REPEATS, Pair, Row, Summary, turned
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def _summary(summary: Summary, length: float) -> Table:
 
     def line(row: Row) -> tuple[str, ...]:
         mean, second = row.confirmed(metric), row.confirmed(other)
-        kind = "" if row.strategy.schedule == row.strategy.label else f"{row.strategy.schedule}, "
+        named = row.strategy.optimizer if row.strategy.family == NO_SCHEDULE else row.strategy.schedule
+        kind = "" if named == row.strategy.label else f"{named}, "
         return (
             "-" if row.rank is None else str(row.rank),
             row.strategy.label,

@@ -18,16 +18,23 @@ if TYPE_CHECKING:
     from decaybench.store.read import Frames
 
 
+NO_SCHEDULE = "no schedule"
+
+
 class Strategy(NamedTuple):
-    """A strategy in the sweep file's order; ``control`` marks those of kind ``constant``."""
+    """A strategy in the sweep file's order; ``control`` marks those of kind ``constant``.
+
+    ``family`` is that of its schedule, or "no schedule" under an ``optimizer`` that promises to need none.
+    """
 
     label: str
     schedule: str
     family: str
+    optimizer: str = "sgd"
 
     @property
     def control(self) -> bool:
-        return self.schedule == "constant"
+        return self.schedule == "constant" and self.family == "fixed"
 
 
 class Run(NamedTuple):
@@ -150,7 +157,7 @@ def collect(frames: Frames) -> Results:
         sweep=sweep,
         metric=spec["task"]["metric"],
         chance=chance,
-        strategies=strategies(sweep["name"], spec["strategies"]),
+        strategies=strategies(spec),
         lengths=tuple(float(length) for length in budget["lengths"]),
         repeats=int(budget["repeats"]),
         confirm_seeds=int(budget["confirm_seeds"]),
@@ -168,8 +175,9 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def strategies(sweep: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[Strategy, ...]:
+def strategies(spec: Mapping[str, Any]) -> tuple[Strategy, ...]:
     """The strategies of a sweep's spec; UserError for a kind of schedule that is not installed."""
+    sweep, task, entries = spec["name"], spec["task"], spec["strategies"]
     from decaybench.schedules import SCHEDULES
 
     found = []
@@ -177,7 +185,9 @@ def strategies(sweep: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[St
         kind = entry["schedule"]
         if kind not in SCHEDULES:
             raise UserError(f"sweep {sweep}: strategies.{label}.schedule: kind {kind!r} is not installed here")
-        found.append(Strategy(label, kind, SCHEDULES[kind].family))
+        optimizer = entry.get("optimizer") or task.get("optimizer", "sgd")
+        family = NO_SCHEDULE if optimizer in ("schedule-free", "prodigy") else SCHEDULES[kind].family
+        found.append(Strategy(label, kind, family, optimizer))
     return tuple(found)
 
 

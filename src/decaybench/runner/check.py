@@ -59,7 +59,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         rows.append(
             PlanRow(
                 entry.strategy or f"any of {len(built)} (shared slots)",
-                ", ".join(dict.fromkeys(arm.kind for arm in takers)),
+                ", ".join(dict.fromkeys(_kind(arm) for arm in takers)),
                 ", ".join(dict.fromkeys(arm.family for arm in takers)),
                 entry.length,
                 sweep.epochs(entry.length),
@@ -79,6 +79,11 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         updates=sum(row.updates for row in rows),
         seconds=estimate_seconds(sweep, environment),
     )
+
+
+def _kind(arm: Arm) -> str:
+    """The arm's schedule, and its optimizer unless it is plain SGD."""
+    return arm.kind if arm.optimizer == "sgd" else f"{arm.kind} ({arm.optimizer})"
 
 
 def _searched(takers: Sequence[Arm], strategy: str | None) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ from decaybench.schedules.trace import trace
 
 if TYPE_CHECKING:
     from decaybench.schedules.keras_callback import KerasCallback as KerasCallback
+
 SCHEDULES = Registry(
     Constant,
     TimeBased,

@@ -12,7 +12,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "keras":  # Keras is there, its backend is not
         raise
-    raise ImportError("KerasCallback needs Keras 3: pip install 'decaybench[keras]'") from error
+    raise ImportError("KerasCallback needs Keras 3: pip install 'decaybench[keras]'") from None
 
 
 class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types

@@ -141,8 +141,9 @@ def _construct(kind: type[Schedule], values: Mapping[str, Any], *at: str) -> Non
         named = re.fullmatch(r"\w+\.(\w+):? (.*)", str(error), re.DOTALL)
         if named is None:
             raise RuleError(str(error)) from None
-        name, rule = named[1], named[2].partition(", got ")[0]
-        raise RuleError(f"{rule}, got {show(_toml(values.get(name)))}", name, *at) from None
+        name, (rule, _, found) = named[1], named[2].partition(", got ")
+        found = show(_toml(values[name])) if name in values else found  # what is not given has its default
+        raise RuleError(f"{rule}, got {found}", name, *at) from None
 
 
 def _toml(value: Any) -> Any:

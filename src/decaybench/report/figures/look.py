@@ -26,8 +26,12 @@ class Look(NamedTuple):
     marker: str
 
 
-# Okabe and Ito's blue and vermillion: told apart with every kind of colour vision
-FAMILY: Final = {"fixed": Look("#0072b2", "-", "o"), "reactive": Look("#d55e00", "--", "D")}
+# Okabe and Ito's blue, vermillion and green: told apart with every kind of colour vision
+FAMILY: Final = {
+    "fixed": Look("#0072b2", "-", "o"),
+    "reactive": Look("#d55e00", "--", "D"),
+    "no schedule": Look("#009e73", ":", "s"),
+}
 INK: Final = "#333333"
 FAINT: Final = "#767676"
 OTHERS: Final = "#cfcfcf"
