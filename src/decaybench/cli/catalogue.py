@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -165,6 +166,7 @@ def _tell(kind: str) -> None:
 
 def _example(kind: str) -> Example:
     """The kind's example run; UserError for a kind, of another package perhaps, that has none."""
+    torch.set_num_threads(1)  # its updates are tiny: a second thread would only be waited for
     try:
         return example(SCHEDULES[kind])
     except (RuntimeError, TypeError, ValueError) as error:
