@@ -86,6 +86,13 @@ def report(session: nox.Session) -> None:
 
 
 @shared
+def bench(session: nox.Session) -> None:
+    """Measure training beside a plain loop, as ratios: nox -s bench -- --write; benchmarks/README.md says how."""
+    install(session)
+    run(session, "python", "-m", "benchmarks", *session.posargs)
+
+
+@shared
 def docs(session: nox.Session) -> None:
     """Write docs/schedules/ again, from the docstrings and ranges of the schedules."""
     install(session)

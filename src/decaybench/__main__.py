@@ -2,4 +2,5 @@
 
 from decaybench.cli import main
 
-main()
+if __name__ == "__main__":  # processes that train import this module too
+    main()

@@ -18,6 +18,7 @@ from decaybench.runner import Share, Watcher, run_sweep
 from decaybench.search.views import Content, publish
 from decaybench.sweep import Sweep, arms, from_params, load_sweep, size
 
+MOST_WORKERS = 1024
 DEFAULT_STORAGE = "sqlite:///studies/decaybench.db"
 
 
@@ -60,7 +61,7 @@ def run(
     studies: str | Path = "studies",
     data: str | Path | None = None,
     device: str = "auto",
-    workers: int = 1,
+    workers: int | None = 1,
     watcher: Watcher | None = None,
 ) -> Outcome:
     """Train what is missing of a sweep, and write its report to ``studies``/NAME/report.
@@ -68,13 +69,13 @@ def run(
     Killed or interrupted at any moment, the same call goes on where it was. Raises UserError, with one line, for what
     can be mended: a wrong sweep, missing data, a database that is not ours.
     """
-    if workers != 1:
-        raise UserError(f"--workers: must be 1 in this version, which trains in one process, got {workers}")
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise UserError(f"--workers: must be in [1, {MOST_WORKERS}], got {workers}")
     chosen, url = as_sweep(sweep), storage_url(storage)
     out = Path(studies) / chosen.name / "report"
     check_folder(out)  # now, rather than after hours of training
     noting = _Noting(watcher or Watcher(), url, chosen, out)
-    trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, watcher=noting)
+    trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, workers=workers, watcher=noting)
     summary = build_report(load(url, chosen.name), out)
     _show(url, chosen.name, summary.dashboard)
     return Outcome(chosen.name, trained, summary.answer, summary.index)

@@ -1,4 +1,4 @@
-"""The one exception that a person can mend."""
+"""What a person can mend, and what the machine did."""
 
 
 class UserError(Exception):
@@ -9,3 +9,10 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class MachineError(Exception):
+    """Nothing the user wrote is wrong, and nothing is lost: the machine gave up; the same call goes on.
+
+    The command line prints it as ``error: ...`` on stderr and exits with 1.
+    """

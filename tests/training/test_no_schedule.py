@@ -12,7 +12,7 @@ from torch.nn.utils import vector_to_parameters
 from decaybench import models
 from decaybench.data import draw_splits, load_dataset, normalise, prepare
 from decaybench.schedules import SCHEDULES
-from decaybench.training import OptimizerForm, Recipe, Run, loop, train
+from decaybench.training import OptimizerForm, Recipe, Run, lanes, train
 from decaybench.training.optimizers import make_optimizer
 
 FROZEN = json.loads((Path(__file__).parents[1] / "data" / "oracles.json").read_text())
@@ -82,7 +82,7 @@ def test_what_is_reported_is_measured_at_the_evaluated_weights(digits, kind, mon
         kept.append((parameters, make_optimizer(form, parameters, **settings)))
         return kept[-1][1]
 
-    monkeypatch.setattr(loop, "make_optimizer", keep)
+    monkeypatch.setattr(lanes, "make_optimizer", keep)
     recipe = Recipe("small-cnn", epochs=12, batch_size=32, form=OptimizerForm(kind), precision="fp64")
     runs = three_runs(kind)
     results = train(recipe, runs, digits, device=CPU, read_test=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from decaybench.cli import completion
-from decaybench.errors import UserError
+from decaybench.errors import MachineError, UserError
 
 app = typer.Typer(
     name="decaybench",
@@ -65,7 +65,10 @@ def run(
     studies: Annotated[Path, typer.Option(metavar="DIR", help="Where reports go: DIR/NAME/report.")] = Path("studies"),
     data: DataOption = None,
     device: DeviceOption = "auto",
-    workers: Annotated[int, typer.Option(metavar="N", help="Processes that train.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Processes that train. Default: one a core, if the sweep is long enough."),
+    ] = None,
 ) -> None:
     """Train what is missing of a sweep, write its report and print the answer."""
     from decaybench import api
@@ -188,6 +191,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = typer.main.get_command(app).main(given or ["--help"], prog_name="decaybench", standalone_mode=False)
     except UserError as error:
         _leave(f"error: {error}", 2)
+    except MachineError as error:
+        _leave(f"error: {error}", 1)
     except BrokenPipeError:  # whoever read our output has had enough
         sys.stderr.close()
         sys.exit(0)

@@ -1,5 +1,6 @@
 """Datasets as uint8 tensors, their splits, and the order of batches: pure functions of files and seeds."""
 
+from decaybench.data.cache import cache_folder
 from decaybench.data.dataset import Dataset, sha256_of
 from decaybench.data.order import batch_order
 from decaybench.data.sources import load_dataset
@@ -12,6 +13,7 @@ __all__ = [
     "Splits",
     "TaskData",
     "batch_order",
+    "cache_folder",
     "draw_splits",
     "load_dataset",
     "normalise",

@@ -34,7 +34,7 @@ def key_of(train: bytes, test: bytes) -> str:
 
 def read(key: str) -> Parts | None:
     """The parts stored under ``key``; None if there are none, or the file is damaged or unreadable."""
-    folder = _folder()
+    folder = cache_folder()
     if folder is None:
         return None
     try:
@@ -49,7 +49,7 @@ def read(key: str) -> Parts | None:
 
 def write(key: str, parts: Parts) -> None:
     """Store ``parts`` under ``key`` in one step, so that no reader and no crash ever sees half a file."""
-    folder = _folder()
+    folder = cache_folder()
     if folder is None:
         return
     temporary: str | None = None
@@ -68,7 +68,7 @@ def write(key: str, parts: Parts) -> None:
                 os.unlink(temporary)
 
 
-def _folder() -> Path | None:
+def cache_folder() -> Path | None:
     """XDG_CACHE_HOME/decaybench, by default ~/.cache/decaybench; None for a user without a home folder."""
     configured = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(configured):  # the XDG specification has relative paths ignored

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import choose_device, prepare_environment, provenance
-from decaybench.runner.estimate import estimate_seconds
+from decaybench.runner.estimate import estimate_seconds, shared_updates
 from decaybench.sweep import Arm, Sweep, arms, ledger
 
 
@@ -30,7 +31,11 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole plan; ``seconds`` is estimated from a short measurement on ``device``."""
+    """The whole plan; ``seconds`` is estimated from a short measurement on ``device``, for ``workers`` processes.
+
+    ``shared`` is the share of the search's updates that is saved at least, since runs that begin alike are computed
+    once until they part.
+    """
 
     name: str
     device: str
@@ -39,6 +44,8 @@ class Plan:
     rows: tuple[PlanRow, ...]
     runs: int
     updates: int
+    workers: int
+    shared: float
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,7 +58,9 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
     cache.
     """
     environment = prepare_environment(sweep, data_root, choose_device(device))
-    facts = provenance(sweep, environment)
+    crew = choose_crew(sweep, environment, None, None)
+    facts = provenance(sweep, environment, crew.width, crew.workers)
+    shared = shared_updates(sweep, environment)
     built = arms(sweep)
     rows = []
     for entry in ledger(sweep, facts["steps_per_epoch"]):
@@ -77,7 +86,9 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         rows=tuple(rows),
         runs=sum(row.search_runs + row.confirm_runs for row in rows),
         updates=sum(row.updates for row in rows),
-        seconds=estimate_seconds(sweep, environment),
+        workers=crew.workers,
+        shared=shared,
+        seconds=estimate_seconds(sweep, environment, crew, shared),
     )
 
 

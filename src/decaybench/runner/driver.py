@@ -4,17 +4,22 @@ again.
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from decaybench import store
-from decaybench.errors import UserError
+from decaybench.errors import MachineError, UserError
 from decaybench.runner import stacks
 from decaybench.runner.choose import Tally, told
+from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import (
     Environment,
     choose_device,
@@ -23,9 +28,10 @@ from decaybench.runner.environment import (
     require_same_data,
 )
 from decaybench.runner.planner import Planner
+from decaybench.runner.pool import Bench, Job, Pool, open_pool
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import ENDED, direction, slot_of
-from decaybench.runner.worker import Stack, failed, train_stack
+from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
 from decaybench.store import Mirror, RunResult, RunRow, Storage
 from decaybench.sweep import RunParameters, Sweep, extends, from_params, resolve
@@ -37,9 +43,12 @@ def run_sweep(
     url: str,
     data_root: Path | None,
     device: str = "auto",
+    workers: int | None = 1,
     watcher: Watcher | None = None,
 ) -> int:
     """Train what is missing of a sweep, search then confirm; returns how many runs were trained.
+
+    ``workers`` processes train; None: one a core, where that is worth their start.
 
     Everything is checked before anything is written: the database, the sweep against its former self, data and model.
     Raises UserError for what a person can mend.
@@ -54,7 +63,8 @@ def run_sweep(
     elif study_exists(url, sweep.name):
         raise UserError(f"{sweep.name}: the database has an Optuna study of that name already; take another name")
     environment = prepare_environment(sweep, data_root, choose_device(device))
-    now = provenance(sweep, environment)
+    crew = choose_crew(sweep, environment, stored and stored["provenance"], workers)
+    now = provenance(sweep, environment, crew.width, crew.workers)
     if stored is not None:
         require_same_data(sweep.name, stored["provenance"], now)
     with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
@@ -63,9 +73,16 @@ def run_sweep(
             _require_extension(sweep, stored)
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
-        driver = _Driver(sweep, storage, environment, now["stack_size"], watcher or Watcher())
+        driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher or Watcher())
         driver.planner.write_search(now)
-        return driver.work()
+        bench = Bench(sweep, storage, environment, now["stack_size"])
+        try:
+            with open_pool(bench, data_root, crew.workers, driver.watcher.advance) as pool:
+                return driver.work(pool)
+        except BrokenProcessPool:
+            raise MachineError(
+                f"sweep {sweep.name}: a process that trains was killed (out of memory?); the same command goes on"
+            ) from None
 
 
 def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> None:
@@ -93,18 +110,32 @@ def _alone(storage: Storage, name: str) -> BaseFileLock:
     return lock
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A stack that is being trained: its rows, and their trials' numbers in the study, if any."""
+
+    members: list[RunRow]
+    numbers: Mapping[str, int]
+
+
 class _Driver:
     def __init__(
-        self, sweep: Sweep, storage: Storage, environment: Environment, stack_size: int, watcher: Watcher
+        self,
+        sweep: Sweep,
+        storage: Storage,
+        environment: Environment,
+        stack_size: int,
+        workers: int,
+        watcher: Watcher,
     ) -> None:
         self.sweep, self.storage, self.environment, self.watcher = sweep, storage, environment, watcher
         self.stack_size = stack_size
         self.metric = sweep.task.metric
-        self.planner = Planner(sweep, storage, environment, stack_size)
+        self.planner = Planner(sweep, storage, environment, stack_size, workers)
         self.arms, self.proposals = self.planner.arms, self.planner.proposals
         self.mirror: StudyMirror
 
-    def work(self) -> int:
+    def work(self, pool: Pool) -> int:
         """Search, then confirm; returns the number of runs trained."""
         with StudyMirror(
             self.storage.url,
@@ -116,32 +147,49 @@ class _Driver:
             self._reconcile()
             if updates := self.planner.updates_left():
                 store.update_sweep(self.storage, self.sweep.name, status="running")
-                self.watcher.begin(self.sweep.name, updates, self.stack_size, self.environment.device.type)
-            trained = self._train_phase("search")
+                at_once = self.stack_size * pool.workers
+                self.watcher.begin(self.sweep.name, updates, at_once, self.environment.device.type)
+            trained = self._train_phase("search", pool)
             for _ in self.planner.write_waves():
-                trained += self._train_phase("search")
+                trained += self._train_phase("search", pool)
             self.planner.write_confirm()
-            trained += self._train_phase("confirm")
+            trained += self._train_phase("confirm", pool)
         store.update_sweep(self.storage, self.sweep.name, status="complete")
         if updates:
             self.watcher.end()
         return trained
 
-    def _train_phase(self, phase: str) -> int:
+    def _train_phase(self, phase: str, pool: Pool) -> int:
         todo = stacks.members(self.planner.pending(phase))
         tally = Tally(self.arms, self.metric, self.environment.chance)
         open_slots = self.planner.open_slots() if phase == "search" else 0
         tally.plan((run for run in self.planner.runs(phase) if not run.superseded), open_slots)
         if todo:
             self.watcher.phase(phase, tally.shares())
-        for members in todo:
-            results = self._train(phase, members)
-            for run, result in zip(members, results, strict=True):
-                tally.count(run.strategy, result)
-            self.watcher.phase(phase, tally.shares())
+        # What a sampler learns from one wave is in the proposals of the next.
+        for _, wave in groupby(todo, key=lambda members: self.planner.wave(members[0])):
+            for begun, results in self._train_wave(phase, wave, pool):
+                for run, result in zip(begun.members, results, strict=True):
+                    tally.count(run.strategy, result)
+                self.watcher.phase(phase, tally.shares())
         return sum(len(members) for members in todo)
 
-    def _train(self, phase: str, members: list[RunRow]) -> list[RunResult]:
+    def _train_wave(
+        self, phase: str, wave: Iterator[list[RunRow]], pool: Pool
+    ) -> Iterator[tuple[_Begun, list[RunResult]]]:
+        """Train stacks that need nothing of each other, as many at once as the pool has processes."""
+        while True:
+            while not pool.full and (members := next(wave, None)) is not None:
+                begun, job = self._begin(phase, members)
+                pool.start(job, begun)
+            ended = list(pool.finished())
+            if not ended:
+                return
+            for begun, future in ended:
+                yield begun, self._finish(begun, future)
+
+    def _begin(self, phase: str, members: list[RunRow]) -> tuple[_Begun, Job]:
+        """Say in the tables and in the study that these runs are being trained."""
         searching = phase == "search"
         ids = [run.id for run in members]
         numbers: dict[str, int] = {}
@@ -161,22 +209,21 @@ class _Driver:
         store.set_mirror(
             self.storage, [Mirror(run_id, numbers.get(run_id), parameters[run_id].params) for run_id in ids]
         )
-        stack = Stack(
-            members,
-            [parameters[run_id] for run_id in ids],
-            self.planner.form(members[0]),
-            self.planner.size(members[0].length),
-        )
+        sizes = [self.planner.size(run.length) for run in members]
+        stack = Stack(members, [parameters[run_id] for run_id in ids], self.planner.form(members[0]), sizes)
+        return _Begun(members, numbers), Job(stack, read_test=not searching)
+
+    def _finish(self, begun: _Begun, future: Future[list[RunResult]]) -> list[RunResult]:
+        """Tell the study what came out, once it is in our tables."""
         try:
-            results = train_stack(
-                self.storage, self.sweep.task, stack, self.environment, self.watcher, read_test=not searching
-            )
+            results = future.result()
         except Exception:  # the machine's fault (memory, a driver): kept as failed, and retried by the next run
+            ids = [run.id for run in begun.members]
             store.finish_runs(self.storage, [failed(run) for run in store.some_runs(self.storage, ids)])
-            self.mirror.fail(numbers.values())
+            self.mirror.fail(begun.numbers.values())
             raise
         worth = {result.run_id: told(result, self.metric, self.environment.chance) for result in results}
-        self.mirror.tell({number: worth[run_id] for run_id, number in numbers.items()})
+        self.mirror.tell({number: worth[run_id] for run_id, number in begun.numbers.items()})
         return results
 
     def _values(self, runs: Sequence[RunRow]) -> dict[str, dict[str, Any]]:

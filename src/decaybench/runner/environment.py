@@ -18,8 +18,6 @@ from decaybench.runner.choose import Chance
 from decaybench.sweep import Sweep, size
 from decaybench.training import check_model
 
-# Runs in one stack. On a CPU small-cnn and lenet are fastest with a few that fit the cache; a GPU wants to be filled.
-STACK_SIZE = {"cpu": 8, "cuda": 64}
 VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
 
 
@@ -68,7 +66,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     return Environment(device, data, dataset.sha256, splits, Chance(majority, math.log(data.classes)))
 
 
-def provenance(sweep: Sweep, environment: Environment) -> dict[str, Any]:
+def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:
     """What a sceptic asks for: versions, device, precision, threads, stacks, and hashes of data and splits."""
     data = environment.data
     cuda = environment.device.type == "cuda"
@@ -79,7 +77,8 @@ def provenance(sweep: Sweep, environment: Environment) -> dict[str, Any]:
         "device_name": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
         "precision": sweep.task.precision,
         "threads": 1,
-        "stack_size": STACK_SIZE[environment.device.type],
+        "workers": workers,
+        "stack_size": width,
         "data_sha256": environment.data_sha256,
         "splits_sha256": environment.splits.sha256,
         "examples": {

@@ -1,49 +1,91 @@
-"""How long a sweep will take here, from a short measurement with its own model, batch and stack size."""
+"""What a sweep will cost here: its time, and the updates that runs which begin alike save it."""
 
-from dataclasses import replace
+import numpy as np
+from numpy.typing import NDArray
 
-from decaybench.data import Examples
-from decaybench.runner.environment import STACK_SIZE, Environment
-from decaybench.runner.worker import recipe
-from decaybench.schedules import SCHEDULES
-from decaybench.sweep import Sweep, ledger, size
-from decaybench.training import EpochCurves, OptimizerForm, Run, train
+from decaybench.runner.crew import Crew
+from decaybench.runner.environment import Environment
+from decaybench.runner.measure import measure
+from decaybench.runner.proposals import Proposals
+from decaybench.schedules import Fixed, Reactive
+from decaybench.schedules.bank import fixed_scales
+from decaybench.sweep import RunParameters, Size, Sweep, arms, ledger, plan_search, resolve, shares_slots, size
 
-MEASURED_BATCHES = 8
+FAMILIES = 100  # that are looked at; the rest are taken to be like them
 
 
-def estimate_seconds(sweep: Sweep, environment: Environment) -> float:
-    """Seconds to train the whole sweep, from two short epochs of one full stack (the first one warms up).
+def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared: float) -> float:
+    """Seconds to train the whole sweep with this crew, where ``shared`` of the search's updates are saved.
 
-    Batch gradient descent is measured on one batch of 250 examples and scaled. The start of the program, data and
-    report are not in it.
+    The start of the program, data and report are not in it.
     """
     task, data = sweep.task, environment.data
-    full = task.batch_size == "full"
-    batch = min(250, len(data.train)) if full else int(task.batch_size)
-    examples = min(len(data.train), batch * (1 if full else MEASURED_BATCHES))
-    part = replace(
-        data,
-        train=_first(data.train, examples),
-        validation=_first(data.validation, 250),
-        signal=None,
-        test=_first(data.test, 1),
-    )
-    k = STACK_SIZE[environment.device.type]
-    runs = [Run(i, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for i in range(k)]
-    seen: list[EpochCurves] = []
-    train(recipe(task, OptimizerForm(), 2), runs, part, device=environment.device, on_epoch=seen.append)
-    # A forward pass costs about a third of a forward and a backward one.
-    passes = examples + len(part.validation) / 3
-    per_example = seen[-1].seconds / k / passes
-    total = 0.0
+    speed = measure(task, environment)
     steps = size(sweep, len(data.train), 1.0).steps_per_epoch
+    batch = len(data.train) if task.batch_size == "full" else task.batch_size
+    # A forward pass costs about a third of a forward and a backward one.
+    validation = len(data.validation) / 3 / (steps * batch)
+    updates = 0.0
     for row in ledger(sweep, steps):
-        epochs = row.updates / steps
-        used = len(data.train) if full else steps * batch
-        total += epochs * (used + len(data.validation) / 3) * per_example
+        search = row.updates * row.slots / (row.slots + row.confirm_seeds)
+        updates += row.updates - search * shared
+    return updates * (1 + validation) * speed.seconds / crew.workers
+
+
+def shared_updates(sweep: Sweep, environment: Environment) -> float:
+    """The share of the search's updates, in [0, 1), that need not be computed, since runs begin alike; at least.
+
+    Fixed schedules are known beforehand. Of the reactive ones only this is: a rule that hears of epochs does nothing
+    in the first. Under a sampler that learns, and where strategies share slots, nothing is known: 0. So it is on a GPU,
+    where runs are not shared.
+    """
+    if sweep.search.sampler == "tpe" or shares_slots(sweep) or environment.device.type != "cpu":
+        return 0.0
+
+    def length(share: float) -> Size:
+        return size(sweep, len(environment.data.train), share)
+
+    known = {arm.label: arm for arm in arms(sweep)}
+    proposals = Proposals(sweep, known, environment.chance, length)
+    families: dict[tuple[float, ...], list[tuple[RunParameters, Size]]] = {}
+    for run in plan_search(sweep):
+        place = (run.repeat, run.slot)
+        if place not in families and len(families) == FAMILIES:
+            continue
+        of = length(run.length)
+        values = proposals.value(run)
+        own = resolve(known[run.strategy], values, total_steps=of.total_steps, steps_per_epoch=of.steps_per_epoch)
+        families.setdefault(place, []).append((own, of))
+    planned = computed = 0
+    for family in families.values():
+        planned += sum(of.total_steps for _, of in family)
+        computed += _computed(family)
+    return 1 - computed / planned
+
+
+def _computed(family: list[tuple[RunParameters, Size]]) -> int:
+    """Updates of runs of one seed when those that are alike are computed once."""
+    known: dict[tuple[float, float, float], list[NDArray[np.float64]]] = {}
+    total = 0
+    for own, of in family:
+        rates = _known_rates(own, of)
+        others = known.setdefault((own.learning_rate, own.momentum, own.weight_decay), [])
+        total += of.total_steps - max((_alike(rates, other) for other in others), default=0)
+        others.append(rates)
     return total
 
 
-def _first(examples: Examples, n: int) -> Examples:
-    return Examples(examples.images[:n], examples.labels[:n])
+def _known_rates(own: RunParameters, of: Size) -> NDArray[np.float64]:
+    """The scales that are known before training, from update 0 on."""
+    schedule = own.schedule
+    if isinstance(schedule, Fixed):
+        return fixed_scales(schedule, of.total_steps, of.steps_per_epoch).numpy()
+    waits = isinstance(schedule, Reactive) and schedule.when == "epoch" and schedule.warmup == 0
+    return np.ones(of.steps_per_epoch if waits else 0)
+
+
+def _alike(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
+    """How many updates two runs have in common."""
+    n = min(len(a), len(b))
+    differs = np.flatnonzero(a[:n] != b[:n])
+    return int(differs[0]) if len(differs) else n

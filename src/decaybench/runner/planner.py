@@ -1,7 +1,7 @@
 """The plan on paper: which rows a sweep has, which it still lacks, and the stacks they are trained in."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from decaybench import store
@@ -30,9 +30,9 @@ from decaybench.training import OptimizerForm
 class Planner:
     """Writes a sweep's rows and numbers its stacks; every step can be killed and is then made again, the same."""
 
-    def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, stack_size: int) -> None:
+    def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, stack_size: int, workers: int) -> None:
         self._sweep, self._storage, self._environment = sweep, storage, environment
-        self._stack_size = stack_size
+        self._stack_size, self._workers = stack_size, workers
         self._adaptive = shares_slots(sweep)
         self.arms: dict[str, Arm] = {arm.label: arm for arm in arms(sweep)}
         self.proposals = Proposals(sweep, self.arms, environment.chance, self.size)
@@ -128,14 +128,26 @@ class Planner:
         """Group what has no stack yet; a batch of the search has stacks of its own, after those of the one before."""
         rows = {run.id: run for run in store.runs(self._storage, self._sweep.name)}
         first = 1 + max((run.stack for run in rows.values() if run.stack is not None), default=-1)
+        free = sorted((rows[run.id] for run in planned if rows[run.id].stack is None), key=self.wave)
+        members = [stacks.Member(run, (self.wave(run), self.form(run)), self._family(run)) for run in free]
+        store.set_stacks(self._storage, stacks.group(members, first, self._stack_size, self._workers))
 
-        def wave(run: RunRow) -> tuple[int, int]:
-            batch = batch_of(self._sweep, run.slot) if run.phase == "search" else 0
-            return self._sweep.budget.lengths.index(run.length), batch
+    def wave(self, run: RunRow) -> tuple[int, int]:
+        """What must be trained one after the other: batches of a sampler that learns.
 
-        free = sorted((rows[run.id] for run in planned if rows[run.id].stack is None), key=wave)
-        kinds = [(run, (*wave(run), self.form(run))) for run in free]
-        store.set_stacks(self._storage, stacks.group(kinds, first, self._stack_size))
+        Its lengths are apart as well, and those of the confirm runs, whose ends read the test split.
+        """
+        if run.phase == "search" and not self.proposals.learns:
+            return 0, 0
+        batch = batch_of(self._sweep, run.slot) if run.phase == "search" else 0
+        return self._sweep.budget.lengths.index(run.length), batch
+
+    def _family(self, run: RunRow) -> Hashable:
+        """Runs of one seed whose shared parameters are drawn from the same ranges: slots are paired, so they agree."""
+        if run.phase == "confirm":
+            return run.repeat, run.seed
+        arm = self.arms[run.strategy]
+        return run.repeat, run.slot, arm.learning_rate, arm.momentum, arm.weight_decay
 
     def _chosen(self) -> dict[Place, str]:
         """The strategies of an adaptive sweep's slots, as far as they are chosen."""

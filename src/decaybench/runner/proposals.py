@@ -7,7 +7,7 @@ from typing import Any, Literal
 from decaybench.runner.choose import Chance, told
 from decaybench.search import AdaptiveSampler, Sampler, Slot, Told, adaptive_sampler, balanced_sampler, from_native
 from decaybench.store import RunRow
-from decaybench.sweep import Arm, Size, Sweep, shares_slots
+from decaybench.sweep import Arm, PlannedRun, Size, Sweep, shares_slots
 
 Place = tuple[int, int, float]
 """A slot of a repeat and length: (repeat, slot, length)."""
@@ -32,6 +32,11 @@ class Proposals:
         """The parameters of search runs by id, in range units; ``rows`` are those of the search, if it ``learns``."""
         history = self._history(rows)
         return {run.id: self._sampler.propose(slot_of(run), history[run.repeat, run.length]) for run in runs}
+
+    def value(self, run: PlannedRun) -> dict[str, Any]:
+        """The parameters of one planned run, in range units, from a sampler that learns nothing."""
+        slot = Slot(run.id, run.strategy, run.repeat, run.slot, run.length, run.seed)
+        return self._sampler.propose(slot, [])
 
     def strategies(self, places: Sequence[Place], rows: Sequence[RunRow]) -> dict[Place, str]:
         """The strategies that get an adaptive sweep's slots, by (repeat, slot, length)."""

@@ -3,28 +3,52 @@
 An interrupted stack is trained again with the same members.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from decaybench.store import RunRow
 
 
-def group(runs: Sequence[tuple[RunRow, Hashable]], first: int, k: int) -> dict[str, int]:
-    """Stack numbers, from ``first`` up, by run id: K alike runs each, in the order given.
+class Member(NamedTuple):
+    """A run to be put into a stack.
 
-    Runs are alike when their second entries are equal: the length, the batch they are proposed in, and whatever else
-    changes a stack's arithmetic. Kinds keep the order in which they come first, so batches that are given in order are
-    trained in order.
+    ``kind``: what all of a stack have in common, such as the optimizer. ``family``: runs that may begin alike, so that
+    together they are trained for less than apart.
     """
-    kinds = list(dict.fromkeys(kind for _, kind in runs))
+
+    run: RunRow
+    kind: Hashable
+    family: Hashable
+
+
+def group(members: Sequence[Member], first: int, k: int, workers: int = 1) -> dict[str, int]:
+    """Stack numbers, from ``first`` up, by run id: about K runs of a kind each, in the order given, families whole.
+
+    Kinds keep the order in which they come first, so batches that are given in order are trained in order. There are
+    as many stacks of a kind as ``workers`` can share out evenly.
+    """
     stacks: dict[str, int] = {}
     number = first
-    for _, alike in groupby(sorted(runs, key=lambda entry: kinds.index(entry[1])), key=lambda entry: entry[1]):
-        members = [run.id for run, _ in alike]
-        for start in range(0, len(members), k):
-            stacks.update(dict.fromkeys(members[start : start + k], number))
-            number += 1
+    for alike in _parted(members, lambda member: member.kind):
+        rounds = -(-len(alike) // (k * workers))
+        limit = -(-len(alike) // (rounds * workers)) if workers > 1 else k
+        size = 0
+        for family in _parted(alike, lambda member: member.family):
+            if size and size + len(family) > limit:
+                number, size = number + 1, 0
+            stacks.update((member.run.id, number) for member in family)
+            size += len(family)
+        number += 1
     return stacks
+
+
+def _parted(members: Sequence[Member], key: Callable[[Member], Hashable]) -> list[list[Member]]:
+    """The members by key, keys and members in the order in which they come."""
+    parts: dict[Hashable, list[Member]] = {}
+    for member in members:
+        parts.setdefault(key(member), []).append(member)
+    return list(parts.values())
 
 
 def members(runs: Sequence[RunRow]) -> list[list[RunRow]]:

@@ -1,11 +1,10 @@
 """One stack of a sweep, trained, its curves and results written as they come."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from decaybench import store
 from decaybench.runner.environment import Environment
-from decaybench.runner.progress import Watcher
 from decaybench.store import EpochRow, RunResult, RunRow, Storage
 from decaybench.sweep import RunParameters, Size, Task
 from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, TrainingResult, train
@@ -18,7 +17,7 @@ class Stack:
     runs: Sequence[RunRow]
     parameters: Sequence[RunParameters]
     form: OptimizerForm
-    size: Size
+    sizes: Sequence[Size]
 
 
 def train_stack(
@@ -26,34 +25,39 @@ def train_stack(
     task: Task,
     stack: Stack,
     environment: Environment,
-    watcher: Watcher,
+    advance: Callable[[int], None],
     *,
+    width: int,
     read_test: bool,
 ) -> list[RunResult]:
-    """Train a stack; each epoch is one insert, the results of all its runs one transaction."""
-    left = len(stack.runs) * stack.size.total_steps
+    """Train a stack, ``width`` models at once; each epoch is one insert, the results of all its runs one transaction.
+
+    ``advance`` is told how many updates were made.
+    """
+    left = sum(size.total_steps for size in stack.sizes)
 
     def write(curves: EpochCurves) -> None:
         nonlocal left
         store.write_epochs(storage, _rows(stack.runs, curves))
-        made = int(curves.alive.sum()) * stack.size.steps_per_epoch
+        made = int(curves.alive.sum()) * stack.sizes[0].steps_per_epoch
         left -= made
-        watcher.advance(made)
+        advance(made)
 
     trained = train(
-        recipe(task, stack.form, stack.size.epochs),
+        recipe(task, stack.form, max(size.epochs for size in stack.sizes)),
         [
-            Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay)
-            for run, own in zip(stack.runs, stack.parameters, strict=True)
+            Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay, size.epochs)
+            for run, own, size in zip(stack.runs, stack.parameters, stack.sizes, strict=True)
         ],
         environment.data,
         device=environment.device,
+        width=width,
         read_test=read_test,
         on_epoch=write,
     )
     results = [_result(run, result) for run, result in zip(stack.runs, trained, strict=True)]
     store.finish_runs(storage, results)
-    watcher.advance(left)
+    advance(left)
     return results
 
 

@@ -20,6 +20,7 @@ BankState = tuple[Any, ...]
 class _Group(NamedTuple):
     schedule: Schedule
     runs: Tensor  # the runs in it, padded with its first one
+    total_steps: Tensor  # of these runs, float64
     size: int
 
 
@@ -55,20 +56,28 @@ class Bank:
     """K mixed, resolved schedules over base learning rates ``base_lr`` (K,) float64, on its device.
 
     ``init() -> state``; ``observe_update`` and ``observe_epoch`` feed the update and the epoch rules;
-    ``scale(state, step)`` is (K,) float64. Nothing here waits for the device. Raises ValueError for an
-    unresolved schedule, for fields that are tensors (a bank makes them itself), and where shapes or sizes do
-    not fit.
+    ``scale(state, step)`` is (K,) float64. ``total_steps`` is one number, or one for each run. Nothing here waits for
+    the device. Raises ValueError for an unresolved schedule, for fields that are tensors (a bank makes them itself),
+    and where shapes or sizes do not fit.
     """
 
-    def __init__(self, schedules: Sequence[Schedule], base_lr: Tensor, total_steps: int, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        schedules: Sequence[Schedule],
+        base_lr: Tensor,
+        total_steps: int | Sequence[int],
+        steps_per_epoch: int,
+    ) -> None:
         if not schedules:
             raise ValueError("a bank needs at least one schedule")
         if base_lr.shape != (len(schedules),):
             raise ValueError(f"base_lr must be ({len(schedules)},), got {tuple(base_lr.shape)}")
-        for name, size in (("total_steps", total_steps), ("steps_per_epoch", steps_per_epoch)):
+        totals = list(total_steps) if isinstance(total_steps, Sequence) else [total_steps] * len(schedules)
+        if len(totals) != len(schedules):
+            raise ValueError(f"total_steps must be one number or {len(schedules)}, got {len(totals)}")
+        for name, size in (*(("total_steps", total) for total in totals), ("steps_per_epoch", steps_per_epoch)):
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
-        self.total_steps = total_steps
         self.steps_per_epoch = steps_per_epoch
         self._base_lr = base_lr.to(torch.float64)
         members: dict[tuple[Any, ...], list[int]] = {}
@@ -83,7 +92,8 @@ class Bank:
         for runs in members.values():
             padded = [*runs, *[runs[0]] * (-len(runs) % LANES)]
             together = stack([schedules[i] for i in padded], device)
-            self._groups.append(_Group(together, torch.tensor(padded, device=device), len(runs)))
+            ends = torch.tensor([totals[i] for i in padded], dtype=torch.float64, device=device)
+            self._groups.append(_Group(together, torch.tensor(padded, device=device), ends, len(runs)))
         order = torch.tensor([i for runs in members.values() for i in runs])
         self._place = torch.argsort(order).to(device)
 
@@ -133,8 +143,10 @@ class Bank:
 
     def scale(self, state: BankState, step: int | Tensor) -> Tensor:
         """Learning rate / base learning rate (K,) at ``step`` updates made: an int, or a () tensor there."""
-        clock = Clock(step, self.steps_per_epoch, self.total_steps).tensors(self._base_lr.device)
-        parts = [g.schedule.scale(s, clock)[: g.size] for g, s in zip(self._groups, state, strict=True)]
+        parts = []
+        for g, s in zip(self._groups, state, strict=True):
+            clock = Clock(step, self.steps_per_epoch, g.total_steps).tensors(self._base_lr.device)
+            parts.append(g.schedule.scale(s, clock)[: g.size])
         return torch.cat(parts)[self._place]
 
 

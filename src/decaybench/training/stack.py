@@ -37,19 +37,37 @@ def decays(model: nn.Module, *, biases: bool) -> Tensor:
 
 
 class Noise:
-    """Dropout's randomness: every run draws from a generator of its own seed, so that runs of one seed see one mask."""
+    """Dropout's randomness: every run draws from a generator of its own seed, so that runs of one seed see one mask.
+
+    A batch's masks are drawn once, for all seeds; lanes that are computed apart look them up.
+    """
 
     def __init__(self, run_seeds: Sequence[int]) -> None:
         self._generators = {seed: seeds.generator(seed, "dropout") for seed in run_seeds}
+        self._drawn: list[Tensor] = []  # of this batch, one (seeds, B, F) for each layer that drops
+        self._layer = 0
+        self._rows = torch.zeros(0, dtype=torch.int64)
+
+    def next_batch(self, run_seeds: Sequence[int]) -> None:
+        """Forget the masks of the batch before; only runs of these seeds go on."""
+        self._generators = {seed: self._generators[seed] for seed in dict.fromkeys(run_seeds)}
+        self._drawn = []
+
+    def look(self, run_seeds: Sequence[int]) -> None:
+        """The forward pass that follows is of these runs."""
         places = {seed: place for place, seed in enumerate(self._generators)}
-        self._of_run = torch.tensor([places[seed] for seed in run_seeds])
+        rows = [places[seed] for seed in run_seeds]
+        self._rows, self._layer = torch.tensor(rows if len(rows) > 1 else rows * 2), 0  # a lone run is computed twice
 
     def keep(self, x: Tensor, share: float) -> Tensor:
         """What activations ``x`` (K, B, F) are multiplied with when ``share`` of them is dropped: 0 or 1 / (1 -
         share).
         """
-        drawn = [torch.rand(x.shape[1:], generator=generator) for generator in self._generators.values()]
-        kept = (torch.stack(drawn) >= share)[self._of_run].to(x.device, x.dtype)
+        if self._layer == len(self._drawn):
+            drawn = [torch.rand(x.shape[1:], generator=generator) for generator in self._generators.values()]
+            self._drawn.append(torch.stack(drawn))
+        kept = (self._drawn[self._layer] >= share)[self._rows].to(x.device, x.dtype)
+        self._layer += 1
         return kept / (1 - share)
 
 

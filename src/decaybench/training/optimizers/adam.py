@@ -30,4 +30,4 @@ class Adam(Optimizer):
         parameters.sub_(step.div_((square / correction2).sqrt_().add_(EPS)))
 
     def memory(self) -> tuple[Tensor, ...]:
-        return self._mean, self._square
+        return self._mean, self._square, self._power1

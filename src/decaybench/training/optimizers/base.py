@@ -35,8 +35,7 @@ class Optimizer(ABC):
     """
 
     def __init__(self, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor) -> None:
-        self.momentum = momentum[:, None]
-        self._weight_decay = weight_decay[:, None] * decays
+        self.momentum, self._weight_decay, self._decays = momentum[:, None], weight_decay[:, None], decays
         self._decaying = bool((weight_decay > 0).any())  # settled before training: no host sync in it
 
     def direct(self, parameters: Tensor, gradient: Tensor) -> Tensor:
@@ -46,7 +45,7 @@ class Optimizer(ABC):
         gradient, weight decay included.
         """
         if self._decaying:
-            gradient.add_(parameters * self._weight_decay)
+            gradient.add_(parameters * self._decays * self._weight_decay)
         return gradient
 
     @abstractmethod
@@ -60,6 +59,11 @@ class Optimizer(ABC):
     @abstractmethod
     def memory(self) -> tuple[Tensor, ...]:
         """What it remembers of each run, every tensor (K, ...)."""
+
+    def take(self, index: Tensor) -> None:
+        """Go on with these runs: an index (K',) into the K runs so far, with repetitions or gaps."""
+        for tensor in (self.momentum, self._weight_decay, *self.memory()):
+            tensor.data = tensor[index]
 
     def forget(self, dead: Tensor) -> None:
         """Zero the memory of the runs marked in ``dead`` (K,), so that no NaN stays in it."""

@@ -36,7 +36,7 @@ class ScheduleFree(Optimizer):
         return self._mean
 
     def memory(self) -> tuple[Tensor, ...]:
-        return self._fast, self._mean
+        return self._fast, self._mean, self._largest, self._total
 
 
 class Prodigy(Optimizer):

@@ -1,0 +1,128 @@
+"""What a user writes today: Optuna, nn.Module, torch.optim.SGD and an LRScheduler, one model at a time."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+
+import optuna
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
+
+from benchmarks.work import MOMENTUM, Outcome, Work, load
+from decaybench import models, seeds
+from decaybench.data import normalise
+
+Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+"""An epoch's batches of images and labels."""
+
+
+def study(work: Work) -> optuna.Study:
+    """A study in memory that will ask for the work's learning rates, in their order."""
+    made = optuna.create_study()
+    for rate in work.learning_rates:
+        made.enqueue_trial({"learning_rate": rate})
+    return made
+
+
+def ask(trial: optuna.Trial) -> float:
+    """The trial's learning rate."""
+    return trial.suggest_float("learning_rate", 1e-4, 1.0, log=True)
+
+
+def with_loader(work: Work, precision: str, *, judge: bool) -> list[Outcome]:
+    """(a) A DataLoader over a TensorDataset, one trial after the other, all cores as torch's threads."""
+    images, labels = _examples(work)[:2]
+    dataset = TensorDataset(images, labels)
+
+    def objective(trial: optuna.Trial) -> float:
+        sampler = RandomSampler(dataset)  # what shuffle=True makes; by itself it has no seed
+        loader = DataLoader(dataset, work.batch_size, sampler=sampler, drop_last=True)
+
+        def batches(epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+            sampler.generator = seeds.generator(trial.number, "order", epoch)
+            return loader
+
+        outcomes.append(_train(work, precision, trial.number, ask(trial), batches, judge=judge))
+        return outcomes[-1].train_loss
+
+    outcomes: list[Outcome] = []
+    study(work).optimize(objective, n_trials=work.runs)
+    return outcomes
+
+
+def from_memory(work: Work, precision: str, *, judge: bool) -> list[Outcome]:
+    """(b) The same without a DataLoader."""
+
+    def objective(trial: optuna.Trial) -> float:
+        outcomes.append(one_run(work, precision, trial.number, ask(trial), judge=judge))
+        return outcomes[-1].train_loss
+
+    outcomes: list[Outcome] = []
+    study(work).optimize(objective, n_trials=work.runs)
+    return outcomes
+
+
+def in_processes(work: Work, precision: str, pool: ProcessPoolExecutor, *, judge: bool) -> list[Outcome]:
+    """(c) The trials of (b), shared out among the processes: one trial and one thread each at a time."""
+    asked = study(work)
+    trials = [asked.ask() for _ in range(work.runs)]
+    begun = [pool.submit(one_run, work, precision, trial.number, ask(trial), judge=judge) for trial in trials]
+    outcomes = [future.result() for future in begun]
+    for trial, outcome in zip(trials, outcomes, strict=True):
+        asked.tell(trial, outcome.train_loss)
+    return outcomes
+
+
+def one_run(work: Work, precision: str, seed: int, rate: float, *, judge: bool) -> Outcome:
+    """One run whose batches are indexed from tensors on the device."""
+    images, labels = (tensor.to(work.device) for tensor in _examples(work)[:2])
+
+    def batches(epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+        order = torch.randperm(len(labels), generator=seeds.generator(seed, "order", epoch)).to(work.device)
+        for start in range(0, work.steps * work.batch_size, work.batch_size):
+            chosen = order[start : start + work.batch_size]
+            yield images[chosen], labels[chosen]
+
+    return _train(work, precision, seed, rate, batches, judge=judge)
+
+
+def _train(work: Work, precision: str, seed: int, rate: float, batches: Batches, *, judge: bool) -> Outcome:
+    data, device = load(work), torch.device(work.device)
+    model = models.build(work.model, data.shape, data.classes, seed).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
+    scheduler = CosineAnnealingLR(optimizer, work.updates)
+    cast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    total = torch.zeros((), device=device)
+    for epoch in range(work.epochs):
+        total.zero_()
+        for images, labels in batches(epoch):
+            x, y = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+            optimizer.zero_grad()
+            with cast:
+                loss = F.cross_entropy(model(x), y)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            optimizer.step()
+            scheduler.step()
+            total += loss.detach()
+    train_loss = total.item() / work.steps
+    with cast:
+        return Outcome(train_loss, _accuracy(work, model) if judge else None)
+
+
+@torch.no_grad()
+def _accuracy(work: Work, model: nn.Module) -> float:
+    images, labels = (tensor.to(work.device) for tensor in _examples(work)[2:])
+    return float((model(images).argmax(1) == labels).double().mean())
+
+
+@cache
+def _examples(work: Work) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Training images, normalised, and labels; the validation split's; on the CPU."""
+    data = load(work)
+    train, validation = (
+        normalise(split.images, data.mean, data.std, torch.float32) for split in (data.train, data.validation)
+    )
+    return train, data.train.labels, validation, data.validation.labels

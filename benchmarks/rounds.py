@@ -1,0 +1,87 @@
+"""Every variant, one after the other, as often as there are rounds."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import fmean, median
+
+from benchmarks import ours, plain
+from benchmarks.flops import flops_per_sample
+from benchmarks.work import CORES, Outcome, Work
+
+Trainer = Callable[..., list[Outcome]]
+
+
+@dataclass
+class Variant:
+    """One way to train the work in one precision; ``speeds`` has training samples a second, one for each round."""
+
+    letter: str
+    name: str
+    precision: str
+    train: Trainer
+    loss: float = 0.0
+    accuracy: float = 0.0
+    speeds: list[float] = field(default_factory=list)
+
+    @property
+    def speed(self) -> float:
+        return median(self.speeds)
+
+    def over(self, other: "Variant") -> float:
+        """How many times as fast: the median of the rounds' ratios, for a round's variants share its luck."""
+        return median(mine / theirs for mine, theirs in zip(self.speeds, other.speeds, strict=True))
+
+
+@dataclass
+class Measured:
+    """A net's variants, the operations of one training sample, and what each K was measured to give."""
+
+    work: Work
+    flops: float
+    variants: list[Variant]
+    tried: dict[str, dict[int, float]]
+
+    def find(self, letter: str, precision: str) -> Variant | None:
+        """The variant, if it was asked for."""
+        return next((v for v in self.variants if (v.letter, v.precision) == (letter, precision)), None)
+
+
+def compare(work: Work, precisions: Sequence[str], rounds: int, pool: ProcessPoolExecutor, processes: int) -> Measured:
+    """Train the work in every way: once to warm up and to judge what was learned, then ``rounds`` times by the clock.
+
+    Every second round goes backwards through the variants, so that none always follows the same one.
+    """
+    tried = {precision: ours.speeds(work, precision, processes, pool) for precision in precisions}
+    variants = [variant for precision in precisions for variant in _variants(work, precision, tried[precision], pool)]
+    for variant in variants:
+        outcomes = variant.train(judge=True)
+        variant.loss = fmean(outcome.train_loss for outcome in outcomes)
+        variant.accuracy = fmean(outcome.accuracy for outcome in outcomes if outcome.accuracy is not None)
+    for number in range(rounds):
+        print(f"{work.name}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        for variant in variants if number % 2 == 0 else reversed(variants):
+            started = time.perf_counter()
+            variant.train(judge=False)
+            variant.speeds.append(work.trained / (time.perf_counter() - started))
+    return Measured(work, flops_per_sample(work), variants, tried)
+
+
+def _variants(work: Work, precision: str, tried: dict[int, float], pool: ProcessPoolExecutor) -> list[Variant]:
+    k = max(tried, key=lambda k: tried[k])
+    loop = partial(plain.with_loader, work, precision)
+    stacks = partial(ours.stacks, work, precision, k, pool)
+    if work.device == "cuda":
+        return [
+            Variant("a", "Optuna, DataLoader", precision, loop),
+            Variant("d", f"decaybench, K = {k}", precision, stacks),
+        ]
+    return [
+        Variant("a", f"Optuna, DataLoader, {CORES} threads", precision, loop),
+        Variant("b", f"from memory, {CORES} threads", precision, partial(plain.from_memory, work, precision)),
+        Variant("c", f"(b) in {CORES} processes", precision, partial(plain.in_processes, work, precision, pool)),
+        Variant("d", f"decaybench, {CORES} processes, K = {k}", precision, stacks),
+    ]

@@ -1,0 +1,103 @@
+"""What all variants train: the same runs on the same examples, and the processes that share them out."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from threading import Barrier
+
+import torch
+
+from decaybench.data import Examples, TaskData, draw_splits, load_dataset, prepare
+
+VALIDATION = 300
+MOMENTUM = 0.9
+LOWEST, HIGHEST = 0.005, 0.05  # the learning rates, spaced evenly in their logarithm
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """``runs`` trainings of one net, each with a seed and a learning rate of its own; the rate falls as a cosine."""
+
+    model: str
+    data: str
+    batch_size: int
+    samples: int
+    epochs: int
+    runs: int
+    device: str
+    root: Path | None
+
+    @property
+    def steps(self) -> int:
+        """Updates an epoch; the last, partial batch is dropped."""
+        return self.samples // self.batch_size
+
+    @property
+    def updates(self) -> int:
+        """Updates of one run."""
+        return self.epochs * self.steps
+
+    @property
+    def trained(self) -> int:
+        """Training samples that all runs see, together."""
+        return self.runs * self.updates * self.batch_size
+
+    @property
+    def learning_rates(self) -> list[float]:
+        """One for each run; run i has the seed i."""
+        return [LOWEST * (HIGHEST / LOWEST) ** (i / max(1, self.runs - 1)) for i in range(self.runs)]
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} / {self.data}, B = {self.batch_size}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run ended: its last epoch's mean training loss, and its validation accuracy unless it was timed."""
+
+    train_loss: float
+    accuracy: float | None
+
+
+@cache
+def load(work: Work) -> TaskData:
+    """The work's images, uint8 on the CPU, with a validation split; raises UserError where they cannot be had."""
+    dataset = load_dataset(work.data, work.root)
+    return prepare(dataset, draw_splits(dataset, 0, train_size=work.samples, validation_size=VALIDATION))
+
+
+def without_validation(data: TaskData) -> TaskData:
+    """One example is the least that training can be judged on."""
+    one = Examples(data.validation.images[:1], data.validation.labels[:1])
+    return replace(data, validation=one)
+
+
+_all_here: Barrier
+
+
+def _begin(works: Sequence[Work], all_here: Barrier) -> None:
+    global _all_here
+    _all_here = all_here
+    torch.set_num_threads(1)
+    for work in works:
+        load(work)
+
+
+def _meet(_: int) -> None:
+    _all_here.wait()
+
+
+@contextmanager
+def processes(works: Sequence[Work], count: int) -> Iterator[ProcessPoolExecutor]:
+    """``count`` processes of one thread each, with everything imported and all images loaded."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, spawn, _begin, (works, spawn.Barrier(count))) as pool:
+        list(pool.map(_meet, range(count)))  # none returns before all have begun
+        yield pool

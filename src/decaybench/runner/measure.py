@@ -1,0 +1,112 @@
+"""How many models to put through the net at once here, by a short measurement, and how fast that is."""
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from decaybench.data import Examples, cache_folder
+from decaybench.runner.environment import Environment
+from decaybench.runner.worker import recipe
+from decaybench.schedules import SCHEDULES
+from decaybench.sweep import Task
+from decaybench.training import OptimizerForm, Run, train
+
+WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512)}
+SECONDS = 0.15  # of each width that is tried
+CLOSE = 0.97  # a smaller width that is nearly as fast leaves more stacks to share out
+
+
+@dataclass(frozen=True)
+class Speed:
+    """``width`` models at once; ``seconds`` is one process' time for one update of one run."""
+
+    width: int
+    seconds: float
+
+
+def measure(task: Task, environment: Environment) -> Speed:
+    """The best width for the sweep's model, batch size, precision and device; remembered in the cache folder."""
+    path = _remembered(task, environment)
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        if path is not None:
+            return Speed(**json.loads(path.read_text()))
+    tried: list[Speed] = []
+    for width in WIDTHS[environment.device.type]:
+        tried.append(Speed(width, _seconds(task, environment, width, tried[-1].seconds if tried else None)))
+        best = min(speed.seconds for speed in tried)
+        if all(speed.seconds > best for speed in tried[-2:]):  # two in a row were no better
+            break
+    chosen = next(speed for speed in tried if speed.seconds * CLOSE <= best)
+    if path is not None:
+        _remember(path, chosen)
+    return chosen
+
+
+def _seconds(task: Task, environment: Environment, width: int, before: float | None) -> float:
+    """Seconds for an update of one run of ``width``; the first, short training warms up and says how long to measure.
+
+    Batch gradient descent is measured on one batch of 250 examples and scaled.
+    """
+    batch, scale = _batch(task, environment)
+    guess = before if before is not None else _timed(task, environment, width, batch, 1)
+    updates = max(1, min(round(SECONDS / (guess * width)), len(environment.data.train) // batch))
+    _timed(task, environment, width, batch, 1)
+    return min(_timed(task, environment, width, batch, updates) for _ in range(2)) * scale
+
+
+def _batch(task: Task, environment: Environment) -> tuple[int, float]:
+    examples = len(environment.data.train)
+    if task.batch_size == "full":
+        return min(250, examples), examples / min(250, examples)
+    return task.batch_size, 1.0
+
+
+def _timed(task: Task, environment: Environment, width: int, batch: int, updates: int) -> float:
+    data = environment.data
+    part = replace(data, train=_first(data.train, batch * updates), validation=_first(data.validation, 1), signal=None)
+    runs = [Run(seed, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for seed in range(width)]
+    short = replace(recipe(task, OptimizerForm(), 1), batch_size=batch)
+    seen: list[float] = []
+    train(short, runs, part, device=environment.device, on_epoch=lambda curves: seen.append(curves.seconds))
+    return seen[-1] / (width * updates)
+
+
+def _first(examples: Examples, n: int) -> Examples:
+    return Examples(examples.images[:n], examples.labels[:n])
+
+
+def _remembered(task: Task, environment: Environment) -> Path | None:
+    """Where the measurement of this model, batch, precision and device is kept; None without a cache folder."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    cuda = environment.device.type == "cuda"
+    facts = [
+        *(torch.__version__, torch.cuda.get_device_name() if cuda else _processor()),
+        *(task.model, task.dropout, task.batch_size, task.precision, environment.data.shape, environment.data.classes),
+    ]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+    return folder / "speed" / f"{key}.json"
+
+
+def _processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line
+    return os.uname().machine if hasattr(os, "uname") else "unknown"
+
+
+def _remember(path: Path, speed: Speed) -> None:
+    """Write it in one piece, so that no other process reads half of it; a cache that cannot be used costs time only."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(asdict(speed)))
+        temporary.replace(path)

@@ -1,0 +1,151 @@
+"""The processes that train: this one, or one a core, each with one thread and its own connection to the database."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from decaybench import store
+from decaybench.runner.environment import Environment, choose_device, prepare_environment
+from decaybench.runner.worker import Stack, train_stack
+from decaybench.store import RunResult, Storage
+from decaybench.sweep import Sweep
+
+LISTEN_S = 0.25  # how often progress is passed on while stacks are trained
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stack to train, and whether its runs are tested at their ends."""
+
+    stack: Stack
+    read_test: bool
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every process needs to train stacks of one sweep."""
+
+    sweep: Sweep
+    storage: Storage
+    environment: Environment
+    width: int
+
+    def train(self, job: Job, advance: Callable[[int], None]) -> list[RunResult]:
+        """Train a stack here and now, and write its results."""
+        return train_stack(
+            self.storage,
+            self.sweep.task,
+            job.stack,
+            self.environment,
+            advance,
+            width=self.width,
+            read_test=job.read_test,
+        )
+
+
+class Pool:
+    """Trains jobs in ``workers`` processes: ``start`` one, ``finished`` waits for whichever ends first."""
+
+    def __init__(self, bench: Bench, data_root: Path | None, workers: int, advance: Callable[[int], None]) -> None:
+        self.workers = workers
+        self._bench, self._advance = bench, advance
+        self._executor: Executor | None = None
+        self._running: dict[Future[list[RunResult]], Any] = {}
+        if workers > 1:
+            # A fresh interpreter each: one that was forked off would inherit this one's threads and locks.
+            spawn = multiprocessing.get_context("spawn")
+            self._made = spawn.SimpleQueue()
+            given = (bench.sweep.spec(), bench.storage.url, data_root, bench.environment.device.type, bench.width)
+            self._executor = ProcessPoolExecutor(workers, spawn, _begin, (*given, self._made))
+
+    @property
+    def full(self) -> bool:
+        """Whether every process has work."""
+        return len(self._running) >= self.workers
+
+    def start(self, job: Job, name: Any) -> None:
+        """Train a job; ``finished`` will give its results under this name. Alone, this process trains it now."""
+        if self._executor is not None:
+            self._running[self._executor.submit(_train, job)] = name
+            return
+        future: Future[list[RunResult]] = Future()
+        try:
+            future.set_result(self._bench.train(job, self._advance))
+        except Exception as error:
+            future.set_exception(error)
+        self._running[future] = name
+
+    def finished(self) -> Iterator[tuple[Any, Future[list[RunResult]]]]:
+        """Wait until at least one job has ended; those that have. Nothing when none is running."""
+        done: set[Future[list[RunResult]]] = set()
+        while self._running and not done:
+            done, _ = wait(self._running, LISTEN_S, FIRST_COMPLETED)
+            self._listen()
+        for future in done:
+            yield self._running.pop(future), future
+
+    def _listen(self) -> None:
+        while self._executor is not None and not self._made.empty():
+            self._advance(self._made.get())
+
+    def close(self) -> None:
+        """Stop: at once if jobs are still being trained, which are trained again another time."""
+        if self._executor is None:
+            return
+        if self._running:
+            for process in multiprocessing.active_children():
+                process.terminate()
+        self._executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def open_pool(bench: Bench, data_root: Path | None, workers: int, advance: Callable[[int], None]) -> Iterator[Pool]:
+    """A pool that is closed at the end, whatever happens."""
+    pool = Pool(bench, data_root, workers, advance)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+# In a process of the pool: what it trains with, and where it says how far it is.
+_bench: Bench
+_made: "multiprocessing.queues.SimpleQueue[int]"
+
+
+def _begin(spec: dict[str, Any], url: str, data_root: Path | None, device: str, width: int, made: Any) -> None:
+    """Make a process of the pool ready."""
+    global _bench, _made
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    sweep = Sweep.from_mapping(spec, "sweep")
+    environment = prepare_environment(sweep, data_root, choose_device(device))
+    _bench, _made = Bench(sweep, store.open_storage(url, create=False), environment, width), made
+
+
+def _die_with_parent() -> None:
+    """A process whose parent was killed must not go on writing beside the one that takes the sweep up again."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _train(job: Job) -> list[RunResult]:
+    return _bench.train(job, _made.put)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

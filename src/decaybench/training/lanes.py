@@ -1,0 +1,128 @@
+"""The models that are computed: L lanes, each of them one run, or several that are still the same."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from decaybench import models
+from decaybench.data import Examples, TaskData, batch_order, normalise
+from decaybench.training.optimizers import make_optimizer
+from decaybench.training.recipe import Recipe, Run
+from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
+
+# Fixed sizes, so that a sum's order, and with it a run's bits, never depends on K.
+EVALUATION_CHUNK = 250
+MICRO_BATCH = 250
+
+
+class Lanes:
+    """Parameters (L, P), their optimizer, and the passes through the net, at most ``width`` lanes at once.
+
+    A lane's numbers are those it would have alone, whatever L and ``width``.
+    """
+
+    def __init__(self, recipe: Recipe, runs: Sequence[Run], data: TaskData, device: torch.device, width: int) -> None:
+        self.recipe, self.data, self.device, self.width = recipe, data, device, width
+        self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32
+        self.seeds = [run.seed for run in runs]
+        initial = {
+            seed: models.build(recipe.model, data.shape, data.classes, seed, recipe.dropout) for seed in self.seeds
+        }
+        self._template = initial[self.seeds[0]]
+        self._stacks: dict[int, Stack] = {}
+        self._noise = Noise(self.seeds)
+        self.parameters = flatten_parameters([initial[seed] for seed in self.seeds], self.dtype).to(device)
+        self.optimizer = make_optimizer(
+            recipe.form,
+            self.parameters,
+            momentum=torch.tensor([run.momentum for run in runs], dtype=self.dtype, device=device),
+            weight_decay=torch.tensor([run.weight_decay for run in runs], dtype=self.dtype, device=device),
+            decays=decays(self._template, biases=recipe.decay_biases).to(device, self.dtype),
+        )
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def take(self, index: Sequence[int]) -> None:
+        """Go on with these lanes, an index into those so far; one that is named twice becomes two."""
+        rows = torch.tensor(index, device=self.device)
+        self.parameters = self.parameters[rows]
+        self.optimizer.take(rows)
+        self.seeds = [self.seeds[i] for i in index]
+
+    def clear(self, dead: Tensor) -> None:
+        """Zero the lanes marked in ``dead`` (L,), so that none of their NaNs is computed with again."""
+        self.parameters.masked_fill_(dead[:, None], 0.0)
+        self.optimizer.forget(dead)
+
+    def order(self, epoch: int) -> Tensor:
+        """The epoch's examples in each lane's own order, (L, N); batch gradient descent sees all, in any order."""
+        n = len(self.data.train.labels)
+        if self.recipe.batch_size == "full":
+            return torch.arange(n, device=self.device).expand(len(self), n)
+        orders = {seed: batch_order(seed, epoch, n) for seed in dict.fromkeys(self.seeds)}
+        return torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
+
+    def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        """The batch's mean loss (L,) float64 and its gradient (L, P)."""
+        size = order.shape[1] if self.recipe.batch_size == "full" else self.recipe.batch_size
+        chosen = order[:, batch * size : (batch + 1) * size]
+        chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
+        loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
+        leaves = [(rows, seats, self.parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks()]
+        examples = self.data.train
+        for part in torch.split(chosen, chunk, dim=1):
+            self._noise.next_batch(self.seeds)
+            for rows, seats, leaf in leaves:
+                mine = part[seats]
+                images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
+                self._noise.look(self.seeds[rows])
+                logits = self._stack(len(mine)).forward(leaf, images, self._noise)
+                mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
+                # Backward from the sum over runs gives each run its own gradient: no run's loss depends on another's
+                # parameters.
+                mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                loss[rows] += mean.detach().double()[: rows.stop - rows.start]
+        gradients = [leaf.grad[: rows.stop - rows.start] for rows, _, leaf in leaves if leaf.grad is not None]
+        return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
+
+    @torch.no_grad()
+    def evaluate(self, examples: Examples) -> tuple[Tensor, Tensor]:
+        """Mean loss and accuracy of every lane on a split, each (L,) float64."""
+        loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
+        right = torch.zeros(len(self), dtype=torch.int64, device=self.device)
+        weights = self.optimizer.weights(self.parameters)
+        for images, labels in zip(
+            torch.split(examples.images, EVALUATION_CHUNK), torch.split(examples.labels, EVALUATION_CHUNK), strict=True
+        ):
+            x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
+            for rows, seats in self._chunks():
+                mine = weights[seats]
+                logits = self._stack(len(mine)).forward(mine, x.expand(-1, len(mine), -1, -1, -1))
+                expected = labels.expand(len(mine), -1)
+                size = rows.stop - rows.start
+                loss[rows] += cross_entropy(logits, expected).sum(1).double()[:size]
+                right[rows] += (logits.argmax(2) == expected).sum(1)[:size]
+        n = len(examples.labels)
+        return loss / n, right.double() / n
+
+    def _stack(self, k: int) -> Stack:
+        if k not in self._stacks:
+            compute = torch.bfloat16 if self.recipe.precision == "bf16" else self.dtype
+            self._stacks[k] = Stack(self._template, k, compute)
+        return self._stacks[k]
+
+    def _chunks(self) -> list[tuple[slice, slice | list[int]]]:
+        """The lanes in parts of about ``width``: which they are, and which are computed.
+
+        With one group convolutions take another kernel and give other bits, so no part is one lane alone; and a lone
+        lane is computed twice.
+        """
+        lanes = len(self)
+        if lanes == 1:
+            return [(slice(0, 1), [0, 0])]
+        parts = max(1, min(-(-lanes // self.width), lanes // 2))
+        cuts = [lanes * i // parts for i in range(parts + 1)]
+        return [(slice(a, b), slice(a, b)) for a, b in pairwise(cuts)]

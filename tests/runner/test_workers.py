@@ -1,0 +1,99 @@
+"""Several processes: the same numbers, and any of them may die."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+from small_sweep import results
+
+LONGER = ("epochs = 3", "epochs = 12")  # so that there is time to kill it
+
+
+def finish(process, code: int = 0) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, err
+    return err if code else out
+
+
+def start(command, file, name, workers):
+    return command("run", str(file), "--storage", f"sqlite:///{name}.db", "--studies", name, "--workers", str(workers))
+
+
+def without_stacks(database) -> dict[str, list[tuple]]:
+    """The results; which runs are stacked together is a matter of how many processes there are."""
+    found = results(database)
+    return found | {"runs": [(*run[:-2], run[-1]) for run in found["runs"]]}
+
+
+def children(process) -> list[int]:
+    """The processes that train for this one."""
+    return [pid for pid in own(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def own(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def wait_for_workers(process, n: int) -> list[int]:
+    while process.poll() is None and len(children(process)) < n:
+        time.sleep(0.01)
+    return children(process)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_two_processes_give_the_numbers_of_one(sweep_file, command, tmp_path):
+    finish(start(command, sweep_file, "one", 1))
+    two = start(command, sweep_file, "two", 2)
+    assert len(wait_for_workers(two, 2)) == 2
+    assert "small: complete" in finish(two)
+    assert without_stacks(tmp_path / "two.db") == without_stacks(tmp_path / "one.db")
+
+
+def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(sweep_file, command, tmp_path):
+    sweep_file.write_text(sweep_file.read_text().replace(*LONGER))
+    finish(start(command, sweep_file, "quiet", 1))
+    rng, ends = random.Random(2), Counter()
+    for victim in ("parent", "worker", "parent", "worker"):
+        process = start(command, sweep_file, "killed", 2)
+        workers = wait_for_workers(process, 2)
+        time.sleep(2.5 + 3 * rng.random())  # while they start, or train
+        if process.poll() is None and victim == "parent":
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            deadline = time.monotonic() + 20
+            while any(map(alive, workers)) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert not any(map(alive, workers)), "workers outlived the process that started them"
+            ends["parent"] += 1
+        elif process.poll() is None and alive(workers[0]):
+            os.kill(workers[0], signal.SIGKILL)
+            err = finish(process, 1)
+            assert "a process that trains was killed (out of memory?)" in err and "Traceback" not in err
+            ends["worker"] += 1
+        else:
+            process.communicate()
+    assert "killed" not in ends and sum(ends.values()) >= 2
+    assert "small: complete" in finish(start(command, sweep_file, "killed", 2))
+    assert without_stacks(tmp_path / "killed.db") == without_stacks(tmp_path / "quiet.db")
+
+
+def test_ctrl_c_stops_all_of_them(sweep_file, command, tmp_path):
+    sweep_file.write_text(sweep_file.read_text().replace("epochs = 3", "epochs = 2000"))
+    process = start(command, sweep_file, "s", 2)
+    workers = wait_for_workers(process, 2)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    assert finish(process, 130).endswith("interrupted; the same command goes on where it was\n")
+    assert not any(map(alive, workers))
