@@ -1,7 +1,8 @@
 """The plain loop: one model, torch's own layers and optimizer, one update after the other.
 
 Every fast path must agree with it. It shares with the program only what defines a run: the seed's initial weights and
-batch order, the split's normalisation, and the schedule's class (through torch's own optimizer protocol, K = 1).
+batch order, the split's normalisation, and the schedule's class (K = 1) with what
+`TorchScheduler` measures for it on torch's own optimizers.
 """
 
 from dataclasses import dataclass, field
@@ -113,7 +114,9 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
             loss = F.cross_entropy(model(images[chosen]), data.train.labels[chosen])
             loss.backward()
             if when == "update":
-                measured, directions = products(optimizer, schedule.observes, directions)
+                measured, directions = products(
+                    optimizer, getattr(schedule, "observes", ()), directions, [1.0] * len(optimizer.param_groups)
+                )
                 seen = Observation(loss.detach().double()[None], measured, steps)
                 state = schedule.observe(state, seen)
             rate = float((base * schedule.scale(state, Clock(step, steps, total))).to(dtype))

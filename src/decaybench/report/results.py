@@ -24,7 +24,7 @@ NO_SCHEDULE = "no schedule"
 class Strategy(NamedTuple):
     """A strategy in the sweep file's order; ``control`` marks those of kind ``constant``.
 
-    ``family`` is that of its schedule, or "no schedule" under an ``optimizer`` that promises to need none.
+    ``family`` is that of its schedule, or "no schedule" where an ``optimizer`` that promises to need none has none.
     """
 
     label: str
@@ -186,7 +186,8 @@ def strategies(spec: Mapping[str, Any]) -> tuple[Strategy, ...]:
         if kind not in SCHEDULES:
             raise UserError(f"sweep {sweep}: strategies.{label}.schedule: kind {kind!r} is not installed here")
         optimizer = entry.get("optimizer") or task.get("optimizer", "sgd")
-        family = NO_SCHEDULE if optimizer in ("schedule-free", "prodigy") else SCHEDULES[kind].family
+        without = kind == "constant" and optimizer in ("schedule-free", "prodigy")
+        family = NO_SCHEDULE if without else SCHEDULES[kind].family
         found.append(Strategy(label, kind, family, optimizer))
     return tuple(found)
 

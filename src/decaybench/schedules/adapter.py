@@ -18,8 +18,8 @@ class TorchScheduler:
     Per update: ``loss.backward(); sched.observe(loss); optimizer.step(); sched.step()``. An update rule sets
     this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at its end;
     a fixed schedule needs no ``observe``. Rules that know absolute learning rates go by the first group's. Rules that
-    look at gradients read them from the parameters in ``observe``, so the loss's ``backward`` comes first; they are for
-    torch.optim.SGD. Raises ValueError as Bank does and for an optimizer that the rule cannot follow, and RuntimeError
+    look at gradients read them from the parameters in ``observe``: once an update, after ``backward`` (and after
+    ``scaler.unscale_(optimizer)``, if there is a gradient scaler); they are for torch.optim.SGD. Raises ValueError as Bank does and for an optimizer that the rule cannot follow, and RuntimeError
     when a reactive rule was never shown a loss.
     """
 
@@ -48,7 +48,7 @@ class TorchScheduler:
         seen = torch.tensor([float(value)], dtype=torch.float64)
         self._heard += 1
         if self.schedule.when == "update":
-            measured, self._directions = products(self.optimizer, self._bank.observes, self._directions)
+            measured, self._directions = products(self.optimizer, self._bank.observes, self._directions, self.base_lrs)
             self._state = self._bank.observe_update(self._state, Observation(seen, measured))
         else:
             self._state = self._bank.observe_epoch(self._state, seen, seen)
@@ -76,6 +76,12 @@ class TorchScheduler:
         if self._step >= self._steps_per_epoch:
             raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) once, at the end of every epoch")
 
+    @property
+    def state(self) -> Any:
+        """What the rule remembers, a NamedTuple of (1,) tensors: exp_loss counts in ``capped`` what it capped."""
+        (group,) = self._state
+        return type(group)(*(tensor[:1] for tensor in group))
+
     def get_last_lr(self) -> list[float]:
         """The learning rate of each parameter group."""
         return [float(group["lr"]) for group in self.optimizer.param_groups]
@@ -83,6 +89,7 @@ class TorchScheduler:
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on exactly from here, with an equal schedule."""
         return {
+            "kind": self.schedule.kind,
             "step": self._step,
             "heard": self._heard,
             "base_lrs": list(self.base_lrs),
@@ -91,7 +98,9 @@ class TorchScheduler:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from ``state_dict``. Raises ValueError if it belongs to other parameter groups."""
+        """Go on from ``state_dict``. Raises ValueError if it belongs to another kind or to other parameter groups."""
+        if state_dict["kind"] != self.schedule.kind:
+            raise ValueError(f"kind must be {self.schedule.kind}, as of this schedule, got {state_dict['kind']}")
         if len(state_dict["base_lrs"]) != len(self.optimizer.param_groups):
             raise ValueError(
                 f"base_lrs must be one per parameter group ({len(self.optimizer.param_groups)}), "
@@ -103,7 +112,7 @@ class TorchScheduler:
             type(group)(*(tensor.clone() for tensor in saved))
             for group, saved in zip(self._bank.init(), state_dict["state"], strict=True)
         )
-        self._directions = [tensor.clone() for tensor in state_dict.get("directions", [])]
+        self._directions = [tensor.clone() for tensor in state_dict["directions"]]
         self._step, self._heard = state_dict["step"], state_dict["heard"]
         self._apply()
 

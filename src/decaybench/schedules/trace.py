@@ -32,6 +32,8 @@ def trace(
         return fixed_scales(schedule, total_steps, steps_per_epoch)
     assert isinstance(schedule, Reactive)
     seen = _checked(schedule, losses, total_steps, steps_per_epoch)
+    if strange := set(products or {}) - set(schedule.observes):
+        raise ValueError(f"{schedule.kind} does not observe {', '.join(sorted(strange))}")
     asked = {name: _product(schedule, name, products or {}, total_steps) for name in schedule.observes}
     state = bank.init()
     scales = []

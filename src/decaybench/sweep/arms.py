@@ -141,11 +141,15 @@ def _check_fits(
     if products and optimizer != "sgd":
         rule = f'must be "sgd", since {strategy.schedule} looks at gradients'
         raise RuleError(f"{rule}, got {show(optimizer)}", "optimizer")
-    if set(products) - {"grad_norm_sq"} and velocity == "keras" and momentum != 0:
+    if set(products) - {"grad_norm_sq"} and velocity == "keras" and not _is_zero(momentum):
         rule = f'must be "torch", since {strategy.schedule} follows a velocity without the learning rate in it'
         raise RuleError(f"{rule}, got {show(velocity)}", "velocity")
     if optimizer == "schedule-free" and _may_be_zero(momentum):
         raise RuleError("must be above 0 under schedule-free, got 0", "momentum")
+
+
+def _is_zero(momentum: float | Range) -> bool:
+    return set(momentum.choices or ()) == {1.0} if isinstance(momentum, Range) else momentum == 0
 
 
 def _may_be_zero(momentum: float | Range) -> bool:

@@ -56,7 +56,12 @@ class MultiStep(Fixed):
         for earlier, later in pairwise(times):
             if not torch.as_tensor(earlier <= later).all():
                 refuse("MultiStep", "milestones", "sorted", self.milestones)
-        if len(gammas) > 1 and len(gammas) != len(times) and not isinstance(self.milestones, Range):
+        listed = len(gammas) if isinstance(self.gamma, tuple) else 1
+        if (
+            (listed > 1 or isinstance(self.gamma, tuple))
+            and listed != len(times)
+            and not isinstance(self.milestones, Range)
+        ):
             refuse("MultiStep", "gamma", f"one number or one per milestone ({len(times)})", self.gamma)
 
     def at(self, clock: Clock) -> Tensor:

@@ -81,8 +81,10 @@ class _Relative(Reactive):
         loss = signalled(rule, state.loss, state.seen, observation)
         first = torch.where(state.seen, state.first, loss)
         within = torch.clamp(rule.against(loss, first).clamp(max=1.0), min=rule.floor)
-        known = torch.isfinite(loss) & torch.isfinite(first) & ~torch.isnan(within)
-        return RelativeState(first, loss, torch.ones_like(state.seen), torch.where(known, within, 1.0))
+        finite = torch.isfinite(loss)  # a first loss that is not cannot be what all others are compared with
+        known = finite & torch.isfinite(first) & ~torch.isnan(within)
+        current = torch.where(known, within, 1.0)
+        return RelativeState(torch.where(finite, first, state.first), loss, state.seen | finite, current)
 
     def at(self, state: RelativeState, clock: Clock) -> Tensor:
         return state.current

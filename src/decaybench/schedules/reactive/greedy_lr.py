@@ -48,8 +48,8 @@ class GreedyLr(Reactive):
     factor: Param = number("(0, 1)", Range(0.5, 0.99))
     patience: Param = number("int [0, inf)", 1)
     smoothing: Param = number("[0, 1)", 0.0)
-    cooldown: Param = number("int [0, inf)", 0)
     cooldown_up: Param = number("int [0, inf)", 0)
+    cooldown: Param = number("int [0, inf)", 0)
     min_scale: Param = number("[0, 1]", 1e-3)
     max_scale: Param = number("[1, inf)", 10.0)
     threshold: Param = number("[0, inf)", 1e-6)
@@ -64,7 +64,7 @@ class GreedyLr(Reactive):
 
     def observe(self, state: GreedyState, observation: Observation) -> GreedyState:
         loss = averaged(self.smoothing, state.loss, state.seen, observation.loss.to(torch.float64))
-        cooling, resting = state.cooling > 0, (state.cooling <= 0) & (state.resting > 0)
+        cooling, resting = state.cooling > 0, state.resting > 0  # never both: each begins when neither is
         hears = ~(cooling | resting)
         better = loss < state.best - self.threshold
         good = torch.where(hears & better, state.good + 1.0, 0.0)

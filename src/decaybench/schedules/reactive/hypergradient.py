@@ -41,7 +41,8 @@ class Hypergradient(Reactive):
 
     def observe(self, state: HypergradientState, observation: Observation) -> HypergradientState:
         moved = (state.rate + self.beta * observation.product("grad_dot_previous")).clamp(min=0.0)
-        return HypergradientState(state.base_lr, torch.where(moved.isfinite(), moved, state.rate))
+        kept = (moved / state.base_lr).isfinite()
+        return HypergradientState(state.base_lr, torch.where(kept, moved, state.rate))
 
     def at(self, state: HypergradientState, clock: Clock) -> Tensor:
         return state.rate / state.base_lr

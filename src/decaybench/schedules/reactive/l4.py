@@ -53,7 +53,9 @@ class L4(Reactive):
         least = torch.where(state.seen, torch.minimum(state.least, loss), self.gamma0 * loss)
         scale = self.alpha * (loss - self.gamma * least) / (slope + EPS) / state.base_lr
         scale = torch.where((slope > 0) & (scale > 0) & scale.isfinite(), scale, 0.0)
-        return L4State(state.base_lr, scale, least * (1.0 + 1.0 / self.tau), torch.ones_like(state.seen))
+        known = loss.isfinite()  # one broken batch must not be the least loss for ever
+        least = torch.where(known, least * (1.0 + 1.0 / self.tau), state.least)
+        return L4State(state.base_lr, scale, least, state.seen | known)
 
     def at(self, state: L4State, clock: Clock) -> Tensor:
         return state.current

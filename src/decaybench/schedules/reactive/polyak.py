@@ -13,10 +13,13 @@ ALIG_EPS = 1e-5
 
 
 class PolyakState(NamedTuple):
-    """Per run: the base learning rate, which is the largest there is, and the learning rate, in units of it."""
+    """Per run: the base learning rate, which is the largest there is; in units of it the learning rate, and the last
+    one above 0.
+    """
 
     base_lr: Tensor
     current: Tensor
+    last: Tensor
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,11 @@ class Polyak(Reactive):
     """scale = min(L / (c * |g|^2 + 1e-8), eta0) / eta0: the base learning rate eta0 is the cap.
 
     L is the update's loss, g its gradient. With ``smoothing`` the learning rate grows by no more than 2 ** (1 /
-    updates per epoch) an update.
+    updates per epoch) an update, from the last one that was not 0.
 
     Traps: the best possible loss is taken to be 0, which label smoothing or noisy labels make too low. Momentum
-    multiplies what the rule thinks is a whole step: 0.9 makes it ten times as long. A small batch's loss near 0 stops
-    the run for that update.
+    multiplies what the rule thinks is a whole step: 0.9 makes it ten times as long. With ``smoothing`` one batch with a
+    loss near 0 is felt for a long time, since the rate doubles only once an epoch from there.
 
     Source: Loizou et al. 2021, SPS_max with f* = 0.
     """
@@ -46,7 +49,7 @@ class Polyak(Reactive):
     def observe(self, state: PolyakState, observation: Observation) -> PolyakState:
         step = observation.loss / (self.c * observation.product("grad_norm_sq") + POLYAK_EPS)
         if self.smoothing:
-            step = torch.minimum(step, state.base_lr * state.current * 2.0 ** (1.0 / observation.steps_per_epoch))
+            step = torch.minimum(step, state.base_lr * state.last * 2.0 ** (1.0 / observation.steps_per_epoch))
         return _below_cap(state, step)
 
     def at(self, state: PolyakState, clock: Clock) -> Tensor:
@@ -81,10 +84,10 @@ class Alig(Reactive):
 
 def _capped(k: int, base_lr: Tensor) -> PolyakState:
     base = base_lr.to(torch.float64).expand(k)
-    return PolyakState(base, torch.ones_like(base))
+    return PolyakState(base, torch.ones_like(base), torch.ones_like(base))
 
 
 def _below_cap(state: PolyakState, step: Tensor) -> PolyakState:
     """The state at this step size; one that is no number (an infinite loss, say) is the cap."""
     scale = torch.where(step.isnan(), 1.0, (step / state.base_lr).clamp(min=0.0, max=1.0))
-    return PolyakState(state.base_lr, scale)
+    return PolyakState(state.base_lr, scale, torch.where(scale > 0, scale, state.last))
