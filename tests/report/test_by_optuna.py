@@ -12,9 +12,10 @@ import matplotlib.pyplot as plt
 import pytest
 
 from decaybench.report import collect, summarise
-from decaybench.report.figures import look
+from decaybench.report.figures import by_optuna, look
 from decaybench.report.figures.by_optuna import draw_optunas
 from decaybench.report.searches import by_strategy, together
+from decaybench.search.views import Axis, Point, Search
 from report.frames_factory import draw, fifteen, make
 
 
@@ -100,6 +101,37 @@ def test_what_cannot_be_drawn_is_said(metric):
     never = make(metric=metric)
     never = draw_optunas(summarise(collect(never._replace(runs=never.runs.iloc[:0]))))
     assert not any(names(plots) for plots in never) and all(plots.missing for plots in never)
+
+
+def marks(figure, group, element):
+    """How many elements the figure's group holds, up to the next group with a name."""
+    return re.split(r'<g id="', figure.svg.split(f'<g id="{figure.name}-{group}"')[1])[0].count(element)
+
+
+def test_of_many_slots_some_are_drawn_and_it_is_said(monkeypatch):
+    monkeypatch.setattr(by_optuna, "MOST_DOTS", 30)
+    monkeypatch.setattr(by_optuna, "MOST_LINES", 8)
+    history, distribution, importances, parallel = draw_optunas(searched())
+    assert "30 random slots of 80" in history.read and "at most 8 slots" in parallel.read
+    assert distribution.read == by_optuna.DISTRIBUTION and importances.read == by_optuna.IMPORTANCES
+    assert marks(history.wide[0], "PathCollection_1", "<use") == 30
+    for figure in (*parallel.wide, *parallel.narrow):
+        assert marks(figure, "LineCollection_1", "<path") == 8
+
+
+def test_few_slots_are_all_drawn():
+    history, _, _, parallel = draw_optunas(searched())
+    assert (history.read, parallel.read) == (by_optuna.HISTORY, by_optuna.PARALLEL)
+    assert marks(history.wide[0], "PathCollection_1", "<use") == 80
+    assert [marks(f, "LineCollection_1", "<path") for f in (*parallel.wide, *parallel.narrow)] == [80, 20, 20, 20, 20]
+
+
+def test_the_best_and_the_worst_are_kept_and_axes_without_a_value_are_not(monkeypatch):
+    monkeypatch.setattr(by_optuna, "MOST_LINES", 2)
+    axes = [Axis("learning_rate", log=True), Axis("rare")]
+    points = [Point({"learning_rate": 0.1 * (i + 1)} | ({"rare": 1.0} if i == 2 else {}), i % 5) for i in range(5)]
+    thinned = by_optuna._thinned(Search("s", "maximize", axes, points))
+    assert [point.value for point in thinned.points] == [0, 4] and thinned.names == ["learning_rate"]
 
 
 def test_fifteen_strategies_stay_small():

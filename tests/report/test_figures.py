@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from decaybench.report import collect, summarise
-from decaybench.report.figures import confirmed, curves, draw_all, learning_rates, look, spread, traces
+from decaybench.report.figures import (
+    confirmed,
+    curves,
+    draw_all,
+    evenly,
+    learning_rates,
+    look,
+    sample,
+    slots,
+    spread,
+    traces,
+)
 from decaybench.report.summary import Summary
 from report.frames_factory import THREE, change, fifteen, make, unconfirm
 
@@ -85,6 +96,32 @@ def test_fifteen_strategies_stay_readable_and_small() -> None:
     assert sum(len(figure.svg) for figure in drawn) < 4_000_000
 
 
+def test_a_sample_holds_every_strategy_of_slots_that_alternate() -> None:
+    some = sample(8000, 2000)
+    assert len(set(some)) == 2000 and (np.diff(some) > 0).all() and some.tolist() == sample(8000, 2000).tolist()
+    assert np.bincount(some % 4) == pytest.approx([500] * 4, rel=0.2)
+    assert sample(7, 2000).tolist() == list(range(7)) and sample(0, 5).size == 0
+
+
+def test_evenly_keeps_both_ends() -> None:
+    assert evenly(1000, 5) == [0, 250, 500, 749, 999]
+    assert evenly(3, 5) == [0, 1, 2] and evenly(0, 5) == []
+
+
+@pytest.mark.parametrize("figure", [learning_rates, spread])
+def test_of_many_slots_a_sample_is_drawn_with_the_selected_and_it_is_said(figure, monkeypatch) -> None:
+    monkeypatch.setattr(slots, "MOST_SLOTS", 6)
+    with look.settings("test"):
+        drawing = figure.draw(figure.data(summary_of(make(diverge=0.1))))
+    for axes in drawing.axes:
+        assert "drawn: 6 of 20 slots, and the selected" in axes.texts[-1].get_text()
+        marks = [line.get_xdata().size for line in axes.lines if line.get_zorder() in (3, 4)]
+        assert sum(marks) <= 6 and [line.get_xdata().size for line in axes.lines if line.get_zorder() == 5] == [5]
+    with look.settings("test"):
+        small = figure.draw(figure.data(summary_of(make(trials=1, diverge=0.0))))
+    assert not any(axes.texts for axes in small.axes)
+
+
 def test_thin_keeps_ends_and_peaks() -> None:
     values = np.sin(np.arange(100_000) / 9000)
     values[54_321], values[777] = 9.0, -9.0
@@ -127,19 +164,19 @@ def test_curves_are_medians_over_the_confirm_runs() -> None:
 def test_every_slot_is_drawn_the_diverged_ones_at_chance(figure) -> None:
     frames = make(diverge=0.4)
     shown = figure.data(summary_of(frames))
-    for slots in shown.slots:
-        runs = frames.runs[(frames.runs.phase == "search") & (frames.runs.strategy == slots.strategy.label)]
+    for own in shown.slots:
+        runs = frames.runs[(frames.runs.phase == "search") & (frames.runs.strategy == own.strategy.label)]
         expected = 100 * runs.validation_accuracy.where(runs.outcome == "finished", 0.1)
-        assert sorted(slots.result) == pytest.approx(sorted(expected))
-        assert slots.diverged.sum() == (runs.outcome == "diverged").sum() > 0
-        assert slots.winner.sum() == 5
+        assert sorted(own.result) == pytest.approx(sorted(expected))
+        assert own.diverged.sum() == (runs.outcome == "diverged").sum() > 0
+        assert own.winner.sum() == 5
     assert shown.chance == pytest.approx(10)
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("accuracy", -1), ("loss", 1)])
 def test_the_best_slot_comes_first(metric: str, sign: int) -> None:
-    for slots in spread.data(summary_of(make(metric=metric))).slots:
-        assert (np.diff(sign * slots.result) >= 0).all()
+    for own in spread.data(summary_of(make(metric=metric))).slots:
+        assert (np.diff(sign * own.result) >= 0).all()
 
 
 def test_confirmed_lists_the_best_first_and_the_longest_length_first() -> None:

@@ -7,14 +7,14 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from decaybench import api, store
-from decaybench.cli.live import wide_console
+from decaybench import store
+from decaybench.cli.console import wide_console
 from decaybench.store import Storage
 
 
 def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
     """Print all sweeps with a line each, or one sweep with a line per strategy and phase."""
-    with store.open_storage(api.storage_url(storage), create=False) as opened:
+    with store.open_storage(store.storage_url(storage), create=False) as opened:
         names = store.sweep_names(opened) if name is None else [name]
         sweeps = [_describe(opened, each) for each in names]
     if as_json:

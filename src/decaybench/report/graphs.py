@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decaybench.report import words
+from decaybench.report.figures import evenly, sample
 from decaybench.report.results import Strategy
 from decaybench.report.summary import Summary
 
@@ -24,7 +25,7 @@ CONFIRMED, SEARCH, TRACES, SLOTS = (
     f"decaybench-{name}" for name in ("confirmed", "search", "learning-rate", "slots")
 )  # fixed, so that a graph takes the place of its former self
 MOST_POINTS = 2000
-"""Slots in one graph; of more, each strategy's are evenly thinned."""
+"""Slots in one graph; of more, a random sample of each strategy's."""
 MOST_LINES = 40
 """Traces of the learning rate in one graph, shared out among the strategies."""
 TRACE_POINTS = 80
@@ -115,7 +116,7 @@ def _traces(summary: Summary) -> Graph:
     most = max(1, MOST_LINES // len(shown.strategies))
     data = []
     for place, (strategy, lines) in enumerate(zip(shown.strategies, shown.lines, strict=True)):
-        for i in _evenly(len(lines), most):
+        for i in evenly(len(lines), most):
             line = lines[i]
             at = traces.thin(line.rate, TRACE_POINTS)
             style = {"color": COLORS[place % len(COLORS)], "dash": DASH[strategy.family], "width": 1.5}
@@ -142,7 +143,7 @@ def _marks(shown: Search, rates: bool) -> list[Graph]:
         total = own.result.size
         x = own.rate if rates else 100 * (np.arange(total) + 0.5) / max(total, 1)
         kept = np.zeros(total, dtype=bool)
-        kept[_evenly(total, max(1, MOST_POINTS // len(shown.slots)))] = True
+        kept[sample(total, max(1, MOST_POINTS // len(shown.slots)))] = True
         groups = (kept & ~own.winner & ~own.diverged, own.winner & ~own.diverged, kept & own.diverged)
         for group, size, symbol, ring in zip(groups, (6, 9, 7), (None, None, "x"), (0, 2, 0), strict=True):
             marker = {
@@ -191,8 +192,3 @@ def _xy(x: ArrayLike, y: ArrayLike) -> Graph:
 
 def _numbers(values: ArrayLike | Iterable[float]) -> list[float]:
     return [float(f"{value:.4g}") for value in np.asarray(values, dtype=np.float64)]
-
-
-def _evenly(total: int, most: int) -> list[int]:
-    """At most ``most`` indices of ``total``, both ends among them."""
-    return sorted({round(i) for i in np.linspace(0, total - 1, min(total, most))})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -104,7 +105,15 @@ class Results:
 
     def of(self, phase: str, strategy: str, length: float) -> list[Run]:
         """The runs of one phase, strategy and length, by repeat, slot and seed."""
-        return [r for r in self.runs if (r.phase, r.strategy, r.length) == (phase, strategy, length)]
+        return self._groups.get((phase, strategy, length), [])
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str, float], list[Run]]:
+        """The runs by phase, strategy and length: asked for often, and there may be many thousands."""
+        groups: dict[tuple[str, str, float], list[Run]] = {}
+        for run in self.runs:
+            groups.setdefault((run.phase, run.strategy, run.length), []).append(run)
+        return groups
 
     def winners(self, strategy: str, length: float) -> list[Run]:
         """Each repeat's best slot so far: by the metric on validation, then lower loss, then lower slot."""
@@ -170,9 +179,8 @@ def collect(frames: Frames) -> Results:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The frame's rows as dicts of Python values, None where a value is missing."""
-    plain = frame.astype(object)
-    rows: list[dict[str, Any]] = plain.where(frame.notna(), None).to_dict("records")  # type: ignore[assignment] # the keys are str
-    return rows
+    columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame.columns]
+    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def strategies(spec: Mapping[str, Any]) -> tuple[Strategy, ...]:
@@ -223,16 +231,13 @@ def _run(row: Mapping[str, Any], chance: Mapping[str, float]) -> Run:
 
 
 def _curves(epochs: pd.DataFrame) -> dict[str, Curve]:
-    ids: Sequence[str] = epochs["run_id"].tolist()
-    order = sorted(range(len(ids)), key=lambda i: ids[i])
-    number = epochs["epoch"].to_numpy(np.int64)
-    train = epochs["train_loss"].to_numpy(np.float64)
-    held_out = epochs["validation_loss"].to_numpy(np.float64)
-    rows: dict[str, list[int]] = {}
-    for i in order:
-        rows.setdefault(ids[i], []).append(i)
-    curves = {}
-    for run, at in rows.items():
-        at.sort(key=lambda i: number[i])
-        curves[run] = Curve(number[at], train[at], held_out[at])
-    return curves
+    if epochs.empty:
+        return {}
+    runs, ids = epochs["run_id"].factorize(sort=True)
+    order = np.lexsort((epochs["epoch"].to_numpy(), runs))
+    ends = np.flatnonzero(np.diff(runs[order])) + 1
+    number, train, held_out = (
+        np.split(epochs[name].to_numpy(kind)[order], ends)
+        for name, kind in (("epoch", np.int64), ("train_loss", np.float64), ("validation_loss", np.float64))
+    )
+    return {run: Curve(*own) for run, *own in zip(ids, number, train, held_out, strict=True)}

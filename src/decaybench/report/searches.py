@@ -31,7 +31,8 @@ def by_strategy(results: Results) -> tuple[Search, ...]:
     found = []
     for strategy in results.strategies:
         runs = _done(results, strategy)
-        scales = {name: _scale(results, strategy, name) for run in runs for name in run.params}
+        given = dict.fromkeys(name for run in runs for name in run.params)
+        scales = {name: _scale(results, strategy, name) for name in given}
         rows = [dict(_flat(run.params, scales)) for run in runs]
         names = sorted({name for row in rows for name in row}, key=lambda name: (name not in SHARED, name))
         # a value that never changes was not searched

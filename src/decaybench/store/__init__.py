@@ -15,6 +15,7 @@ from decaybench.store.read import (
 )
 from decaybench.store.rows import EpochRow, Mirror, NewRun, RunResult
 from decaybench.store.schema import OUTCOMES, PHASES, STATUSES, VERSION, sweep_id
+from decaybench.store.url import DEFAULT_STORAGE, storage_url
 from decaybench.store.write import (
     add_runs,
     begin_attempt,
@@ -28,6 +29,7 @@ from decaybench.store.write import (
 )
 
 __all__ = [
+    "DEFAULT_STORAGE",
     "OUTCOMES",
     "PHASES",
     "STATUSES",
@@ -54,6 +56,7 @@ __all__ = [
     "set_mirror",
     "set_stacks",
     "some_runs",
+    "storage_url",
     "supersede",
     "sweep_id",
     "sweep_names",

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
 from decaybench.errors import UserError
@@ -14,7 +12,9 @@ from decaybench.store.open import Storage
 from decaybench.store.schema import OUTCOMES, PHASES, Epoch, Run, Sweep, Trace
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _AT_ONCE: Final = 500
 
@@ -89,7 +89,7 @@ class Frames(NamedTuple):
     sweep: dict[str, Any]
     runs: "pd.DataFrame"
     epochs: "pd.DataFrame"
-    traces: dict[str, NDArray[np.float32]]
+    traces: "dict[str, NDArray[np.float32]]"
 
 
 def sweep_row(storage: Storage, name: str) -> dict[str, Any] | None:
@@ -164,39 +164,60 @@ def progress(storage: Storage, name: str) -> list[Progress]:
 
 def load_frames(storage: Storage, name: str) -> Frames:
     """All that is stored of a sweep, read in one transaction; UserError for an unknown sweep."""
+    import numpy as np
+
     with storage.read() as connection:
         owner = require_sweep(connection, name, storage.where)
         sweep = _sweep(connection, name)
         assert sweep is not None  # require_sweep found it in this transaction
         run_rows = sorted(connection.execute(_select_runs(owner)), key=_place)
         ours = select(Run.id).where(Run.sweep_id == owner)
-        epoch_rows = connection.execute(
-            select(Epoch.__table__).where(Epoch.run_id.in_(ours)).order_by(Epoch.run_id, Epoch.epoch)
-        ).all()
+        epochs = _epochs(connection, ours)
         trace_rows = connection.execute(
             select(Trace.run_id, Trace.learning_rate).where(Trace.run_id.in_(ours)).order_by(Trace.run_id)
         ).all()
     return Frames(
         sweep,
-        _frame(run_rows, Run, _RUN_TYPES),
-        _frame(epoch_rows, Epoch, _EPOCH_TYPES),
+        _run_frame(run_rows),
+        epochs,
         {run_id: np.frombuffer(rates, "<f4").astype(np.float32) for run_id, rates in trace_rows},
     )
 
 
-def _frame(rows: Sequence[Any], model: type[Run] | type[Epoch], types: dict[str, str]) -> "pd.DataFrame":
+def _run_frame(rows: Sequence[Any]) -> "pd.DataFrame":
     """The rows with all of the table's columns, in its order, and with its types even when there are none."""
     import pandas as pd
 
-    names = [column.name for column in model.__table__.columns]
+    names = [column.name for column in Run.__table__.columns]
     columns = {}
     for place, column in enumerate(names):
         values = [row[place] for row in rows]
-        if types[column].startswith("datetime64"):
+        if _RUN_TYPES[column].startswith("datetime64"):
             columns[column] = pd.Series(pd.to_datetime(values, utc=True).as_unit("us"))
         else:
-            columns[column] = pd.Series(values, dtype=types[column])
+            columns[column] = pd.Series(values, dtype=_RUN_TYPES[column])
     return pd.DataFrame(columns, columns=names)
+
+
+def _epochs(connection: Connection, ours: Select[Any]) -> "pd.DataFrame":
+    """The epochs of the runs ``ours``, by run and epoch.
+
+    There may be millions: they go straight into arrays, and a run's id is read once, not once an epoch.
+    """
+    import numpy as np
+    import pandas as pd
+
+    here = Epoch.run_id.in_(ours)
+    counted = select(Epoch.run_id, func.count()).where(here).group_by(Epoch.run_id).order_by(Epoch.run_id)
+    runs, counts = np.array(connection.execute(counted).all(), dtype=object).reshape(-1, 2).T
+    columns = [column for column in Epoch.__table__.columns if column.name != "run_id"]
+    rows = connection.execute(select(*columns).where(here).order_by(Epoch.run_id, Epoch.epoch))
+    types = [(column.name, _EPOCH_TYPES[column.name]) for column in columns]
+    values = np.fromiter((tuple(row) for row in rows), dtype=types)
+    return pd.DataFrame(
+        {"run_id": pd.Series(np.repeat(runs, counts.astype(np.int64)), dtype=_EPOCH_TYPES["run_id"])}
+        | {name: np.ascontiguousarray(values[name]) for name, _ in types}
+    )
 
 
 def _sweep(connection: Connection, name: str) -> dict[str, Any] | None:

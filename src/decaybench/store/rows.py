@@ -1,14 +1,18 @@
-"""What `write` takes, as plain rows, and what may not stand in them."""
+"""What `write` takes, as plain rows, and what may not stand in them.
+
+numpy is imported where it is needed, here and in `read`, since ``decaybench status`` needs none.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from decaybench.store.schema import OUTCOMES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class RunResult:
     test_loss: float | None = None
     test_accuracy: float | None = None
     diverged_step: int | None = None
-    trace: NDArray[np.float32] | None = None
+    trace: "NDArray[np.float32] | None" = None
 
 
 def columns(row: NewRun | EpochRow) -> dict[str, Any]:
@@ -66,13 +70,15 @@ def columns(row: NewRun | EpochRow) -> dict[str, Any]:
 
     A driver does not know numpy's numbers: sqlite3 would store their bytes.
     """
-    return _plain(asdict(row), f"run {row.id if isinstance(row, NewRun) else row.run_id}")
+    return _plain(vars(row), f"run {row.id if isinstance(row, NewRun) else row.run_id}")
 
 
 def result_columns(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
     """The result's ``runs`` columns without ``run_id``, and the trace's bytes; ValueError for a bad one."""
+    import numpy as np
+
     what = f"run {result.run_id}"
-    row = asdict(result)
+    row = dict(vars(result))
     del row["run_id"]
     trace = row.pop("trace")
     row = _plain(row, what)
@@ -91,6 +97,8 @@ def result_columns(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
 
 
 def _plain(row: dict[str, Any], what: str) -> dict[str, Any]:
+    import numpy as np
+
     plain = {column: value.item() if isinstance(value, np.generic) else value for column, value in row.items()}
     for column, value in plain.items():
         if isinstance(value, float) and not math.isfinite(value):

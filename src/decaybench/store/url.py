@@ -1,5 +1,6 @@
 """Which URLs name a database of ours, and what of them people may read."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +9,13 @@ from sqlalchemy.exc import ArgumentError
 
 from decaybench.errors import UserError
 
+DEFAULT_STORAGE: Final = "sqlite:///studies/decaybench.db"
 _SERVER: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
+
+
+def storage_url(given: str | None) -> str:
+    """The database: as given, else DECAYBENCH_STORAGE, else studies/decaybench.db below the working directory."""
+    return given or os.environ.get("DECAYBENCH_STORAGE") or DEFAULT_STORAGE
 
 
 def parse(url: str) -> URL:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from decaybench.report.summary import Summary
 
 
@@ -14,6 +17,20 @@ class Drawn(NamedTuple):
     title: str
     read: str
     svg: str
+
+
+def evenly(total: int, most: int) -> list[int]:
+    """At most ``most`` indices of ``total``, both ends among them."""
+    return sorted({round(i) for i in np.linspace(0, total - 1, min(total, most))})
+
+
+def sample(total: int, most: int) -> NDArray[np.intp]:
+    """At most ``most`` indices of ``total`` slots in the plan's order, the same ones each time, in order.
+
+    They are random: in that order strategies alternate, and so do the halves of the space under Sobol's points, so
+    every n-th slot would be a part of them.
+    """
+    return np.sort(np.random.default_rng(0).permutation(total)[:most])
 
 
 def draw_all(summary: Summary) -> tuple[Drawn, ...]:

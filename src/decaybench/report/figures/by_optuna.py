@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from decaybench.report import words
-from decaybench.report.figures import Drawn, look, svg
+from decaybench.report.figures import Drawn, evenly, look, sample, svg
 from decaybench.report.searches import by_strategy, together
 from decaybench.report.summary import Summary
 
@@ -40,6 +42,10 @@ PARALLEL = (
     "as in runs.csv."
 )
 LEAST = 2
+MOST_DOTS = 2000
+"""Slots in the history; of more, a random sample is drawn."""
+MOST_LINES = 300
+"""Slots in one plot of parallel coordinates; of more, those of evenly spaced results are drawn."""
 _SETTINGS: Final[dict[Any, Any]] = {
     "savefig.bbox": "tight",  # legends stand beside the axes
     "axes.spines.right": True,  # the axes of parallel coordinates are right spines
@@ -77,8 +83,19 @@ def _history(whole: Search, value: str) -> Plots:
     title = "History of the search"
     if len(whole.points) < LEAST:
         return Plots(title, HISTORY, (), (), (_few(whole),))
-    drawn = _drawn("optuna-history", title, HISTORY, lambda: views.history(whole, value), (look.WIDTH, 3.2))
-    return Plots(title, HISTORY, (drawn,), (), ())
+    read = HISTORY
+    if len(whole.points) > MOST_DOTS:
+        read += f" Drawn are {MOST_DOTS} random slots of {len(whole.points)}; the line is that of all."
+
+    def draw() -> Axes:
+        axes: Axes = views.history(replace(whole, axes=()), value)
+        for dots in axes.collections:  # one, and an empty one for infeasible trials, which there are none of
+            at = np.asarray(dots.get_offsets())
+            dots.set_offsets(at[sample(len(at), MOST_DOTS)])
+        return axes
+
+    drawn = _drawn("optuna-history", title, read, draw, (look.WIDTH, 3.2))
+    return Plots(title, read, (drawn,), (), ())
 
 
 def _distribution(searches: tuple[Search, ...], value: str) -> Plots:
@@ -90,7 +107,8 @@ def _distribution(searches: tuple[Search, ...], value: str) -> Plots:
     if not shown:
         return Plots(title, DISTRIBUTION, (), (), missing)
     size = (look.WIDTH, max(3.2, 0.2 * len(shown)))
-    drawn = _drawn("optuna-edf", title, DISTRIBUTION, lambda: views.distribution(shown, value), size)
+    results = [replace(search, axes=()) for search in shown]
+    drawn = _drawn("optuna-edf", title, DISTRIBUTION, lambda: views.distribution(results, value), size)
     return Plots(title, DISTRIBUTION, (drawn,), (), missing)
 
 
@@ -115,18 +133,30 @@ def _parallel(whole: Search, searches: tuple[Search, ...], value: str) -> Plots:
     from decaybench.search import views
 
     title, wide, narrow, missing = "Parallel coordinates", [], [], []
+    read = PARALLEL
+    if any(len(search.points) > MOST_LINES for search in (whole, *searches)):
+        read += f" A picture shows at most {MOST_LINES} slots, evenly spaced from the best result to the worst."
     if len(searches) > 1 and len(whole.points) >= LEAST:
         size = (look.WIDTH, max(3.2, 0.2 * len(searches)))
-        draw = _bound(views.parallel, whole, value)
-        wide.append(_drawn("optuna-parallel", title, PARALLEL, draw, size, "all strategies"))
+        draw = _bound(views.parallel, _thinned(whole), value)
+        wide.append(_drawn("optuna-parallel", title, read, draw, size, "all strategies"))
     for place, search in enumerate(searches, 1):
         if reason := _alone(search):
             missing.append(reason)
             continue
-        draw = _bound(views.parallel, search, value)
+        draw = _bound(views.parallel, _thinned(search), value)
         size = (0.5 * look.WIDTH, 2.8)
-        narrow.append(_drawn(f"optuna-parallel-{place}", title, PARALLEL, draw, size, search.label))
-    return Plots(title, PARALLEL, tuple(wide), tuple(narrow), tuple(missing))
+        narrow.append(_drawn(f"optuna-parallel-{place}", title, read, draw, size, search.label))
+    return Plots(title, read, tuple(wide), tuple(narrow), tuple(missing))
+
+
+def _thinned(search: Search) -> Search:
+    """At most MOST_LINES slots, the best and the worst among them; axes that none of these has are left out."""
+    if len(search.points) <= MOST_LINES:
+        return search
+    ranked = sorted(search.points, key=lambda point: point.value)
+    points = [ranked[i] for i in evenly(len(ranked), MOST_LINES)]
+    return replace(search, points=points, axes=[a for a in search.axes if any(a.name in p.params for p in points)])
 
 
 def _bound(plot: Callable[[Search, str], Any], search: Search, value: str) -> Callable[[], Any]:
@@ -174,5 +204,7 @@ def _tidy(figure: Figure, axes: Axes) -> None:
             lines.set(linewidth=0.9)
             for other in figure.axes:
                 other.set_position((0.1, 0.2, 0.8, 0.7))
+                if other.get_yscale() == "log":
+                    look.log_axis(other, "y", *other.get_ylim())
             for text in axes.get_xticklabels():
                 text.set(horizontalalignment="left", rotation_mode="anchor")

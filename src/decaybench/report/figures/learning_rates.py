@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from decaybench.report.figures import look
+from decaybench.report.figures import look, sample
 from decaybench.report.figures.slots import (
     MOST_BEHIND,
     Search,
@@ -45,7 +45,7 @@ def draw(shown: Search) -> Figure:
         others = [slots for slots in shown.slots if slots is not own]
         x = np.concatenate([np.empty(0), *(slots.rate for slots in others)])
         y = np.concatenate([np.empty(0), *(slots.result for slots in others)])
-        stride = -(-x.size // MOST_BEHIND) or 1
-        axes.plot(x[::stride], y[::stride], ls="none", marker="o", ms=2.6, mew=0, color=look.OTHERS, zorder=2)
+        some = sample(x.size, MOST_BEHIND)
+        axes.plot(x[some], y[some], ls="none", marker="o", ms=2.6, mew=0, color=look.OTHERS, zorder=2)
         points(axes, own, own.rate, shown.metric)
     return figure

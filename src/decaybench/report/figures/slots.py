@@ -8,12 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from decaybench.report.figures import look
+from decaybench.report.figures import look, sample
 from decaybench.report.results import Results, Strategy
 
 OPTIMISTIC = "selected on validation: optimistic"
 MOST_BEHIND = 400
-"""Grey dots in one panel at most; of more, evenly spaced ones are drawn."""
+"""Grey dots in one panel at most; of more, a random sample is drawn."""
+MOST_SLOTS = 400
+"""A strategy's own marks in its panel, likewise; the selected ones are drawn beside them."""
 
 
 class Slots(NamedTuple):
@@ -80,12 +82,17 @@ def chance_line(axes: Axes, shown: Search) -> None:
 def points(axes: Axes, own: Slots, x: NDArray[np.float64], metric: str) -> None:
     """One strategy's slots at ``x`` (N,) in its family's colour, winners ringed, diverged ones crosses."""
     style = look.FAMILY[own.strategy.family]
-    plain, ringed = ~own.diverged & ~own.winner, ~own.diverged & own.winner
+    drawn = np.zeros(own.result.size, dtype=bool)
+    drawn[sample(own.result.size, MOST_SLOTS)] = True
+    plain, ringed, crossed = drawn & ~own.diverged & ~own.winner, ~own.diverged & own.winner, drawn & own.diverged
     marks: dict[str, Any] = {"ls": "none", "marker": style.marker, "color": style.color, "zorder": 3}
     axes.plot(x[plain], own.result[plain], ms=3.4, mew=0, alpha=0.65, **marks)
     axes.plot(x[ringed], own.result[ringed], ms=5.2, mec="black", mew=1.0, **{**marks, "zorder": 5})
-    axes.plot(x[own.diverged], own.result[own.diverged], "x", color=style.color, ms=5, mew=1.3, zorder=4)
-    if own.diverged.any():
-        look.note(axes, f"{own.diverged.sum()} of {own.diverged.size} diverged", top=metric == "loss")
-    elif not own.result.size:
-        look.note(axes, "no slot done yet")
+    axes.plot(x[crossed], own.result[crossed], "x", color=style.color, ms=5, mew=1.3, zorder=4)
+    remarks = [f"{own.diverged.sum()} of {own.diverged.size} diverged"] if own.diverged.any() else []
+    if not drawn.all():
+        remarks.append(f"drawn: {drawn.sum()} of {drawn.size} slots, and the selected")
+    if not own.result.size:
+        remarks.append("no slot done yet")
+    if remarks:
+        look.note(axes, "\n".join(remarks), top=metric == "loss")

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from decaybench.report.figures import look
+from decaybench.report.figures import evenly, look
 from decaybench.report.results import Results, Run, Strategy
 from decaybench.report.summary import Summary
 
@@ -97,8 +97,7 @@ def thin(values: ArrayLike, points: int) -> NDArray[np.int64]:
 def _distinct(runs: Sequence[Run], results: Results) -> list[Run]:
     seen = {(results.traces[run.id].tobytes(), run.diverged): run for run in reversed(runs)}
     kept = [run for run in runs if run in seen.values()]
-    places = np.unique(np.linspace(0, len(kept) - 1, min(len(kept), MOST_RUNS)).round().astype(int))
-    return [kept[i] for i in places]
+    return [kept[i] for i in evenly(len(kept), MOST_RUNS)]
 
 
 def _line(run: Run, results: Results, points: int) -> Line:

@@ -1,0 +1,249 @@
+"""What decaybench costs beside training: the report and status of a large sweep, search and storage of a small one.
+
+    python -m benchmarks.overheads [--runs 10000] [--keep FOLDER]
+
+prints seconds and peak memory of ``decaybench report`` and ``decaybench status`` on a database of RUNS runs of 50
+epochs with made-up results, and what share of quickstart's time goes into search and storage.
+"""
+
+import argparse
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decaybench import api, store
+from decaybench.runner import driver
+from decaybench.runner.choose import Chance, told
+from decaybench.runner.proposals import Proposals
+from decaybench.search import Slot, StudyMirror, balanced_sampler
+from decaybench.store import EpochRow, Mirror, NewRun, RunResult, Storage
+from decaybench.sweep import PlannedRun, RunParameters, Sweep, arms, plan_confirm, plan_search, resolve, spec_hash
+
+NAME, EPOCHS, STEPS, REPEATS, CONFIRM = "overheads", 50, 6, 5, 2
+KINDS = ("constant", "time_based", "step_decay", "exponential", "cosine", "linear", "inverse_sqrt")
+REACTIVE = ("exp_loss", "reduce_on_plateau", "bold_driver")
+CHANCE = Chance(accuracy=0.1, loss=math.log(10))
+AT_ONCE = 500
+"""Runs written in one transaction; a sweep writes a stack's at a time, the same rows."""
+
+# A process in between, since one that is started counts the memory of the one that starts it as its own.
+MEASURE = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+
+
+def sweep_of(runs: int) -> Sweep:
+    """A balanced sweep of 10 strategies, 5 repeats and 2 confirm seeds with about ``runs`` runs in all."""
+    kinds = (*KINDS, *REACTIVE)
+    return Sweep.from_mapping(
+        {
+            "name": NAME,
+            "question": "What do report and status cost?",
+            "task": {"data": "digits", "model": "small-cnn", "epochs": EPOCHS, "batch_size": 64, "train_size": 384},
+            "budget": {
+                "trials": runs // (REPEATS * len(kinds)) - CONFIRM,
+                "repeats": REPEATS,
+                "confirm_seeds": CONFIRM,
+            },
+            "search": {
+                "learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+                "momentum": {"low": 0.5, "high": 0.99, "log": True},
+            },
+            "strategies": {kind: {} for kind in kinds},
+        },
+        NAME,
+    )
+
+
+def build(url: str, sweep: Sweep) -> None:
+    """Write the sweep as the driver does: its runs, their trials in the study, epochs, results and traces."""
+    own = {arm.label: arm for arm in arms(sweep)}
+    spaces = {label: arm.space for label, arm in own.items()}
+    sampler = balanced_sampler("sobol", spaces, sweep.search.seed, sweep.search.batch, "maximize")
+    search, spec = plan_search(sweep), sweep.spec()
+    with store.open_storage(url, create=True) as storage:
+        store.create_sweep(
+            storage,
+            name=sweep.name,
+            question=sweep.question,
+            spec=spec,
+            spec_hash=spec_hash(spec),
+            provenance={"chance_accuracy": CHANCE.accuracy, "chance_loss": CHANCE.loss, "device": "cpu"},
+            runs=_new(search),
+        )
+        parameters, best = {}, {}
+        with StudyMirror(url, sweep.name, direction="maximize", spaces=spaces, configure=store.configure) as mirror:
+            for part in _parts(search):
+                slots = {run.id: Slot(run.id, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in part}
+                values = {run.id: sampler.propose(slots[run.id], []) for run in part}
+                for run in part:
+                    parameters[run.id] = resolve(
+                        own[run.strategy], values[run.id], total_steps=STEPS * EPOCHS, steps_per_epoch=STEPS
+                    )
+                numbers = mirror.begin({slots[run.id]: values[run.id] for run in part})
+                worth = _write(storage, part, parameters, numbers)
+                mirror.tell({numbers[run_id]: value for run_id, value in worth.items()})
+                for run in part:
+                    key = (run.strategy, run.repeat, run.length)
+                    best[key] = max(best.get(key, (0.0, 0, "")), (worth[run.id], run.slot, run.id))
+        confirm = plan_confirm(sweep, {key: slot for key, (_, slot, _) in best.items()})
+        store.add_runs(storage, sweep.name, _new(confirm))
+        for run in confirm:
+            parameters[run.id] = parameters[best[run.strategy, run.repeat, run.length][2]]
+        _write(storage, confirm, parameters, {})
+        store.update_sweep(storage, sweep.name, status="complete")
+
+
+def _write(
+    storage: Storage, runs: Sequence[PlannedRun], parameters: dict[str, RunParameters], numbers: dict[str, int]
+) -> dict[str, float]:
+    """Made-up curves, traces and results of runs; returns what each is worth to the search."""
+    ids = [run.id for run in runs]
+    store.begin_attempt(storage, ids, device="cpu", precision="fp32", started_at=datetime.now(UTC))
+    store.set_mirror(storage, [Mirror(id_, numbers.get(id_), parameters[id_].params) for id_ in ids])
+    epochs, results = _made_up(runs, parameters)
+    store.write_epochs(storage, epochs)
+    store.finish_runs(storage, results)
+    return {result.run_id: told(result, "accuracy", CHANCE) for result in results}
+
+
+def _made_up(
+    runs: Sequence[PlannedRun], parameters: dict[str, RunParameters]
+) -> tuple[list[EpochRow], list[RunResult]]:
+    """Accuracies that are best near a learning rate of 0.05; some of the large learning rates diverge."""
+    epochs, results = [], []
+    for run in runs:
+        random = np.random.default_rng(run.seed)
+        rate = parameters[run.id].learning_rate
+        diverged = rate > 0.3 and random.random() < 0.3
+        done = int(random.integers(EPOCHS)) if diverged else EPOCHS
+        reached = 0.95 - 0.1 * (np.log10(rate) + 1.3) ** 2 + 0.01 * random.standard_normal()
+        share = np.arange(1, done + 1) / EPOCHS
+        accuracy = np.clip(reached * (1 - np.exp(-6 * share)), 0.1, 1.0)
+        loss = CHANCE.loss * (1 - accuracy) * (1 + 0.05 * random.random(done))
+        share = np.arange(STEPS * done) / (STEPS * EPOCHS)
+        wobble = random.random(share.size) if run.strategy in REACTIVE else 0.0
+        trace = rate * np.exp(-2 * (run.strategy != "constant") * (share + 0.1 * wobble))
+        rows = zip(range(1, done + 1), 0.9 * loss, loss, accuracy, trace[STEPS - 1 :: STEPS], strict=True)
+        epochs += [EpochRow(run.id, *row, seconds=0.5) for row in rows]
+        last = (float(loss[-1]), float(accuracy[-1])) if done else (None, None)
+        test = last if run.phase == "confirm" and not diverged else (None, None)
+        outcome = "diverged" if diverged else "finished"
+        died = STEPS * done if diverged else None
+        results.append(RunResult(run.id, outcome, done, *last, *test, died, trace.astype(np.float32)))
+    return epochs, results
+
+
+def _new(planned: Sequence[PlannedRun]) -> list[NewRun]:
+    return [NewRun(run.id, run.phase, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in planned]
+
+
+def _parts(runs: Sequence[PlannedRun]) -> Iterator[Sequence[PlannedRun]]:
+    for start in range(0, len(runs), AT_ONCE):
+        yield runs[start : start + AT_ONCE]
+
+
+def measure(*arguments: str) -> tuple[float, float, float]:
+    """Wall and CPU seconds and peak memory, GiB, of ``decaybench ARGUMENTS`` as a process of its own (Linux)."""
+    command = [sys.executable, "-m", "decaybench", *arguments]
+    ran = subprocess.run([sys.executable, "-c", MEASURE, *command], check=True, capture_output=True, text=True)
+    wall, cpu, kib = map(float, ran.stdout.split())
+    return wall, cpu, kib / 2**20
+
+
+class Timers:
+    """Wall and CPU seconds by what they were spent on; the outermost call counts."""
+
+    def __init__(self) -> None:
+        self.wall: Counter[str] = Counter()
+        self.cpu: Counter[str] = Counter()
+        self._inside = False
+
+    def watch(self, owner: Any, name: str, what: str) -> None:
+        """Count the calls of ``owner.name`` as ``what``."""
+        call: Callable[..., Any] = getattr(owner, name)
+
+        @wraps(call)
+        def timed(*arguments: Any, **named: Any) -> Any:
+            with self.count(what):
+                return call(*arguments, **named)
+
+        setattr(owner, name, timed)
+
+    @contextmanager
+    def count(self, what: str) -> Iterator[None]:
+        """Count the block as ``what``, unless it is a part of another."""
+        if self._inside:
+            yield
+            return
+        self._inside, wall, cpu = True, time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self._inside = False
+            self.wall[what] += time.perf_counter() - wall
+            self.cpu[what] += time.process_time() - cpu
+
+
+def quickstart(folder: Path) -> Timers:
+    """Run quickstart in this process; what search, storage, the report, and the training with all else took."""
+    timers = Timers()
+    for name in store.__all__:
+        if callable(getattr(store, name)) and name[0].islower():
+            timers.watch(store, name, "storage")
+    for method in ("__init__", "__exit__", "begin", "tell", "reconcile"):
+        timers.watch(StudyMirror, method, "search")
+    timers.watch(Proposals, "values", "search")
+    timers.watch(driver, "study_exists", "search")
+    timers.watch(api, "publish", "search")
+    timers.watch(api, "build_report", "report")
+    wall, cpu = time.perf_counter(), time.process_time()
+    api.run("quickstart", storage=f"sqlite:///{folder}/quickstart.db", studies=folder)
+    timers.wall["training"] = time.perf_counter() - wall - timers.wall.total()
+    timers.cpu["training"] = time.process_time() - cpu - timers.cpu.total()
+    return timers
+
+
+def main() -> None:
+    """Build, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10_000, metavar="N")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="build here, or use what was built here before")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        database = folder / f"{given.runs}.db"
+        url = f"sqlite:///{database}"
+        if not database.exists():
+            began = time.perf_counter()
+            build(url, sweep_of(given.runs))
+            print(f"built {database.stat().st_size / 2**20:.0f} MiB in {time.perf_counter() - began:.0f} s")
+        for arguments in (["report", NAME, "--out", str(folder / "report")], ["status"], ["status", NAME]):
+            wall, cpu, memory = measure(*arguments, "--storage", url)
+            print(f"{' '.join(arguments[:2]):20} {wall:6.2f} s wall {cpu:6.2f} s CPU {memory:6.2f} GiB")
+        with tempfile.TemporaryDirectory() as fresh:
+            timers = quickstart(Path(fresh))
+        for kind, spent in (("wall", timers.wall), ("CPU", timers.cpu)):
+            share = (spent["search"] + spent["storage"]) / spent.total()
+            parts = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in spent.items())
+            print(f"quickstart, {kind}: {spent.total():.1f} s ({parts}); search and storage {share:.1%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""Where tables are printed."""
+
+import sys
+
+from rich.console import Console
+
+
+def wide_console() -> Console:
+    """A console for tables on stdout: as wide as the terminal, and wide enough for anything in a pipe or a file."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=240)

@@ -1,0 +1,29 @@
+"""The benchmark of overheads builds what a sweep leaves behind; no time is asserted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+
+from decaybench import store
+
+ROOT = Path(__file__).parents[1]
+BUILD = "import sys; from benchmarks import overheads as o; o.build(sys.argv[1], o.sweep_of(150))"
+
+
+def test_the_made_up_sweep_is_complete(tmp_path):
+    url = f"sqlite:///{tmp_path}/made-up.db"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    subprocess.run([sys.executable, "-W", "error", "-c", BUILD, url], check=True, cwd=ROOT, env=environment)
+    with store.open_storage(url, create=False) as storage:
+        rows = store.progress(storage, "overheads")
+        frames = store.load_frames(storage, "overheads")
+    assert [(row.planned, row.pending, row.failed) for row in rows] == 10 * [(5, 0, 0)] + 10 * [(10, 0, 0)]
+    finished = frames.runs[frames.runs.outcome == "finished"]
+    assert len(finished) > 100 and set(finished.epochs_done) == {50}
+    assert frames.epochs.groupby("run_id").size().sum() == frames.runs.epochs_done.sum()
+    assert len(frames.traces) == 150
+    trials = optuna.load_study(study_name="overheads", storage=url).trials
+    assert {trial.state.name for trial in trials} == {"COMPLETE"} and len(trials) == 50
