@@ -53,7 +53,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """pytest; DECAYBENCH_DATA names the folder with mnist/ and cifar10/ for the tests on real images."""
     install(session, "tests")
-    run(session, "pytest", *session.posargs)
+    run(session, "pytest", "-n", "auto", *session.posargs)  # a process a core: half of the time is spent in commands
 
 
 @nox.session

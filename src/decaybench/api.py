@@ -19,7 +19,7 @@ from decaybench.search.views import Content, publish
 from decaybench.sweep import Sweep, arms, from_params, load_sweep, size
 
 MOST_WORKERS = 1024
-DEFAULT_STORAGE = "sqlite:///studies/decaybench.db"
+storage_url = store.storage_url
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,6 @@ class Outcome:
     trained: int
     answer: str
     report: Path
-
-
-def storage_url(given: str | None) -> str:
-    """The database: as given, else DECAYBENCH_STORAGE, else studies/decaybench.db below the working directory."""
-    return given or os.environ.get("DECAYBENCH_STORAGE") or DEFAULT_STORAGE
 
 
 def data_root(given: str | Path | None) -> Path | None:

@@ -74,12 +74,6 @@ def test_the_schedules_scales(work):
     start(work, "-c", CONFORM)
 
 
-def test_a_schedule_takes_no_more_than_fifteen_lines(work):
-    code = (work / "my-decay" / "my_decay.py").read_text()
-    parabola = "class Parabola" + code.partition("class Parabola")[2].partition("```")[0].partition("\n# ")[0]
-    assert 5 < len(parabola.splitlines()) < 15  # and one of the decorator
-
-
 def test_the_folder_of_images_runs(work):
     start(work, "write_images.py")
     done = start(work, "-m", "decaybench", "run", "own-images.toml", "--data", "data")

@@ -212,6 +212,11 @@ def test_domains_of_single_fields():
             {"milestones": [1], "gamma": [0.1, 0.2]},
             "MultiStep.gamma must be one number or one per",
         ),
+        (
+            "multi_step",
+            {"milestones": [1, 2], "gamma": [0.1]},
+            "MultiStep.gamma must be one number or one per",
+        ),
         ("cosine", {"floor": [0.1]}, r"Cosine.floor must be in \[0, 1\], got \(0.1,\)"),
         ("cosine", {"floor": torch.tensor([0.1, 1.1])}, r"Cosine.floor must be in \[0, 1\], got tensor"),
         ("reduce_on_plateau", {"patience": 2.5}, "patience must be a whole number in"),

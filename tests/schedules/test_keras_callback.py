@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="steps_per_execution must be 1 in this fit, got 3"):
         callback.on_train_begin()
     watching = SCHEDULES["bold_driver"](1.1, 0.5, signal="held_out")
-    with pytest.raises(ValueError, match="bold_driver watches val_loss every epoch: give fit validation_data"):
+    with pytest.raises(ValueError, match="bold_driver watches val_loss each epoch: give fit validation_data"):
         fit(a_model(), KerasCallback(watching, T, N))
 
 

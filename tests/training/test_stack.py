@@ -11,7 +11,7 @@ from decaybench import models
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES, Bank
-from decaybench.training import OptimizerForm, Recipe, Run, check_model, train
+from decaybench.training import OptimizerForm, Recipe, Run, check_model, loop, train
 from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
 
@@ -121,6 +121,20 @@ def test_gradients_are_only_measured_for_rules_that_ask():
     assert bank("constant").observes == frozenset()
     assert bank("constant", "alig").observes == {"grad_norm_sq"}
     assert bank("l4", "hypergradient").observes == {"grad_dot_direction", "grad_dot_previous"}
+
+
+@pytest.mark.parametrize(("i", "asks", "remembers"), [(5, False, False), (2, True, False), (4, True, True)])
+def test_a_stack_that_does_not_ask_pays_nothing(digits, monkeypatch, i, asks, remembers):
+    measured = []
+    before = loop._Training._measured
+
+    def counting(self, gradient):
+        measured.append(len(self.previous))
+        return before(self, gradient)
+
+    monkeypatch.setattr(loop._Training, "_measured", counting)
+    train(Recipe("small-cnn", epochs=1, batch_size=32), [gradient_runs()[i]], digits, device=CPU)
+    assert measured == ([int(remembers)] * 10 if asks else [])
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from decaybench.cli.live import wide_console
+from decaybench.cli.console import wide_console
 from decaybench.cli.sketch import sketch
 from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule

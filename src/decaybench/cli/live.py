@@ -1,6 +1,5 @@
 """The display of a training: a live table on a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from collections.abc import Sequence
 
@@ -110,11 +109,6 @@ def _together(shares: Sequence[Share]) -> Share:
         sum(share.diverged for share in shares),
         None,
     )
-
-
-def wide_console() -> Console:
-    """A console for tables on stdout: as wide as the terminal, and wide enough for anything in a pipe or a file."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=240)
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from decaybench import api
-from decaybench.cli.live import duration, wide_console
+from decaybench.cli.console import wide_console
+from decaybench.cli.live import duration
 from decaybench.runner import check_sweep
 
 

@@ -69,8 +69,8 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        """Whether every process has work."""
-        return len(self._running) >= self.workers
+        """Whether every process has work, and where there are several one stack more waits for whichever ends first."""
+        return len(self._running) >= self.workers + (self.workers > 1)
 
     def start(self, job: Job, name: Any) -> None:
         """Train a job; ``finished`` will give its results under this name. Alone, this process trains it now."""

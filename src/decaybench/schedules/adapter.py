@@ -19,8 +19,9 @@ class TorchScheduler:
     this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at its end;
     a fixed schedule needs no ``observe``. Rules that know absolute learning rates go by the first group's. Rules that
     look at gradients read them from the parameters in ``observe``: once an update, after ``backward`` (and after
-    ``scaler.unscale_(optimizer)``, if there is a gradient scaler); they are for torch.optim.SGD. Raises ValueError as Bank does and for an optimizer that the rule cannot follow, and RuntimeError
-    when a reactive rule was never shown a loss.
+    ``scaler.unscale_(optimizer)``, if there is a gradient scaler); they are for torch.optim.SGD. Raises ValueError as
+    Bank does and for an optimizer that the rule cannot follow, and RuntimeError when a reactive rule was never shown a
+    loss, or one that looks at gradients finds none.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:

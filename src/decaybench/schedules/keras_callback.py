@@ -71,7 +71,9 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
             return
         name = "val_loss" if self.schedule.held_out else "loss"
         if name not in (logs or {}):
-            raise ValueError(f"{self.schedule.kind} watches {name} every epoch: give fit validation_data")
+            raise ValueError(
+                f"{self.schedule.kind} watches {name} each epoch: give fit validation_data and no validation_freq"
+            )
         self._begun().observe(float(logs[name]))
 
     def state_dict(self) -> dict[str, Any]:

@@ -140,7 +140,11 @@ class _Training:
         """One update of every run that goes on; returns the losses before it, (K,) float64, 0 for the others."""
         lane_loss, gradient = self.lanes.gradient(self.order, step % self.steps)
         with torch.no_grad():
-            direction, products = self._direct(gradient)
+            products: dict[str, Tensor] = {}
+            if self.asked:
+                direction, products = self._measured(gradient)
+            else:
+                direction = self.lanes.optimizer.direct(self.lanes.parameters, gradient)
             loss = lane_loss[self.lane]
             seen = Observation(loss, {name: value[self.lane] for name, value in products.items()})
             self.observed = self.bank.observe_update(self.observed, seen)
@@ -158,16 +162,13 @@ class _Training:
         self._bury(self.active & ~(moving & largest.isfinite()), step)
         return torch.where(moving, loss, 0.0)
 
-    def _direct(self, gradient: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _measured(self, gradient: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The update's direction (L, P), and the products of gradients that a rule of the stack asks for, (L,) each.
 
-        Where none asks this is the optimizer's work alone. A sum over one lane's own row is the same at any L.
+        A sum over one lane's own row is the same at any L.
         """
-        lanes = self.lanes
-        if not self.asked:
-            return lanes.optimizer.direct(lanes.parameters, gradient), {}
         own = gradient.clone()  # weight decay is added to the gradient in place
-        direction = lanes.optimizer.direct(lanes.parameters, gradient)
+        direction = self.lanes.optimizer.direct(self.lanes.parameters, gradient)
         others = {"grad_norm_sq": own, "grad_dot_direction": direction, "grad_dot_previous": self.previous}
         products = {name: (own * others[name]).sum(1).double() for name in self.asked}
         if len(self.previous):
