@@ -59,3 +59,15 @@ def results(database: Path) -> dict[str, list[tuple]]:
             JOIN trial_values v ON v.trial_id = t.trial_id WHERE t.state = 'COMPLETE' ORDER BY 1"""
         ).fetchall()
     return {"runs": runs, "epochs": epochs, "traces": traces, "trials": trials}
+
+
+def epochs_written(database: Path) -> int:
+    """Grows with every epoch that is written, and with every attempt that replaces some."""
+    if not database.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            query = "SELECT coalesce(sum(attempt), 0) + (SELECT count(*) FROM epochs) FROM runs"
+            return connection.execute(query).fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0

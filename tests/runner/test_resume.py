@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 
-from small_sweep import results
+from small_sweep import epochs_written, results
 
 
 def finish(process, code: int = 0) -> str:
@@ -48,18 +48,6 @@ def test_sigkill_at_random_moments_changes_nothing(sweep_file, command, tmp_path
         assert connection.execute("SELECT count(*) FROM trials WHERE state = 'RUNNING'").fetchone() == (0,)
     killed, undisturbed = (tmp_path / name / "small" / "report" / "summary.csv" for name in ("killed", "quiet"))
     assert killed.read_bytes() == undisturbed.read_bytes()
-
-
-def epochs_written(database) -> int:
-    if not database.exists():
-        return 0
-    try:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            return connection.execute(
-                "SELECT coalesce(sum(attempt), 0) + (SELECT count(*) FROM epochs) FROM runs"
-            ).fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
 
 
 def test_an_interrupt_is_130_and_resumable(sweep_file, command, tmp_path):

@@ -4,12 +4,11 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from pathlib import Path
 
-from small_sweep import results
+from small_sweep import epochs_written, results
 
-LONGER = ("epochs = 3", "epochs = 12")  # so that there is time to kill it
+LONGER = ("epochs = 3", "epochs = 40")  # so that there is time to kill it
 
 
 def finish(process, code: int = 0) -> str:
@@ -64,27 +63,31 @@ def test_two_processes_give_the_numbers_of_one(sweep_file, command, tmp_path):
 def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(sweep_file, command, tmp_path):
     sweep_file.write_text(sweep_file.read_text().replace(*LONGER))
     finish(start(command, sweep_file, "quiet", 1))
-    rng, ends = random.Random(2), Counter()
+    rng, killed, database = random.Random(2), [], tmp_path / "killed.db"
     for victim in ("parent", "worker", "parent", "worker"):
-        process = start(command, sweep_file, "killed", 2)
-        workers = wait_for_workers(process, 2)
-        time.sleep(2.5 + 3 * rng.random())  # while they start, or train
-        if process.poll() is None and victim == "parent":
+        process, before = start(command, sweep_file, "killed", 2), epochs_written(database)
+        wanted = before + rng.randint(1, 60)
+        while process.poll() is None and epochs_written(database) < wanted:
+            time.sleep(0.002)
+        workers = children(process) if process.poll() is None else []
+        if workers and victim == "parent":
             process.send_signal(signal.SIGKILL)
             process.communicate()
             deadline = time.monotonic() + 20
             while any(map(alive, workers)) and time.monotonic() < deadline:
                 time.sleep(0.02)
             assert not any(map(alive, workers)), "workers outlived the process that started them"
-            ends["parent"] += 1
-        elif process.poll() is None and alive(workers[0]):
+            killed.append(victim)
+        elif workers:
             os.kill(workers[0], signal.SIGKILL)
-            err = finish(process, 1)
-            assert "a process that trains was killed (out of memory?)" in err and "Traceback" not in err
-            ends["worker"] += 1
+            _, err = process.communicate(timeout=300)
+            if process.returncode:  # else it had just finished, and was no longer needed
+                assert "a process that trains was killed (out of memory?)" in err and "Traceback" not in err
+                assert process.returncode == 1
+                killed.append(victim)
         else:
             process.communicate()
-    assert "killed" not in ends and sum(ends.values()) >= 2
+    assert {"parent", "worker"} <= set(killed)
     assert "small: complete" in finish(start(command, sweep_file, "killed", 2))
     assert without_stacks(tmp_path / "killed.db") == without_stacks(tmp_path / "quiet.db")
 
