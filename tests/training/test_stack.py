@@ -89,6 +89,17 @@ def test_eight_runs_equal_eight_plain_loops(digits, form):
         assert result.test_accuracy == pytest.approx(plain.test_accuracy, abs=1e-12)
 
 
+def test_fp32_follows_the_plain_loop_for_fifty_updates(digits):
+    recipe = Recipe("small-cnn", epochs=50, batch_size=320, precision="fp32")  # one update an epoch: every loss is seen
+    curves = []
+    # At the edge of stability the least difference grows: rates at which the loss falls.
+    runs = [replace(run, learning_rate=run.learning_rate / 4) for run in eight_runs()]
+    train(recipe, runs, digits, device=CPU, on_epoch=curves.append)
+    for i, run in enumerate(runs):
+        losses = [epoch.train_loss[i] for epoch in curves]
+        np.testing.assert_allclose(losses, plain_loop(recipe, run, digits).losses, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("form", [OptimizerForm(), OptimizerForm(nesterov=True)], ids=str)
 def test_gradient_rules_equal_their_plain_loops(digits, form):
     recipe = replace(RECIPE, form=form, epochs=20)
