@@ -38,9 +38,8 @@ def main() -> None:
         fp32, bf16 = (accuracies(data, model, epochs, batch, given.seeds, each) for each in ("fp32", "bf16"))
         apart = bf16 - fp32
         error = apart.std(ddof=1) / len(apart) ** 0.5
-        print(
-            f"{model} on {source}: fp32 {fp32.mean():.2f} %, bf16 {bf16.mean():.2f} %, {apart.mean():+.2f} +- {error:.2f}"
-        )
+        means = f"fp32 {fp32.mean():.2f} %, bf16 {bf16.mean():.2f} %"
+        print(f"{model} on {source}: {means}, {apart.mean():+.2f} +- {error:.2f} points")
 
 
 if __name__ == "__main__":
