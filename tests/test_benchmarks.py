@@ -31,7 +31,7 @@ def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_all_variants_do_the_same_work_and_the_results_go_into_the_page(tmp_path):
     page = tmp_path / "README.md"
     page.write_text((ROOT / "benchmarks/README.md").read_text())
-    before = page.read_text().split("<!-- results")[0]
+    before, after = page.read_text().split("<!-- results")[0], page.read_text().split("<!-- end of results -->")[1]
     ran = benchmarks(*SMALLEST, "--matrix=64", "--write", str(page))
     assert ran.returncode == 0, ran.stderr
 
@@ -47,7 +47,7 @@ def test_all_variants_do_the_same_work_and_the_results_go_into_the_page(tmp_path
     assert f"{2 * adds / 1e6:.2f} MFLOP for a training sample" in ran.stdout
 
     written = page.read_text()
-    assert written.startswith(before) and written.endswith("<!-- end of results -->\n")
+    assert written.startswith(before) and written.endswith(f"<!-- end of results -->{after}")
     assert written.split(before)[1].count(ran.stdout.strip()) == 1
 
 
