@@ -13,6 +13,7 @@ from decaybench.errors import UserError
 from decaybench.export import keras_rules as rules
 from decaybench.export.formula import KERAS, body, first_cycle, milestones
 from decaybench.export.setting import Setting, literal, whole, wrapped
+from decaybench.sweep.arms import WITHOUT_SCHEDULE
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def _fit(setting: Setting, calls: bool) -> list[str]:
 
 def _optimizer(setting: Setting, rate: str) -> list[str]:
     given, arm = setting.parameters, setting.arm
-    if arm.optimizer in ("schedule-free", "prodigy"):
+    if arm.optimizer in WITHOUT_SCHEDULE:
         raise UserError(f"--format: Keras has no {arm.optimizer}, the optimizer of {arm.label}; use torch")
     arguments = [f"learning_rate={rate}"]
     if arm.optimizer == "adam":

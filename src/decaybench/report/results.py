@@ -187,6 +187,7 @@ def strategies(spec: Mapping[str, Any]) -> tuple[Strategy, ...]:
     """The strategies of a sweep's spec; UserError for a kind of schedule that is not installed."""
     sweep, task, entries = spec["name"], spec["task"], spec["strategies"]
     from decaybench.schedules import SCHEDULES
+    from decaybench.sweep.arms import WITHOUT_SCHEDULE
 
     found = []
     for label, entry in entries.items():
@@ -194,7 +195,7 @@ def strategies(spec: Mapping[str, Any]) -> tuple[Strategy, ...]:
         if kind not in SCHEDULES:
             raise UserError(f"sweep {sweep}: strategies.{label}.schedule: kind {kind!r} is not installed here")
         optimizer = entry.get("optimizer") or task.get("optimizer", "sgd")
-        without = kind == "constant" and optimizer in ("schedule-free", "prodigy")
+        without = kind == "constant" and optimizer in WITHOUT_SCHEDULE
         family = NO_SCHEDULE if without else SCHEDULES[kind].family
         found.append(Strategy(label, kind, family, optimizer))
     return tuple(found)

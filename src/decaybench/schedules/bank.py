@@ -143,9 +143,11 @@ class Bank:
 
     def scale(self, state: BankState, step: int | Tensor) -> Tensor:
         """Learning rate / base learning rate (K,) at ``step`` updates made: an int, or a () tensor there."""
+        device = self._base_lr.device  # the time is filled in there, once for all groups
+        now = step if isinstance(step, Tensor) else torch.full((), step, dtype=torch.float64, device=device)
         parts = []
         for g, s in zip(self._groups, state, strict=True):
-            clock = Clock(step, self.steps_per_epoch, g.total_steps).tensors(self._base_lr.device)
+            clock = Clock(now, self.steps_per_epoch, g.total_steps).tensors(device)
             parts.append(g.schedule.scale(s, clock)[: g.size])
         return torch.cat(parts)[self._place]
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from decaybench.sweep.model import Search, Strategy, Sweep, Task
 
 OptimizerKind = Literal["sgd", "adam", "schedule-free", "prodigy"]
+WITHOUT_SCHEDULE: tuple[OptimizerKind, ...] = ("schedule-free", "prodigy")  # they promise to need none
 
 LEARNING_RATE = Range(1e-3, 1.0, log=True)  # where the strategy, [search] and the kind say nothing
 

@@ -21,7 +21,7 @@ from pydantic import (
 
 from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES
-from decaybench.sweep.arms import build_arms
+from decaybench.sweep.arms import OptimizerKind, build_arms
 from decaybench.sweep.messages import one_line
 from decaybench.sweep.values import Parameter, RuleError, Value, parse, parse_shared, plain, show
 
@@ -63,7 +63,6 @@ LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(pl
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
 WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]
 Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
-Optimizer = Literal["sgd", "adam", "schedule-free", "prodigy"]
 Velocity = Literal["torch", "keras"]
 
 
@@ -80,7 +79,7 @@ class Task(Table):
     model: Text
     epochs: Epochs
     batch_size: BatchSize
-    optimizer: Optimizer = "sgd"
+    optimizer: OptimizerKind = "sgd"
     nesterov: bool = False
     velocity: Velocity = "torch"
     decay_biases: bool = True
@@ -134,7 +133,7 @@ class Strategy(Table):
     """One labelled schedule with its search space; ``own`` holds the kind's fields as the file gives them."""
 
     schedule: str
-    optimizer: Optimizer | None = None
+    optimizer: OptimizerKind | None = None
     nesterov: bool | None = None
     velocity: Velocity | None = None
     learning_rate: LearningRate | None = None

@@ -56,12 +56,8 @@ class MultiStep(Fixed):
         for earlier, later in pairwise(times):
             if not torch.as_tensor(earlier <= later).all():
                 refuse("MultiStep", "milestones", "sorted", self.milestones)
-        listed = len(gammas) if isinstance(self.gamma, tuple) else 1
-        if (
-            (listed > 1 or isinstance(self.gamma, tuple))
-            and listed != len(times)
-            and not isinstance(self.milestones, Range)
-        ):
+        listed = isinstance(self.gamma, tuple)
+        if listed and len(gammas) != len(times) and not isinstance(self.milestones, Range):
             refuse("MultiStep", "gamma", f"one number or one per milestone ({len(times)})", self.gamma)
 
     def at(self, clock: Clock) -> Tensor:
