@@ -29,14 +29,16 @@ def without_stacks(database) -> dict[str, list[tuple]]:
 
 def children(process) -> list[int]:
     """The processes that train for this one."""
-    return [pid for pid in own(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    own = about(process.pid, f"task/{process.pid}/children").split()
+    return [int(pid) for pid in own if b"spawn_main" in about(int(pid), "cmdline")]
 
 
-def own(pid: int) -> list[int]:
+def about(pid: int, what: str) -> bytes:
+    """What the kernel says of a process; nothing of one that ended meanwhile, which any child may do at any time."""
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
+        return Path(f"/proc/{pid}/{what}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def wait_for_workers(process, n: int) -> list[int]:
@@ -46,10 +48,7 @@ def wait_for_workers(process, n: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return about(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])
 
 
 def test_two_processes_give_the_numbers_of_one(sweep_file, command, tmp_path):
