@@ -14,7 +14,6 @@ from decaybench.runner.proposals import Proposals
 from decaybench.runner.worker import recipe
 from decaybench.sweep import Sweep, arms, load_sweep, plan_search, resolve, size
 from decaybench.training import OptimizerForm, Run, train
-from decaybench.training.lanes import Lanes
 
 
 def counted(sweep: Sweep, data: Path | None) -> tuple[int, int]:
@@ -35,23 +34,11 @@ def counted(sweep: Sweep, data: Path | None) -> tuple[int, int]:
             Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay, of.epochs)
         )
     made = computed = 0
-    gradient = Lanes.gradient
-
-    def counting(self, order, batch):
-        nonlocal computed
-        computed += len(self)
-        return gradient(self, order, batch)
-
-    Lanes.gradient = counting
-    try:
-        for (form, _, _), runs in stacks.items():
-            wanted = recipe(sweep.task, form, max(run.epochs for run in runs))
-            made += sum(
-                len(result.trace)
-                for result in train(wanted, runs, environment.data, device=environment.device, width=4)
-            )
-    finally:
-        Lanes.gradient = gradient
+    for (form, _, _), runs in stacks.items():
+        wanted = recipe(sweep.task, form, max(run.epochs for run in runs))
+        results = train(wanted, runs, environment.data, device=environment.device, width=4)
+        made += sum(len(result.trace) for result in results)
+        computed += sum(result.updates_computed for result in results)
     return made, computed
 
 

@@ -13,15 +13,16 @@ import pandas as pd
 from decaybench.schedules import SCHEDULES
 from decaybench.store.read import Frames
 
-TEXT = ["id", "sweep_id", "phase", "strategy", "outcome", "device", "precision"]
+TEXT = ["id", "sweep_id", "phase", "strategy", "outcome", "device", "precision", "replay_of", "pruned"]
 WHOLE = ["repeat", "slot", "seed", "epochs_done", "attempt"]
-FLOAT = ["length", "trial_number", "diverged_step", "stack"]
+FLOAT = ["length", "trial_number", "diverged_step", "stack", "updates_computed"]
 FLOAT += ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
 TIMES = ["started_at", "finished_at"]
 COLUMNS = [
     *("id", "sweep_id", "phase", "strategy", "repeat", "slot", "length", "seed", "trial_number", "params"),
     *("outcome", "epochs_done", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"),
     *("diverged_step", "attempt", "device", "precision", "started_at", "finished_at", "stack", "superseded"),
+    *("replay_of", "pruned", "updates_computed"),
 ]
 EPOCH_COLUMNS = [
     *("run_id", "epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds")
@@ -85,6 +86,9 @@ class Maker:
             "precision": "fp32",
             "stack": 0,
             "superseded": False,
+            "replay_of": None,
+            "pruned": None,
+            "updates_computed": UPDATES * done,
             "started_at": MOMENT,
             "finished_at": MOMENT,
         }

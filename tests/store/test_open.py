@@ -28,9 +28,21 @@ from decaybench.store import (
     runs,
     sweep_names,
 )
-from decaybench.store.schema import TABLES, Base, Run, Version
+from decaybench.store.schema import TABLES, VERSION, Base, Run, Version
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def test_a_database_of_an_older_layout_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "layout_1.sql").read_text())
+    for create in (False, True):
+        with open_storage(f"sqlite:///{path}", create=create) as storage:
+            (row,) = runs(storage, "old")
+            assert (row.id, row.seed, row.replay_of, row.pruned, row.updates_computed) == ("a", 7, None, None, None)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version FROM decaybench_version").fetchall() == [(2,)]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +160,7 @@ def test_both_engines_have_the_pragmas_and_the_tables_coexist(tmp_path: Path) ->
     with storage.read() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).all() == [("ok",)]
         assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
-        assert connection.execute(select(Version.version)).all() == [(1,)]
+        assert connection.execute(select(Version.version)).all() == [(VERSION,)]
         found = set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
     assert found >= TABLES | {"studies", "trials", "alembic_version"}
     theirs.remove_session()
@@ -224,7 +236,7 @@ def test_processes_open_a_new_file_and_write_at_once(tmp_path: Path) -> None:
         assert [run.epochs_done for run in runs(storage, f"sweep{n}")] == [20] * 5
     with storage.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM epochs")).scalar_one() == 300
-        assert connection.execute(text("SELECT version FROM decaybench_version")).all() == [(1,)]
+        assert connection.execute(text("SELECT version FROM decaybench_version")).all() == [(VERSION,)]
     storage.engine.dispose()
 
 
@@ -247,4 +259,4 @@ def test_a_killed_transaction_leaves_nothing(tmp_path: Path) -> None:
     storage.engine.dispose()
     with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("SELECT version FROM decaybench_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT version FROM decaybench_version").fetchall() == [(VERSION,)]

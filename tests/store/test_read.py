@@ -36,14 +36,14 @@ CONTRACT = {
     "sweeps": "id name question spec spec_hash status created_at provenance",
     "runs": "id sweep_id phase strategy repeat slot length seed trial_number params outcome epochs_done "
     "validation_loss validation_accuracy test_loss test_accuracy diverged_step attempt device precision "
-    "started_at finished_at stack superseded",
+    "started_at finished_at stack superseded replay_of pruned updates_computed",
     "epochs": "run_id epoch train_loss validation_loss validation_accuracy learning_rate seconds",
     "traces": "run_id learning_rate",
     "decaybench_version": "version",
 }
 RUN_TYPES = (
     "str str str str int64 int64 float64 int64 float64 object str int64 float64 float64 float64 float64 "
-    "float64 int64 str str datetime64[us, UTC] datetime64[us, UTC] float64 bool"
+    "float64 int64 str str datetime64[us, UTC] datetime64[us, UTC] float64 bool str str float64"
 )
 EPOCH_TYPES = "str int64 float64 float64 float64 float64 float64"
 

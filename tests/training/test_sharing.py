@@ -57,7 +57,7 @@ def family(seed=1, rate=0.05, momentum=0.9):
 
 def assert_same(a, b):
     assert a.trace.tobytes() == b.trace.tobytes()
-    assert replace(a, trace=None) == replace(b, trace=None)
+    assert replace(a, trace=None, updates_computed=0) == replace(b, trace=None, updates_computed=0)
 
 
 FORMS = [
@@ -85,14 +85,16 @@ def test_every_run_has_the_bits_that_it_has_alone(digits, form, precision, lane_
         alone += sum(lane_updates)
     assert alone == 40 * len(runs)
     assert shared < 0.75 * alone
+    assert sum(result.updates_computed for result in together) == shared
 
 
 def test_runs_part_exactly_where_their_learning_rates_do(digits, lane_updates):
     recipe = Recipe("small-cnn", epochs=8, batch_size=32)
     runs = [replace(run, momentum=0.5) for run in family()[:3]]  # apart from update 20 on, and from 30 on
-    train(recipe, runs, digits, device=CPU)
+    results = train(recipe, runs, digits, device=CPU)
     # A batch's gradient is taken before the update in which they part.
     assert lane_updates == [1] * 21 + [2] * 10 + [3] * 9
+    assert [result.updates_computed for result in results] == [40, 19, 9]
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one(digits, lane_updates):

@@ -20,7 +20,7 @@ VERDICTS = (
     *("p_adjusted", "p_better", "verdict", "reason"),
 )
 # a frame holds whole numbers that may be missing as floats
-WHOLE = frozenset({"trial_number", "diverged_step", "stack"})
+WHOLE = frozenset({"trial_number", "diverged_step", "stack", "updates_computed"})
 
 
 def summary_csv(summary: Summary) -> str:

@@ -97,5 +97,6 @@ def _result(run: RunRow, result: TrainingResult) -> RunResult:
         result.test_loss,
         result.test_accuracy,
         result.diverged_step,
-        result.trace,
+        result.updates_computed,
+        trace=result.trace,
     )

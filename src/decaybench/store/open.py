@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     DatabaseError,
@@ -104,7 +104,7 @@ def open_storage(url: str, *, create: bool) -> Storage:
     if not create and not found.ours:
         engine.dispose()
         raise UserError(f"no sweeps in {place(parsed)}; run a sweep first")
-    storage = _ready(engine)
+    storage = _ready(engine, found)
     if not found.ours:
         _make_folder(parsed)
         try:
@@ -122,7 +122,7 @@ def find_storage(url: str) -> Storage | None:
     """
     engine, found = _look(parse(url))
     if found.ours:
-        return _ready(engine)
+        return _ready(engine, found)
     engine.dispose()
     return None
 
@@ -184,6 +184,22 @@ def _make_tables(connection: Connection) -> None:
         connection.execute(insert(Version), {"version": VERSION})
 
 
+def _upgrade(connection: Connection) -> None:
+    """Give tables of an older layout the columns that they lack, all of which may be NULL; nothing else ever changed.
+
+    Another process may have done so since the look, so what is there is asked again under the lock.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+    for table in Base.metadata.sorted_tables:
+        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                kind = column.type.compile(connection.dialect)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+    connection.execute(update(Version).values(version=VERSION))
+
+
 def _is_missing(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and not os.path.exists(str(url.database))
 
@@ -207,10 +223,14 @@ def _look(url: URL) -> tuple[Engine, Found]:
     return engine, found
 
 
-def _ready(engine: Engine) -> Storage:
+def _ready(engine: Engine, found: Found) -> Storage:
     configure(engine)
     _begin_by_hand(engine)
-    return Storage(engine, engine.url.render_as_string(hide_password=False))
+    storage = Storage(engine, engine.url.render_as_string(hide_password=False))
+    if found.ours and found.version is not None and found.version < VERSION:
+        with storage.write() as connection:
+            _upgrade(connection)
+    return storage
 
 
 def _reach(url: URL) -> tuple[Engine, Found]:

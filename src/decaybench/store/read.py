@@ -21,8 +21,9 @@ _AT_ONCE: Final = 500
 # A number that may be missing is a float with NaN, as everywhere in pandas.
 _RUN_TYPES: Final = {
     **dict.fromkeys(("id", "sweep_id", "phase", "strategy", "outcome", "device", "precision"), "str"),
+    **dict.fromkeys(("replay_of", "pruned"), "str"),
     **dict.fromkeys(("repeat", "slot", "seed", "epochs_done", "attempt"), "int64"),
-    **dict.fromkeys(("trial_number", "diverged_step", "stack", "length"), "float64"),
+    **dict.fromkeys(("trial_number", "diverged_step", "stack", "updates_computed", "length"), "float64"),
     **dict.fromkeys(("validation_loss", "validation_accuracy", "test_loss", "test_accuracy"), "float64"),
     **dict.fromkeys(("started_at", "finished_at"), "datetime64[us, UTC]"),
     "params": "object",
@@ -63,6 +64,9 @@ class RunRow:
     finished_at: datetime | None
     stack: int | None
     superseded: bool
+    replay_of: str | None = None
+    pruned: str | None = None
+    updates_computed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class NewRun:
     slot: int
     length: float
     seed: int
+    replay_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended: ``epochs_done`` counts its epochs rows, ``trace`` (updates made,) its rates."""
+    """How a run ended: ``epochs_done`` counts its epochs rows, ``trace`` (updates made,) its rates.
+
+    ``updates_computed`` and ``pruned`` as in `schema.Run`.
+    """
 
     run_id: str
     outcome: str
@@ -62,6 +66,8 @@ class RunResult:
     test_loss: float | None = None
     test_accuracy: float | None = None
     diverged_step: int | None = None
+    updates_computed: int | None = None
+    pruned: str | None = None
     trace: "NDArray[np.float32] | None" = None
 
 

@@ -27,12 +27,16 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
-VERSION: Final = 1
-"""The layout that this code reads and writes; the one row of ``decaybench_version``."""
+VERSION: Final = 2
+"""The layout that this code reads and writes; the one row of ``decaybench_version``.
+
+1 -> 2: runs has replay_of, pruned and updates_computed.
+"""
 
 PHASES: Final = ("search", "confirm", "replay")
 STATUSES: Final = ("pending", "running", "complete")
 OUTCOMES: Final = ("finished", "diverged", "failed")
+PRUNED: Final = ("stopped", "spared")
 
 _NAMESPACE: Final = uuid.UUID("6f1ad5c2-94a0-5a55-8d0e-3f2f6c1b7e90")
 _LARGEST_FLOAT: Final = "1.7976931348623157e308"
@@ -143,7 +147,10 @@ class Run(Base):
     """One training of one model, kept through its retries; ``outcome`` is NULL while it is pending.
 
     ``stack`` is the number of the stack that it is trained in; a ``superseded`` run belongs to a former
-    winner.
+    winner. ``replay_of`` names the confirm run whose learning rates a replay run is trained with. ``pruned`` says what
+    pruning did: a run that was ``stopped`` is finished, after fewer epochs; one that was ``spared`` would have been
+    stopped. ``updates_computed`` are those of its updates that were not computed for another run before it: runs that
+    begin alike share theirs, so the sum over all runs is what was really computed.
     """
 
     __tablename__ = "runs"
@@ -165,6 +172,8 @@ class Run(Base):
         ),
         _at_least("diverged_step", 0),
         _at_least("attempt", 0),
+        _one_of("pruned", PRUNED),
+        _at_least("updates_computed", 0),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -191,6 +200,9 @@ class Run(Base):
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     stack: Mapped[int | None]
     superseded: Mapped[bool] = mapped_column(default=False, server_default=false())
+    replay_of: Mapped[str | None] = mapped_column(String(36))
+    pruned: Mapped[str | None] = mapped_column(String(16))
+    updates_computed: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Epoch(Base):

@@ -18,7 +18,10 @@ from decaybench.store.read import portions, require_sweep
 from decaybench.store.rows import EpochRow, Mirror, NewRun, RunResult, columns, result_columns
 from decaybench.store.schema import Epoch, Run, Sweep, Trace, sweep_id
 
-_RESULTS: Final = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "diverged_step")
+_RESULTS: Final = (
+    *("validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "diverged_step"),
+    *("updates_computed", "pruned"),
+)
 
 
 def create_sweep(

@@ -32,12 +32,14 @@ class TrainingResult:
     """How one run ended. ``trace`` is float32, one learning rate per update made; losses in nats, accuracies in [0, 1].
 
     A diverged run has ``diverged_step``, the update (from 0) at which a loss or a parameter first was not finite, and
-    no test values; its validation values are those of its last finished epoch, if it finished one.
+    no test values; its validation values are those of its last finished epoch, if it finished one. ``updates_computed``
+    are those of its updates that were not computed for another run of the stack with which it was still one.
     """
 
     outcome: Literal["finished", "diverged"]
     epochs_done: int
     trace: NDArray[np.float32]
+    updates_computed: int
     validation_loss: float | None
     validation_accuracy: float | None
     test_loss: float | None

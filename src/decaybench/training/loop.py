@@ -82,6 +82,9 @@ class _Training:
         self.active = torch.ones(self.k, dtype=torch.bool, device=device)  # neither diverged nor at its end
         self.diverged = torch.full((self.k,), -1, dtype=torch.int64, device=device)
         self.updates = torch.zeros(self.k, dtype=torch.int64, device=device)
+        self.computed = torch.zeros_like(self.updates)  # those made while the run stood for its lane
+        self.counted = torch.zeros_like(self.updates)
+        self.first = torch.zeros(0, dtype=torch.int64, device=device)
         self.rates = torch.zeros(self.k, self.steps, dtype=torch.float32, device=device)  # this epoch's
         self.traces: list[NDArray[np.float32]] = []  # one (K, steps) an epoch
         self.curves: list[EpochCurves] = []
@@ -152,13 +155,13 @@ class _Training:
             # A learning rate that its float32 trace cannot hold counts as divergence: no infinity is ever stored.
             moving = self.active & loss.isfinite() & rate.float().isfinite()
             rate = torch.where(moving, rate, 0.0)
+            self.updates += moving
             if self.shared:
                 direction = self._part(rate, direction)
             self.lanes.optimizer.step(self.lanes.parameters, direction, rate[self.first])
             # The largest magnitude is NaN or infinite when any parameter is: one pass, no temporary.
             largest = torch.linalg.vector_norm(self.lanes.parameters, ord=float("inf"), dim=1)[self.lane]
         self.rates[:, step % self.steps] = rate
-        self.updates += moving
         self._bury(self.active & ~(moving & largest.isfinite()), step)
         return torch.where(moving, loss, 0.0)
 
@@ -202,6 +205,7 @@ class _Training:
 
     def _settle(self) -> None:
         """Say which run stands for each lane, one that goes on if there is any, and whether a lane has several."""
+        self._count()
         lane, active = self.lane.tolist(), self.active.tolist()
         first: dict[int, int] = {}
         for run in sorted(range(self.k), key=lambda run: not active[run]):
@@ -209,6 +213,11 @@ class _Training:
         self.first = torch.tensor([first[place] for place in range(len(self.lanes))], device=self.device)
         living = [place for place, goes_on in zip(lane, active, strict=True) if goes_on]
         self.shared = len(set(living)) < len(living)
+
+    def _count(self) -> None:
+        """Put the updates made since the last count down to the runs that stood for their lanes."""
+        self.computed[self.first] += (self.updates - self.counted)[self.first]
+        self.counted = self.updates.clone()
 
     def _bury(self, died: Tensor, step: int) -> None:
         """Mark runs as diverged at ``step`` and zero their numbers, so that none of their NaNs is computed with
@@ -245,6 +254,7 @@ class _Training:
 
     def results(self) -> list[TrainingResult]:
         """How each run ended."""
+        self._count()
         diverged, updates = self.diverged.tolist(), self.updates.tolist()
         trace = np.concatenate(self.traces, axis=1)
         return [self._result(i, diverged[i], trace[i, : updates[i]]) for i in range(self.k)]
@@ -257,6 +267,7 @@ class _Training:
             outcome="finished" if diverged < 0 else "diverged",
             epochs_done=len(done),
             trace=trace.copy(),
+            updates_computed=int(self.computed[i]),
             validation_loss=float(last.validation_loss[i]) if last else None,
             validation_accuracy=float(last.validation_accuracy[i]) if last else None,
             test_loss=test[0] if test else None,
