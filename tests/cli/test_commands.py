@@ -94,7 +94,7 @@ def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
     assert rows["doomed"]["search_runs"] == 2
     assert rows["exp_loss"]["confirm_runs"] == 4
     assert plan["steps_per_epoch"] == 5
-    assert plan["updates"] == sum(row["updates"] for row in plan["rows"]) == (8 * 3 + 2 + 16) * 5
+    assert plan["updates"] == sum(row["updates"] for row in plan["rows"]) == (8 * 3 + 2 + 16 + 4) * 5
     assert 0 < plan["seconds"] < 600
     file = Path("small.toml").resolve()
     empty = tmp_path / "empty"

@@ -6,7 +6,7 @@ import statistics
 import pytest
 import torch
 
-from decaybench.data import Dataset, Splits, batch_order, draw_splits, load_dataset, normalise, prepare
+from decaybench.data import Dataset, Splits, batch_order, draw_splits, load_dataset, normalise, prepare, repeated_images
 
 
 def noise(*shape, seed=0):
@@ -32,6 +32,19 @@ def test_the_splits_are_gathered(dataset, splits):
         assert torch.equal(examples.images, dataset.train_images[index])
         assert torch.equal(examples.labels, dataset.train_labels[index])
     assert torch.equal(data.test.images, dataset.test_images[splits.test])
+
+
+def test_test_images_that_were_seen_before_are_counted(dataset, splits):
+    random = torch.Generator().manual_seed(0)
+    train, test = (
+        torch.randint(0, 256, images.shape, dtype=torch.uint8, generator=random)
+        for images in (dataset.train_images, dataset.test_images)
+    )
+    drawn = dataclasses.replace(dataset, train_images=train, test_images=test)
+    assert repeated_images(prepare(drawn, splits)) == 0
+    test[splits.test[0]] = train[splits.train[1]]
+    test[splits.test[1]] = train[splits.signal[0]]
+    assert repeated_images(prepare(drawn, splits)) == 2
 
 
 def test_no_signal_split_is_none(dataset):
@@ -61,7 +74,7 @@ def test_overlapping_splits_are_refused(dataset, splits, pair):
     fields = {name: getattr(splits, name) for name in ("train", "validation", "signal", "test")}
     into, of = pair
     fields[into] = torch.cat([fields[into], fields[of][:1]])
-    with pytest.raises(ValueError, match="splits must be disjoint, got 1 examples more than once"):
+    with pytest.raises(ValueError, match="splits must be disjoint, got 1 examples that stand in them more than once"):
         prepare(dataset, Splits(**fields))
 
 

@@ -25,10 +25,11 @@ def test_a_row_for_each_strategy_and_length(tmp_path, monkeypatch):
         ("late", 0.5),
     ]
     assert {(row.search_runs, row.confirm_runs) for row in plan.rows} == {(6, 4)}
+    assert [row.replay_runs for row in plan.rows] == [0, 0, 0, 0, 4, 4]
     late = plan.rows[3]
     assert (late.schedule, late.family, late.updates) == ("multi_step", "fixed", 10 * 2 * 5)
     assert late.searched == ("learning_rate", "milestones", "gamma")
-    assert plan.runs == 60
+    assert plan.runs == 68
 
 
 def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monkeypatch):

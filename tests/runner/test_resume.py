@@ -19,7 +19,7 @@ def test_sigkill_at_random_moments_changes_nothing(sweep_file, command, tmp_path
     quiet = finish(command("run", str(sweep_file), "--storage", "sqlite:///quiet.db", "--studies", "quiet"))
     assert "small: complete" in quiet
     expected = results(tmp_path / "quiet.db")
-    assert len(expected["runs"]) == (3 * 4 + 1) * 2 + 4 * 2 * 2
+    assert len(expected["runs"]) == (3 * 4 + 1) * 2 + 4 * 2 * 2 + 2 * 2
 
     rng, kills, done = random.Random(5), 0, False
     while not done:

@@ -111,7 +111,7 @@ def test_rows_agree_with_what_was_trained(wide):
             assert run.epochs_done < full
             assert len(trace) in (run.diverged_step, run.diverged_step + 1)
         np.testing.assert_allclose(rows["learning_rate"], trace[2::3][: len(rows)], rtol=1e-7)
-        tested = run.phase == "confirm" and run.outcome == "finished"
+        tested = run.phase in ("confirm", "replay") and run.outcome == "finished"
         assert np.isfinite(run.test_loss) == np.isfinite(run.test_accuracy) == tested
         assert run.attempt == 1
         assert (run.device, run.precision) == ("cpu", "fp32")

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from decaybench.errors import UserError
-from decaybench.sweep import LedgerRow, arms, ledger, plan_confirm, plan_search, size, slots
+from decaybench.sweep import LedgerRow, arms, ledger, plan_confirm, plan_replay, plan_search, size, slots
 
 TWO = "[strategies.constant]\n[strategies.still]\nschedule = 'linear'\nlearning_rate = 0.1\n"
 LENGTHS = ("trials = 3", "trials = 3\nlengths = [0.25, 1.0]")
@@ -112,8 +112,25 @@ def test_a_batch_larger_than_the_data(small):
 
 def test_ledger(small):
     assert ledger(small(TWO, LENGTHS), 18) == (
-        LedgerRow("constant", 0.25, 6, 4, 10 * 2 * 18),
-        LedgerRow("constant", 1.0, 6, 4, 10 * 10 * 18),
-        LedgerRow("still", 0.25, 2, 4, 6 * 2 * 18),
-        LedgerRow("still", 1.0, 2, 4, 6 * 10 * 18),
+        LedgerRow("constant", 0.25, 6, 4, 0, 10 * 2 * 18),
+        LedgerRow("constant", 1.0, 6, 4, 0, 10 * 10 * 18),
+        LedgerRow("still", 0.25, 2, 4, 0, 6 * 2 * 18),
+        LedgerRow("still", 1.0, 2, 4, 0, 6 * 10 * 18),
+    )
+
+
+def test_reactive_winners_are_replayed_and_planned_for(small):
+    sweep = small("[strategies.constant]\n[strategies.exp_loss]")
+    winners = {(label, repeat, 1.0): 1 for label in ("constant", "exp_loss") for repeat in (0, 1)}
+    confirm = {run.id: run for run in plan_confirm(sweep, winners)}
+    replay = plan_replay(sweep, winners)
+    assert [(run.phase, run.strategy, run.slot) for run in replay] == [("replay", "exp_loss", 1)] * 4
+    for run in replay:
+        source = confirm[run.replay_of]
+        assert (source.strategy, source.repeat, source.length) == (run.strategy, run.repeat, run.length)
+        assert source.seed != run.seed
+    assert {run.seed for run in replay} == {run.seed for run in confirm.values()}
+    assert [row.replays for row in ledger(sweep, 18)] == [0, 4]
+    assert not plan_replay(
+        small("[strategies.exp_loss]", ("confirm_seeds = 2", "confirm_seeds = 1")), {("exp_loss", 0, 1.0): 0}
     )

@@ -58,6 +58,6 @@ def test_one_winner_a_repeat_and_length(small):
 
 def test_the_ledger_of_shared_slots(small):
     assert ledger(small(shared(), LENGTHS), 18) == (
-        LedgerRow(None, 0.25, 12, 4, 16 * 2 * 18),
-        LedgerRow(None, 1.0, 12, 4, 16 * 10 * 18),
+        LedgerRow(None, 0.25, 12, 4, 0, 16 * 2 * 18),
+        LedgerRow(None, 1.0, 12, 4, 0, 16 * 10 * 18),
     )

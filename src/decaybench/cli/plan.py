@@ -29,7 +29,7 @@ def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("strategy", "schedule", *(["length"] if several else [])):
         table.add_column(column, overflow="fold")
-    for column in ("epochs", "search", "confirm", "updates"):
+    for column in ("epochs", "search", "confirm", "replay", "updates"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("searched", overflow="fold")
     for row in plan.rows:
@@ -40,6 +40,7 @@ def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
             f"{row.epochs:,}",
             f"{row.search_runs:,}",
             f"{row.confirm_runs:,}",
+            f"{row.replay_runs:,}" if row.replay_runs else "",
             f"{row.updates:,}",
             Text(", ".join(row.searched) or "nothing: one slot a repeat"),
         )

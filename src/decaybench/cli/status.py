@@ -22,14 +22,14 @@ def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
         return
     console = wide_console()
     if name is None:
-        table = _table("sweep", "status", "search", "confirm", "diverged", "question")
+        table = _table("sweep", "status", "search", "confirm", "replay", "diverged", "question")
         for sweep in sweeps:
             table.add_row(
                 Text(sweep["name"]),
                 sweep["status"],
                 *(
                     _done(row for row in sweep["strategies"] if row["phase"] == phase)
-                    for phase in ("search", "confirm")
+                    for phase in ("search", "confirm", "replay")
                 ),
                 str(sum(row["diverged"] for row in sweep["strategies"]) or ""),
                 Text(sweep["question"]),

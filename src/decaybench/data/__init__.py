@@ -5,7 +5,7 @@ from decaybench.data.dataset import Dataset, sha256_of
 from decaybench.data.order import batch_order
 from decaybench.data.sources import load_dataset
 from decaybench.data.splits import Splits, draw_splits
-from decaybench.data.task import Examples, TaskData, normalise, prepare
+from decaybench.data.task import Examples, TaskData, normalise, prepare, repeated_images
 
 __all__ = [
     "Dataset",
@@ -18,5 +18,6 @@ __all__ = [
     "load_dataset",
     "normalise",
     "prepare",
+    "repeated_images",
     "sha256_of",
 ]

@@ -31,6 +31,15 @@ class Splits:
         """SHA-256 (hex) over the four index tensors."""
         return sha256_of(self.train, self.validation, self.signal, self.test)
 
+    @property
+    def repeated(self) -> int:
+        """How many examples stand in more than one of train, validation and signal, or twice in any split: 0.
+
+        The test split is drawn from another part of the source.
+        """
+        drawn = torch.cat([self.train, self.validation, self.signal])
+        return sum(len(index) - len(torch.unique(index)) for index in (drawn, self.test))
+
 
 def draw_splits(
     dataset: Dataset,

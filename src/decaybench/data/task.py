@@ -65,7 +65,8 @@ def prepare(dataset: Dataset, splits: Splits) -> TaskData:
     Raises ValueError if an example stands in more than one of the train, validation and signal splits, or
     twice in one.
     """
-    _check_disjoint(splits)
+    if splits.repeated:
+        raise ValueError(f"splits must be disjoint, got {splits.repeated} examples that stand in them more than once")
 
     def source_train(index: Tensor) -> Examples:
         return Examples(dataset.train_images[index], dataset.train_labels[index])
@@ -83,6 +84,16 @@ def prepare(dataset: Dataset, splits: Splits) -> TaskData:
     )
 
 
+def repeated_images(data: TaskData) -> int:
+    """How many test images have a twin, pixel for pixel, among the images that train, steer or choose.
+
+    The splits share no example; whether the source holds an image twice is another question, worth knowing.
+    """
+    parts = [part.images for part in (data.train, data.validation, data.signal) if part is not None]
+    known = {image.tobytes() for part in parts for image in part.numpy()}
+    return sum(image.tobytes() in known for image in data.test.images.numpy())
+
+
 def normalise(images: Tensor, mean: Tensor, std: Tensor, dtype: torch.dtype) -> Tensor:
     """(x / 255 - mean) / std in ``dtype`` (float32 or float64), for uint8 ``images`` (..., C, H, W).
 
@@ -94,14 +105,6 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor, dtype: torch.dtype) -> 
     # A tensor, because CUDA turns a division by a Python number into a product with its rounded reciprocal.
     scaled = pixels / pixels.new_full((), 255.0)
     return scaled.sub_(mean.to(dtype).view(-1, 1, 1)).div_(std.to(dtype).view(-1, 1, 1))
-
-
-def _check_disjoint(splits: Splits) -> None:
-    drawn = torch.cat([splits.train, splits.validation, splits.signal])
-    for name, index in (("train, validation and signal", drawn), ("test", splits.test)):
-        repeated = len(index) - len(torch.unique(index))
-        if repeated:
-            raise ValueError(f"splits must be disjoint, got {repeated} examples more than once in {name}")
 
 
 def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:

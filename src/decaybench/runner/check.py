@@ -13,7 +13,7 @@ from decaybench.sweep import Arm, Sweep, arms, ledger
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What one strategy gets at one length; ``updates`` are those of search and confirm.
+    """What one strategy gets at one length; ``updates`` are those of search, confirm and replay.
 
     Of an adaptive sweep, what all strategies get together: ``strategy`` says so, and ``searched`` begins with it.
     """
@@ -25,6 +25,7 @@ class PlanRow:
     epochs: int
     search_runs: int
     confirm_runs: int
+    replay_runs: int
     updates: int
     searched: tuple[str, ...]
 
@@ -74,6 +75,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
                 sweep.epochs(entry.length),
                 entry.slots,
                 entry.confirm_seeds,
+                entry.replays,
                 entry.updates,
                 _searched(takers, entry.strategy),
             )
@@ -84,7 +86,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         examples=facts["examples"],
         steps_per_epoch=facts["steps_per_epoch"],
         rows=tuple(rows),
-        runs=sum(row.search_runs + row.confirm_runs for row in rows),
+        runs=sum(row.search_runs + row.confirm_runs + row.replay_runs for row in rows),
         updates=sum(row.updates for row in rows),
         workers=crew.workers,
         shared=shared,

@@ -27,10 +27,11 @@ from decaybench.runner.environment import (
     provenance,
     require_same_data,
 )
-from decaybench.runner.planner import Planner
+from decaybench.runner.planner import AFTER_SEARCH, Planner
 from decaybench.runner.pool import Bench, Job, Pool, open_pool
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import ENDED, direction, slot_of
+from decaybench.runner.replay import replaying
 from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
 from decaybench.store import Mirror, RunResult, RunRow, Storage
@@ -46,7 +47,7 @@ def run_sweep(
     workers: int | None = 1,
     watcher: Watcher | None = None,
 ) -> int:
-    """Train what is missing of a sweep, search then confirm; returns how many runs were trained.
+    """Train what is missing of a sweep, search, confirm and replay; returns how many runs were trained.
 
     ``workers`` processes train; None: one a core, where that is worth their start.
 
@@ -136,7 +137,7 @@ class _Driver:
         self.mirror: StudyMirror
 
     def work(self, pool: Pool) -> int:
-        """Search, then confirm; returns the number of runs trained."""
+        """Search, confirm, replay; returns the number of runs trained."""
         with StudyMirror(
             self.storage.url,
             self.sweep.name,
@@ -153,7 +154,8 @@ class _Driver:
             for _ in self.planner.write_waves():
                 trained += self._train_phase("search", pool)
             self.planner.write_confirm()
-            trained += self._train_phase("confirm", pool)
+            for phase in AFTER_SEARCH:
+                trained += self._train_phase(phase, pool)
         store.update_sweep(self.storage, self.sweep.name, status="complete")
         if updates:
             self.watcher.end()
@@ -236,8 +238,15 @@ class _Driver:
 
     def _won_parameters(self, members: list[RunRow]) -> dict[str, RunParameters]:
         won = {key: run.params or {} for key, run in self.planner.winners().items()}
-        return {
+        chosen = {
             run.id: from_params(self.arms[run.strategy], won[run.strategy, run.repeat, run.length]) for run in members
+        }
+        if all(run.replay_of is None for run in members):
+            return chosen
+        recorded = store.traces(self.storage, [run.replay_of for run in members if run.replay_of is not None])
+        return {
+            run.id: replaying(chosen[run.id], recorded[run.replay_of or ""], self.planner.size(run.length))
+            for run in members
         }
 
     def _reconcile(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import decaybench
-from decaybench.data import Splits, TaskData, draw_splits, load_dataset, prepare
+from decaybench.data import Splits, TaskData, draw_splits, load_dataset, prepare, repeated_images
 from decaybench.errors import UserError
 from decaybench.models import build
 from decaybench.runner.choose import Chance
@@ -81,6 +81,8 @@ def provenance(sweep: Sweep, environment: Environment, width: int, workers: int)
         "stack_size": width,
         "data_sha256": environment.data_sha256,
         "splits_sha256": environment.splits.sha256,
+        "examples_in_two_splits": environment.splits.repeated,
+        "test_images_seen_before": repeated_images(data),
         "examples": {
             "train": len(data.train),
             "validation": len(data.validation),

@@ -27,7 +27,7 @@ def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared:
     validation = len(data.validation) / 3 / (steps * batch)
     updates = 0.0
     for row in ledger(sweep, steps):
-        search = row.updates * row.slots / (row.slots + row.confirm_seeds)
+        search = row.updates * row.slots / (row.slots + row.confirm_seeds + row.replays)
         updates += row.updates - search * shared
     return updates * (1 + validation) * speed.seconds / crew.workers
 

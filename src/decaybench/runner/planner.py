@@ -19,12 +19,16 @@ from decaybench.sweep import (
     arms,
     batch_of,
     plan_confirm,
+    plan_replay,
     plan_search,
+    replays_each,
     shares_slots,
     size,
     spec_hash,
 )
 from decaybench.training import OptimizerForm
+
+AFTER_SEARCH = ("confirm", "replay")
 
 
 class Planner:
@@ -74,15 +78,19 @@ class Planner:
             yield
 
     def write_confirm(self) -> None:
-        """Write the confirm runs of the winners; those of a former winner stay, marked superseded."""
-        planned = plan_confirm(self._sweep, slots(self.winners()))
+        """Write the confirm and replay runs of the winners; those of a former winner stay, marked superseded."""
+        chosen = slots(self.winners())
+        planned = (*plan_confirm(self._sweep, chosen), *plan_replay(self._sweep, chosen))
         store.add_runs(self._storage, self._sweep.name, _new(planned))
-        wanted = {run.id for run in planned}
-        rows = self.runs("confirm")
+        wanted = {run.id: run.replay_of for run in planned}
+        rows = [*self.runs("confirm"), *self.runs("replay")]
         lost = [run.id for run in rows if run.id not in wanted and not run.superseded]
         won = [run.id for run in rows if run.id in wanted and run.superseded]
         store.supersede(self._storage, lost)
         store.supersede(self._storage, won, superseded=False)
+        # With more confirm seeds the first one takes another's learning rates: it is replayed again.
+        moved = {run.id: wanted[run.id] for run in rows if run.replay_of != wanted.get(run.id, run.replay_of)}
+        store.replay_other(self._storage, moved)
         self._assign_stacks(planned)
 
     def winners(self) -> Winners:
@@ -94,14 +102,16 @@ class Planner:
         """Updates of all runs still to be trained; confirm runs whose winners are not known yet are counted too."""
         budget = self._sweep.budget
         ended = Counter(run.length for run in self.runs("search") if run.outcome in ENDED)
-        confirmed = Counter(run.length for run in self.runs("confirm") if run.outcome in ENDED and not run.superseded)
+        after = [*self.runs("confirm"), *self.runs("replay")]
+        confirmed = Counter(run.length for run in after if run.outcome in ENDED and not run.superseded)
         search = all_slots(self._sweep) * budget.repeats
         if any(ended[length] < search for length in budget.lengths):
             confirm = (1 if self._adaptive else len(self.arms)) * budget.repeats * budget.confirm_seeds
+            confirm += sum(replays_each(self._sweep).values()) * budget.repeats
             left = {n: search - ended[n] + max(confirm - confirmed[n], 0) for n in budget.lengths}
             return sum(runs * self.size(n).total_steps for n, runs in left.items())
         self.write_confirm()
-        return sum(self.size(run.length).total_steps for run in self.pending("confirm"))
+        return sum(self.size(run.length).total_steps for phase in AFTER_SEARCH for run in self.pending(phase))
 
     def open_slots(self) -> int:
         """Slots of an adaptive sweep that no strategy has yet."""
@@ -129,13 +139,13 @@ class Planner:
         rows = {run.id: run for run in store.runs(self._storage, self._sweep.name)}
         first = 1 + max((run.stack for run in rows.values() if run.stack is not None), default=-1)
         free = sorted((rows[run.id] for run in planned if rows[run.id].stack is None), key=self.wave)
-        members = [stacks.Member(run, (self.wave(run), self.form(run)), self._family(run)) for run in free]
+        members = [stacks.Member(run, (run.phase, self.wave(run), self.form(run)), self._family(run)) for run in free]
         store.set_stacks(self._storage, stacks.group(members, first, self._stack_size, self._workers))
 
     def wave(self, run: RunRow) -> tuple[int, int]:
         """What must be trained one after the other: batches of a sampler that learns.
 
-        Its lengths are apart as well, and those of the confirm runs, whose ends read the test split.
+        Its lengths are apart as well, and those of confirm and replay runs, whose ends read the test split.
         """
         if run.phase == "search" and not self.proposals.learns:
             return 0, 0
@@ -144,8 +154,8 @@ class Planner:
 
     def _family(self, run: RunRow) -> Hashable:
         """Runs of one seed whose shared parameters are drawn from the same ranges: slots are paired, so they agree."""
-        if run.phase == "confirm":
-            return run.repeat, run.seed
+        if run.phase in AFTER_SEARCH:
+            return run.phase, run.repeat, run.seed
         arm = self.arms[run.strategy]
         return run.repeat, run.slot, arm.learning_rate, arm.momentum, arm.weight_decay
 
@@ -168,4 +178,4 @@ class Planner:
 
 
 def _new(planned: tuple[PlannedRun, ...]) -> list[NewRun]:
-    return [NewRun(run.id, run.phase, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in planned]
+    return [NewRun(**vars(run)) for run in planned]

@@ -12,6 +12,7 @@ from decaybench.store.read import (
     some_runs,
     sweep_names,
     sweep_row,
+    traces,
 )
 from decaybench.store.rows import EpochRow, Mirror, NewRun, RunResult
 from decaybench.store.schema import OUTCOMES, PHASES, STATUSES, VERSION, sweep_id
@@ -21,6 +22,7 @@ from decaybench.store.write import (
     begin_attempt,
     create_sweep,
     finish_runs,
+    replay_other,
     set_mirror,
     set_stacks,
     supersede,
@@ -52,6 +54,7 @@ __all__ = [
     "open_storage",
     "pending_runs",
     "progress",
+    "replay_other",
     "runs",
     "set_mirror",
     "set_stacks",
@@ -61,6 +64,7 @@ __all__ = [
     "sweep_id",
     "sweep_names",
     "sweep_row",
+    "traces",
     "update_sweep",
     "write_epochs",
 ]

@@ -141,6 +141,18 @@ def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
     return [rows[run_id] for run_id in run_ids]
 
 
+def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.float32]]":
+    """The learning rates, float32 (updates made,), of those of the runs that have any recorded."""
+    import numpy as np
+
+    found = {}
+    with storage.read() as connection:
+        for ids in portions(run_ids):
+            query = select(Trace.run_id, Trace.learning_rate).where(Trace.run_id.in_(ids))
+            found.update({run_id: np.frombuffer(rates, "<f4") for run_id, rates in connection.execute(query)})
+    return found
+
+
 def portions(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """The ids in parts that fit one statement; databases bound the number of values in it."""
     for start in range(0, len(run_ids), _AT_ONCE):

@@ -139,6 +139,13 @@ def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True)
     _update_runs(storage, run_ids, [{"of": run_id, "superseded": superseded} for run_id in run_ids])
 
 
+def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
+    """Let replay runs, by id, take the learning rates of other confirm runs: what they gave so far no longer counts."""
+    fresh = {"outcome": None, "finished_at": None, **dict.fromkeys(_RESULTS)}
+    rows = [{"of": run_id, "replay_of": source, **fresh} for run_id, source in replays.items()]
+    _update_runs(storage, list(replays), rows)
+
+
 def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
     """Write the epochs of a stack and raise its runs' ``epochs_done``; ValueError for a NaN or infinity."""
     values = [columns(row) for row in rows]

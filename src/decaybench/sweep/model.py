@@ -203,7 +203,7 @@ class Sweep(Table):
             found = f"{show(lengths)}, which of {self.task.epochs} epochs are {show(epochs)}"
             rule = f"must differ in whole epochs, got {found}"
             raise RuleError(rule, "budget", "lengths")
-        each = self.budget.trials + self.budget.confirm_seeds
+        each = self.budget.trials + 2 * self.budget.confirm_seeds  # a replay for each, at most
         runs = each * self.budget.repeats * len(lengths) * len(self.strategies)
         if runs > MOST_RUNS:
             raise RuleError(f"must plan at most {MOST_RUNS:,} runs in all, got {runs:,}", "budget")

@@ -15,7 +15,10 @@ _NAMESPACE: Final = uuid.UUID("8a4c1c0e-5d0b-5f0c-9a57-6f2f0b1f7f31")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One row of the runs table; repeat and slot count from 0, ``length`` is a fraction of the epochs."""
+    """One row of the runs table; repeat and slot count from 0, ``length`` is a fraction of the epochs.
+
+    ``replay_of`` is the id of the confirm run whose learning rates a replay run takes.
+    """
 
     id: str
     phase: str
@@ -24,6 +27,7 @@ class PlannedRun:
     slot: int
     length: float
     seed: int
+    replay_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class LedgerRow:
     length: float
     slots: int
     confirm_seeds: int
+    replays: int
     updates: int
 
 
@@ -124,6 +129,31 @@ def plan_confirm(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) ->
     )
 
 
+def plan_replay(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> tuple[PlannedRun, ...]:
+    """The replays of reactive winners, (strategy, repeat, length) -> slot: does reacting help, or the shape it found?
+
+    Each confirm seed is trained once more, on the learning rates that were recorded on the seed before it, the first
+    on those of the last: on its own rates a run would reproduce itself. Nothing is replayed with one confirm seed, nor
+    where the strategies share their slots, which compares nothing.
+    """
+    replayed = replays_each(sweep)
+    groups: dict[tuple[str, int, float], list[PlannedRun]] = {}
+    for run in plan_confirm(sweep, {key: slot for key, slot in winners.items() if replayed[key[0]]}):
+        groups.setdefault((run.strategy, run.repeat, run.length), []).append(run)
+    return tuple(
+        _planned(sweep, "replay", run.strategy, run.repeat, run.slot, run.length, run.seed, group[i - 1].id)
+        for group in groups.values()
+        for i, run in enumerate(group)
+    )
+
+
+def replays_each(sweep: Sweep) -> dict[str, int]:
+    """How many replays each strategy gets per repeat and length: one a confirm seed if it is reactive, or none."""
+    seeds = sweep.budget.confirm_seeds
+    any_at_all = seeds > 1 and not shares_slots(sweep)
+    return {arm.label: seeds if any_at_all and arm.family == "reactive" else 0 for arm in arms(sweep)}
+
+
 def size(sweep: Sweep, train_examples: int, length: float) -> Size:
     """The length of a run on ``train_examples`` examples; an epoch's last partial batch is dropped.
 
@@ -143,7 +173,8 @@ def size(sweep: Sweep, train_examples: int, length: float) -> Size:
 
 def ledger(sweep: Sweep, steps_per_epoch: int) -> tuple[LedgerRow, ...]:
     """What each strategy, in file order, is planned to get at each length; one row a length where they share."""
-    confirm = sweep.budget.confirm_seeds * sweep.budget.repeats
+    repeats = sweep.budget.repeats
+    confirm, replayed = sweep.budget.confirm_seeds * repeats, replays_each(sweep)
     if shares_slots(sweep):
         shares: list[tuple[str | None, int]] = [(None, all_slots(sweep))]
     else:
@@ -151,12 +182,21 @@ def ledger(sweep: Sweep, steps_per_epoch: int) -> tuple[LedgerRow, ...]:
     rows = []
     for label, each in shares:
         for length in sweep.budget.lengths:
-            search = each * sweep.budget.repeats
-            updates = (search + confirm) * sweep.epochs(length) * steps_per_epoch
-            rows.append(LedgerRow(label, length, search, confirm, updates))
+            search, replays = each * repeats, repeats * replayed.get(label or "", 0)
+            updates = (search + confirm + replays) * sweep.epochs(length) * steps_per_epoch
+            rows.append(LedgerRow(label, length, search, confirm, replays, updates))
     return tuple(rows)
 
 
-def _planned(sweep: Sweep, phase: str, strategy: str, repeat: int, slot: int, length: float, seed: int) -> PlannedRun:
+def _planned(
+    sweep: Sweep,
+    phase: str,
+    strategy: str,
+    repeat: int,
+    slot: int,
+    length: float,
+    seed: int,
+    replay_of: str | None = None,
+) -> PlannedRun:
     text = "|".join((sweep.name, phase, strategy, str(repeat), str(slot), repr(length), str(seed)))
-    return PlannedRun(str(uuid.uuid5(_NAMESPACE, text)), phase, strategy, repeat, slot, length, seed)
+    return PlannedRun(str(uuid.uuid5(_NAMESPACE, text)), phase, strategy, repeat, slot, length, seed, replay_of)
