@@ -1,5 +1,36 @@
 """Statistics on plain arrays: no torch, no SQL, no plots."""
 
-from decaybench.compare.intervals import Interval, mean_interval, p_better, paired_interval
+from decaybench.compare.edges import edge
+from decaybench.compare.families import family_differences
+from decaybench.compare.intervals import Interval, mean_interval, p_better, p_better_unpaired, paired_interval
+from decaybench.compare.rates import wilson
+from decaybench.compare.robust import iqm, performance_profile, score_distribution, time_to_target
+from decaybench.compare.significance import detectable, holm, one_sided_p, repeats_needed
+from decaybench.compare.tuning import Curve, expected_best, expected_best_curve
+from decaybench.compare.verdicts import Judged, Verdict, judge, rope
 
-__all__ = ["Interval", "mean_interval", "p_better", "paired_interval"]
+__all__ = [
+    "Curve",
+    "Interval",
+    "Judged",
+    "Verdict",
+    "detectable",
+    "edge",
+    "expected_best",
+    "expected_best_curve",
+    "family_differences",
+    "holm",
+    "iqm",
+    "judge",
+    "mean_interval",
+    "one_sided_p",
+    "p_better",
+    "p_better_unpaired",
+    "paired_interval",
+    "performance_profile",
+    "repeats_needed",
+    "rope",
+    "score_distribution",
+    "time_to_target",
+    "wilson",
+]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
+from scipy.stats import mannwhitneyu
 
 
 class Interval(NamedTuple):
@@ -25,7 +26,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     accuracy's may pass 1). Source: Student 1908. Raises ValueError for another shape, no values, or one
     that is not finite.
     """
-    x = _one_dimension(values, "values")
+    x = one_dimension(values, "values")
     mean = float(x.mean())
     if x.size == 1:
         return Interval(mean, None, None)
@@ -39,7 +40,7 @@ def paired_interval(differences: ArrayLike, confidence: float = 0.95) -> Interva
     It is the t interval of the differences' mean; what a repeat's strategies share falls out of it.
     Raises ValueError as `mean_interval` does.
     """
-    return mean_interval(_one_dimension(differences, "differences"), confidence)
+    return mean_interval(one_dimension(differences, "differences"), confidence)
 
 
 def p_better(differences: ArrayLike) -> float:
@@ -47,11 +48,22 @@ def p_better(differences: ArrayLike) -> float:
 
     Mean over repeats of 1[d > 0] + 0.5 * 1[d = 0]. Raises ValueError as `mean_interval` does.
     """
-    d = _one_dimension(differences, "differences")
+    d = one_dimension(differences, "differences")
     return float(np.mean((d > 0) + 0.5 * (d == 0)))
 
 
-def _one_dimension(values: ArrayLike, name: str) -> NDArray[np.float64]:
+def p_better_unpaired(a: ArrayLike, b: ArrayLike) -> float:
+    """The unpaired P(a > b), in [0, 1], from ``a`` (R,) and ``b`` (S,), where more is better; ties count half.
+
+    U / (R S) of Mann and Whitney, over all pairs of one value of each. Source: Agarwal et al. 2021 (rliable's
+    probability of improvement, for one task). Raises ValueError as `mean_interval` does.
+    """
+    x, y = one_dimension(a, "a"), one_dimension(b, "b")
+    return float(mannwhitneyu(x, y).statistic) / (x.size * y.size)
+
+
+def one_dimension(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """``values`` as float64 (R,), R >= 1 and all finite; else ValueError."""
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or x.size == 0:
         raise ValueError(f"{name} must be (R,) with R >= 1, got shape {x.shape}")

@@ -1,0 +1,59 @@
+"""Measures that a few bad runs do not spoil."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import trim_mean
+
+from decaybench.compare.intervals import one_dimension
+
+
+def iqm(values: ArrayLike) -> float:
+    """The interquartile mean of ``values`` of any shape: the mean of the middle half, in their unit.
+
+    floor(N / 4) values are cut at either end. Source: Agarwal et al. 2021. Raises ValueError for no values, or one
+    that is not finite.
+    """
+    return float(trim_mean(one_dimension(np.ravel(values), "values"), 0.25))
+
+
+def performance_profile(values: ArrayLike, tau: ArrayLike, *, lower_is_better: bool = False) -> NDArray[np.float64]:
+    """rho_s(tau) (S, M): the share of T tasks on which strategy s is within ``tau`` (M,) of the task's best.
+
+    ``values`` (S, T), one number a strategy and task; tau is a difference in their unit, not a ratio:
+    rho_s(tau) = mean_t 1[best_t - v_st <= tau]. rho_s(0) is the share on which s is best, ties included. Source:
+    Dolan and More 2002, with a difference in place of their ratio, since ratios of accuracies say little.
+    Raises ValueError for another shape, no values, or one that is not finite.
+    """
+    v = np.asarray(values, dtype=np.float64)
+    if v.ndim != 2 or not v.size or not np.isfinite(v).all():
+        raise ValueError(f"values must be (S, T), finite, got shape {v.shape}")
+    gap = v - v.min(axis=0) if lower_is_better else v.max(axis=0) - v
+    rho: NDArray[np.float64] = np.mean(gap[:, :, None] <= one_dimension(tau, "tau"), axis=1)
+    return rho
+
+
+def score_distribution(scores: ArrayLike, tau: ArrayLike) -> NDArray[np.float64]:
+    """The share (M,) of runs and tasks whose score is above ``tau`` (M,); ``scores`` of any shape.
+
+    It is what rliable calls a performance profile. Source: Agarwal et al. 2021. Raises ValueError for no scores,
+    or one that is not finite.
+    """
+    s = one_dimension(np.ravel(scores), "scores")
+    shares: NDArray[np.float64] = np.mean(s[:, None] > one_dimension(tau, "tau"), axis=0)
+    return shares
+
+
+def time_to_target(
+    curve: ArrayLike, target: float, updates_per_epoch: float, *, lower_is_better: bool = False
+) -> float:
+    """Updates until ``curve`` (E,), a value at the end of each epoch, first is at least as good as ``target``.
+
+    A miss is infinite, also of a run without epochs; a NaN is no hit. Source: Dahl et al. 2023 (AlgoPerf).
+    """
+    values = np.asarray(curve, dtype=np.float64)
+    hits = np.flatnonzero(values <= target if lower_is_better else values >= target)
+    return float((hits[0] + 1) * updates_per_epoch) if hits.size else math.inf
