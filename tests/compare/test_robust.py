@@ -1,0 +1,67 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from decaybench.compare import (
+    Interval,
+    family_differences,
+    iqm,
+    performance_profile,
+    score_distribution,
+    time_to_target,
+    wilson,
+)
+
+
+def test_iqm_does_not_feel_the_ends():
+    assert iqm([1, 2, 3, 1000]) == 2.5
+    assert iqm(np.array([[1, 2], [3, 1000]])) == 2.5
+
+
+def test_a_profile_by_hand():
+    values = [[0.9, 0.5, 0.7], [0.8, 0.5, 0.9]]
+    assert performance_profile(values, [0, 0.15, 1]) == pytest.approx(np.array([[2 / 3, 2 / 3, 1], [2 / 3, 1, 1]]))
+    assert score_distribution([0.1, 0.5, 0.9], [0.5]) == pytest.approx([1 / 3])
+
+
+@pytest.mark.parametrize("bad", [[0.1], [[]], [[0.1, float("nan")]]])
+def test_no_profile_of_bad_values(bad):
+    with pytest.raises(ValueError, match="values must be"):
+        performance_profile(bad, [0.1])
+
+
+def test_time_to_target():
+    assert time_to_target([0.1, 0.5, 0.4, 0.9], 0.5, 18) == 36
+    assert time_to_target([2.0, math.nan, 0.4], 0.5, 18, lower_is_better=True) == 54
+    assert time_to_target([0.1, 0.5], 0.6, 18) == math.inf
+    assert time_to_target([], 0.6, 18) == math.inf
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (1, 1)])
+def test_wilson_by_its_formula(successes, n):
+    z, p = stats.norm.isf(0.025), successes / n
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    found = wilson(successes, n)
+    assert found == pytest.approx((p, middle - half, middle + half))
+    assert 0 <= found.low < found.high <= 1
+
+
+def test_no_runs_no_rate():
+    rate = wilson(0, 0)
+    assert math.isnan(rate.mean) and rate[1:] == (None, None)
+    assert isinstance(rate, Interval)
+    for bad in [(3, 2), (-1, 2)]:
+        with pytest.raises(ValueError, match="successes must be"):
+            wilson(*bad)
+
+
+def test_families():
+    first, second = [[1.0, 2.0], [3.0, 4.0]], [[1.0, 1.0]]
+    assert family_differences(first, second).tolist() == [1, 2]
+    assert np.isnan(family_differences([[1.0, math.nan]], second)).tolist() == [False, True]
+    for bad in ([[1.0]], [1.0, 2.0], np.empty((0, 2))):
+        with pytest.raises(ValueError, match="families must be"):
+            family_differences(bad, second)
