@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from decaybench.compare import Interval
 from decaybench.report import words
-from decaybench.report.figures import look
-from decaybench.report.results import Strategy
+from decaybench.report.figures import forest, look
+from decaybench.report.figures.forest import Line, Panel
 from decaybench.report.summary import Row, Summary
 
 NAME = "confirmed"
@@ -23,15 +21,6 @@ READ = (
     "luck matters. Circles are fixed strategies, diamonds reactive ones. Intervals that overlap are no "
     "proof of equality, since the repeats are paired; the differences stand in the table of pairs."
 )
-
-
-class Line(NamedTuple):
-    """One strategy at one length: mean and interval, and repeats (R,), in percent or nats."""
-
-    strategy: Strategy
-    interval: Interval | None
-    by_repeat: NDArray[np.float64]
-    remark: str
 
 
 class Confirmed(NamedTuple):
@@ -53,55 +42,17 @@ def data(summary: Summary) -> Confirmed:
 
 def draw(shown: Confirmed) -> Figure:
     """One panel a length, one line a strategy."""
-    labels = [look.wrapped(line.strategy.label) for _, lines in shown.lengths for line in lines]
-    left = 0.35 + 0.078 * max(len(part) for label in labels for part in label)
-    step = max(0.32, 0.15 * max(len(label) for label in labels))
-    rows = len(shown.lengths[0][1])
     several = len(shown.lengths) > 1
-    head, gap = (0.3, 0.62) if several else (0.1, 0.55)
-    height = len(shown.lengths) * (max(rows, 2) * step + head + gap)
-    figure = Figure(figsize=(look.WIDTH, height))
-    values = [line.by_repeat for _, lines in shown.lengths for line in lines]
-    ends = [b for _, lines in shown.lengths for ln in lines if ln.interval for b in ln.interval[1:] if b is not None]
+    panels = [
+        Panel(f"{words.percent(length)} of the epochs" if several else "", lines) for length, lines in shown.lengths
+    ]
+    values = [line.by_repeat for panel in panels for line in panel.lines]
     fallback = (0.0, 100.0) if shown.metric == "accuracy" else (0.0, 3.0)
-    low, high = look.limits([*values, ends], fallback)
+    low, high = look.limits([*values, forest.ends(panels)], fallback)
     # with two repeats a t interval can reach from -200% to 300%: the axis ends where results do
     low, high = max(low, -2.0 if shown.metric == "accuracy" else 0.0), min(high, _highest(shown))
-    for place, (length, lines) in enumerate(shown.lengths):
-        bottom = 1 - ((place + 1) * height / len(shown.lengths) - gap) / height
-        size = (look.WIDTH - left - 1.65) / look.WIDTH, max(rows, 2) * step / height
-        axes = figure.add_axes((left / look.WIDTH, bottom, *size))
-        for y, line in enumerate(lines):
-            style = look.FAMILY[line.strategy.family]
-            marks: dict[str, Any] = {"color": style.color, "marker": style.marker, "ls": "none"}
-            axes.plot(line.by_repeat, np.full(line.by_repeat.size, y + 0.26), ms=3.2, mew=0, alpha=0.5, **marks)
-            if line.interval is not None:
-                mean, lower, upper = line.interval
-                if lower is not None and upper is not None:
-                    axes.plot([lower, upper], [y, y], color=style.color, lw=2.2, solid_capstyle="round", alpha=0.9)
-                axes.plot([mean], [y], ms=7.5, mec="white", mew=0.9, **marks)
-            axes.text(
-                1.015,
-                y,
-                line.remark,
-                transform=axes.get_yaxis_transform(),
-                va="center",
-                size=7.5,
-                color=look.INK,
-            )
-        axes.set_yticks(range(rows), ["\n".join(look.wrapped(line.strategy.label)) for line in lines], parse_math=False)
-        axes.tick_params(axis="y", length=0, labelsize=8.5)
-        axes.grid(visible=False, axis="y")
-        axes.spines["left"].set_visible(False)
-        axes.set_ylim(max(rows, 2) - 0.5, -0.5)
-        axes.set_xlim(low, high)
-        if several:
-            axes.set_title(f"{words.percent(length)} of the epochs", loc="left", weight="bold", size=9)
-        what = (
-            "confirmed test accuracy, %" if shown.metric == "accuracy" else "confirmed test loss, nats (less is better)"
-        )
-        axes.set_xlabel(what, size=9)
-    return figure
+    what = "confirmed test accuracy, %" if shown.metric == "accuracy" else "confirmed test loss, nats (less is better)"
+    return forest.draw(panels, what, (low, high))
 
 
 def _highest(shown: Confirmed) -> float:
@@ -119,5 +70,4 @@ def _line(row: Row, metric: str) -> Line:
     remark = words.value(metric, interval.mean)
     if row.confirm_diverged:
         remark += f", {row.confirm_diverged} of {row.confirm_done} diverged"
-    scaled = Interval(*(None if x is None else factor * x for x in interval))  # type: ignore[arg-type] # the mean is never None
-    return Line(row.strategy, scaled, factor * present, remark)
+    return Line(row.strategy, forest.scaled(interval, factor), factor * present, remark)

@@ -1,0 +1,97 @@
+"""What the figures of means over repeats share: a line a strategy with its repeats, mean and interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from decaybench.compare import Interval
+from decaybench.report.figures import look
+from decaybench.report.results import Strategy
+
+_ROPE = "#e8e8e8"
+
+
+class Line(NamedTuple):
+    """One strategy: mean and interval, and the repeats that there are (R,), in percent, points or nats."""
+
+    strategy: Strategy
+    interval: Interval | None
+    by_repeat: NDArray[np.float64]
+    remark: str
+
+
+class Panel(NamedTuple):
+    """One panel's lines from the top; no ``title`` where the figure says all."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def scaled(interval: Interval, factor: float) -> Interval:
+    """The interval in another unit."""
+    mean, low, high = interval
+    return Interval(factor * mean, None if low is None else factor * low, None if high is None else factor * high)
+
+
+def ends(panels: Sequence[Panel]) -> list[float]:
+    """The bounds of all intervals."""
+    return [b for panel in panels for ln in panel.lines if ln.interval for b in ln.interval[1:] if b is not None]
+
+
+def draw(
+    panels: Sequence[Panel],
+    xlabel: str,
+    limits: tuple[float, float],
+    rope: float | None = None,
+    against_zero: bool = False,
+    margin: float = 1.65,
+) -> Figure:
+    """One panel below the other on one scale; ``rope`` is shaded about 0, ``margin`` inches are for remarks."""
+    labels = [look.wrapped(line.strategy.label) for panel in panels for line in panel.lines]
+    left = 0.35 + 0.078 * max(len(part) for label in labels for part in label)
+    step = max(0.32, 0.15 * max(len(label) for label in labels))
+    rows = max(2, *(len(panel.lines) for panel in panels))
+    head, gap = (0.3, 0.62) if any(panel.title for panel in panels) else (0.1, 0.55)
+    each = rows * step + head + gap
+    height = len(panels) * each
+    figure = Figure(figsize=(look.WIDTH, height))
+    for place, panel in enumerate(panels):
+        bottom = 1 - ((place + 1) * each - gap) / height
+        size = (look.WIDTH - left - margin) / look.WIDTH, rows * step / height
+        axes = figure.add_axes((left / look.WIDTH, bottom, *size))
+        if rope is not None:
+            axes.axvspan(-rope, rope, color=_ROPE, lw=0, zorder=0)
+        if against_zero:
+            axes.axvline(0, color=look.FAINT, lw=0.9, zorder=1)
+        for y, line in enumerate(panel.lines):
+            _line(axes, y, line)
+        names = ["\n".join(look.wrapped(line.strategy.label)) for line in panel.lines]
+        axes.set_yticks(range(len(names)), names, parse_math=False)
+        axes.tick_params(axis="y", length=0, labelsize=8.5)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        axes.set_ylim(rows - 0.5, -0.5)
+        axes.set_xlim(*limits)
+        if panel.title:
+            axes.set_title(panel.title, loc="left", weight="bold", size=9, parse_math=False)
+        axes.set_xlabel(xlabel, size=9)
+    return figure
+
+
+def _line(axes: Axes, y: int, line: Line) -> None:
+    style = look.FAMILY[line.strategy.family]
+    marks: dict[str, Any] = {"color": style.color, "marker": style.marker, "ls": "none"}
+    axes.plot(line.by_repeat, np.full(line.by_repeat.size, y + 0.26), ms=3.2, mew=0, alpha=0.5, **marks)
+    if line.interval is not None:
+        mean, lower, upper = line.interval
+        if lower is not None and upper is not None:
+            axes.plot([lower, upper], [y, y], color=style.color, lw=2.2, solid_capstyle="round", alpha=0.9)
+        axes.plot([mean], [y], ms=7.5, mec="white", mew=0.9, **marks)
+    beside = axes.get_yaxis_transform()
+    axes.text(1.015, y, line.remark, transform=beside, va="center", size=7.5, color=look.INK)
