@@ -126,7 +126,7 @@ def make(
     spec = {
         "name": "synthetic",
         "question": question,
-        "task": {"data": "digits", "model": "small-cnn", "epochs": EPOCHS, "metric": metric},
+        "task": {"data": "digits", "model": "small-cnn", "epochs": EPOCHS, "batch_size": 16, "metric": metric},
         "budget": {
             "trials": trials,
             "repeats": repeats,
@@ -137,6 +137,7 @@ def make(
         "strategies": {label: {"schedule": kind} for label, kind in strategies.items()},
     }
     provenance = {"chance_accuracy": 0.1, "chance_loss": math.log(10), "torch": "2.13.0", "device": "cpu"}
+    provenance |= {"steps_per_epoch": UPDATES, "examples": {"train": 304, "validation": 300, "signal": 0, "test": 300}}
     sweep = {
         "id": "s",
         "name": "synthetic",

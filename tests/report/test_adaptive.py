@@ -3,7 +3,7 @@
 import csv
 
 from decaybench.report import answer_text, build_report, collect, summarise
-from decaybench.report.summary import SHARED_SLOTS
+from decaybench.report.pairs import SHARED_SLOTS
 from report.frames_factory import confirm_scores, make, unconfirm
 
 CHOSEN = {0: "cosine", 1: "cosine", 2: "exp_loss", 3: "cosine", 4: "exp_loss"}
@@ -57,7 +57,7 @@ def test_no_ranks_and_no_verdicts(tmp_path) -> None:
     frames = adaptive()
     summary = summarise(collect(frames))
     assert {row.rank for row in summary.rows} == {None}
-    assert [row.confirm_planned for row in summary.rows] == [0, 6, 4]
+    assert [row.account.confirm.planned for row in summary.rows] == [0, 6, 4]
     assert all(row.complete for row in summary.rows)
     assert summary.families(1.0) is None
     build_report(frames, tmp_path / "report")

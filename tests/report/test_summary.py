@@ -46,8 +46,78 @@ def test_pairs_agree_with_pandas_and_scipy(metric: str, chance: float, sign: int
         low, high = stats.ttest_1samp(d, 0).confidence_interval()
         assert pair.difference == pytest.approx((d.mean(), low, high), abs=1e-11)
         assert pair.p_better == np.mean((d > 1e-12) + 0.5 * (abs(d) <= 1e-12))
-        assert (pair.metric, pair.verdict) == (metric, "no verdict")
-        assert pair.reason == "the verdict statistics are not built yet; read the interval as unadjusted"
+        a, b = sign * values[pair.a], sign * values[pair.b]
+        assert pair.p_better_unpaired == pytest.approx(
+            stats.mannwhitneyu(np.round(a, 12), np.round(b, 12)).statistic / 25
+        )
+        assert pair.metric == metric
+    judged = [p for p in summary.pairs if not p.a.startswith("family")]
+    by_hand = [stats.ttest_1samp(sign * (values[p.a] - values[p.b]), 0).pvalue / 2 for p in judged]
+    assert [p.p_adjusted for p in judged] == pytest.approx(stepped_down(by_hand))
+    (family,) = set(summary.pairs) - set(judged)
+    d = sign * (values[family.a] - values[family.b])
+    assert family.p_adjusted == pytest.approx(stats.ttest_1samp(d, 0).pvalue / 2)
+
+
+def stepped_down(p: list[float]) -> list[float]:
+    """Holm's adjustment, as his paper has it."""
+    adjusted, worst = [0.0] * len(p), 0.0
+    for place, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        worst = max(worst, min(1.0, (len(p) - place) * p[i]))
+        adjusted[i] = worst
+    return adjusted
+
+
+CLEAR = {
+    "constant": [0.95, 0.96, 0.95, 0.96, 0.95],
+    "cosine": [0.971, 0.98, 0.972, 0.981, 0.97],
+    "exp_loss": [0.95, 0.9601, 0.95, 0.96, 0.95],
+}
+
+
+def test_verdicts_at_every_length() -> None:
+    frames = confirm_scores(make(lengths=(0.5, 1.0), diverge=0.0), CLEAR)
+    summary = summary_of(frames)
+    assert [(p.a, p.b, p.length, p.verdict) for p in summary.pairs if "family" not in p.a] == [
+        (a, b, length, verdict)
+        for length in (0.5, 1.0)
+        for a, b, verdict in [
+            ("constant", "cosine", "worse"),
+            ("constant", "exp_loss", "equivalent"),
+            ("cosine", "exp_loss", "better"),
+        ]
+    ]
+    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.7 points" in summary.pairs[0].reason
+    back = summary.pair("cosine", "constant", 1.0)
+    assert back.verdict == "better" and "ahead in 5 of 5 repeats" in back.reason
+
+
+@pytest.mark.parametrize(("rope", "verdict"), [(None, "worse"), (0.05, "equivalent"), (0.0, "worse")])
+def test_the_smallest_difference_that_matters_may_be_set(rope: float | None, verdict: str) -> None:
+    frames = confirm_scores(make(diverge=0.0), CLEAR)
+    if rope is not None:
+        frames.sweep["spec"]["task"]["rope"] = rope
+    assert summary_of(frames).pair("constant", "cosine", 1.0).verdict == verdict
+
+
+def test_identical_runs_are_equivalent() -> None:
+    pair = summary_of(confirm_scores(make(diverge=0.0), {key: [0.9, 0.91, 0.92, 0.9, 0.9] for key in THREE})).pairs[0]
+    assert (pair.verdict, pair.reason, pair.difference) == ("equivalent", "identical runs", (0.0, 0.0, 0.0))
+
+
+def test_survivors_are_beside_what_divergence_costs() -> None:
+    frames = confirm_scores(make(diverge=0.0), {"cosine": [0.9] * 5})
+    last = frames.runs[(frames.runs.phase == "confirm") & (frames.runs.strategy == "cosine")].index[-3:]
+    lost = change(frames, lambda r: r.index.isin(last), outcome="diverged", test_accuracy=np.nan, test_loss=np.nan)
+    got = row(summary_of(lost), "cosine")
+    assert got.accuracy is not None and got.accuracy.mean == pytest.approx((3 * 0.9 + 0.5 + 0.1) / 5)
+    assert got.survivors == pytest.approx(0.9)
+
+
+def test_the_share_of_diverged_slots_has_an_interval() -> None:
+    got = row(summary_of(make(diverge=0.3)), "cosine")
+    low, high = stats.binomtest(got.account.slots.diverged, 20).proportion_ci(method="wilson")
+    assert got.diverged == pytest.approx((got.account.slots.diverged / 20, low, high))
 
 
 def test_a_diverged_confirm_run_counts_at_chance_and_failed_or_pending_ones_do_not() -> None:
@@ -59,7 +129,7 @@ def test_a_diverged_confirm_run_counts_at_chance_and_failed_or_pending_ones_do_n
         means = [0.9] * 4 + ([] if mean is None else [mean])
         assert got.accuracy is not None and got.accuracy.mean == pytest.approx(np.mean(means))
         assert got.repeats_done == len(means)
-        assert got.confirm_diverged == (2 if outcome == "diverged" else 0)
+        assert got.account.confirm.diverged == (2 if outcome == "diverged" else 0)
 
 
 def test_a_loss_above_chance_counts_as_chance() -> None:
@@ -77,7 +147,7 @@ def test_superseded_rows_enter_nothing() -> None:
     with_former, without = summary_of(both), summary_of(frames)
     assert with_former.results.superseded == len(former)
     for ours, theirs in zip(with_former.rows, without.rows, strict=True):
-        assert ours.accuracy == theirs.accuracy and ours.confirm_done == theirs.confirm_done == 10
+        assert ours.accuracy == theirs.accuracy and ours.account.confirm.done == theirs.account.confirm.done == 10
 
 
 def test_the_winner_is_best_on_validation_then_loss_then_slot() -> None:
@@ -89,7 +159,7 @@ def test_the_winner_is_best_on_validation_then_loss_then_slot() -> None:
     assert confirmed.slot == frames.runs.loc[~search, "slot"].iloc[0]  # once confirmed, the choice is a fact
     frames = frames._replace(runs=frames.runs[search])
     assert [w.slot for w in collect(frames).winners("cosine", 1.0)] == [2]
-    by_loss = {**frames.sweep["spec"], "task": {"metric": "loss"}}
+    by_loss = {**frames.sweep["spec"], "task": {**frames.sweep["spec"]["task"], "metric": "loss"}}
     frames = frames._replace(sweep={**frames.sweep, "spec": by_loss})
     assert [w.slot for w in collect(frames).winners("cosine", 1.0)] == [0]
 
@@ -97,7 +167,7 @@ def test_the_winner_is_best_on_validation_then_loss_then_slot() -> None:
 def test_a_search_that_only_diverged_has_its_first_slot_at_chance() -> None:
     got = row(summary_of(make({"cosine": "cosine"}, diverge=9.0)), "cosine")
     assert got.best_validation == pytest.approx(0.1)
-    assert got.slots_diverged == got.slots_done == got.slots_planned == 20
+    assert got.account.slots.diverged == got.account.slots.done == got.account.slots.planned == 20
 
 
 def test_the_learning_rate_is_the_winners_geometric_mean() -> None:
@@ -126,7 +196,6 @@ def test_lengths_are_apart() -> None:
         ({"repeats": 3}, "too few repeats: 3 of at least 5"),
         ({"confirm_seeds": 1}, "too few seeds: 1 of at least 2"),
         ({"repeats": 1, "confirm_seeds": 1}, "too few repeats: 1 of at least 5; too few seeds: 1 of at least 2"),
-        ({"confirmed": False}, "no confirmed result"),
     ],
 )
 def test_reasons(settings: dict, reason: str) -> None:
@@ -142,14 +211,38 @@ def test_an_unequal_ledger_is_spelled_out() -> None:
 
 def test_planned_slots_must_be_equal_among_those_that_search() -> None:
     frames = make(diverge=0.0)
+    deleted = frames.runs[
+        ~((frames.runs.phase == "search") & (frames.runs.slot > 1) & (frames.runs.strategy == "constant"))
+    ]
+    for pair in summary_of(frames._replace(runs=deleted)).pairs:
+        assert pair.verdict == "no verdict" and pair.p_adjusted is None and pair.difference is not None
+        assert pair.reason == "an unequal ledger: constant has 10 of 20 slots and 10 of 10 confirm runs"
+    # joined sweeps may have planned differently
+    spec = frames.sweep["spec"]
+    trials = {"s": 4, "t": 2}
+    joined = {**frames.sweep, "joined": {"s": ["cosine", "exp_loss"], "t": ["constant"]}}
+    joined["spec"] = {**spec, "budget": {**spec["budget"], "trials": trials}}
+    reasons = {pair.reason for pair in summary_of(frames._replace(runs=deleted, sweep=joined)).pairs}
+    assert reasons == {"an unequal ledger: planned slots a repeat are 2 and 4"}
+
+
+def test_a_strategy_with_nothing_to_search_is_planned_one_slot_a_repeat() -> None:
+    frames = make(diverge=0.0)
+    frames.sweep["spec"]["strategies"]["constant"]["learning_rate"] = 0.1
     one = frames.runs[
         ~((frames.runs.phase == "search") & (frames.runs.slot > 0) & (frames.runs.strategy == "constant"))
     ]
-    assert "verdict statistics" in summary_of(frames._replace(runs=one)).pairs[0].reason
-    two = frames.runs[
-        ~((frames.runs.phase == "search") & (frames.runs.slot > 1) & (frames.runs.strategy == "constant"))
-    ]
-    assert summary_of(frames._replace(runs=two)).pairs[0].reason == "an unequal ledger: planned slots are 10 and 20"
+    summary = summary_of(frames._replace(runs=one))
+    assert [r.account.slots.planned for r in summary.rows] == [5, 20, 20]
+    assert "no verdict" not in {pair.verdict for pair in summary.pairs}
+
+
+def test_the_account_of_updates() -> None:
+    frames = make(diverge=0.0)
+    got = row(summary_of(frames), "cosine").account
+    assert (got.planned, got.logical) == (30 * 19 * 8, 30 * 19 * 8)
+    assert (got.made, got.computed, got.extra) == (30 * 19 * 8, 30 * 19 * 8, 0)
+    assert got.slots == (20, 20, 0, 0, 0)
 
 
 def test_one_repeat_has_a_difference_and_no_interval() -> None:

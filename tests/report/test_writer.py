@@ -8,10 +8,12 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
 
+from decaybench.compare import Verdict
 from decaybench.errors import UserError
 from decaybench.report import answer_text, build_report, check_folder, collect, summarise
 from report.frames_factory import THREE, change, make
@@ -105,8 +107,11 @@ def test_the_verdicts(tmp_path: Path) -> None:
         "p_better",
         "verdict",
         "reason",
+        "p_better_unpaired",
+        "detectable",
+        "repeats_needed",
     ]
-    assert len(table) == 2 * 4 and set(table.verdict) == {"no verdict"} and table.p_adjusted.isna().all()
+    assert len(table) == 2 * 4 and set(table.verdict) <= set(get_args(Verdict)) and table.p_adjusted.between(0, 1).all()
     assert (table.low <= table.difference).all() and (table.difference <= table.high).all()
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from decaybench.compare import Interval, mean_interval
 from decaybench.report import words
-from decaybench.report.summary import LEAST_REPEATS, Row, Summary
+from decaybench.report.pairs import LEAST_REPEATS, Pair
+from decaybench.report.summary import Row, Summary
 
 
 class Answer(NamedTuple):
@@ -43,7 +44,7 @@ def _paragraph(summary: Summary, length: float) -> tuple[str, str]:
     unfinished = not all(row.complete for row in summary.rows)
     progress = [_progress(summary, "The")] if unfinished else []
     if _all_diverged(confirmed):
-        done = sum(row.confirm_done for row in confirmed)
+        done = sum(row.account.confirm.done for row in confirmed)
         return "Every confirmed run diverged", " ".join(
             [f" ({done} of {done}): there is no order of merit, since each {_chance(summary)}.", *progress]
         )
@@ -51,14 +52,84 @@ def _paragraph(summary: Summary, length: float) -> tuple[str, str]:
     lead = _lead(summary, first, confirmed, unfinished, opening=True)
     if len(summary.results.lengths) > 1:
         lead += f" at {words.percent(length)} of the epochs"
+    lead += _standing(summary, length, first, confirmed)
     sentences = [f": {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."]
     sentences += [*_diverged(summary, confirmed), *progress]
     if len(rows) == 1:
         sentences.append("It is the only strategy of this sweep: there is nothing to compare it with.")
     else:
         sentences += _across(summary, length, first, confirmed)
-        sentences.append(f"No verdict is given ({_reason(summary, length, first, confirmed)}).")
+        sentences += _verdicts(summary, length, first, confirmed)
     return lead, " ".join(sentences)
+
+
+def _standing(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
+    """What the verdict makes of a first place, as it goes on in the sentence; nothing where there is no verdict."""
+    found = _reference(first, confirmed)
+    if found is None:
+        return ""
+    other, role = found
+    name = f"{other.strategy.label}, {role}"
+    verdicts = {summary.pair(row.strategy.label, other.strategy.label, length).verdict for row in first}
+    if len(verdicts) > 1:
+        return ""
+    return {
+        "better": f" and {'is' if len(first) == 1 else 'are'} better than {name}",
+        "worse": f" though worse than {name}",
+        "equivalent": f", equivalent to {name}",
+        "difference shown, size unclear": f", different from {name} by an unclear size",
+        "no difference shown": f", but no difference from {name} is shown",
+        "no verdict": "",
+    }[verdicts.pop()]
+
+
+def _verdicts(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
+    """Why the verdict is what it is, how the others stand to the same strategy, and the families."""
+    found = _reference(first, confirmed)
+    if found is None:
+        others = [row for row in [*first[1:], *summary.at(length)] if row is not first[0]]
+        pair = summary.pair(first[0].strategy.label, others[0].strategy.label, length)
+        if pair.verdict == "no verdict":
+            return [f"No verdict is given ({pair.reason})."]
+        return ["Nothing tells them apart."]
+    reference, role = found
+    pair = summary.pair(first[0].strategy.label, reference.strategy.label, length)
+    if pair.verdict == "no verdict":
+        return [f"No verdict is given ({pair.reason})."]
+    return [
+        f"The verdict's reason: {pair.reason}.",
+        *_others(summary, length, [*first, reference], reference, role),
+        *_families(summary, length),
+    ]
+
+
+def _others(summary: Summary, length: float, said: list[Row], reference: Row, role: str) -> list[str]:
+    """The verdicts of the other strategies against the same one, as one sentence."""
+    by_verdict: dict[str, list[str]] = {}
+    for row in summary.ranked(length):
+        if row not in said:
+            verdict = summary.pair(row.strategy.label, reference.strategy.label, length).verdict
+            by_verdict.setdefault(verdict, []).append(row.strategy.label)
+    if not by_verdict:
+        return []
+    parts = [f"{verdict}: {words.listed(labels)}" for verdict, labels in by_verdict.items()]
+    return [f"The others against {reference.strategy.label}, {role}: {'; '.join(parts)}."]
+
+
+def _families(summary: Summary, length: float) -> list[str]:
+    pair = summary.families(length)
+    if pair is None or pair.difference is None:
+        return []
+    return [f"The reactive strategies as listed against the fixed ones, on average: {family_verdict(pair)}."]
+
+
+def family_verdict(pair: Pair) -> str:
+    """``better by 0.6 points (interval; reason)``, of the first family against the second."""
+    assert pair.difference is not None
+    ahead = "ahead" if pair.difference.mean >= 0 else "behind"
+    size = words.gap(pair.metric, pair.difference.mean) if pair.difference.mean else "0 points"
+    bounds = words.bounds(pair.metric, pair.difference, signed=True)
+    return f"{pair.verdict}, {size} {ahead} (unadjusted 95% interval {bounds}; {pair.reason})"
 
 
 def _across(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
@@ -78,7 +149,9 @@ def _across(summary: Summary, length: float, first: list[Row], confirmed: list[R
     place = "ahead of" if difference.mean > 0 else "behind"
     gap = words.gap(summary.results.metric, difference.mean)
     interval = _difference_interval(summary, difference)
-    return [f"The best reactive strategy, {reactive}, is {gap} {place} the best fixed one, {fixed}{interval}."]
+    verdict = summary.pair(reactive, fixed, length).verdict
+    judged = "" if verdict == "no verdict" else f": {verdict}"
+    return [f"The best reactive strategy, {reactive}, is {gap} {place} the best fixed one, {fixed}{interval}{judged}."]
 
 
 def _found(summary: Summary, length: float) -> tuple[str, str]:
@@ -88,7 +161,7 @@ def _found(summary: Summary, length: float) -> tuple[str, str]:
     if len(summary.results.lengths) > 1:
         lead += f", at {words.percent(length)} of the epochs"
     sentences = [f": {_settings(summary, length)}.", *_diverged(summary, rows)]
-    done = sum(row.slots_done for row in summary.rows), sum(row.confirm_done for row in summary.rows)
+    done = sum(row.account.slots.done for row in summary.rows), sum(row.account.confirm.done for row in summary.rows)
     if done != (summary.slots_planned, summary.confirm_planned):
         sentences.append(_progress(summary, "The"))
     if len(rows) > 1:
@@ -126,6 +199,7 @@ def _line(summary: Summary, length: float) -> str:
         return f"{start} every confirmed run diverged."
     first = [row for row in confirmed if row.rank == 1]
     lead = _lead(summary, first, confirmed, not all(row.complete for row in rows), opening=False)
+    lead += _standing(summary, length, first, confirmed)
     return f"{start} {lead}: {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."
 
 
@@ -185,11 +259,15 @@ def _ahead(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
     difference = summary.pair(first[0].strategy.label, other.strategy.label, length).difference
     if difference is None:
         return f"; {name}, has no repeat in common with it yet"
+    if _standing(summary, length, first, confirmed):  # the sentence has named the other already
+        name = ""
     # ranks are over each strategy's own repeats, the difference over those that both have
-    place = "ahead of" if difference.mean > 0 else "behind" if difference.mean < 0 else "level with"
+    place = "ahead" if difference.mean > 0 else "behind" if difference.mean < 0 else "level"
+    if name:
+        place += {"ahead": " of ", "behind": " ", "level": " with "}[place] + name
     size = f"{words.gap(difference=difference.mean, metric=summary.results.metric)} " if difference.mean else ""
     interval = _difference_interval(summary, difference) if len(first) == 1 else ""
-    return f", {size}{place} {name}{interval}"
+    return f", {size}{place}{interval}"
 
 
 def _difference_interval(summary: Summary, difference: Interval) -> str:
@@ -200,34 +278,25 @@ def _difference_interval(summary: Summary, difference: Interval) -> str:
     return f" (unadjusted 95% interval of the difference {bounds}{zero})"
 
 
-def _reason(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    found = _reference(first, confirmed)
-    if found is not None:
-        other = found[0]
-    else:
-        other = next(row for row in [*first[1:], *summary.at(length)] if row is not first[0])
-    return summary.pair(first[0].strategy.label, other.strategy.label, length).reason
-
-
 def _progress(summary: Summary, the: str) -> str:
     rows = summary.rows
     slots, confirm = summary.slots_planned, summary.confirm_planned
-    if not sum(row.slots_planned for row in rows):
+    if not summary.results.runs:
         return f"{the} sweep has not started."
     text = (
-        f"{the} sweep is unfinished, with {sum(r.slots_done for r in rows)} of {words.count(slots, 'slot')}"
-        f" and {sum(r.confirm_done for r in rows)} of {words.count(confirm, 'confirm run')} done"
+        f"{the} sweep is unfinished, with {sum(r.account.slots.done for r in rows)} of {words.count(slots, 'slot')}"
+        f" and {sum(r.account.confirm.done for r in rows)} of {words.count(confirm, 'confirm run')} done"
     )
-    failed = sum(r.slots_failed + r.confirm_failed for r in rows)
+    failed = sum(r.account.slots.failed + r.account.confirm.failed for r in rows)
     retried = f"; {words.count(failed, 'run')} failed and will be tried again" if failed else ""
     return f"{text}{retried}."
 
 
 def _diverged(summary: Summary, rows: list[Row]) -> list[str]:
-    lost = [(row.strategy.label, row.confirm_diverged) for row in rows if row.confirm_diverged]
+    lost = [(row.strategy.label, row.account.confirm.diverged) for row in rows if row.account.confirm.diverged]
     if not lost:
         return []
-    total, done = sum(n for _, n in lost), sum(row.confirm_done for row in rows)
+    total, done = sum(n for _, n in lost), sum(row.account.confirm.done for row in rows)
     names = [f"{label} {n}" for label, n in lost]
     shown = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} strategies more"]
     of = f"Of {words.count(done, 'confirmed run')}"
@@ -235,7 +304,7 @@ def _diverged(summary: Summary, rows: list[Row]) -> list[str]:
 
 
 def _diverged_slots(rows: list[Row]) -> list[str]:
-    done, lost = sum(row.slots_done for row in rows), sum(row.slots_diverged for row in rows)
+    done, lost = sum(row.account.slots.done for row in rows), sum(row.account.slots.diverged for row in rows)
     if not lost:
         return []
     slots = words.count(done, "slot")
@@ -248,4 +317,4 @@ def _chance(summary: Summary) -> str:
 
 
 def _all_diverged(rows: list[Row]) -> bool:
-    return all(row.confirm_diverged == row.confirm_done for row in rows)
+    return all(row.account.confirm.diverged == row.account.confirm.done for row in rows)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decaybench.report import words
 from decaybench.report.answer import answer
 from decaybench.report.figures import Drawn
+from decaybench.report.pairs import LEAST_REPEATS, Pair, turned
 from decaybench.report.results import NO_SCHEDULE, Run
-from decaybench.report.summary import LEAST_REPEATS, Pair, Row, Summary, turned
+from decaybench.report.summary import Row, Summary
 
 if TYPE_CHECKING:
     from decaybench.report.figures.by_optuna import Plots
@@ -89,8 +90,8 @@ def _summary(summary: Summary, length: float) -> Table:
             words.number(metric, mean.mean if mean else None),
             words.bounds(metric, mean) or "-",
             words.number(other, second.mean if second else None),
-            f"{row.confirm_diverged} of {row.confirm_done}",
-            f"{row.slots_diverged}, {row.slots_at_chance} of {row.slots_done}",
+            f"{row.account.confirm.diverged} of {row.account.confirm.done}",
+            f"{row.account.slots.diverged}, {row.slots_at_chance} of {row.account.slots.done}",
             words.number(metric, row.best_validation),
             words.rate(row.learning_rate),
         )
@@ -182,7 +183,10 @@ def _families(summary: Summary, length: float) -> str:
     ahead = pair.difference if pair.difference.mean >= 0 else turned(pair).difference
     bounds = words.bounds(pair.metric, ahead, signed=True)
     interval = f"unadjusted 95% interval {bounds}" if bounds else "one repeat: no interval"
-    return f"{lead}{where} ({who}; {interval}). No verdict is given ({pair.reason})."
+    verdict = f"The verdict on reactive against fixed is: {pair.verdict}"
+    if pair.verdict == "no verdict":
+        verdict = "No verdict is given"
+    return f"{lead}{where} ({who}; {interval}). {verdict} ({pair.reason})."
 
 
 def _pairs(summary: Summary, length: float) -> tuple[Table, str]:
@@ -197,15 +201,16 @@ def _pairs(summary: Summary, length: float) -> tuple[Table, str]:
             pair.b,
             words.signed_gap(pair.metric, pair.difference.mean) if pair.difference else "-",
             words.bounds(pair.metric, pair.difference, signed=True) or "-",
+            "-" if pair.p_adjusted is None else words.p_value(pair.p_adjusted),
             "-" if pair.p_better is None else f"{pair.p_better:.2f}",
             pair.verdict,
             *([] if shared else [pair.reason]),
         )
 
-    header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "share of repeats a ahead", "verdict")
+    header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "adjusted p", "share of repeats a ahead", "verdict")
     caption = f"Every pair{_at(summary, length)}: {words.count(len(pairs), 'comparison')}"
     columns = header if shared else (*header, "reason")
-    return Table(caption, columns, tuple(line(pair) for pair in pairs), text=(0, 1, 5, 6)), shared
+    return Table(caption, columns, tuple(line(pair) for pair in pairs), text=(0, 1, 6, 7)), shared
 
 
 def _shown(summary: Summary) -> str:
@@ -222,11 +227,11 @@ def _ledger(summary: Summary) -> Table:
     rows = tuple(
         (
             row.strategy.label + (f" at {words.percent(row.length)}" if several else ""),
-            f"{row.slots_done} of {row.slots_planned}",
-            f"{row.confirm_done} of {row.confirm_planned}",
-            str(row.slots_diverged + row.confirm_diverged),
-            str(row.slots_failed + row.confirm_failed),
-            f"{row.updates:,}",
+            f"{row.account.slots.done} of {row.account.slots.planned}",
+            f"{row.account.confirm.done} of {row.account.confirm.planned}",
+            str(row.account.slots.diverged + row.account.confirm.diverged),
+            str(row.account.slots.failed + row.account.confirm.failed),
+            f"{row.account.made:,}",
         )
         for row in summary.rows
     )

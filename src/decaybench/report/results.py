@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from decaybench.compare import rope
 from decaybench.errors import UserError
+from decaybench.report.ledger import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +62,9 @@ class Run(NamedTuple):
     test_accuracy: float | None
     test_loss: float | None
     params: Mapping[str, Any]
+    epochs_done: int = 0
+    attempt: int = 1
+    updates_computed: int | None = None
 
     @property
     def done(self) -> bool:
@@ -85,7 +90,10 @@ class Curve(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """One sweep's results; lengths and strategies in the sweep file's order, ``superseded`` is a count."""
+    """One sweep's results; lengths and strategies in the sweep file's order, ``superseded`` is a count.
+
+    ``rope`` is the smallest difference that matters, in the metric's unit.
+    """
 
     sweep: Mapping[str, Any]
     metric: str
@@ -94,6 +102,8 @@ class Results:
     lengths: tuple[float, ...]
     repeats: int
     confirm_seeds: int
+    rope: float
+    plan: Plan
     runs: tuple[Run, ...]
     superseded: int
     curves: Mapping[str, Curve]
@@ -102,6 +112,11 @@ class Results:
     @property
     def longest(self) -> float:
         return max(self.lengths)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the strategies shared their slots: then nothing here is a comparison."""
+        return bool(self.sweep["spec"]["search"].get("allocation") == "adaptive")
 
     def of(self, phase: str, strategy: str, length: float) -> list[Run]:
         """The runs of one phase, strategy and length, by repeat, slot and seed."""
@@ -170,11 +185,19 @@ def collect(frames: Frames) -> Results:
         lengths=tuple(float(length) for length in budget["lengths"]),
         repeats=int(budget["repeats"]),
         confirm_seeds=int(budget["confirm_seeds"]),
+        rope=_rope(spec["task"], provenance),
+        plan=Plan(sweep),
         runs=tuple(runs),
         superseded=len(rows) - len(live),
         curves=_curves(frames.epochs),
         traces=frames.traces,
     )
+
+
+def _rope(task: Mapping[str, Any], provenance: Mapping[str, Any]) -> float:
+    """The sweep's own smallest difference that matters, else the protocol's for its test split."""
+    examples = (provenance.get("examples") or {}).get("test") or 1000  # so many and more make no difference
+    return rope(task["metric"], examples, task.get("rope"))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -228,6 +251,9 @@ def _run(row: Mapping[str, Any], chance: Mapping[str, float]) -> Run:
         test_accuracy=value("test", "accuracy"),
         test_loss=value("test", "loss"),
         params=params,
+        epochs_done=int(row["epochs_done"]),
+        attempt=int(row["attempt"]),
+        updates_computed=None if row["updates_computed"] is None else int(row["updates_computed"]),
     )
 
 

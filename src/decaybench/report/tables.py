@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VERDICTS = (
     *("a", "b", "length", "metric", "difference", "low", "high"),
-    *("p_adjusted", "p_better", "verdict", "reason"),
+    *("p_adjusted", "p_better", "verdict", "reason", "p_better_unpaired", "detectable", "repeats_needed"),
 )
 # a frame holds whole numbers that may be missing as floats
 WHOLE = frozenset({"trial_number", "diverged_step", "stack", "updates_computed"})
@@ -47,8 +47,14 @@ def summary_csv(summary: Summary) -> str:
     rows = (
         (
             *(row.strategy.label, row.strategy.schedule, row.strategy.family, row.length),
-            *(row.slots_planned, row.slots_done, row.slots_diverged, row.slots_at_chance, row.best_validation),
-            *(row.confirm_planned, row.confirm_done, row.confirm_diverged),
+            *(
+                row.account.slots.planned,
+                row.account.slots.done,
+                row.account.slots.diverged,
+                row.slots_at_chance,
+                row.best_validation,
+            ),
+            *(row.account.confirm.planned, row.account.confirm.done, row.account.confirm.diverged),
             *_three(row.accuracy),
             row.loss.mean if row.loss else None,
             row.learning_rate,
@@ -62,7 +68,10 @@ def summary_csv(summary: Summary) -> str:
 def verdicts_csv(summary: Summary) -> str:
     """One row a length and unordered pair, a before b in file order, then the length's family row."""
     rows = (
-        (p.a, p.b, p.length, p.metric, *_three(p.difference), None, p.p_better, p.verdict, p.reason)
+        (
+            *(p.a, p.b, p.length, p.metric, *_three(p.difference), p.p_adjusted, p.p_better, p.verdict, p.reason),
+            *(p.p_better_unpaired, p.detectable, p.repeats_needed),
+        )
         for p in summary.pairs
     )
     return _csv(VERDICTS, rows)

@@ -66,3 +66,8 @@ def count(n: int, noun: str) -> str:
 def rate(x: float | None) -> str:
     """A learning rate with three figures, ``-`` for nothing."""
     return "-" if x is None else f"{x:.3g}"
+
+
+def p_value(p: float) -> str:
+    """``0.031``, ``< 0.001``."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

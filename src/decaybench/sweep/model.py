@@ -73,7 +73,10 @@ class Table(BaseModel):
 
 
 class Task(Table):
-    """What is trained: the same for every strategy, but for three optimizer settings it may override."""
+    """What is trained: the same for every strategy, but for three optimizer settings it may override.
+
+    ``rope`` is the smallest difference of the metric that matters, as a fraction of accuracy or in nats.
+    """
 
     data: Text
     model: Text
@@ -86,6 +89,7 @@ class Task(Table):
     dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     metric: Literal["accuracy", "loss"] = "accuracy"
+    rope: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
     train_size: Whole | None = None
     validation_size: Whole | None = None
     test_size: Whole | None = None

@@ -68,6 +68,6 @@ def _line(row: Row, metric: str) -> Line:
     if interval is None:
         return Line(row.strategy, None, present, "not confirmed yet")
     remark = words.value(metric, interval.mean)
-    if row.confirm_diverged:
-        remark += f", {row.confirm_diverged} of {row.confirm_done} diverged"
+    if row.account.confirm.diverged:
+        remark += f", {row.account.confirm.diverged} of {row.account.confirm.done} diverged"
     return Line(row.strategy, forest.scaled(interval, factor), factor * present, remark)

@@ -1,0 +1,132 @@
+"""The ledger: what every strategy was planned to get, from the sweep file alone, and what it got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from decaybench.report.results import Results
+    from decaybench.sweep import Arm, Size
+
+
+class Entry(NamedTuple):
+    """Runs of one phase, strategy and length: ``retried`` were begun more than once."""
+
+    planned: int
+    done: int
+    diverged: int
+    failed: int
+    retried: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one strategy is planned to get at one length and got; None where the plan does not say.
+
+    ``planned`` and ``logical`` are updates: of all planned runs, and of those that are done, a run counting in full
+    whether it diverged, was stopped or shared its updates. ``made`` are the updates that runs made, ``computed`` those
+    that were computed for them, since runs that begin alike share theirs. ``extra`` counts the examples that passed
+    forward for a rule that watches a split of its own.
+    """
+
+    slots: Entry
+    confirm: Entry
+    replay: Entry
+    planned: int | None
+    logical: int | None
+    made: int
+    computed: int | None
+    extra: int
+
+
+class Plan:
+    """A sweep's plan for its strategies, by label; joined sweeps keep their own numbers of trials."""
+
+    def __init__(self, sweep: Mapping[str, Any]) -> None:
+        from decaybench.sweep import Sweep, arms
+
+        self._spec, self._provenance = sweep["spec"], sweep["provenance"] or {}
+        labels = list(self._spec["strategies"])
+        trials = self._spec["budget"]["trials"]
+        owners = {label: name for name, own in (sweep.get("joined") or {}).items() for label in own}
+        self._trials = {label: trials[owners[label]] if isinstance(trials, Mapping) else trials for label in labels}
+        # Labels of joined sweeps have a dot, which a sweep file may not hold: so they are numbered here.
+        numbered = {f"s{place}": self._spec["strategies"][label] for place, label in enumerate(labels)}
+        alike = {**self._spec, "name": "plan", "strategies": numbered}
+        alike["budget"] = {**self._spec["budget"], "trials": max(self._trials.values())}
+        self.sweep = Sweep.from_mapping(alike, f"sweep {sweep['name']}")
+        self.arms: dict[str, Arm] = dict(zip(labels, arms(self.sweep), strict=True))
+
+    def slots(self, label: str) -> int:
+        """Slots of a strategy per repeat and length: one where it has nothing to search."""
+        return int(self._trials[label]) if self.arms[label].space else 1
+
+    def replays(self, label: str) -> int:
+        """Replay runs of a strategy per repeat and length."""
+        from decaybench.sweep import replays_each
+
+        return replays_each(self.sweep)[self.arms[label].label]
+
+    def size(self, length: float) -> Size | None:
+        """How long a run is; None where provenance does not say how many updates an epoch has."""
+        from decaybench.sweep import Size
+
+        steps, epochs = self._provenance.get("steps_per_epoch"), self.sweep.epochs(length)
+        return None if steps is None else Size(steps, epochs, steps * epochs)
+
+
+def account(results: Results, label: str, length: float) -> Account:
+    """One strategy's account at one length. Shared slots are nobody's: there, what a strategy has is its plan."""
+    plan, repeats = results.plan, results.repeats
+    counts = {
+        "search": plan.slots(label) * repeats,
+        "confirm": results.confirm_seeds * repeats,
+        "replay": plan.replays(label) * repeats,
+    }
+    slots, confirm, replay = (_entry(results, phase, label, length, counts[phase]) for phase in counts)
+    runs = [run for phase in counts for run in results.of(phase, label, length)]
+    of, arm = plan.size(length), plan.arms[label]
+    computed = [run.updates_computed for run in runs if run.done]
+    signal = ((results.sweep["provenance"] or {}).get("examples") or {}).get("signal", 0) if arm.held_out else 0
+    return Account(
+        slots,
+        confirm,
+        replay,
+        planned=None if of is None else of.total_steps * (slots.planned + confirm.planned + replay.planned),
+        logical=None if of is None else of.total_steps * (slots.done + confirm.done + replay.done),
+        made=sum(len(results.traces[run.id]) for run in runs if run.id in results.traces),
+        computed=None if None in computed else sum(n for n in computed if n is not None),
+        extra=signal * sum(run.epochs_done for run in runs),
+    )
+
+
+def _entry(results: Results, phase: str, label: str, length: float, planned: int) -> Entry:
+    runs = results.of(phase, label, length)
+    return Entry(
+        planned=len(runs) if results.adaptive else planned,
+        done=sum(run.done for run in runs),
+        diverged=sum(run.diverged for run in runs),
+        failed=sum(run.outcome == "failed" for run in runs),
+        retried=sum(run.attempt > 1 for run in runs),
+    )
+
+
+def gaps(results: Results, accounts: Mapping[tuple[str, float], Account]) -> list[str]:
+    """What keeps the ledger from being equal and complete, in words, at most three gaps spelled out.
+
+    Replays decide nothing between strategies: they are not looked at.
+    """
+    several = len(results.lengths) > 1
+    found = [
+        f"{label}{f' at length {length:g}' if several else ''} has {own.slots.done} of {own.slots.planned} slots"
+        f" and {own.confirm.done} of {own.confirm.planned} confirm runs"
+        for (label, length), own in accounts.items()
+        if (own.slots.done, own.confirm.done) != (own.slots.planned, own.confirm.planned)
+    ]
+    # a strategy with nothing to search is planned one slot a repeat; the others must be planned alike
+    searching = {results.plan.slots(label) for label, arm in results.plan.arms.items() if arm.space}
+    if len(searching) > 1:
+        found.append("planned slots a repeat are " + " and ".join(str(each) for each in sorted(searching)))
+    return found if len(found) <= 3 else [*found[:2], f"and {len(found) - 2} gaps more"]

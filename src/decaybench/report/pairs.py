@@ -1,0 +1,159 @@
+"""Every pair of strategies, and the families, with their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decaybench.compare import Interval, Judged, Verdict, judge, p_better_unpaired
+from decaybench.report import words
+from decaybench.report.results import Results
+
+LEAST_REPEATS = 5
+"""Repeats below which the report speaks of a strategy's selected setting only."""
+LEAST_SEEDS = 2
+"""Confirm seeds below which there are too few to speak of a strategy."""
+FAMILIES = ("reactive", "fixed")
+SHARED_SLOTS = "a search for one good setting, not a comparison: the strategies shared their slots"
+"""Why a sweep with adaptive allocation never gets a verdict."""
+TURNED: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+
+_DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
+
+
+@dataclass(frozen=True)
+class Pair:
+    """a against b at one length; ``difference`` is positive where a is better, in the metric's unit.
+
+    ``p_adjusted`` is one-sided, in the direction observed, and adjusted by Holm over all pairs of the report, families
+    by themselves; ``p_better`` the paired P(a > b), ``p_better_unpaired`` rliable's. ``detectable`` is the smallest
+    difference that so many repeats could have shown, ``repeats_needed`` what the observed one would need.
+    """
+
+    a: str
+    b: str
+    length: float
+    metric: str
+    difference: Interval | None
+    p_adjusted: float | None
+    p_better: float | None
+    p_better_unpaired: float | None
+    verdict: Verdict
+    reason: str
+    detectable: float | None = None
+    repeats_needed: int | None = None
+
+
+class Values(NamedTuple):
+    """A strategy's confirmed metric by repeat, (R,), NaN for a repeat without one."""
+
+    label: str
+    family: str
+    length: float
+    by_repeat: NDArray[np.float64]
+
+
+class _Contest(NamedTuple):
+    """Two sides' values by repeat, each (R,), NaN for a repeat without one."""
+
+    a: str
+    b: str
+    length: float
+    of_a: NDArray[np.float64]
+    of_b: NDArray[np.float64]
+
+
+def pairs(results: Results, values: Sequence[Values], gaps: Sequence[str]) -> tuple[Pair, ...]:
+    """One row a length and unordered pair in the sweep file's order, then the length's family row if it has both.
+
+    ``gaps`` in the ledger, one confirm seed or shared slots withhold every verdict.
+    """
+    single: list[_Contest] = []
+    families: list[_Contest] = []
+    for length in results.lengths:
+        here = [each for each in values if each.length == length]
+        single += [_Contest(a.label, b.label, length, a.by_repeat, b.by_repeat) for a, b in combinations(here, 2)]
+        groups = [[each.by_repeat for each in here if each.family == family] for family in FAMILIES]
+        if all(groups):
+            # a repeat counts when every listed strategy has it: NaN passes through the mean
+            reactive, fixed = (np.mean(group, axis=0) for group in groups)
+            families.append(_Contest("family:reactive", "family:fixed", length, reactive, fixed))
+    reason = _withheld(results, gaps)
+    judged = zip(
+        [*single, *families], [*_judge(results, single, reason), *_judge(results, families, reason)], strict=True
+    )
+    found = [_pair(contest, results.metric, own) for contest, own in judged]
+    return tuple(sorted(found, key=lambda pair: results.lengths.index(pair.length)))
+
+
+def _judge(results: Results, contests: Sequence[_Contest], reason: str | None) -> list[Judged]:
+    """The verdicts on one family of comparisons in Holm's sense: all of these, at every length."""
+
+    def say(size: float) -> str:
+        return words.gap(results.metric, size)
+
+    differences = [_difference(contest, results.metric) for contest in contests]
+    return judge(differences, results.rope, say, withheld=reason, least_repeats=LEAST_REPEATS)
+
+
+def _withheld(results: Results, gaps: Sequence[str]) -> str | None:
+    reasons = [SHARED_SLOTS] if results.adaptive else []
+    if results.repeats < LEAST_REPEATS:
+        reasons.append(f"too few repeats: {results.repeats} of at least {LEAST_REPEATS}")
+    if results.confirm_seeds < LEAST_SEEDS:
+        reasons.append(f"too few seeds: {results.confirm_seeds} of at least {LEAST_SEEDS}")
+    if gaps and not results.adaptive:
+        reasons.append("an unequal ledger: " + ", ".join(gaps))
+    return "; ".join(reasons) or None
+
+
+def _difference(contest: _Contest, metric: str) -> NDArray[np.float64]:
+    """Positive where a is better, without the repeats that one of the two lacks."""
+    signed = contest.of_a - contest.of_b if metric == "accuracy" else contest.of_b - contest.of_a
+    return np.round(signed[np.isfinite(signed)], _DIGITS)
+
+
+def _pair(contest: _Contest, metric: str, judged: Judged) -> Pair:
+    a, b = (np.round(of[np.isfinite(of)], _DIGITS) for of in (contest.of_a, contest.of_b))
+    if metric == "loss":
+        a, b = -a, -b
+    return Pair(
+        contest.a,
+        contest.b,
+        contest.length,
+        metric,
+        judged.difference,
+        judged.p_adjusted,
+        judged.p_better,
+        p_better_unpaired(a, b) if a.size and b.size else None,
+        judged.verdict,
+        judged.reason,
+        judged.detectable,
+        judged.repeats_needed,
+    )
+
+
+def turned(pair: Pair) -> Pair:
+    """The same comparison with b first."""
+    difference = pair.difference
+    if difference is not None:
+        low = None if difference.high is None else -difference.high
+        high = None if difference.low is None else -difference.low
+        difference = Interval(-difference.mean, low, high)
+    other_way = {"ahead in": "behind in", "behind in": "ahead in"}
+    reason = next((pair.reason.replace(old, new) for old, new in other_way.items() if old in pair.reason), pair.reason)
+    return replace(
+        pair,
+        a=pair.b,
+        b=pair.a,
+        difference=difference,
+        p_better=None if pair.p_better is None else 1 - pair.p_better,
+        p_better_unpaired=None if pair.p_better_unpaired is None else 1 - pair.p_better_unpaired,
+        verdict=TURNED.get(pair.verdict, pair.verdict),
+        reason=reason,
+    )
