@@ -20,6 +20,7 @@ def test_which_there_are():
     assert NAMES == [
         "catalogue",
         "cifar10-fixed-vs-reactive",
+        "digits-fixed-vs-reactive",
         "mnist-fixed-vs-reactive",
         "quickstart",
         "seed-batch-full",
@@ -57,7 +58,7 @@ def test_comments_explain_it_to_a_newcomer(name):
     assert max(len(line) for line in text.splitlines()) <= 120
 
 
-@pytest.mark.parametrize("name", ["mnist-fixed-vs-reactive", "cifar10-fixed-vs-reactive"])
+@pytest.mark.parametrize("name", ["digits-fixed-vs-reactive", "mnist-fixed-vs-reactive", "cifar10-fixed-vs-reactive"])
 def test_fixed_against_reactive(name):
     sweep = load_sweep(name)
     assert [arm.label for arm in arms(sweep)] == [
