@@ -67,6 +67,7 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
         few=results.repeats < LEAST_REPEATS and not summary.adaptive,
         proposed=_proposed(results.sweep["spec"]["search"]),
         adaptive=summary.adaptive,
+        rope=words.gap(results.metric, results.rope),
         files=files,
     )
 
@@ -90,6 +91,7 @@ def _summary(summary: Summary, length: float) -> Table:
             words.number(metric, mean.mean if mean else None),
             words.bounds(metric, mean) or "-",
             words.number(other, second.mean if second else None),
+            words.number(metric, row.survivors),
             f"{row.account.confirm.diverged} of {row.account.confirm.done}",
             f"{row.account.slots.diverged}, {row.slots_at_chance} of {row.account.slots.done}",
             words.number(metric, row.best_validation),
@@ -99,7 +101,8 @@ def _summary(summary: Summary, length: float) -> Table:
     unit = {"accuracy": "%", "loss": "nats"}
     header = (
         *("rank", "strategy", "kind and family", f"test {metric}, {unit[metric]}", "95% interval"),
-        *(f"test {other}, {unit[other]}", "confirm runs diverged", "slots diverged, at chance"),
+        *(f"test {other}, {unit[other]}", f"test {metric} of the runs that survived", "confirm runs diverged"),
+        "slots diverged, at chance",
         *(f"winners' validation {metric} (optimistic)", "selected learning rate"),
     )
     rows = tuple(line(row) for row in summary.ranked(length))
@@ -224,19 +227,25 @@ def _shown(summary: Summary) -> str:
 
 def _ledger(summary: Summary) -> Table:
     several = len(summary.results.lengths) > 1
-    rows = tuple(
-        (
+
+    def line(row: Row) -> tuple[str, ...]:
+        own = row.account
+        entries = (own.slots, own.confirm, own.replay)
+        return (
             row.strategy.label + (f" at {words.percent(row.length)}" if several else ""),
-            f"{row.account.slots.done} of {row.account.slots.planned}",
-            f"{row.account.confirm.done} of {row.account.confirm.planned}",
-            str(row.account.slots.diverged + row.account.confirm.diverged),
-            str(row.account.slots.failed + row.account.confirm.failed),
-            f"{row.account.made:,}",
+            *(f"{entry.done} of {entry.planned}" if entry.planned else "-" for entry in entries),
+            "-" if own.planned is None or own.logical is None else f"{own.logical:,} of {own.planned:,}",
+            f"{own.made:,}",
+            "-" if own.computed is None else f"{own.computed:,}",
+            f"{own.extra:,}" if own.extra else "-",
+            *(str(sum(counts)) for counts in zip(*(entry[2:] for entry in entries), strict=True)),
         )
-        for row in summary.rows
+
+    header = (
+        *("strategy", "slots done", "confirm runs done", "replays done", "logical updates", "updates made"),
+        *("of these computed", "extra examples forward", "diverged", "failed", "retried"),
     )
-    header = ("strategy", "slots done", "confirm runs done", "diverged", "failed", "updates made")
-    return Table("Ledger: planned and done", header, rows)
+    return Table("Ledger: planned and done", header, tuple(line(row) for row in summary.rows))
 
 
 def _spaces(spec: Mapping[str, Any]) -> Table:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from decaybench.compare import Interval
 from decaybench.report.results import records
-from decaybench.report.summary import Summary
+from decaybench.report.summary import Row, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,43 +26,51 @@ WHOLE = frozenset({"trial_number", "diverged_step", "stack", "updates_computed"}
 def summary_csv(summary: Summary) -> str:
     """One row a length and strategy, in the sweep file's order.
 
-    ``best_validation_<metric>_optimistic`` is the mean search score of the repeats' winners, which were
-    selected on it; ``learning_rate`` the geometric mean of the winners' base learning rates.
+    ``best_validation_<metric>_optimistic`` is the mean search score of the repeats' winners, which were selected on it;
+    ``test_<metric>_survivors`` the mean without diverged runs, which count at chance elsewhere; ``..._iqm`` the
+    interquartile mean of all confirm runs; ``learning_rate`` the geometric mean of the winners' base learning rates;
+    ``diverged_low`` and ``diverged_high`` the Wilson interval of the share of slots that diverged.
     """
-    header = [
-        *(
-            "strategy",
-            "schedule",
-            "family",
-            "length",
-            "slots_planned",
-            "slots_done",
-            "slots_diverged",
-            "slots_at_chance",
-        ),
-        *(f"best_validation_{summary.results.metric}_optimistic", "confirm_planned", "confirm_done"),
-        *("confirm_diverged", "test_accuracy", "test_accuracy_low", "test_accuracy_high", "test_loss"),
-        *("learning_rate", "rank"),
-    ]
-    rows = (
-        (
-            *(row.strategy.label, row.strategy.schedule, row.strategy.family, row.length),
-            *(
-                row.account.slots.planned,
-                row.account.slots.done,
-                row.account.slots.diverged,
-                row.slots_at_chance,
-                row.best_validation,
-            ),
-            *(row.account.confirm.planned, row.account.confirm.done, row.account.confirm.diverged),
-            *_three(row.accuracy),
-            row.loss.mean if row.loss else None,
-            row.learning_rate,
-            row.rank,
-        )
-        for row in summary.rows
-    )
-    return _csv(header, rows)
+    lines = [_summary_row(row, summary.results.metric) for row in summary.rows]
+    return _csv(list(lines[0]), (line.values() for line in lines))
+
+
+def _summary_row(row: Row, metric: str) -> dict[str, Any]:
+    slots, confirm, replay = row.account.slots, row.account.confirm, row.account.replay
+    accuracy, low, high = _three(row.accuracy)
+    return {
+        "strategy": row.strategy.label,
+        "schedule": row.strategy.schedule,
+        "family": row.strategy.family,
+        "length": row.length,
+        "slots_planned": slots.planned,
+        "slots_done": slots.done,
+        "slots_diverged": slots.diverged,
+        "slots_at_chance": row.slots_at_chance,
+        f"best_validation_{metric}_optimistic": row.best_validation,
+        "confirm_planned": confirm.planned,
+        "confirm_done": confirm.done,
+        "confirm_diverged": confirm.diverged,
+        "test_accuracy": accuracy,
+        "test_accuracy_low": low,
+        "test_accuracy_high": high,
+        "test_loss": row.loss.mean if row.loss else None,
+        "learning_rate": row.learning_rate,
+        "rank": row.rank,
+        f"test_{metric}_survivors": row.survivors,
+        f"test_{metric}_iqm": row.middle,
+        "diverged_low": row.diverged.low,
+        "diverged_high": row.diverged.high,
+        "replay_planned": replay.planned,
+        "replay_done": replay.done,
+        "updates_planned": row.account.planned,
+        "updates_logical": row.account.logical,
+        "updates_made": row.account.made,
+        "updates_computed": row.account.computed,
+        "extra_examples_forward": row.account.extra,
+        "failed": slots.failed + confirm.failed + replay.failed,
+        "retried": slots.retried + confirm.retried + replay.retried,
+    }
 
 
 def verdicts_csv(summary: Summary) -> str:

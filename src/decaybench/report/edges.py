@@ -1,0 +1,116 @@
+"""Winners at the end of what was searched: the range was too narrow, and the answer may lie outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from decaybench.compare import edge
+from decaybench.report import words
+from decaybench.report.results import Results, Run
+
+
+class Edge(NamedTuple):
+    """A searched parameter whose winners lie at the ``end`` ("low" or "high") of its range, in native units.
+
+    ``flagged`` of ``repeats`` winners do, while results still improved towards it.
+    """
+
+    label: str
+    length: float
+    parameter: str
+    end: str
+    bound: float
+    flagged: int
+    repeats: int
+
+
+def edges(results: Results) -> list[Edge]:
+    """Every parameter with a flagged winner, in the sweep file's order.
+
+    Choices have no ends; a value of 0 that a range allows besides (``zero_or``) is no place in it.
+    """
+    found = []
+    for length in results.lengths:
+        for strategy in results.strategies:
+            slots = results.of("search", strategy.label, length)
+            winners = results.winners(strategy.label, length)
+            for span in _ranges(results, strategy.label, length):
+                ends = [
+                    _edge(results, span, winner, [slot for slot in slots if slot.repeat == winner.repeat])
+                    for winner in winners
+                ]
+                found += [
+                    Edge(strategy.label, length, span.name, end, bound, ends.count(end), len(ends))
+                    for end, bound in (("low", span.low), ("high", span.high))
+                    if end in ends
+                ]
+    return found
+
+
+def edge_sentence(found: Sequence[Edge], least: float = 0.5) -> str:
+    """What is flagged in at least half of its repeats, as one sentence; empty when nothing is."""
+    often = [each for each in found if each.flagged >= least * each.repeats]
+    if not often:
+        return ""
+    parts = [
+        f"{each.label}'s {each.parameter} at its {each.end} end, {words.rate(each.bound)}"
+        f" ({each.flagged} of {each.repeats} repeats)"
+        for each in often
+    ]
+    return f"Selected settings lie at the end of what was searched: {words.listed(parts)}. Widen the range and rerun."
+
+
+class _Span(NamedTuple):
+    """A searched range by the name and in the units of ``params``; ``positive``: 0 is no place in it."""
+
+    name: str
+    low: float
+    high: float
+    log: bool
+    positive: bool
+
+
+def _ranges(results: Results, label: str, length: float) -> list[_Span]:
+    arm, of = results.plan.arms[label], results.plan.size(length)
+    found = []
+    for dimension in arm.space:
+        span = dimension.range
+        # A list's entries are drawn together, and choices lie in no order: neither has an end.
+        if span.choices is not None or span.count is not None:
+            continue
+        name = dimension.name.rpartition(".")[2]
+        low, high = float(span.low), float(span.high)
+        if not dimension.shared:
+            if of is None:
+                continue
+            if dimension.follows_run:
+                span = arm.schedule_class.range_of(name, epochs=of.epochs) or span
+            sizes = {"total_steps": of.total_steps, "steps_per_epoch": of.steps_per_epoch}
+            low, high = sorted(float(span.to_native(end, **sizes)) for end in (span.low, span.high))
+        if low < high:
+            found.append(_Span(name, low, high, span.log, span.log or span.zero_or))
+    return found
+
+
+def _edge(results: Results, span: _Span, winner: Run, slots: Sequence[Run]) -> str | None:
+    known = [
+        (value, result)
+        for slot in slots
+        if (value := _value(slot, span)) is not None
+        and (result := slot.value("validation", results.metric)) is not None
+    ]
+    at = _value(winner, span)
+    if at is None or not known:
+        return None
+    values, found = zip(*known, strict=True)
+    return edge(values, found, at, span.low, span.high, span.log, lower_is_better=results.metric == "loss")
+
+
+def _value(run: Run, span: _Span) -> float | None:
+    """The run's value of the parameter, where it has a place in the range."""
+    found = run.params.get("momentum" if span.name == "one_minus_momentum" else span.name)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    value = 1 - found if span.name == "one_minus_momentum" else float(found)
+    return value if value > 0 or not span.positive else None
