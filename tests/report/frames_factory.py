@@ -62,7 +62,7 @@ class Maker:
             self.epochs.append((name, epoch, train, loss, accuracy * (1 - fall), rate, 0.5))
         shape = _shape(self.strategies[label], UPDATES * round(EPOCHS * length), key)
         self.traces[name] = (rate * shape).astype(np.float32)[:step]
-        test = phase == "confirm" and not dead
+        test = phase != "search" and not dead
         row = dict.fromkeys(COLUMNS) | {
             "id": name,
             "sweep_id": "s",
@@ -108,8 +108,12 @@ def make(
     skill: Mapping[str, float] | None = None,
     diverge: float = 0.08,
     confirmed: bool = True,
+    replayed: bool = False,
 ) -> Frames:
-    """A sweep of ``strategies`` (label -> kind); ``skill`` shifts a label's accuracy, ``diverge`` is a rate."""
+    """A sweep of ``strategies`` (label -> kind); ``skill`` shifts a label's accuracy, ``diverge`` is a rate.
+
+    With ``replayed`` every reactive strategy's confirm runs have a replay each, on the same seeds.
+    """
     maker = Maker(strategies, skill or {}, diverge)
     for length in lengths:
         for label in strategies:
@@ -120,9 +124,11 @@ def make(
                     for slot, rate in enumerate(rates)
                 ]
                 best = max(slots, key=lambda row: (row["validation_accuracy"] or 0.1, -row["slot"]))
+                again = replayed and SCHEDULES[strategies[label]].family == "reactive"
                 for seed in range(confirm_seeds if confirmed else 0):
                     at = best["slot"], length, 10_000 + 100 * repeat + seed
-                    maker.run("confirm", label, repeat, *at, best["params"]["learning_rate"])
+                    for phase in ("confirm", "replay") if again else ("confirm",):
+                        maker.run(phase, label, repeat, *at, best["params"]["learning_rate"])
     spec = {
         "name": "synthetic",
         "question": question,
@@ -136,8 +142,14 @@ def make(
         "search": {"sampler": "sobol", "learning_rate": {"low": 1e-3, "high": 1.0, "log": True}},
         "strategies": {label: {"schedule": kind} for label, kind in strategies.items()},
     }
-    provenance = {"chance_accuracy": 0.1, "chance_loss": math.log(10), "torch": "2.13.0", "device": "cpu"}
-    provenance |= {"steps_per_epoch": UPDATES, "examples": {"train": 304, "validation": 300, "signal": 0, "test": 300}}
+    provenance = {
+        "chance_accuracy": 0.1,
+        "chance_loss": math.log(10),
+        "torch": "2.13.0",
+        "device": "cpu",
+        "steps_per_epoch": UPDATES,
+        "examples": {"train": 1197, "validation": 300, "signal": 0, "test": 300},
+    }
     sweep = {
         "id": "s",
         "name": "synthetic",
@@ -148,7 +160,7 @@ def make(
         "created_at": MOMENT,
         "provenance": provenance,
     }
-    phases = {"search": 0, "confirm": 1}
+    phases = {"search": 0, "confirm": 1, "replay": 2}
     rows = sorted(
         maker.rows,
         key=lambda r: (phases[r["phase"]], r["strategy"], r["length"], r["repeat"], r["slot"], r["seed"]),
