@@ -1,4 +1,7 @@
-"""The figures, a module each with NAME, TITLE, READ, ``data(summary)`` and ``draw(data)``, and their list."""
+"""The figures, a module each with NAME, TITLE, READ, ``data(summary)`` and ``draw(data)``, and their list.
+
+``data`` is None where a sweep has nothing for a figure to show.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +37,34 @@ def sample(total: int, most: int) -> NDArray[np.intp]:
 
 
 def draw_all(summary: Summary) -> tuple[Drawn, ...]:
-    """Every figure in the report's order, the confirmed results first. Loads matplotlib."""
-    from decaybench.report.figures import confirmed, curves, learning_rates, look, spread, svg, traces
+    """Every figure that the sweep has data for, the confirmed results first. Loads matplotlib."""
+    from decaybench.report.figures import (
+        confirmed,
+        curves,
+        differences,
+        divergence,
+        learning_rates,
+        lengths,
+        look,
+        loss_against_rate,
+        replay,
+        spread,
+        svg,
+        traces,
+        tuning_cost,
+        verdicts,
+    )
 
     sweep = summary.results.sweep["name"]
     drawn = []
-    for figure in (confirmed, traces, curves, learning_rates, spread):
+    for figure in (
+        *(confirmed, differences, verdicts, lengths, tuning_cost, traces, loss_against_rate, replay),
+        *(curves, learning_rates, divergence, spread),
+    ):
+        data = figure.data(summary)
+        if data is None:
+            continue
         with look.settings(figure.NAME):
-            drawing = figure.draw(figure.data(summary))
-            text = svg.render(drawing, figure.NAME, f"{figure.TITLE} (sweep {sweep})", figure.READ)
+            text = svg.render(figure.draw(data), figure.NAME, f"{figure.TITLE} (sweep {sweep})", figure.READ)
         drawn.append(Drawn(figure.NAME, figure.TITLE, figure.READ, text))
     return tuple(drawn)

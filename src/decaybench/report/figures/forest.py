@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from decaybench.compare import Interval
+from decaybench.report import words
 from decaybench.report.figures import look
 from decaybench.report.results import Strategy
 
@@ -31,6 +32,46 @@ class Panel(NamedTuple):
 
     title: str
     lines: tuple[Line, ...]
+
+
+class Differences(NamedTuple):
+    """Panels of differences in points or nats, to the right is better.
+
+    ``rope``, in the metric's own unit, is None where the number of test examples is not known.
+    """
+
+    metric: str
+    rope: float | None
+    panels: tuple[Panel, ...]
+
+
+def difference(strategy: Strategy, metric: str, found: Interval | None, by_repeat: NDArray[np.float64]) -> Line:
+    """The line of an interval and repeats (R,) in the metric's own unit; NaN where a repeat has no difference."""
+    if found is None:
+        return Line(strategy, None, np.empty(0), "no repeat in common yet")
+    remark = words.number(metric, found.mean, signed=True)
+    if bounds := words.bounds(metric, found, signed=True):
+        remark += f" ({bounds})"
+    return Line(strategy, scaled(found, _factor(metric)), _factor(metric) * by_repeat[np.isfinite(by_repeat)], remark)
+
+
+def draw_differences(shown: Differences, what: str) -> Figure:
+    """`draw` about zero."""
+    factor = _factor(shown.metric)
+    lines = [line for panel in shown.panels for line in panel.lines]
+    rope = factor * (shown.rope or 0.0)
+    repeats = np.concatenate([np.empty(0), *(line.by_repeat for line in lines)])
+    means = [line.interval.mean for line in lines if line.interval]
+    # one diverged run is 80 points: the picture has room for all means and most repeats, the rest is at its edge
+    reach = 1.15 * max(3 * float(np.quantile(np.abs(repeats), 0.75)), 2 * rope, *(abs(mean) for mean in means))
+    low, high = look.limits([repeats, ends(shown.panels), [-rope, rope]], (-1.0, 1.0))
+    limits = (max(low, -reach), min(high, reach)) if reach else (low, high)
+    unit = "points" if shown.metric == "accuracy" else "nats"
+    return draw(shown.panels, f"{what}, {unit} (to the right: better)", limits, rope or None, True, margin=2.0)
+
+
+def _factor(metric: str) -> int:
+    return 100 if metric == "accuracy" else 1
 
 
 def scaled(interval: Interval, factor: float) -> Interval:
@@ -70,7 +111,7 @@ def draw(
         if against_zero:
             axes.axvline(0, color=look.FAINT, lw=0.9, zorder=1)
         for y, line in enumerate(panel.lines):
-            _line(axes, y, line)
+            _line(axes, y, line, *limits)
         names = ["\n".join(look.wrapped(line.strategy.label)) for line in panel.lines]
         axes.set_yticks(range(len(names)), names, parse_math=False)
         axes.tick_params(axis="y", length=0, labelsize=8.5)
@@ -84,10 +125,14 @@ def draw(
     return figure
 
 
-def _line(axes: Axes, y: int, line: Line) -> None:
+def _line(axes: Axes, y: int, line: Line, low: float, high: float) -> None:
     style = look.FAMILY[line.strategy.family]
     marks: dict[str, Any] = {"color": style.color, "marker": style.marker, "ls": "none"}
-    axes.plot(line.by_repeat, np.full(line.by_repeat.size, y + 0.26), ms=3.2, mew=0, alpha=0.5, **marks)
+    inside = line.by_repeat[(low <= line.by_repeat) & (line.by_repeat <= high)]
+    axes.plot(inside, np.full(inside.size, y + 0.26), ms=3.2, mew=0, alpha=0.5, **marks)
+    for edge, arrow, beyond in ((low, "<", line.by_repeat < low), (high, ">", line.by_repeat > high)):
+        if beyond.any():
+            axes.plot([edge], [y + 0.26], arrow, color=style.color, ms=4.5, mew=0, clip_on=False)
     if line.interval is not None:
         mean, lower, upper = line.interval
         if lower is not None and upper is not None:

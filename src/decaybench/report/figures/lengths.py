@@ -1,0 +1,86 @@
+"""Confirmed results over the lengths: does the order hold for longer training?"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from decaybench.compare import Interval
+from decaybench.report import words
+from decaybench.report.figures import forest, look
+from decaybench.report.results import Strategy
+from decaybench.report.summary import Summary
+
+NAME = "lengths"
+TITLE = "Results by length"
+READ = (
+    "A mark is a strategy's confirmed mean at that share of the epochs, the bar its 95% interval over the repeats (it "
+    "may leave the picture); grey: the other strategies. Each length is a sweep of its own: searched anew, every "
+    "schedule stretched to its own end. So this is not a training curve, and the lines only lead the eye. A strategy "
+    "that leads in short runs and not in long ones should not be chosen on short ones. Intervals that overlap prove "
+    "nothing, since the repeats are paired."
+)
+
+
+class Line(NamedTuple):
+    """One strategy: its confirmed mean and interval at each length (None where there is none), in percent or nats."""
+
+    strategy: Strategy
+    intervals: tuple[Interval | None, ...]
+
+
+class Lengths(NamedTuple):
+    """``lengths`` are fractions of the epochs, the shortest first."""
+
+    metric: str
+    lengths: tuple[float, ...]
+    lines: tuple[Line, ...]
+
+
+def data(summary: Summary) -> Lengths | None:
+    """Every strategy at every length; None unless two lengths have a confirmed result and may be compared."""
+    results = summary.results
+    lengths = tuple(sorted(results.lengths))
+    factor = 100 if results.metric == "accuracy" else 1
+    rows = {(row.strategy.label, row.length): row.confirmed(results.metric) for row in summary.rows}
+    if summary.adaptive or sum(any(rows[s.label, n] for s in results.strategies) for n in lengths) < 2:
+        return None
+    lines = []
+    for strategy in results.strategies:
+        found = [rows[strategy.label, n] for n in lengths]
+        lines.append(Line(strategy, tuple(None if i is None else forest.scaled(i, factor) for i in found)))
+    return Lengths(results.metric, lengths, tuple(lines))
+
+
+def draw(shown: Lengths) -> Figure:
+    """One panel a strategy, result against length, on shared axes."""
+    what = "confirmed test accuracy, %" if shown.metric == "accuracy" else "confirmed test loss, nats\n(less is better)"
+    strategies = [line.strategy for line in shown.lines]
+    figure, panels = look.small_multiples(strategies, "share of the epochs", what)
+    x = np.array(shown.lengths)
+    every = [interval for line in shown.lines for interval in line.intervals if interval]
+    means = [interval.mean for interval in every]
+    low, high = look.limits([[b for b in interval if b is not None] for interval in every], (0.0, 1.0))
+    # one diverged repeat makes an interval of 80 points: the picture has room for the means, and as much again
+    span = max(means) - min(means) or high - low
+    panels[0].set_ylim(max(low, min(means) - span / 2), min(high, max(means) + span / 2))
+    margin = 0.12 * (x[-1] - x[0])
+    panels[0].set_xlim(x[0] - margin, x[-1] + margin)
+    panels[0].set_xticks(x, [words.percent(length) for length in shown.lengths])
+    for axes, own in zip(panels, shown.lines, strict=True):
+        for other in shown.lines:
+            if other is not own:
+                axes.plot(x, [np.nan if i is None else i.mean for i in other.intervals], color=look.OTHERS, lw=0.8)
+        style = look.FAMILY[own.strategy.family]
+        present = [(length, i) for length, i in zip(shown.lengths, own.intervals, strict=True) if i]
+        for length, (_, lower, upper) in present:
+            if lower is not None and upper is not None:
+                axes.plot([length, length], [lower, upper], color=style.color, lw=2.0, alpha=0.45, zorder=3)
+        at, mean = [length for length, _ in present], [i.mean for _, i in present]
+        marks: dict[str, Any] = {"marker": style.marker, "ms": 5.5, "mec": "white", "mew": 0.8}
+        axes.plot(at, mean, color=style.color, ls=style.line, lw=1.4, zorder=4, **marks)
+        if not present:
+            look.note(axes, "not confirmed yet")
+    return figure

@@ -1,0 +1,107 @@
+"""The verdict on every pair, as a matrix: who is better than whom, and by how much."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from decaybench.report import words
+from decaybench.report.figures import look
+from decaybench.report.results import Strategy
+from decaybench.report.summary import Pair, Summary
+
+NAME = "verdicts"
+TITLE = "Verdict matrix"
+READ = (
+    "A row against a column, both with the best mean first: the sign is the verdict, the number by how much the row "
+    "is ahead (+) or behind (-), in points of accuracy or in nats. A number alone is no finding: without a verdict of "
+    "better or worse the order may be luck. Verdicts do not chain: a level with b and b level with c says nothing of "
+    "a and c. Below the diagonal stands the same again, turned round."
+)
+
+
+class Sign(NamedTuple):
+    """How a verdict is drawn: never by colour alone."""
+
+    text: str
+    color: str
+
+
+SIGN = {
+    "better": Sign("\N{BLACK UP-POINTING TRIANGLE}", "#a9d5f2"),
+    "worse": Sign("\N{BLACK DOWN-POINTING TRIANGLE}", "#f7cd94"),
+    "equivalent": Sign("=", "#bfe6d3"),
+    "difference shown, size unclear": Sign("\N{NOT EQUAL TO}", "#ecd3e6"),
+    "no difference shown": Sign("?", "#efefef"),
+    "no verdict": Sign("\N{MIDDLE DOT}", "#ffffff"),
+}
+_NUMBERED = 0.36
+"""Inches of a cell from which it holds a number beside the sign."""
+
+
+class Matrix(NamedTuple):
+    """Strategies in rank order, and for each its pairs (it first) with all of them, None with itself."""
+
+    metric: str
+    strategies: tuple[Strategy, ...]
+    pairs: tuple[tuple[Pair | None, ...], ...]
+
+
+def data(summary: Summary) -> Matrix | None:
+    """Every verdict at the longest length; None where no pair has one."""
+    length = summary.results.longest
+    strategies = tuple(row.strategy for row in summary.ranked(length))
+    pairs = tuple(
+        tuple(None if a is b else summary.pair(a.label, b.label, length) for b in strategies) for a in strategies
+    )
+    if all(pair is None or pair.verdict == "no verdict" for row in pairs for pair in row):
+        return None
+    return Matrix(summary.results.metric, strategies, pairs)
+
+
+def draw(matrix: Matrix) -> Figure:
+    """A square of cells; columns are named by their row's number where their names do not fit."""
+    n = len(matrix.strategies)
+    names = [look.wrapped(f"{place} {strategy.label}") for place, strategy in enumerate(matrix.strategies, 1)]
+    longest = max(len(part) for name in names for part in name)
+    left = 0.3 + 0.072 * longest
+    wide = min(1.3, (look.WIDTH - left - 0.15) / n)
+    high = max(min(wide, 0.42), 0.13 * max(len(name) for name in names))
+    top, foot = 0.35, 0.6
+    height = top + n * high + foot
+    figure = Figure(figsize=(look.WIDTH, height))
+    axes = figure.add_axes((left / look.WIDTH, foot / height, n * wide / look.WIDTH, n * high / height))
+    for y, row in enumerate(matrix.pairs):
+        for x, pair in enumerate(row):
+            color = SIGN[pair.verdict].color if pair else "#d8d8d8"
+            axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", lw=1.2))
+            if pair:
+                axes.text(x, y, _text(pair, wide), ha="center", va="center", size=8 if wide > 0.6 else 6.5)
+    fits = 0.075 * longest < wide
+    columns = ["\n".join(name) for name in names] if fits else [str(place) for place in range(1, n + 1)]
+    axes.set_xticks(range(n), columns, parse_math=False)
+    axes.set_yticks(range(n), ["\n".join(name) for name in names], parse_math=False)
+    axes.tick_params(length=0, labelsize=8, top=True, labeltop=True, bottom=False, labelbottom=False)
+    for label, strategy in zip(axes.get_yticklabels(), matrix.strategies, strict=True):
+        label.set_color(look.FAMILY[strategy.family].color)
+    axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    found = {pair.verdict for row in matrix.pairs for pair in row if pair}
+    keys = [
+        Patch(facecolor=sign.color, edgecolor=look.OTHERS, label=f"{sign.text}  {verdict}")
+        for verdict, sign in SIGN.items()
+        if verdict in found
+    ]
+    place = (0.1 / look.WIDTH, 0.05 / height)
+    figure.legend(handles=keys, loc="lower left", bbox_to_anchor=place, ncols=3, frameon=False, fontsize=8)
+    return figure
+
+
+def _text(pair: Pair, wide: float) -> str:
+    sign = SIGN[pair.verdict].text
+    if wide < _NUMBERED or pair.difference is None:
+        return sign
+    return f"{sign}{' ' if wide > 0.6 else chr(10)}{words.number(pair.metric, pair.difference.mean, signed=True)}"
