@@ -17,8 +17,9 @@ READ = (
     "Each reactive strategy minus its own replay: the learning rates that it chose on one seed, run again as a fixed "
     "schedule on another seed, where they react to nothing. To the right reacting to this very run helped; about zero "
     "the shape that the rule found does as well as the rule. Large marks are means over the repeats, bars 95% t "
-    "intervals, small marks repeats, the shaded band what is too small to matter. A bar over zero does not show that "
-    "reacting is useless, and a shape that is found by reacting still had to be found."
+    "intervals, small marks repeats (an arrow at the edge: one or more further out), the shaded band what is too "
+    "small to matter. A bar over zero does not show that reacting is useless, and a shape that is found by reacting "
+    "still had to be found."
 )
 
 
