@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from decaybench.report import collect
-from decaybench.report.replays import replays, rope
+from decaybench.report.replays import replays
 from report.frames_factory import change, make
 
 BOTH = {"constant": "constant", "exp_loss": "exp_loss", "loss_ratio": "loss_ratio"}
@@ -69,12 +69,3 @@ def test_nothing_replayed_is_nothing() -> None:
     results = collect(make(BOTH, replayed=True, lengths=(0.5, 1.0), diverge=0.0))
     assert len(replays(results, 0.5)) == 2
     assert replays(collect(make(BOTH)), 1.0) == []
-
-
-def test_without_the_number_of_test_examples_there_is_no_verdict() -> None:
-    frames = make(BOTH, replayed=True, diverge=0.0)
-    assert rope(collect(frames)) == pytest.approx(2 / 300)
-    del frames.sweep["provenance"]["examples"]
-    results = collect(frames)
-    assert rope(results) is None
-    assert {each.judged.reason for each in replays(results, 1.0)} == {"the number of test examples is not known"}

@@ -82,7 +82,7 @@ class TestRefused:
 
     def test_header_only(self, tmp_path: Path, create: bool) -> None:
         (tmp_path / "x.db").write_bytes(b"SQLite format 3\0" + b"garbage")
-        assert "is damaged" in refusal(tmp_path / "x.db", create)
+        assert "is not a SQLite database" in refusal(tmp_path / "x.db", create)
 
     def test_truncated(self, ours: Path, create: bool) -> None:
         os.truncate(ours, 3 * 4096)

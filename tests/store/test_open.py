@@ -33,6 +33,21 @@ from decaybench.store.schema import TABLES, VERSION, Base, Run, Version
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+def test_opening_a_database_again_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    with open_storage(url, create=True) as first, first.engine.connect() as connection:
+        connection.execute(select(Version.version)).all()
+        connection.commit()
+        with first.write() as writing:
+            writing.execute(text("CREATE TABLE more (x)"))
+        open_storage(url, create=False).engine.dispose()
+        # The last process to close a database deletes its log; another one must see that it is not the last.
+        come_and_go = "import sys; from decaybench.store import *; s = open_storage(sys.argv[1], create=False)"
+        come_and_go += "; sweep_names(s); s.engine.dispose()"
+        subprocess.run([sys.executable, "-c", come_and_go, url], check=True)
+        assert (tmp_path / "x.db-wal").exists()
+
+
 def test_a_database_of_an_older_layout_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with closing(sqlite3.connect(path)) as connection:

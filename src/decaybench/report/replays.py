@@ -31,28 +31,20 @@ def replays(results: Results, length: float) -> list[Replay]:
     """Every strategy that was replayed at the length, in the sweep file's order, judged as one family.
 
     A replay's ``seed`` is the confirm seed that it was trained on, with the learning rates that another one's run had.
-    There is no verdict while a replay is missing, or where the number of test examples is not known.
+    There is no verdict while a replay is missing.
     """
     labels = [s.label for s in results.strategies if any(run.done for run in results.of("replay", s.label, length))]
     differences = [_differences(results, label, length) for label in labels]
     planned = results.repeats * results.confirm_seeds
     done = {label: sum(run.done for run in results.of("replay", label, length)) for label in labels}
     gaps = [f"{label} has {n} of {words.count(planned, 'replay')}" for label, n in done.items() if n < planned]
-    matters = rope(results)
-    withheld = ", ".join(gaps) or ("the number of test examples is not known" if matters is None else None)
     judged = compare.judge(
         [d[np.isfinite(d)] for d in differences],
-        matters or 0.0,
+        results.rope,
         lambda size: words.gap(results.metric, size),
-        withheld=withheld,
+        withheld=", ".join(gaps) or None,
     )
     return [Replay(*each) for each in zip(labels, differences, judged, strict=True)]
-
-
-def rope(results: Results) -> float | None:
-    """The smallest difference on test that matters, in the metric's unit; None where the examples are not known."""
-    examples = ((results.sweep["provenance"] or {}).get("examples") or {}).get("test")
-    return compare.rope(results.metric, examples) if examples else None
 
 
 def _differences(results: Results, label: str, length: float) -> NDArray[np.float64]:

@@ -3,6 +3,9 @@
 A refused file stays as it was, byte for byte, and nothing is left beside it. Even a reader changes a SQLite
 database that is in WAL mode (it makes ``-wal`` and ``-shm`` files), so the look takes the way that leaves no
 trace: `_tables_in`.
+
+The file is read through SQLite alone: when a process closes a file that it opened by itself, the system drops all
+of that process's locks on it, SQLite's too, and the next one that closes the database deletes its log.
 """
 
 import contextlib
@@ -21,8 +24,8 @@ from pathlib import Path
 from decaybench.errors import UserError
 from decaybench.store.schema import TABLES, VERSION, Version
 
-_HEADER = b"SQLite format 3\0"
 _OPTUNA = frozenset({"studies", "trials", "version_info"})
+_SMALLEST_PAGE = 512
 _SIDES = ("-wal", "-shm", "-journal")
 
 
@@ -83,12 +86,10 @@ def look_at_file(path: Path, wait: float) -> Found:
         _require_writable(path)
         if not path.exists() or path.stat().st_size == 0:
             return Found()
-        with path.open("rb") as file:
-            header = file.read(len(_HEADER))
+        if path.stat().st_size < _SMALLEST_PAGE:  # SQLite would take it for an empty database
+            raise UserError(f"{path} is not a SQLite database")
     except OSError as error:
         raise UserError(f"{path} cannot be used: {error.strerror}") from error
-    if header != _HEADER:
-        raise UserError(f"{path} is not a SQLite database")
     deadline = time.monotonic() + wait
     while True:
         before = _fingerprint(path)
@@ -99,6 +100,8 @@ def look_at_file(path: Path, wait: float) -> Found:
             if before == _fingerprint(path) or time.monotonic() > deadline:
                 if isinstance(error, sqlite3.Error) and is_locked(error):
                     raise UserError(locked(str(path), wait)) from error
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+                    raise UserError(f"{path} is not a SQLite database") from error
                 raise UserError(f"{path} is damaged: {error}") from error
 
 
@@ -171,7 +174,8 @@ def _tables_in(path: Path, wait: float) -> Iterator[sqlite3.Connection]:
 
     Without side files nobody writes, and an immutable look makes none. With them the last changes may stand
     only there: a read-only look with a read-only wal-index sees those. A journal that must be rolled back, or
-    a ``-wal`` without its index, cannot be read without a write, so that is done to a copy.
+    a ``-wal`` without its index, cannot be read without a write, so that is done to a copy; nobody, this process
+    included, has such a file open.
     """
     if not any(Path(f"{path}{side}").exists() for side in _SIDES):
         with contextlib.closing(_connect(path, "immutable=1", wait)) as connection:

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from decaybench.report import words
 from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
-from decaybench.report.replays import rope
 from decaybench.report.summary import Row, Summary
 
 NAME = "differences"
@@ -28,7 +27,7 @@ def data(summary: Summary) -> Differences | None:
     if summary.adaptive:
         return None
     panels = [panel for length in sorted(results.lengths, reverse=True) if (panel := _panel(summary, length))]
-    return Differences(results.metric, rope(results), tuple(panels)) if panels else None
+    return Differences(results.metric, results.rope, tuple(panels)) if panels else None
 
 
 def draw(shown: Differences) -> Figure:

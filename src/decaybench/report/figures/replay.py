@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from decaybench.report import words
 from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
-from decaybench.report.replays import Replay, replays, rope
+from decaybench.report.replays import Replay, replays
 from decaybench.report.results import Strategy
 from decaybench.report.summary import Summary
 
@@ -32,7 +32,7 @@ def data(summary: Summary) -> Differences | None:
         lines = tuple(_line(strategies[each.label], results.metric, each) for each in replays(results, length))
         title = f"{words.percent(length)} of the epochs" if len(results.lengths) > 1 else ""
         panels += [Panel(title, lines)] if lines else []
-    return Differences(results.metric, rope(results), tuple(panels)) if panels else None
+    return Differences(results.metric, results.rope, tuple(panels)) if panels else None
 
 
 def draw(shown: Differences) -> Figure:
