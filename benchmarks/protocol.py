@@ -1,0 +1,238 @@
+"""Whether the verdicts keep their promises, on synthetic sweeps: ``python -m benchmarks.protocol``.
+
+A sweep is simulated from its search on: slots with validation noise, the best one selected, the winner confirmed
+on fresh seeds, repeats paired across strategies, and `decaybench.compare.judge` on the differences. Prints tables; a
+promise is a bound on a line's first share. Families judged by themselves have a level of 5% of their own, so that
+*either* they or the pairs claim a difference more often than the pairs alone; the column beside it has all in one Holm.
+Strategies that are not equal in their errors are shown without a promise.
+"""
+
+import argparse
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decaybench.compare import family_differences, judge, paired_interval
+
+Array = NDArray[np.float64]
+
+SLOTS, CONFIRM_SEEDS = 8, 2
+TOP, DEPTH = 0.95, 0.2  # a strategy's best accuracy, and what it loses for each squared distance from its best setting
+NOISE = 0.01  # of a seed that the strategies share, and of a run's own: an accuracy's standard deviation
+IMAGES = 100  # of the discrete law
+DIVERGING, CHANCE = 0.1, 0.1
+ROPE = 0.002
+REPEATS = (5, 10, 20)
+DIFFERENT = {"better", "worse", "difference shown, size unclear"}
+
+# What a run shows of an expected accuracy; the standard deviation is NOISE but in the last two.
+LAWS: dict[str, Callable[[np.random.Generator, Array], Array]] = {
+    "normal": lambda rng, mean: mean + NOISE * rng.standard_normal(mean.shape),
+    "t3": lambda rng, mean: mean + NOISE * rng.standard_t(3, mean.shape) / 3**0.5,
+    "exponential": lambda rng, mean: mean + NOISE * (1 - rng.exponential(size=mean.shape)),
+    "discrete": lambda rng, mean: rng.binomial(IMAGES, np.clip(mean, 0, 1)) / IMAGES,
+    "diverging": lambda rng, mean: np.where(
+        rng.uniform(size=mean.shape) < DIVERGING, CHANCE, mean + NOISE * rng.standard_normal(mean.shape)
+    ),
+}
+
+
+def confirm_runs(
+    rng: np.random.Generator,
+    sweeps: int,
+    strategies: int,
+    repeats: int,
+    law: str = "normal",
+    depth: float = DEPTH,
+    error: str | None = None,
+    seeds: int = CONFIRM_SEEDS,
+) -> Array:
+    """(sweeps, strategies, repeats, seeds) accuracies of the winners of strategies that are equal.
+
+    Slots are a Latin hypercube of two parameters, one of them paired across strategies like the learning rate, the
+    other the strategy's own. ``depth`` and ``error`` (a law) are the last strategy's, where it is not equal.
+    """
+    size = (sweeps, strategies, repeats, SLOTS)
+    shared = _strata(rng, (sweeps, 1, repeats, SLOTS))
+    own = _strata(rng, size)
+    depths = np.full((strategies, 1, 1), DEPTH)
+    depths[-1] = depth
+    expected = TOP - depths * ((shared - 0.6) ** 2 + (own - 0.4) ** 2)
+
+    def shown(mean: Array) -> Array:
+        """What runs show, whose last axis has seeds that the strategies share."""
+        mean = mean + NOISE * rng.standard_normal((sweeps, 1, repeats, mean.shape[-1]))
+        values = LAWS[law](rng, mean)
+        if error is not None:
+            values[:, -1] = LAWS[error](rng, mean[:, -1])
+        return values
+
+    winner = shown(expected).argmax(axis=-1)[..., None]
+    return shown(np.repeat(np.take_along_axis(expected, winner, axis=-1), seeds, axis=-1))
+
+
+def confirmed(*arguments: Any, **options: Any) -> Array:
+    """(sweeps, strategies, repeats) means over the confirm seeds of `confirm_runs`."""
+    return confirm_runs(*arguments, **options).mean(axis=-1)
+
+
+def _strata(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+    """One value in each of SLOTS equal parts of [0, 1), in random order."""
+    order = rng.permuted(np.broadcast_to(np.arange(SLOTS), size), axis=-1)
+    return (order + rng.uniform(size=size)) / SLOTS
+
+
+def paired(results: Array) -> Array:
+    """(sweeps, repeats) differences of the first two strategies; those of fractions of images are exact again."""
+    return np.round(results[:, 0] - results[:, 1], 12)
+
+
+def verdicts(differences: Sequence[Array], rope: float = ROPE) -> list[str]:
+    return [judged.verdict for judged in judge(differences, rope, str)]
+
+
+class Alarms(NamedTuple):
+    """Shares of sweeps of equal strategies with any difference claimed."""
+
+    pairs: float
+    families: float
+    either: float
+    one_holm: float
+
+
+def alarms(rng: np.random.Generator, sweeps: int, strategies: int, repeats: int, law: str) -> Alarms:
+    """The pairs, the first half of the strategies against the rest, either, and all of these under one Holm."""
+    half, claimed = strategies // 2, []
+    for sweep in confirmed(rng, sweeps, strategies, repeats, law):
+        pairs = [np.round(a - b, 12) for a, b in combinations(sweep, 2)]
+        families = np.round(family_differences(sweep[:half], sweep[half:]), 12)
+        claimed.append([not DIFFERENT.isdisjoint(verdicts(each)) for each in (pairs, [families], [*pairs, families])])
+    of_pairs, of_families, of_all = np.array(claimed).T
+    return Alarms(of_pairs.mean(), of_families.mean(), (of_pairs | of_families).mean(), of_all.mean())
+
+
+def coverage(differences: Array, truth: float) -> float:
+    """The share of the intervals of (sweeps, repeats) ``differences`` that contain ``truth``."""
+    intervals = [paired_interval(sweep) for sweep in differences]
+    return float(np.mean([low <= truth <= high for _, low, high in intervals]))
+
+
+def covered(rng: np.random.Generator, sweeps: int, repeats: int, law: str) -> float:
+    """Coverage where both strategies share a law; shifting one of them would change nothing."""
+    return coverage(paired(confirmed(rng, sweeps, 2, repeats, law)), 0)
+
+
+def covered_unequal(rng: np.random.Generator, sweeps: int, repeats: int, **last: Any) -> float:
+    """Coverage where the second strategy has another depth or law, so that differences are skewed."""
+    truth = paired(confirmed(rng, 10_000, 2, 5, **last)).mean()
+    return coverage(paired(confirmed(rng, sweeps, 2, repeats, **last)), truth)
+
+
+def power(rng: np.random.Generator, sweeps: int, law: str, ropes: float) -> float:
+    """The share of "better" of one pair at 10 repeats; the difference is max(2 SD, 2 ROPE), the ROPE ``ropes`` SD."""
+    deviation = spread(rng, law)
+    rope = ropes * deviation
+    differences = paired(confirmed(rng, sweeps, 2, 10, law)) + 2 * max(deviation, rope)
+    return float(np.mean([verdicts([sweep], rope) == ["better"] for sweep in differences]))
+
+
+class Equivalent(NamedTuple):
+    """Shares of "equivalent" where the true difference is the ROPE, and where it is 0."""
+
+    wrong: float
+    right: float
+
+
+def equivalent(rng: np.random.Generator, sweeps: int, repeats: int, law: str, ropes: float) -> Equivalent:
+    """One pair, the ROPE being ``ropes`` SD (of the discrete law, the nearest number of images)."""
+    rope = ropes * spread(rng, law)
+    if law == "discrete":
+        rope = max(round(rope * IMAGES), 1) / IMAGES
+    equal = paired(confirmed(rng, sweeps, 2, repeats, law))
+
+    def share(shift: float) -> float:
+        return float(np.mean([verdicts([np.round(d + shift, 12)], rope) == ["equivalent"] for d in equal]))
+
+    return Equivalent(share(rope), share(0))
+
+
+def spread(rng: np.random.Generator, law: str) -> float:
+    """The standard deviation of the paired difference."""
+    return float(paired(confirmed(rng, 5_000, 2, 1, law)).std())
+
+
+class Job(NamedTuple):
+    """One line of a table: what is simulated, and between which bounds the gated share must lie."""
+
+    table: str
+    cells: tuple[str, ...]
+    function: Callable[..., Any]
+    options: dict[str, Any]
+    least: float = 0.0
+    most: float = 1.0
+
+
+ALARMS = "law | strategies | repeats | pairs, at most 5% | families | either | all under one Holm"
+COVERAGE = "law | repeats | 95% interval covers, 93.5% or more (normal: 96.5% at most)"
+POWER = "law | ROPE / SD | better, 95% or more"
+EQUIVALENT = "law | repeats | ROPE / SD | equivalent at the ROPE, at most 5% | equivalent at 0"
+UNEQUAL = {
+    "second's optimum 4 times as sharp": {"depth": 4 * DEPTH},
+    "second's errors exponential": {"error": "exponential"},
+    "second's runs diverge in 10%": {"error": "diverging"},
+}
+
+
+def jobs() -> Iterator[Job]:
+    for strategies, laws in ((6, tuple(LAWS)), (15, ("normal",))):
+        for law, repeats in itertools.product(laws, REPEATS):
+            options = {"strategies": strategies, "repeats": repeats, "law": law}
+            yield Job(ALARMS, (law, str(strategies), str(repeats)), alarms, options, most=0.05)
+    for law, repeats in itertools.product(LAWS, REPEATS):
+        most = 0.965 if law == "normal" else 1.0
+        yield Job(COVERAGE, (law, str(repeats)), covered, {"repeats": repeats, "law": law}, 0.935, most)
+    for (name, last), repeats in itertools.product(UNEQUAL.items(), REPEATS):
+        yield Job(COVERAGE, (name, str(repeats)), covered_unequal, {"repeats": repeats, **last})
+    for law, ropes in itertools.product(LAWS, (0.1, 1, 2)):
+        yield Job(POWER, (law, str(ropes)), power, {"law": law, "ropes": ropes}, least=0.95)
+    for law, repeats, ropes in itertools.product(LAWS, REPEATS, (0.5, 1, 2)):
+        options = {"repeats": repeats, "law": law, "ropes": ropes}
+        yield Job(EQUIVALENT, (law, str(repeats), str(ropes)), equivalent, options, most=0.05)
+
+
+def shares(job: Job, sweeps: int, seed: int, number: int) -> tuple[float, ...]:
+    """The job's shares, the gated one first, from a stream of its own."""
+    found = job.function(np.random.default_rng([seed, number]), sweeps, **job.options)
+    return tuple(found) if isinstance(found, tuple) else (found,)
+
+
+def main() -> None:
+    """Print a table for each promise; fail if one is not kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sweeps", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    lines, broken = list(jobs()), []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(shares, lines, itertools.repeat(given.sweeps), itertools.repeat(given.seed), itertools.count())
+        table = None
+        for job, line in zip(lines, found, strict=True):
+            if job.table != table:
+                table = job.table
+                print(f"\n| {table} |\n|{' :-- |' * (table.count('|') + 1)}")
+            kept = job.least <= line[0] <= job.most
+            broken += [] if kept else [job]
+            values = [f"{100 * share:.1f}%" for share in line]
+            print("| " + " | ".join([*job.cells, *values]) + (" |" if kept else " | BROKEN"), flush=True)
+    print(f"\n{given.sweeps} sweeps a line, seed {given.seed}: {len(broken)} promises broken")
+    raise SystemExit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()
