@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from decaybench.schedules import Range
-from decaybench.search import BalancedSampler, Slot, StudyMirror
+from decaybench.search import BalancedSampler, Slot, StudyMirror, read_study
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,23 @@ def test_a_deleted_study_comes_back(open_mirror, tmp_path):
     with open_mirror() as mirror:
         assert len(mirror.reconcile({slot.run_id: (slot, 0.5) for slot in SLOTS[:3]}, propose)) == 3
     assert [t.value for t in open_mirror.trials()] == [0.5] * 3
+
+
+def test_what_is_stored_is_read_without_somebody_elses_trials(open_mirror, tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    assert read_study(url, "s") is None
+    with open_mirror() as mirror:
+        numbers = mirror.begin(proposed(SLOTS))
+        mirror.tell(dict.fromkeys(list(numbers.values())[:3], 0.5))
+    first = read_study(url, "s")
+    trials = optuna.load_study(study_name="s", storage=url).trials
+    assert [(t.number, t.run_id, t.state, t.params) for t in first.trials()] == [
+        (t.number, t.user_attrs["run_id"], t.state.name, t.params) for t in trials
+    ]
+    assert [t.value for t in first.trials()] == [0.5] * 3 + [None] * 5
+    study = optuna.load_study(study_name="s", storage=url)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    assert read_study(url, "s").sha256 == first.sha256
+    study.tell(7, 0.5)
+    assert read_study(url, "s").sha256 != first.sha256
+    assert read_study(url, "t") is None
