@@ -1,0 +1,167 @@
+"""What must be true of the tables of a sweep, whoever has written there: what `driver` and `worker` keep, checked."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decaybench.runner.choose import Chance, slots, told, winners
+from decaybench.runner.proposals import ENDED
+from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
+from decaybench.store import Frames, RunRow
+from decaybench.sweep import Arm, PlannedRun, Size, Sweep, arms, plan_confirm, plan_search, resolve, shares_slots, size
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVES = ("epoch", "validation_loss", "validation_accuracy", "learning_rate")
+
+
+def audit(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> list[str]:
+    """What contradicts itself in a sweep's tables and its study, a line each; ``runs`` are its rows.
+
+    Curves against results and learning rates used, rows against the plan, confirmed slots against the selection, and
+    what the study was told against what the tables give. Of a sweep that is not complete only what holds at any moment.
+    Never raises: where a check cannot be made, because of what somebody wrote there, the line says so.
+    """
+    found: list[str] = []
+    try:
+        found.extend(_contradictions(frames, runs, study))
+    except Exception as error:
+        found.append(f"sweep {frames.sweep['name']} cannot be checked: {type(error).__name__}: {error}")
+    return found
+
+
+def _contradictions(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> Iterator[str]:
+    sweep = Sweep.from_mapping(frames.sweep["spec"], f"sweep {frames.sweep['name']}")
+    provenance, complete = frames.sweep["provenance"], frames.sweep["status"] == "complete"
+    chance = Chance(provenance["chance_accuracy"], provenance["chance_loss"])
+    sizes = {length: size(sweep, provenance["examples"]["train"], length) for length in sweep.budget.lengths}
+    yield from _against_curves(frames, runs, sizes)
+    yield from _against_plan(sweep, runs, chance, complete)
+    if study is not None:
+        yield from _against_study(sweep, runs, study, chance, sizes, complete)
+
+
+def _against_curves(frames: Frames, runs: Sequence[RunRow], sizes: Mapping[float, Size]) -> Iterator[str]:
+    curves = _by_run(frames.epochs)
+    none = np.empty((0, len(CURVES)))
+    for run in runs:
+        epoch, loss, accuracy, rate = curves.get(run.id, none).T
+        if run.epochs_done != len(epoch) or not np.array_equal(epoch, np.arange(1, len(epoch) + 1)):
+            yield f"{_called(run)}: epochs_done is {run.epochs_done}, its epochs are {_shown(epoch.astype(int))}"
+        trace = frames.traces.get(run.id)
+        if run.outcome not in ENDED:
+            if trace is not None:
+                yield f"{_called(run)}: has no result, but a trace"
+            continue
+        for what, stored, last in (
+            ("validation_loss", run.validation_loss, loss[-1:]),
+            ("validation_accuracy", run.validation_accuracy, accuracy[-1:]),
+        ):
+            if [stored] != (last.tolist() or [None]):
+                yield f"{_called(run)}: {what} is {stored}, but its last epoch's is {_shown(last)}"
+        yield from _against_trace(run, sizes[run.length], epoch.astype(int), rate, trace)
+
+
+def _against_trace(
+    run: RunRow, of: Size, epoch: NDArray[np.int64], rate: NDArray[np.float64], trace: NDArray[np.float32] | None
+) -> Iterator[str]:
+    if trace is None:
+        yield f"{_called(run)}: {run.outcome}, but without a trace"
+        return
+    # A run that diverges at an update has made it, or was stopped before it.
+    step = run.diverged_step
+    legal = (of.total_steps,) if step is None else (step, step + 1)
+    if len(trace) not in legal:
+        yield f"{_called(run)}: its trace has {len(trace)} learning rates, but it made {legal[-1]} updates"
+    if run.outcome == "finished" and len(epoch) != of.epochs:
+        yield f"{_called(run)}: finished after {len(epoch)} of {of.epochs} epochs"
+    for number, given in zip(epoch, rate, strict=True):
+        used = trace[number * of.steps_per_epoch - 1 :][:1].astype(np.float64)
+        if [given] != used.tolist():
+            yield f"{_called(run)}: epoch {number}: learning_rate is {given}, but its trace has {_shown(used)}"
+
+
+def _against_plan(sweep: Sweep, runs: Sequence[RunRow], chance: Chance, complete: bool) -> Iterator[str]:
+    adaptive, search = shares_slots(sweep), [run for run in runs if run.phase == "search"]
+    chosen = {(run.repeat, run.slot, run.length): run.strategy for run in search} if adaptive else None
+    planned = list(plan_search(sweep, chosen))
+    # Only then is the selection made: a sweep that goes on may still hold the confirm runs of a former winner.
+    if complete:
+        won = winners(search, sweep.task.metric, chance, overall=adaptive)
+        planned += plan_confirm(sweep, slots(won))
+    phases = ("search", "confirm") if complete else ("search",)
+    rows = {run.id: run for run in runs if run.phase in phases and not run.superseded}
+    wanted = {run.id: run for run in planned}
+    for run_id, plan in wanted.items():
+        if run_id not in rows:
+            why = ", which the search selected" if plan.phase == "confirm" else ""
+            yield f"{_called(plan)}: is planned{why}, but has no row"
+    for run_id, row in rows.items():
+        if run_id not in wanted or _key(row) != _key(wanted[run_id]):
+            yield f"{_called(row)}: is not in the plan{', nor selected' if row.phase == 'confirm' else ''}"
+        elif complete and row.outcome not in ENDED:
+            yield f"{_called(row)}: has no result, though the sweep is complete"
+
+
+def _against_study(
+    sweep: Sweep,
+    runs: Sequence[RunRow],
+    study: StoredStudy,
+    chance: Chance,
+    sizes: Mapping[float, Size],
+    complete: bool,
+) -> Iterator[str]:
+    trials = {trial.run_id: trial for trial in study.trials() if trial.state == "COMPLETE"}
+    of = {arm.label: arm for arm in arms(sweep)}
+    for run in runs:
+        if run.phase != "search" or run.outcome not in ENDED:
+            continue
+        trial = trials.get(run.id)
+        if trial is None:
+            if complete:
+                yield f"{_called(run)}: the Optuna study has no trial of it"
+            continue
+        if trial.number != run.trial_number:
+            yield f"{_called(run)}: trial_number is {run.trial_number}, but its trial is {trial.number}"
+        if trial.value != (worth := told(run, sweep.task.metric, chance)):
+            yield f"{_called(run)}: trial {trial.number} was told {trial.value}, but its result is {worth}"
+        if (asked := _asked(of[run.strategy], trial, sizes[run.length])) != _plain(run.params):
+            yield f"{_called(run)}: trial {trial.number} asks for {asked}, but its params are {_plain(run.params)}"
+
+
+def _asked(arm: Arm, trial: StoredTrial, of: Size) -> str:
+    """A run's ``params`` as its trial has them."""
+    if trial.params[STRATEGY] != arm.label:
+        return f"strategy {trial.params[STRATEGY]}"
+    values = from_study(arm.space, trial.params)
+    return _plain(resolve(arm, values, total_steps=of.total_steps, steps_per_epoch=of.steps_per_epoch).params)
+
+
+def _plain(params: Mapping[str, Any] | None) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def _by_run(epochs: "pd.DataFrame") -> dict[str, NDArray[np.float64]]:
+    """The CURVES of each run, (E, 4)."""
+    if epochs.empty:
+        return {}
+    ids, values = epochs["run_id"].to_numpy(object), epochs[list(CURVES)].to_numpy(np.float64)
+    starts = np.flatnonzero(ids[1:] != ids[:-1]) + 1
+    return dict(zip(ids[[0, *starts]], np.split(values, starts), strict=True))
+
+
+def _key(run: RunRow | PlannedRun) -> tuple[Any, ...]:
+    return run.phase, run.strategy, run.repeat, run.slot, run.length, run.seed
+
+
+def _called(run: RunRow | PlannedRun) -> str:
+    phase, strategy, repeat, slot, length, seed = _key(run)
+    return f"run {run.id} ({phase} of {strategy}, repeat {repeat}, slot {slot}, length {length:g}, seed {seed})"
+
+
+def _shown(values: NDArray[Any]) -> str:
+    return ", ".join(map(str, values.tolist())) or "none"

@@ -1,0 +1,133 @@
+"""What contradicts itself in a database is named, though nobody has said what was there before."""
+
+import re
+import shutil
+import sqlite3
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from decaybench import api, store
+from decaybench.runner import audit
+from decaybench.search import read_study
+from small_sweep import SMALL
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = tmp_path_factory.mktemp("done") / "d.db"
+    api.run(tomllib.loads(SMALL), storage=f"sqlite:///{database}", studies=database.parent)
+    return database
+
+
+@pytest.fixture
+def audited(done: Path, tmp_path: Path):
+    """Run statements on a copy of the database; returns what is said of it."""
+    copy = tmp_path / "d.db"
+    shutil.copyfile(done, copy)
+
+    def run(*statements: str) -> list[str]:
+        with sqlite3.connect(copy) as connection:
+            for statement in statements:
+                connection.execute("PRAGMA ignore_check_constraints = ON")
+                assert connection.execute(statement).rowcount > 0
+        connection.close()
+        return said(f"sqlite:///{copy}", "small")
+
+    return run
+
+
+def said(url: str, name: str) -> list[str]:
+    with store.open_storage(url, create=False) as opened:
+        frames, rows = store.load_frames(opened, name), store.runs(opened, name)
+        return audit(frames, rows, read_study(opened.url, name))
+
+
+ONE = "(SELECT id FROM runs WHERE phase = 'search' AND strategy = 'exp_loss' AND repeat = 1 AND slot = 2)"
+CALLED = r"run \S{36} \(search of exp_loss, repeat 1, slot 2, length 1, seed \d+\)"
+CASES = [
+    (f"UPDATE runs SET epochs_done = 2 WHERE id = {ONE}", r": epochs_done is 2, its epochs are 1, 2, 3"),
+    (f"DELETE FROM epochs WHERE epoch = 1 AND run_id = {ONE}", r": epochs_done is 3, its epochs are 2, 3"),
+    (f"UPDATE runs SET validation_loss = 0.5 WHERE id = {ONE}", r": validation_loss is 0.5, but its last epoch's is \S+"),
+    (f"UPDATE epochs SET validation_accuracy = 0.5 WHERE epoch = 3 AND run_id = {ONE}", r": validation_accuracy is \S+, but its last epoch's is 0.5"),
+    (f"UPDATE epochs SET learning_rate = learning_rate * 1.0001 WHERE epoch = 2 AND run_id = {ONE}", r": epoch 2: learning_rate is \S+, but its trace has \S+"),
+    (f"UPDATE traces SET learning_rate = zeroblob(64) WHERE run_id = {ONE}", r": its trace has 16 learning rates, but it made 15 updates"),
+    (f"DELETE FROM traces WHERE run_id = {ONE}", r": finished, but without a trace"),
+    (f"DELETE FROM runs WHERE id = {ONE}", r": is planned, but has no row"),
+    (f"UPDATE runs SET seed = 7 WHERE id = {ONE}", r": is not in the plan"),
+    (f"UPDATE runs SET outcome = NULL WHERE id = {ONE}", r": has no result, though the sweep is complete"),
+    (f"UPDATE runs SET trial_number = 99 WHERE id = {ONE}", r": trial_number is 99, but its trial is \d+"),
+    (f"UPDATE runs SET params = replace(params, 'gain', 'pain') WHERE id = {ONE}", r": trial \d+ asks for \{.*gain.*\}, but its params are \{.*pain.*\}"),
+    (f"UPDATE trial_values SET value = 0.5 WHERE trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {ONE})", r": trial \d+ was told 0.5, but its result is \S+"),
+    (f"UPDATE trials SET state = 'FAIL' WHERE number = (SELECT trial_number FROM runs WHERE id = {ONE})", r": the Optuna study has no trial of it"),
+    (f"UPDATE trial_params SET param_value = 0 WHERE param_name = 'strategy' AND trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {ONE})", r": trial \d+ asks for strategy constant, but its params are .*"),
+]  # fmt: skip
+
+
+def test_what_was_trained_does_not_contradict_itself(audited):
+    assert audited() == []
+
+
+@pytest.mark.parametrize(("statement", "line"), CASES)
+def test_contradictions_are_named(audited, statement, line):
+    lines = audited(statement)
+    expected = CALLED if "SET seed" not in statement else CALLED.replace(r"\d+", "7")
+    assert any(re.fullmatch(expected + line, found) for found in lines), lines
+
+
+def test_a_slot_that_is_not_the_selected_one_is_named(audited):
+    lines = audited("UPDATE runs SET slot = 3 - slot WHERE phase = 'confirm' AND strategy = 'staircase'")
+    assert len(lines) == 4
+    assert all(
+        "(confirm of staircase, " in line and line.endswith("is not in the plan, nor selected") for line in lines
+    )
+
+
+def test_a_better_result_written_in_everywhere_would_have_been_selected(audited):
+    one = ONE.replace("slot = 2", "slot NOT IN (SELECT slot FROM runs WHERE phase = 'confirm' AND repeat = 1) LIMIT 1")
+    lines = audited(
+        f"UPDATE runs SET validation_accuracy = 1 WHERE id = {one}",
+        f"UPDATE epochs SET validation_accuracy = 1 WHERE epoch = 3 AND run_id = {one}",
+        f"UPDATE trial_values SET value = 1 WHERE trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {one})",
+    )
+    assert len(lines) == 4
+    assert sum("is planned, which the search selected, but has no row" in line for line in lines) == 2
+    assert sum("is not in the plan, nor selected" in line for line in lines) == 2
+    assert all("(confirm of exp_loss, repeat 1, " in line for line in lines)
+
+
+def test_what_cannot_be_checked_is_said_and_what_was_found_before_it_too(audited):
+    lines = audited(
+        f"UPDATE runs SET epochs_done = 2 WHERE id = {ONE}", "UPDATE trial_params SET distribution_json = 'nonsense'"
+    )
+    assert lines[-1].startswith("sweep small cannot be checked: ")
+    assert "epochs_done is 2" in lines[0]
+
+
+VARIANTS = {
+    "lengths": ("confirm_seeds = 2", "confirm_seeds = 2\nlengths = [0.34, 1.0]"),
+    "tpe": ("[search]", '[search]\nsampler = "tpe"\nbatch = 2'),
+    "adaptive": ("[search]", '[search]\nsampler = "tpe"\nallocation = "adaptive"'),
+    "loss": ("batch_size = 64", 'batch_size = 64\nprecision = "fp64"\nmetric = "loss"'),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_kind_of_sweep_is_sound_and_after_it_was_extended_too(name, tmp_path):
+    url, file = f"sqlite:///{tmp_path}/d.db", SMALL.replace("epochs = 3", "epochs = 2", 1).replace(*VARIANTS[name])
+    steps = '[strategies.steps]\nschedule = "multi_step"\n'
+    for budget in ("trials = 2", "trials = 3"):
+        api.run(tomllib.loads(file.replace("trials = 4", budget) + steps), storage=url, studies=tmp_path)
+        assert said(url, "small") == []
+
+
+def test_a_sweep_that_was_stopped_is_sound(done, tmp_path):
+    """What holds at any moment: confirm rows of a former winner, and runs without a result, are no contradiction."""
+    copy = tmp_path / "d.db"
+    shutil.copyfile(done, copy)
+    with sqlite3.connect(copy) as connection:
+        connection.execute("UPDATE sweeps SET status = 'running'")
+        connection.execute("UPDATE runs SET slot = slot + 1 WHERE phase = 'confirm'")
+    connection.close()
+    assert said(f"sqlite:///{copy}", "small") == []
