@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +17,7 @@ import pytest
 from decaybench.compare import Verdict
 from decaybench.errors import UserError
 from decaybench.report import answer_text, build_report, check_folder, collect, summarise
+from decaybench.store.read import Frames
 from report.frames_factory import THREE, change, make
 
 FILES = {
@@ -75,8 +77,38 @@ def test_the_manifest_hashes_every_file(tmp_path: Path) -> None:
     manifest = json.loads(written.pop("manifest.json"))
     assert list(manifest) == sorted(manifest)
     assert manifest["files"] == {name: hashlib.sha256(data).hexdigest() for name, data in written.items()}
-    assert manifest["provenance"] == frames.sweep["provenance"]
-    assert (manifest["name"], manifest["spec_hash"]) == ("synthetic", "ab" * 32)
+    (sweep,) = manifest["sweeps"]
+    assert sweep["provenance"] == frames.sweep["provenance"]
+    assert (sweep["name"], sweep["spec_hash"]) == ("synthetic", "ab" * 32)
+    assert manifest["written_by"]["decaybench"] == version("decaybench")
+
+
+def test_the_manifest_hashes_what_the_report_was_made_from(tmp_path: Path) -> None:
+    def parts(frames: Frames) -> dict[str, str]:
+        build_report(frames, tmp_path)
+        return json.loads((tmp_path / "manifest.json").read_text())["sweeps"][0]["database"]
+
+    frames = make()
+    first = parts(frames)
+    assert first == parts(make()) and first["study"] is None
+    trace = next(iter(frames.traces))
+    others = {
+        "sweep": frames._replace(sweep=frames.sweep | {"question": "Which?"}),
+        "runs": change(frames, lambda r: r.index == 3, attempt=2),
+        "epochs": frames._replace(epochs=frames.epochs.assign(seconds=0.25)),
+        "traces": frames._replace(traces=frames.traces | {trace: frames.traces[trace][:-1]}),
+    }
+    for part, other in others.items():
+        found = parts(other)
+        assert {name for name in first if found[name] != first[name]} == {part}
+    assert parts(frames._replace(sweep=frames.sweep | {"status": "running"})) == first
+
+
+def test_a_report_of_an_older_version_is_replaced(tmp_path: Path) -> None:
+    build_report(make(), tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({"spec_hash": "x", "files": dict.fromkeys(FILES, "0")}))
+    build_report(make(), tmp_path)
+    assert set(files(tmp_path)) == FILES
 
 
 def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
@@ -272,6 +304,11 @@ def test_a_failed_swap_keeps_the_older_report(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(UserError, match="disk on fire"):
         build_report(make(), out)
     assert files(out) == before and os.listdir(tmp_path) == ["report"]
+
+
+def test_a_name_too_long_for_a_disk_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="File name too long; name another with --out"):
+        check_folder(tmp_path / ("x" * 300) / "report")
 
 
 def test_an_empty_folder_is_fine(tmp_path: Path) -> None:

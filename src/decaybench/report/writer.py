@@ -2,62 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decaybench.errors import UserError
 from decaybench.report.answer import answer_text
+from decaybench.report.manifest import MANIFEST, manifest_text, source, versions
 from decaybench.report.note import reported
 from decaybench.report.results import collect
-from decaybench.report.summary import summarise
+from decaybench.report.summary import Summary, summarise
 from decaybench.report.tables import runs_csv, summary_csv, verdicts_csv
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from decaybench.search.views import Content
     from decaybench.store.read import Frames
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """Where the report lies, its page, its answer as one plain paragraph, and what optuna-dashboard shows of it."""
+    """Where the report lies, its page, its answer as one plain paragraph, and what optuna-dashboard shows of it.
+
+    Sweeps that were joined have no study together: there the dashboard shows nothing.
+    """
 
     out: Path
     index: Path
     answer: str
-    dashboard: Content
+    dashboard: Content | None
 
 
-def build_report(frames: Frames, out: Path) -> ReportSummary:
+def build_report(frames: Frames, out: Path, sources: Sequence[Mapping[str, Any]] | None = None) -> ReportSummary:
     """Write the report of a sweep's tables into the folder ``out``: the same bytes for the same tables.
 
-    An older report in ``out`` is replaced, its stale files vanish, and files that are not the report's
-    stay. Raises UserError, leaving ``out`` as it is, when it holds files but no report, or cannot be
-    written.
+    ``sources`` are the sweeps that it is of, as `manifest.source` has them; that of ``frames`` when not given. An older
+    report in ``out`` is replaced, its stale files vanish, and files that are not the report's stay. Raises UserError,
+    leaving ``out`` as it is, when it holds files but no report, or cannot be written.
     """
-    from decaybench.report.figures import draw_all
-    from decaybench.report.figures.by_optuna import draw_optunas
-    from decaybench.report.page import render
-
     foreign = _foreign(out)
     summary = summarise(collect(frames))
-    figures, optunas = draw_all(summary), draw_optunas(summary)
-    every = [*figures, *(figure for plots in optunas for figure in (*plots.wide, *plots.narrow))]
-    files = {
-        "summary.csv": summary_csv(summary),
-        "verdicts.csv": verdicts_csv(summary),
-        "runs.csv": runs_csv(frames.runs),
-        **{f"figures/{figure.name}.svg": figure.svg for figure in every},
-    }
-    files["index.html"] = render(summary, figures, optunas, [*sorted(files), MANIFEST])
-    files[MANIFEST] = _manifest(frames.sweep, files)
+    files = report_files(summary, frames.runs, sources or [source(frames)], versions())
     taken = sorted(str(path) for path in foreign if path.as_posix() in files)
     if taken:
         raise UserError(f"report folder {out}: {taken[0]} is in the way and is not the report's; move it")
@@ -66,7 +56,28 @@ def build_report(frames: Frames, out: Path) -> ReportSummary:
     except OSError as error:
         raise UserError(f"report folder {out}: cannot be written: {error}") from error
     index = out / "index.html"
-    return ReportSummary(out, index, answer_text(summary), reported(summary, index))
+    shown = None if "joined" in frames.sweep else reported(summary, index)
+    return ReportSummary(out, index, answer_text(summary), shown)
+
+
+def report_files(
+    summary: Summary, runs: pd.DataFrame, sources: Sequence[Mapping[str, Any]], written_by: Mapping[str, str]
+) -> dict[str, str]:
+    """Every file of the report, by its name in the folder; ``runs`` is the table behind ``summary``."""
+    from decaybench.report.figures import draw_all
+    from decaybench.report.figures.by_optuna import draw_optunas
+    from decaybench.report.page import render
+
+    figures, optunas = draw_all(summary), draw_optunas(summary)
+    every = [*figures, *(figure for plots in optunas for figure in (*plots.wide, *plots.narrow))]
+    files = {
+        "summary.csv": summary_csv(summary),
+        "verdicts.csv": verdicts_csv(summary),
+        "runs.csv": runs_csv(runs),
+        **{f"figures/{figure.name}.svg": figure.svg for figure in every},
+    }
+    files["index.html"] = render(summary, figures, optunas, [*sorted(files), MANIFEST])
+    return files | {MANIFEST: manifest_text(sources, files, written_by)}
 
 
 def check_folder(out: Path) -> None:
@@ -80,20 +91,13 @@ def check_folder(out: Path) -> None:
         raise UserError(f"report folder {out}: {above} must be writable, but is read-only")
 
 
-def _manifest(sweep: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    content = {
-        "name": sweep["name"],
-        "spec_hash": sweep["spec_hash"],
-        "provenance": sweep["provenance"] or {},
-        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
-    }
-    return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
-
-
 def _foreign(out: Path) -> list[Path]:
     """The files in ``out``, relative to it, that are not the report's; UserError when there is no report."""
-    if not out.exists():
-        return []
+    try:
+        if not out.exists():
+            return []
+    except OSError as error:  # a name that no disk would take
+        raise UserError(f"report folder {out}: {error.strerror}; name another with --out") from error
     if not out.is_dir():
         raise UserError(f"report folder {out}: must be a folder, is a file")
     found = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir()]
@@ -102,7 +106,7 @@ def _foreign(out: Path) -> list[Path]:
     try:
         manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
         ours = {MANIFEST, *manifest["files"]}
-        known = "spec_hash" in manifest
+        known = bool({"sweeps", "spec_hash"} & set(manifest))  # the latter an older version's
     except (OSError, ValueError, LookupError, TypeError):
         known = False
     if not known:

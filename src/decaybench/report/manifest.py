@@ -1,0 +1,106 @@
+"""manifest.json: what a report was made from, by what, and hashes of all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decaybench.errors import UserError
+from decaybench.report.tables import runs_csv
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from decaybench.store.read import Frames
+
+MANIFEST = "manifest.json"
+WRITERS = ("decaybench", "matplotlib", "numpy", "optuna", "scipy")
+"""The programs whose versions decide a report's bytes."""
+
+
+def source(frames: Frames, study: str | None = None) -> dict[str, Any]:
+    """A sweep as the manifest has it: its name, spec hash and provenance, and the SHA-256 of its parts of the database.
+
+    ``study`` is that of its Optuna study, made by `search.read_study`; None when there is none.
+    """
+    sweep = frames.sweep
+    return {
+        "name": sweep["name"],
+        "spec_hash": sweep["spec_hash"],
+        "provenance": sweep["provenance"] or {},
+        "database": {
+            "sweep": _sweep(sweep),
+            "runs": sha256(runs_csv(frames.runs)),
+            "epochs": _epochs(frames.epochs),
+            "traces": _traces(frames.traces),
+            "study": study,
+        },
+    }
+
+
+def versions() -> dict[str, str]:
+    """Those of WRITERS here."""
+    return {name: metadata.version(name) for name in WRITERS}
+
+
+def manifest_text(sources: Sequence[Mapping[str, Any]], files: Mapping[str, str], written_by: Mapping[str, str]) -> str:
+    """The manifest of a report of these sweeps with these files, names to texts."""
+    content = {
+        "files": {name: sha256(text) for name, text in files.items()},
+        "sweeps": list(sources),
+        "written_by": written_by,
+    }
+    return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of the report in ``folder``; UserError when there is no report."""
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{folder}: must hold a report: {MANIFEST} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: must be a report's manifest, is not JSON: {error}") from error
+    try:
+        names = [sweep["name"] for sweep in found["sweeps"]]
+        known = bool(names) and all(isinstance(found[key], dict) for key in ("files", "written_by"))
+    except (LookupError, TypeError):
+        known = False
+    if not known:
+        raise UserError(f"{path}: must hold files, sweeps and written_by; decaybench report NAME writes a report anew")
+    report: dict[str, Any] = found
+    return report
+
+
+def sha256(content: str | bytes) -> str:
+    """In hex; of a text that of its UTF-8."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def _sweep(row: Mapping[str, Any]) -> str:
+    # Not its status: a run that finds nothing to train sets it too, and may be killed there.
+    kept = {column: value for column, value in row.items() if column != "status"}
+    return sha256(json.dumps(kept, ensure_ascii=False, default=lambda moment: moment.isoformat()))
+
+
+def _epochs(epochs: pd.DataFrame) -> str:
+    columns = [(name, epochs[name].to_numpy()) for name in epochs.columns]
+    return sha256(b"".join(f"{name}\n".encode() + _bytes(values) for name, values in columns))
+
+
+def _traces(traces: Mapping[str, NDArray[np.float32]]) -> str:
+    return sha256(b"".join(f"{run} {len(rates)}\n".encode() + _bytes(rates) for run, rates in sorted(traces.items())))
+
+
+def _bytes(values: NDArray[Any]) -> bytes:
+    """Little-endian numbers, whatever the machine; texts one a line."""
+    if values.dtype.kind not in "fi":
+        return "".join(f"{value}\n" for value in values).encode()
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
