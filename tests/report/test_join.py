@@ -1,0 +1,182 @@
+"""Sweeps of one task, joined: the numbers of one sweep that has all of their strategies."""
+
+import copy
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from decaybench import api
+from decaybench.errors import UserError
+from decaybench.report import collect, join, summarise
+from decaybench.report.manifest import read_manifest
+from decaybench.report.tables import runs_csv, summary_csv, verdicts_csv
+from decaybench.store import Frames
+from small_sweep import SMALL
+
+BASE = tomllib.loads(SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 2"))
+STRATEGIES = BASE.pop("strategies")
+
+
+def sweep(name: str, *labels: str, **search: Any) -> dict[str, Any]:
+    spec = copy.deepcopy(BASE) | {"name": name, "question": f"What of {name}?"}
+    spec["search"] |= search
+    return spec | {"strategies": {label: STRATEGIES[label] for label in labels}}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("done")
+    more = sweep("more", "constant", "exp_loss")
+    more["budget"]["trials"] = 3
+    whole = sweep("whole", "constant", "staircase", "exp_loss", "doomed")
+    wide = sweep("wide", "exp_loss", "doomed", momentum=0.9)
+    for spec in (sweep("a", "constant", "staircase"), sweep("b", "exp_loss", "doomed"), whole, more, wide):
+        api.run(spec, storage=f"sqlite:///{folder}/d.db", studies=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def load(done: Path) -> Callable[[str], Frames]:
+    return lambda name: api.load(f"sqlite:///{done}/d.db", name)
+
+
+def test_joined_sweeps_give_the_numbers_of_one_sweep_with_all_strategies(load: Callable[[str], Frames]) -> None:
+    frames = join([load("a"), load("b")])
+    joined, whole = summarise(collect(frames)), summarise(collect(load("whole")))
+    assert summary_csv(joined) == summary_csv(whole)
+    assert verdicts_csv(joined) == verdicts_csv(whole)
+    assert frames.sweep["spec"] == load("whole").sweep["spec"] | {
+        "name": "a+b",
+        "question": "What of a? / What of b?",
+    }
+
+
+def test_the_tables_are_those_of_the_sweeps(load: Callable[[str], Frames]) -> None:
+    parts = load("a"), load("b")
+    frames = join(parts)
+    assert runs_csv(frames.runs) == runs_csv(parts[0].runs) + runs_csv(parts[1].runs).partition("\n")[2]
+    assert frames.runs.dtypes.equals(parts[0].runs.dtypes) and frames.epochs.dtypes.equals(parts[0].epochs.dtypes)
+    for part in parts:
+        assert frames.epochs[frames.epochs.run_id.isin(part.runs.id)].reset_index(drop=True).equals(part.epochs)
+    assert list(frames.traces) == [*parts[0].traces, *parts[1].traces]
+
+
+def test_a_label_that_both_have_bears_its_sweeps_name(load: Callable[[str], Frames]) -> None:
+    frames = join([load("a"), load("more")])
+    assert list(frames.sweep["spec"]["strategies"]) == ["a.constant", "staircase", "more.constant", "exp_loss"]
+    assert frames.sweep["joined"] == {"a": ["a.constant", "staircase"], "more": ["more.constant", "exp_loss"]}
+    assert set(frames.runs.strategy) == {"a.constant", "staircase", "more.constant", "exp_loss"}
+
+
+def test_other_trials_are_an_unequal_ledger(load: Callable[[str], Frames]) -> None:
+    frames = join([load("a"), load("more")])
+    assert frames.sweep["spec"]["budget"]["trials"] == {"a": 2, "more": 3}
+    summary = summarise(collect(frames))
+    assert {row.strategy.label: row.slots_planned for row in summary.rows} == {
+        "a.constant": 4,
+        "staircase": 4,
+        "more.constant": 6,
+        "exp_loss": 6,
+    }
+    assert all(pair.verdict == "no verdict" and "planned slots are 4 and 6" in pair.reason for pair in summary.pairs)
+
+
+def test_shared_ranges_that_differ_are_said_of_each_strategy(load: Callable[[str], Frames]) -> None:
+    spec = join([load("a"), load("wide")]).sweep["spec"]
+    assert "momentum" not in spec["search"] and "learning_rate" in spec["search"]
+    assert spec["strategies"]["staircase"]["momentum"] == load("a").sweep["spec"]["search"]["momentum"]
+    assert spec["strategies"]["exp_loss"]["momentum"] == 0.9
+    assert spec["strategies"]["doomed"]["momentum"] == 0.0  # its own
+
+
+def test_what_differs_in_provenance_is_there_by_sweep(load: Callable[[str], Frames]) -> None:
+    a, b = load("a"), load("b")
+    other = b._replace(sweep=b.sweep | {"provenance": b.sweep["provenance"] | {"git_revision": "x", "threads": 2}})
+    provenance = join([a, other]).sweep["provenance"]
+    assert provenance["threads"] == {"a": 1, "b": 2} and provenance["classes"] == 10
+    assert provenance["git_revision"] == {"a": a.sweep["provenance"]["git_revision"], "b": "x"}
+
+
+def test_one_sweep_stays_what_it_is(load: Callable[[str], Frames]) -> None:
+    frames = load("a")
+    assert join([frames]) is frames
+
+
+REFUSED = [
+    ("spec", "task", "epochs", 2, 1),
+    ("spec", "task", "precision", "fp64", "fp32"),
+    ("spec", "task", "train_size", None, 320),
+    ("spec", "search", "seed", 4, 3),
+    ("spec", "search", "sampler", "random", "sobol"),
+    ("spec", "budget", "repeats", 3, 2),
+    ("spec", "budget", "confirm_seeds", 3, 2),
+    ("spec", "budget", "lengths", [0.5], [1.0]),
+    ("provenance", "", "device", "cuda", "cpu"),
+    ("provenance", "", "data_sha256", "x", None),
+    ("provenance", "", "splits_sha256", "x", None),
+]
+
+
+@pytest.mark.parametrize(("column", "table", "key", "value", "known"), REFUSED, ids=[case[2] for case in REFUSED])
+def test_runs_that_are_not_paired_are_refused(
+    load: Callable[[str], Frames], column: str, table: str, key: str, value: Any, known: Any
+) -> None:
+    a, b = load("a"), copy.deepcopy(load("b"))
+    values = b.sweep[column][table] if table else b.sweep[column]
+    if value is None:
+        del values[key]
+    else:
+        values[key] = value
+    known = known or a.sweep[column][key]
+    named = f"sweep b: {table}{'.' if table else ''}{key}: must be that of a, {known!r}, to be joined with it, got {value!r}"
+    with pytest.raises(UserError, match=re.escape(named)):
+        join([a, b])
+
+
+def test_a_search_for_one_setting_is_refused(load: Callable[[str], Frames]) -> None:
+    a, b = copy.deepcopy(load("a")), load("b")
+    a.sweep["spec"]["search"].update(allocation="adaptive", sampler="random")
+    for pair in ([a, b], [b, a]):
+        with pytest.raises(
+            UserError, match=r"sweep a: search.allocation: must be 'balanced' to be joined, got 'adaptive'"
+        ):
+            join(pair)
+
+
+def test_a_sweep_is_not_joined_with_itself(load: Callable[[str], Frames]) -> None:
+    with pytest.raises(UserError, match="never with itself, got b twice"):
+        join([load("a"), load("b"), load("b")])
+
+
+def test_the_report_is_written_says_what_it_joins_and_is_verified(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{done}/d.db"
+    written = api.report("a", "more", "wide", storage=url)
+    assert written.index == Path("studies/a+more+wide/report/index.html")
+    page = written.index.read_text()
+    assert "What of a? / What of more? / What of wide?" in page
+    assert (
+        "Joined from sweep a (a.constant, staircase), sweep more (more.constant, more.exp_loss) and sweep wide"
+        " (wide.exp_loss, doomed), which have different numbers of trials: slots are equal in number within a sweep only."
+    ) in " ".join(page.split())
+    assert [of["name"] for of in read_manifest(written.out)["sweeps"]] == ["a", "more", "wide"]
+    runs = pd.read_csv(written.out / "runs.csv")
+    assert api.verify(written.out, storage=url) == (
+        written.out,
+        len(read_manifest(written.out)["files"]) + 1,
+        len(runs),
+        (),
+    )
+    text = (written.out / "summary.csv").read_text()
+    (written.out / "summary.csv").write_text(
+        text.replace("wide.exp_loss,exp_loss,reactive,1.0,4,", "wide.exp_loss,exp_loss,reactive,1.0,5,")
+    )
+    (line,) = api.verify(written.out, storage=url).differences
+    assert line == "summary.csv: wide.exp_loss, 1.0: slots_planned: 5 in the report, 4 by the database"
