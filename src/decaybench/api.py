@@ -11,10 +11,24 @@ import numpy as np
 from decaybench import store
 from decaybench.errors import UserError
 from decaybench.export import TARGETS, Setting
-from decaybench.report import ReportSummary, Summary, build_report, check_folder, collect, planned, summarise
+from decaybench.report import (
+    ReportSummary,
+    Summary,
+    Verified,
+    build_report,
+    check_folder,
+    collect,
+    compare,
+    join,
+    planned,
+    read_manifest,
+    source,
+    summarise,
+)
 from decaybench.report.summary import Row
 from decaybench.report.words import count, listed, value
-from decaybench.runner import Share, Watcher, run_sweep
+from decaybench.runner import Share, Watcher, audit, run_sweep
+from decaybench.search import StoredStudy, read_study
 from decaybench.search.views import Content, publish
 from decaybench.sweep import Sweep, arms, from_params, load_sweep, size
 
@@ -71,8 +85,7 @@ def run(
     check_folder(out)  # now, rather than after hours of training
     noting = _Noting(watcher or Watcher(), url, chosen, out)
     trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, workers=workers, watcher=noting)
-    summary = build_report(load(url, chosen.name), out)
-    _show(url, chosen.name, summary.dashboard)
+    summary = _write(url, [chosen.name], out)
     return Outcome(chosen.name, trained, summary.answer, summary.index)
 
 
@@ -82,12 +95,62 @@ def load(storage: str | None, name: str) -> store.Frames:
         return store.load_frames(opened, name)
 
 
-def report(name: str, *, storage: str | None = None, out: str | Path | None = None) -> ReportSummary:
-    """Write a sweep's report again from its database, to ``out`` (default studies/NAME/report)."""
-    frames = load(storage, name)
-    summary = build_report(frames, Path(out) if out is not None else Path("studies") / name / "report")
-    _show(storage_url(storage), name, summary.dashboard)
-    return summary
+def report(*names: str, storage: str | None = None, out: str | Path | None = None) -> ReportSummary:
+    """Write a sweep's report again from its database, to ``out`` (default studies/NAME/report).
+
+    Several sweeps of one task are joined into one report (default studies/NAME+NAME/report). Raises UserError where
+    their runs may not be compared.
+    """
+    folder = Path(out) if out is not None else Path("studies") / "+".join(names) / "report"
+    return _write(storage_url(storage), names, folder)
+
+
+def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
+    """Make the report in ``folder`` again from its database and compare; the database is checked too.
+
+    Writes nothing. Raises UserError where there is no report, no database, or not its sweep.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    try:
+        sweeps = _read(storage_url(storage), [sweep["name"] for sweep in manifest["sweeps"]])
+    except UserError:
+        raise
+    except Exception as error:  # what nobody writes there: a month 13, a learning rate of three bytes
+        return Verified(folder, 0, 0, (f"database: cannot be read: {error}",))
+    contradictions = [line for sweep in sweeps for line in audit(sweep.frames, sweep.runs, sweep.study)]
+    sources = [sweep.source for sweep in sweeps]
+    return compare(folder, manifest, [sweep.frames for sweep in sweeps], sources, contradictions)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """All that the database holds of a sweep: its tables, their runs as rows, and its Optuna study."""
+
+    frames: store.Frames
+    runs: list[store.RunRow]
+    study: StoredStudy | None
+
+    @property
+    def source(self) -> dict[str, Any]:
+        return source(self.frames, self.study.sha256 if self.study else None)
+
+
+def _read(url: str, names: Sequence[str]) -> list[_Stored]:
+    with store.open_storage(url, create=False) as opened:
+        return [
+            _Stored(store.load_frames(opened, name), store.runs(opened, name), read_study(opened.url, name))
+            for name in names
+        ]
+
+
+def _write(url: str, names: Sequence[str], out: Path) -> ReportSummary:
+    sweeps = _read(url, names)
+    frames = join([sweep.frames for sweep in sweeps])
+    written = build_report(frames, out, [sweep.source for sweep in sweeps])
+    if written.dashboard is not None:
+        _show(url, names[0], written.dashboard)
+    return written
 
 
 class _Noting(Watcher):

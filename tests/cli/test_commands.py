@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,35 @@ def test_report_again_is_the_same_byte_for_byte(call):
     assert {Path(name).suffix for name in before} == {".html", ".csv", ".svg", ".json"}
 
 
+def test_verify_says_so_or_what_differs(call, capsys, tmp_path):
+    report = "studies/small/report"
+    files = len(list(Path(report).rglob("*.*")))
+    assert call("verify", report) == f"{report}: verified ({files} files, 42 rows of runs)\n"
+    shutil.copytree(report, tmp_path / "report")
+    changed = tmp_path / "report" / "summary.csv"
+    changed.write_text(changed.read_text().replace("constant,constant,fixed,1.0,8,", "constant,constant,fixed,1.0,9,"))
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(tmp_path / "report")])
+    assert end.value.code == 1
+    assert capsys.readouterr() == (
+        f"{tmp_path}/report: not verified\n"
+        "summary.csv: constant, 1.0: slots_planned: 9 in the report, 8 by the database\n",
+        "",
+    )
+
+
+def test_several_sweeps_are_one_report(call, tmp_path, monkeypatch):
+    other = Path("small.toml").read_text().replace('name = "small"', 'name = "other"')
+    (tmp_path / "other.toml").write_text(other[: other.index("[strategies.staircase]")])
+    call("run", str(tmp_path / "other.toml"), "--studies", str(tmp_path))
+    monkeypatch.setenv("DECAYBENCH_STORAGE", f"sqlite:///{Path.cwd()}/studies/decaybench.db")
+    monkeypatch.chdir(tmp_path)
+    folder = "studies/small+other/report"
+    assert call("report", "small", "other") == f"small+other: {folder}/index.html\n"
+    assert "verified" in call("verify", folder)
+    assert call("report", "small", "other", "--out", "both") == "small+other: both/index.html\n"
+
+
 def test_status(call):
     assert "complete" in call("status")
     told = json.loads(call("status", "small", "--json"))
@@ -125,7 +155,7 @@ def test_schedules(call):
 def test_help_names_every_command_and_the_readme_too(call):
     text = call("--help")
     readme = (ROOT / "README.md").read_text()
-    for command in ("run", "check", "report", "status", "export", "dashboard", "schedules"):
+    for command in ("run", "check", "report", "verify", "status", "export", "dashboard", "schedules"):
         assert command in text
         assert f"decaybench {command}" in readme
         assert "Usage" in call(command, "--help")

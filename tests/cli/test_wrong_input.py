@@ -161,6 +161,16 @@ def test_wrong_url(refused, url):
     assert "storage" in refused("run", sweep(), "--storage", url)
 
 
+def test_no_report_to_verify(refused):
+    assert "must hold a report: manifest.json" in refused("verify", "none")
+    Path("r").mkdir()
+    Path("r/manifest.json").write_text("{}")
+    assert "must hold files, sweeps and written_by" in refused("verify", "r")
+    manifest = '{"files": {}, "sweeps": [{"name": "small"}], "written_by": {}}'
+    Path("r/manifest.json").write_text(manifest)
+    assert "no database at" in refused("verify", "r", "--storage", "sqlite:///none.db")
+
+
 def test_no_database_to_report_on(refused):
     for command in ("report", "status"):
         assert "no database at" in refused(command, "small", "--storage", "sqlite:///none.db")

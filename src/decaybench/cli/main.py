@@ -94,21 +94,40 @@ def check(
 
 @app.command()
 def report(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Sweeps in the database.", show_default=False)],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="A sweep in the database, or several.", show_default=False)
+    ],
     storage: StorageOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the report goes. Default: studies/NAME/report.", show_default=False),
+        typer.Option(
+            metavar="DIR",
+            help="Where the report goes. Default: studies/NAME/report, or studies/NAME+NAME/report.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Write the reports of sweeps again, from the database alone."""
+    """Write a sweep's report again, from the database alone; sweeps of one task are joined into one report."""
     from decaybench import api
 
-    if out is not None and len(names) > 1:
-        raise UserError(f"--out: one report is written to one folder, got {len(names)} sweeps")
-    for name in names:
-        summary = api.report(name, storage=storage, out=out)
-        print(f"{name}: {summary.index}")
+    summary = api.report(*names, storage=storage, out=out)
+    print(f"{'+'.join(names)}: {summary.index}")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.", show_default=False)],
+    storage: StorageOption = None,
+) -> None:
+    """Compute a report again from its database: says "verified", or what differs, and exits with 1."""
+    from decaybench import api
+
+    found = api.verify(folder, storage=storage)
+    if not found.differences:
+        print(f"{folder}: verified ({found.files} files, {found.runs} rows of runs)")
+        return
+    print(f"{folder}: not verified", *found.differences, sep="\n")
+    raise typer.Exit(1)
 
 
 @app.command()
