@@ -9,8 +9,9 @@ from matplotlib.patches import Patch, Rectangle
 
 from decaybench.report import words
 from decaybench.report.figures import look
+from decaybench.report.pairs import Pair
 from decaybench.report.results import Strategy
-from decaybench.report.summary import Pair, Summary
+from decaybench.report.summary import Summary
 
 NAME = "verdicts"
 TITLE = "Verdict matrix"
