@@ -2,7 +2,7 @@
 
 from decaybench.sweep.arms import Arm, Dimension, arms
 from decaybench.sweep.load import load_sweep, shipped
-from decaybench.sweep.model import Budget, Search, Strategy, Sweep, Task
+from decaybench.sweep.model import Budget, Prune, Search, Strategy, Sweep, Task
 from decaybench.sweep.plan import (
     LedgerRow,
     PlannedRun,
@@ -18,6 +18,7 @@ from decaybench.sweep.plan import (
     size,
     slots,
 )
+from decaybench.sweep.pruning import is_spared, most_pruned, prune_group, rung
 from decaybench.sweep.resolve import RunParameters, from_params, resolve
 from decaybench.sweep.spec import extends, spec_hash
 
@@ -27,6 +28,7 @@ __all__ = [
     "Dimension",
     "LedgerRow",
     "PlannedRun",
+    "Prune",
     "RunParameters",
     "Search",
     "Size",
@@ -38,13 +40,17 @@ __all__ = [
     "batch_of",
     "extends",
     "from_params",
+    "is_spared",
     "ledger",
     "load_sweep",
+    "most_pruned",
     "plan_confirm",
     "plan_replay",
     "plan_search",
     "replays_each",
+    "prune_group",
     "resolve",
+    "rung",
     "shares_slots",
     "shipped",
     "size",

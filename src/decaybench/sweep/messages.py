@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,7 +15,7 @@ RULES = {
     "finite_number": "must be finite",
     "float_type": "must be a number",
     "greater_than": "must be > {gt:g}",
-    "greater_than_equal": "must be >= {ge}",
+    "greater_than_equal": "must be >= {ge:g}",
     "int_type": "must be a whole number",
     "less_than": "must be < {lt:g}",
     "less_than_equal": "must be <= {le:.16g}",
@@ -62,9 +62,9 @@ def _file_path(location: Sequence[int | str]) -> list[int | str]:
 
 def _table(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
     for key in path[:-1]:
-        inner = model.model_fields[str(key)].annotation
-        assert isinstance(inner, type) and issubclass(inner, BaseModel)
-        model = inner
+        annotation = model.model_fields[str(key)].annotation
+        tables = (annotation, *get_args(annotation))  # a table that may be left out is a union
+        model = next(table for table in tables if isinstance(table, type) and issubclass(table, BaseModel))
     return model
 
 

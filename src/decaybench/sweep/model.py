@@ -111,11 +111,21 @@ class Budget(Table):
         return lengths
 
 
+class Prune(Table):
+    """Pruning, on request: a search run that is worse than its group's median at the fraction ``at`` of its epochs is
+    stopped, unless it is spared, with the probability ``spare``.
+    """
+
+    at: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
+    spare: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.2
+
+
 class Search(Table):
     """How settings are proposed, and the shared parameters of strategies that say nothing themselves.
 
     "tpe" is asked for ``batch`` slots at a time. Under "adaptive" the strategies share their slots. Without
-    ``learning_rate`` a kind's own range for it holds, then log [1e-3, 1].
+    ``learning_rate`` a kind's own range for it holds, then log [1e-3, 1]. Without ``prune`` every run is trained to
+    its end.
     """
 
     sampler: Literal["sobol", "random", "tpe"] = "sobol"
@@ -125,11 +135,17 @@ class Search(Table):
     learning_rate: LearningRate | None = None
     momentum: Momentum = Value(0.9)
     weight_decay: WeightDecay = Value(0.0)
+    prune: Prune | None = None
 
     @model_validator(mode="after")
     def _drawable(self) -> "Search":
         if self.allocation == "adaptive" and self.sampler == "sobol":
             raise RuleError('"adaptive" needs sampler = "random" or "tpe", got sampler = "sobol"', "allocation")
+        if self.allocation == "adaptive" and self.prune is not None:
+            found = show(self.prune.model_dump())
+            raise RuleError(
+                f'needs allocation = "balanced": only slots of one strategy are compared, got {found}', "prune"
+            )
         return self
 
 
