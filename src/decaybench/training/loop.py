@@ -25,17 +25,20 @@ def train(
     width: int | None = None,
     read_test: bool = False,
     on_epoch: Callable[[EpochCurves], None] = lambda _: None,
+    stop: Callable[[EpochCurves], NDArray[np.bool_]] | None = None,
 ) -> list[TrainingResult]:
     """Train K runs as one stack; results in the order of ``runs``.
 
     A run's numbers are those it would have alone. Runs that begin alike are computed once until they part; at most
     ``width`` models (default: all) go through the net at once. ``on_epoch`` is called after each epoch that any run
-    finished. The test split is looked at, once and at the end of a run, only with ``read_test``.
+    finished. ``stop`` is asked then which runs (K,) end there, as shorter runs do. The test split is looked at, once
+    and at the end of a run, only with ``read_test``.
     """
     with _one_thread():
         stack = _Training(recipe, runs, data.to(device), device, width or len(runs), read_test)
         for epoch in range(max(stack.epochs)):
             curves = stack.epoch(epoch)
+            stack.end(epoch + 1, stop(curves) if stop else np.zeros_like(curves.alive))
             if curves.alive.any():
                 on_epoch(curves)
             if not stack.going():
@@ -113,7 +116,7 @@ class _Training:
         return bool(self.active.any())
 
     def epoch(self, epoch: int) -> EpochCurves:
-        """Train one epoch, look at validation, and end the runs whose last it was."""
+        """Train one epoch and look at validation."""
         started = time.perf_counter()
         self.order = self.lanes.order(epoch)
         loss_sum = torch.zeros(self.k, dtype=torch.float64, device=self.device)
@@ -135,7 +138,6 @@ class _Training:
             self.traces[-1][:, -1].astype(np.float64),
             time.perf_counter() - started,
         )
-        self._end(epoch + 1)
         self.curves.append(curves)
         return curves
 
@@ -235,9 +237,12 @@ class _Training:
         if len(self.previous):
             self.previous.masked_fill_(dead[:, None], 0.0)
 
-    def _end(self, done: int) -> None:
-        """End the runs whose last epoch was ``done``, counted from 1; go on with the lanes that are still needed."""
-        ends = self.active & torch.tensor([epochs == done for epochs in self.epochs], device=self.device)
+    def end(self, done: int, stopped: NDArray[np.bool_]) -> None:
+        """End the runs whose last epoch was ``done``, counted from 1, and those that are ``stopped`` (K,) after it.
+
+        The lanes that are still needed go on.
+        """
+        ends = self.active & torch.from_numpy((np.array(self.epochs) == done) | stopped).to(self.device)
         if self.read_test and bool(ends.any()):
             loss, accuracy = (value[self.lane] for value in self.lanes.evaluate(self.data.test))
             self._bury(ends & ~loss.isfinite(), done * self.steps - 1)
