@@ -42,6 +42,7 @@ def open_mirror(tmp_path):
     def opened() -> StudyMirror:
         return StudyMirror(url, "s", direction="maximize", spaces=SPACES, configure=lambda engine: None)
 
+    opened.url = url
     opened.trials = lambda: optuna.load_study(study_name="s", storage=url).trials
     return opened
 

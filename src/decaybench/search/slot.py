@@ -21,12 +21,14 @@ class Slot:
 class Told:
     """A slot whose run has ended: its parameters, in range units by dimension name, and its objective value.
 
-    A diverged run's value is chance, as the study is told.
+    A diverged run's value is chance, as the study is told. ``stopped_after`` is the epoch after which pruning stopped
+    the run, where it did: then the value is that epoch's.
     """
 
     slot: Slot
     values: Mapping[str, Any]
     value: float
+    stopped_after: int | None = None
 
 
 class Sampler(Protocol):

@@ -76,13 +76,17 @@ class StudyMirror:
             if trial.user_attrs.get("run_id") in wanted
         }
 
-    def tell(self, values: Mapping[int, float]) -> None:
-        """Give trials, by number, their objective values."""
+    def tell(self, values: Mapping[int, float], stopped_after: Mapping[int, int] | None = None) -> None:
+        """Give trials, by number, their objective values; PRUNED are those in ``stopped_after``, which says when."""
+        rungs = stopped_after or {}
         # Not by Study.tell, which reads a trial twice to write it once.
         study = self._storage.get_study_id_from_name(self._study.study_name)
         for number, value in values.items():
             trial = self._storage.get_trial_id_from_study_id_trial_number(study, number)
-            self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [value])
+            if number in rungs:
+                self._storage.set_trial_intermediate_value(trial, rungs[number], value)
+            state = TrialState.PRUNED if number in rungs else TrialState.COMPLETE
+            self._storage.set_trial_state_values(trial, state, [value])
 
     def fail(self, numbers: Iterable[int]) -> None:
         """Close trials whose training the machine did not finish."""
@@ -90,28 +94,38 @@ class StudyMirror:
             self._study.tell(number, state=TrialState.FAIL)
 
     def reconcile(
-        self, results: Mapping[str, tuple[Slot, float]], propose: Callable[[Slot], Mapping[str, Any]]
+        self,
+        results: Mapping[str, tuple[Slot, float]],
+        propose: Callable[[Slot], Mapping[str, Any]],
+        stopped_after: Mapping[str, int] | None = None,
     ) -> dict[str, int]:
         """After a crash, or when the study was deleted: make the study say what our tables say.
 
         ``results`` holds every run of the search phase that has a result, by run id. A RUNNING trial is told its run's
         value, or FAIL when the run must be trained again; a result without a trial is added, at what ``propose`` says.
-        Trials that name no run are somebody else's and stay. Returns the trial number of every result.
+        ``stopped_after`` holds the epoch of those that pruning stopped. Trials that name no run are somebody else's and
+        stay. Returns the trial number of every result.
         """
         numbers: dict[str, int] = {}
+        rungs = stopped_after or {}
+
+        def tell(told: Mapping[str, int]) -> None:
+            values = {number: results[run_id][1] for run_id, number in told.items()}
+            self.tell(values, {number: rungs[run_id] for run_id, number in told.items() if run_id in rungs})
+
         for trial in self._study.get_trials(deepcopy=False):
             run_id = trial.user_attrs.get("run_id")
-            if run_id is not None and trial.state == TrialState.COMPLETE:
+            if run_id is not None and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 numbers.setdefault(run_id, trial.number)
             elif run_id is not None and trial.state == TrialState.RUNNING:
                 if run_id in results and run_id not in numbers:
-                    self._study.tell(trial.number, results[run_id][1])
+                    tell({run_id: trial.number})
                     numbers[run_id] = trial.number
                 else:
                     self._study.tell(trial.number, state=TrialState.FAIL)
         missing = {run_id: slot_value for run_id, slot_value in results.items() if run_id not in numbers}
         added = self.begin({slot: propose(slot) for slot, _ in missing.values()})
-        self.tell({added[run_id]: value for run_id, (_, value) in missing.items()})
+        tell(added)
         return {run_id: (numbers | added)[run_id] for run_id in results}
 
     def __enter__(self) -> "StudyMirror":

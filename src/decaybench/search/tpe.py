@@ -8,7 +8,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
-from optuna.trial import FrozenTrial, Trial, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from decaybench.search.slot import Slot, Told
 from decaybench.search.space import STRATEGY, Space, draw, to_study
@@ -78,9 +78,12 @@ def ask(
 
 
 def _told(spaces: Mapping[str, Space], told: Told) -> FrozenTrial:
-    label = told.slot.strategy
+    label, rung = told.slot.strategy, told.stopped_after
     params, distributions = to_study(spaces[label], told.values)
     return create_trial(
+        # TPE takes every pruned trial for worse than every complete one.
+        state=TrialState.COMPLETE if rung is None else TrialState.PRUNED,
+        intermediate_values=None if rung is None else {rung: told.value},
         params={STRATEGY: label} | {f"{label}/{name}": value for name, value in params.items()},
         distributions={STRATEGY: CategoricalDistribution(tuple(spaces))}
         | {f"{label}/{name}": distribution for name, distribution in distributions.items()},
