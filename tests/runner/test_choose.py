@@ -18,6 +18,7 @@ class Ran:
     strategy: str = "a"
     repeat: int = 0
     length: float = 1.0
+    pruned: str | None = None
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,8 @@ def test_told(metric, run, value):
         ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, None, None, "diverged")], 0),
         ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, 0.05, 2.4)], 1),
         ("accuracy", [Ran(0, 0.99, 0.01, "diverged"), Ran(1, 0.11, 2.2)], 1),
+        ("accuracy", [Ran(0, 0.9, 0.1, pruned="stopped"), Ran(1, 0.8, 0.5), Ran(2, 0.7, 0.2)], 1),
+        ("accuracy", [Ran(0, 0.9, 0.1, pruned="spared"), Ran(1, 0.8, 0.5)], 0),
         ("loss", [Ran(0, 0.9, 0.5), Ran(1, 0.8, 0.4)], 1),
         ("loss", [Ran(0, 0.1, 9.0), Ran(1, 0.1, 8.0)], 1),
     ],

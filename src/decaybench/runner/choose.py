@@ -32,21 +32,32 @@ def told(run: RunRow | RunResult, metric: Metric, chance: Chance) -> float:
     return chance.accuracy if metric == "accuracy" else chance.loss
 
 
+def comparable(run: RunRow | RunResult, metric: Metric, chance: Chance) -> float:
+    """What a run was told, but chance at the least: a finished run below it is no worse than a diverged one."""
+    value = told(run, metric, chance)
+    return max(value, chance.accuracy) if metric == "accuracy" else value
+
+
+def stopped_after(run: RunRow | RunResult) -> int | None:
+    """The epoch after which pruning stopped a run; None for every other."""
+    return run.epochs_done if run.pruned == "stopped" else None
+
+
 def winners(runs: Iterable[RunRow], metric: Metric, chance: Chance, *, overall: bool = False) -> Winners:
     """The best search run of each (strategy, repeat, length), or ``overall`` of each repeat and length alone.
 
-    Ties go to the lower loss, then to the lower slot.
+    Ties go to the lower loss, then to the lower slot. A run that was stopped never wins: its result is not of the end.
     """
     sign = -1.0 if metric == "accuracy" else 1.0
 
     def rank(run: RunRow) -> tuple[float, float, int]:
-        value, loss = told(run, metric, chance), run.validation_loss if run.outcome == "finished" else None
-        if metric == "accuracy":  # a finished run below chance is no worse than a diverged one: their losses decide
-            value = max(value, chance.accuracy)
-        return sign * value, math.inf if loss is None else loss, run.slot
+        loss = run.validation_loss if run.outcome == "finished" else None
+        return sign * comparable(run, metric, chance), math.inf if loss is None else loss, run.slot
 
     chosen: dict[tuple[str, int, float], RunRow] = {}
     for run in runs:
+        if run.pruned == "stopped":
+            continue
         key = ("" if overall else run.strategy, run.repeat, run.length)
         if key not in chosen or rank(run) < rank(chosen[key]):
             chosen[key] = run
@@ -81,6 +92,9 @@ class Tally:
     def count(self, strategy: str, run: RunRow | RunResult) -> None:
         """One more run has ended."""
         share, value = self._shares[strategy], told(run, self._metric, self._chance)
+        if run.pruned == "stopped":
+            self._shares[strategy] = replace(share, done=share.done + 1)
+            return
         better = max if self._metric == "accuracy" else min
         self._shares[strategy] = replace(
             share,

@@ -18,7 +18,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from decaybench import store
 from decaybench.errors import MachineError, UserError
 from decaybench.runner import stacks
-from decaybench.runner.choose import Tally, told
+from decaybench.runner.choose import Tally, stopped_after, told
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import (
     Environment,
@@ -225,7 +225,11 @@ class _Driver:
             self.mirror.fail(begun.numbers.values())
             raise
         worth = {result.run_id: told(result, self.metric, self.environment.chance) for result in results}
-        self.mirror.tell({number: worth[run_id] for run_id, number in begun.numbers.items()})
+        rungs = {result.run_id: rung for result in results if (rung := stopped_after(result)) is not None}
+        self.mirror.tell(
+            {number: worth[run_id] for run_id, number in begun.numbers.items()},
+            {number: rungs[run_id] for run_id, number in begun.numbers.items() if run_id in rungs},
+        )
         return results
 
     def _values(self, runs: Sequence[RunRow]) -> dict[str, dict[str, Any]]:
@@ -258,6 +262,7 @@ class _Driver:
             return self._values([done[slot.run_id]])[slot.run_id]
 
         results = {run.id: (slot_of(run), told(run, self.metric, chance)) for run in done.values()}
-        numbers = self.mirror.reconcile(results, propose)
+        rungs = {run.id: rung for run in done.values() if (rung := stopped_after(run)) is not None}
+        numbers = self.mirror.reconcile(results, propose, rungs)
         other = [run for run in done.values() if run.trial_number != numbers[run.id]]
         store.set_mirror(self.storage, [Mirror(run.id, numbers[run.id], run.params or {}) for run in other])

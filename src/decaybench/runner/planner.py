@@ -21,7 +21,9 @@ from decaybench.sweep import (
     plan_confirm,
     plan_replay,
     plan_search,
+    prune_group,
     replays_each,
+    rung,
     shares_slots,
     size,
     spec_hash,
@@ -153,9 +155,14 @@ class Planner:
         return self._sweep.budget.lengths.index(run.length), batch
 
     def _family(self, run: RunRow) -> Hashable:
-        """Runs of one seed whose shared parameters are drawn from the same ranges: slots are paired, so they agree."""
+        """Runs of one seed whose shared parameters are drawn from the same ranges: slots are paired, so they agree.
+
+        Where runs may be stopped it is those that are compared at their rung, which must be trained together.
+        """
         if run.phase in AFTER_SEARCH:
             return run.phase, run.repeat, run.seed
+        if rung(self._sweep, run.length) is not None:
+            return prune_group(self._sweep, run.strategy, run.repeat, run.length, run.slot)
         arm = self.arms[run.strategy]
         return run.repeat, run.slot, arm.learning_rate, arm.momentum, arm.weight_decay
 

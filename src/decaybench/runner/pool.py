@@ -15,6 +15,7 @@ import torch
 
 from decaybench import store
 from decaybench.runner.environment import Environment, choose_device, prepare_environment
+from decaybench.runner.pruning import Pruning
 from decaybench.runner.worker import Stack, train_stack
 from decaybench.store import RunResult, Storage
 from decaybench.sweep import Sweep
@@ -47,6 +48,7 @@ class Bench:
             job.stack,
             self.environment,
             advance,
+            pruning=Pruning(self.sweep, job.stack.runs, self.environment.chance),
             width=self.width,
             read_test=job.read_test,
         )

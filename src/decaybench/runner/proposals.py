@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from decaybench.runner.choose import Chance, told
+from decaybench.runner.choose import Chance, stopped_after, told
 from decaybench.search import AdaptiveSampler, Sampler, Slot, Told, adaptive_sampler, balanced_sampler, from_native
 from decaybench.store import RunRow
 from decaybench.sweep import Arm, PlannedRun, Size, Sweep, shares_slots
@@ -65,7 +65,7 @@ class Proposals:
             total_steps=size.total_steps,
             steps_per_epoch=size.steps_per_epoch,
         )
-        return Told(slot_of(run), values, told(run, self._metric, self._chance))
+        return Told(slot_of(run), values, told(run, self._metric, self._chance), stopped_after(run))
 
 
 def direction(sweep: Sweep) -> Literal["minimize", "maximize"]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from decaybench import store
 from decaybench.runner.environment import Environment
+from decaybench.runner.pruning import Pruning
 from decaybench.store import EpochRow, RunResult, RunRow, Storage
 from decaybench.sweep import RunParameters, Size, Task
 from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, TrainingResult, train
@@ -27,12 +28,13 @@ def train_stack(
     environment: Environment,
     advance: Callable[[int], None],
     *,
+    pruning: Pruning,
     width: int,
     read_test: bool,
 ) -> list[RunResult]:
     """Train a stack, ``width`` models at once; each epoch is one insert, the results of all its runs one transaction.
 
-    ``advance`` is told how many updates were made.
+    ``advance`` is told how many updates were made, ``pruning`` says which runs are stopped.
     """
     left = sum(size.total_steps for size in stack.sizes)
 
@@ -54,8 +56,10 @@ def train_stack(
         width=width,
         read_test=read_test,
         on_epoch=write,
+        stop=pruning.stop,
     )
-    results = [_result(run, result) for run, result in zip(stack.runs, trained, strict=True)]
+    ended = zip(stack.runs, trained, pruning.done, strict=True)
+    results = [_result(run, result, pruned) for run, result, pruned in ended]
     store.finish_runs(storage, results)
     advance(left)
     return results
@@ -87,7 +91,7 @@ def _rows(runs: Sequence[RunRow], curves: EpochCurves) -> list[EpochRow]:
     ]
 
 
-def _result(run: RunRow, result: TrainingResult) -> RunResult:
+def _result(run: RunRow, result: TrainingResult, pruned: str | None) -> RunResult:
     return RunResult(
         run.id,
         result.outcome,
@@ -98,5 +102,6 @@ def _result(run: RunRow, result: TrainingResult) -> RunResult:
         result.test_accuracy,
         result.diverged_step,
         result.updates_computed,
+        pruned,
         trace=result.trace,
     )

@@ -1,0 +1,53 @@
+"""Which runs of one stack pruning stops, on request and within a strategy only."""
+
+from collections.abc import Hashable, Sequence
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decaybench.runner.choose import Chance, comparable
+from decaybench.store import RunResult, RunRow
+from decaybench.sweep import Sweep, is_spared, prune_group, rung
+from decaybench.training import EpochCurves
+
+
+class Pruning:
+    """Stops, at the rung of their length, the search runs that are worse than the median of their group.
+
+    ``done`` says for each run what became of it: "stopped", "spared" or None. A group is compared as far as it is in
+    this stack: slots that were added to a sweep later are a group of their own, and no decision is ever taken again.
+    """
+
+    def __init__(self, sweep: Sweep, runs: Sequence[RunRow], chance: Chance) -> None:
+        self._sweep, self._runs, self._chance = sweep, runs, chance
+        self.done: list[str | None] = [None] * len(runs)
+        self._groups: dict[tuple[int, Hashable], list[int]] = {}
+        for i, run in enumerate(runs):
+            if run.phase == "search" and (at := rung(sweep, run.length)) is not None:
+                group = prune_group(sweep, run.strategy, run.repeat, run.length, run.slot)
+                self._groups.setdefault((at, group), []).append(i)
+
+    def stop(self, curves: EpochCurves) -> NDArray[np.bool_]:
+        """Which runs (K,) end with this epoch. Ties with the median go on, and a diverged run counts at chance."""
+        stopped = np.zeros_like(curves.alive)
+        sign = -1 if self._sweep.task.metric == "accuracy" else 1
+        for (at, _), members in self._groups.items():
+            if at != curves.epoch:
+                continue
+            costs = {i: sign * self._value(i, curves) for i in members}
+            middle = median(costs.values())
+            for i, cost in costs.items():
+                if cost > middle and curves.alive[i]:
+                    run = self._runs[i]
+                    spared = is_spared(self._sweep, run.strategy, run.repeat, run.length, run.slot)
+                    self.done[i] = "spared" if spared else "stopped"
+                    stopped[i] = not spared
+        return stopped
+
+    def _value(self, i: int, curves: EpochCurves) -> float:
+        """The run's value, had it ended here."""
+        loss, accuracy = float(curves.validation_loss[i]), float(curves.validation_accuracy[i])
+        outcome = "finished" if curves.alive[i] else "diverged"
+        ended = RunResult(self._runs[i].id, outcome, curves.epoch, loss, accuracy)
+        return comparable(ended, self._sweep.task.metric, self._chance)
