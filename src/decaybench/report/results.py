@@ -45,7 +45,8 @@ class Run(NamedTuple):
 
     A diverged run has chance for its values, and a finished loss above chance counts as chance: a strategy
     gains nothing by diverging. All four values are None while the run is pending, or failed. Accuracies in
-    [0, 1], losses in nats; ``params`` in native units, empty until they are chosen.
+    [0, 1], losses in nats; ``params`` in native units, empty until they are chosen. ``pruned`` is "stopped" for a run
+    that pruning ended, whose values are those of its last epoch, and "spared" for one that it would have.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Run(NamedTuple):
     epochs_done: int = 0
     attempt: int = 1
     updates_computed: int | None = None
+    pruned: str | None = None
 
     @property
     def done(self) -> bool:
@@ -131,7 +133,10 @@ class Results:
         return groups
 
     def winners(self, strategy: str, length: float) -> list[Run]:
-        """Each repeat's best slot so far: by the metric on validation, then lower loss, then lower slot."""
+        """Each repeat's best slot so far: by the metric on validation, then lower loss, then lower slot.
+
+        A run that was stopped never is.
+        """
         best: dict[int, tuple[tuple[float, float, int], Run]] = {}
         confirmed = {run.repeat: run.slot for run in self.of("confirm", strategy, length)}
         for run in self.of("search", strategy, length):
@@ -140,7 +145,7 @@ class Results:
                     best[run.repeat] = (-math.inf, -math.inf, -1), run
                 continue
             score = run.value("validation", self.metric)
-            if score is None:
+            if score is None or run.pruned == "stopped":
                 continue
             loss = math.inf if run.validation_loss is None else run.validation_loss
             key = (score if self.metric == "loss" else -score, loss, run.slot)
@@ -254,6 +259,7 @@ def _run(row: Mapping[str, Any], chance: Mapping[str, float]) -> Run:
         epochs_done=int(row["epochs_done"]),
         attempt=int(row["attempt"]),
         updates_computed=None if row["updates_computed"] is None else int(row["updates_computed"]),
+        pruned=row["pruned"],
     )
 
 
