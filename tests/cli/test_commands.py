@@ -134,6 +134,17 @@ def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
     assert list(empty.iterdir()) == []
 
 
+def test_check_says_what_pruning_does(call, tmp_path):
+    file = tmp_path / "pruned.toml"
+    file.write_text(SMALL)
+    assert "pruning" not in call("check", str(file))
+    file.write_text(SMALL.replace("seed = 3", "seed = 3\nprune = { at = 0.4, spare = 0.25 }"))
+    said = " ".join(call("check", str(file)).split())
+    assert "pruning: at 40% of its epochs a slot worse than the median of its strategy's is stopped, 25% of" in said
+    # 2 of 4 slots lose 2 of 3 epochs; a fourth strategy has one slot, and nothing to be compared with
+    assert f"at most about {0.75 * 3 * 2 * 2 / (13 * 3):.0%} fewer updates in the search" in said
+
+
 def test_shipped_sweeps_are_found_by_name_from_anywhere(call):
     assert json.loads(call("check", "quickstart", "--json"))["name"] == "quickstart"
 

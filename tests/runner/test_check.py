@@ -42,3 +42,11 @@ def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monk
     assert (row.search_runs, row.confirm_runs, row.updates) == (18, 4, 22 * 2 * 5)
     assert row.searched[:3] == ("strategy", "learning_rate", "late.milestones")
     assert (plan.runs, plan.updates) == (44, 22 * 5 + 22 * 10)
+
+
+def test_what_pruning_may_save(tmp_path, monkeypatch):
+    assert checked(tmp_path, monkeypatch).pruned == 0
+    plan = checked(tmp_path, monkeypatch, prune={"spare": 0.0})
+    # of 3 slots one is worse than the median; of 2 epochs one is left, and runs of one epoch are never stopped
+    assert plan.pruned == 3 / (3 * 3 * 3)
+    assert plan.shared == 0

@@ -56,3 +56,7 @@ def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
         console.print(
             Text(f"runs that begin alike are computed once: at least {plan.shared:.0%} fewer updates in the search")
         )
+    if (asked := checked.search.prune) is not None:
+        stopped = f"at {asked.at:.0%} of its epochs a slot worse than the median of its strategy's is stopped"
+        saved = f"at most about {plan.pruned:.0%} fewer updates in the search"
+        console.print(Text(f"pruning: {stopped}, {asked.spare:.0%} of these are spared: {saved}"))

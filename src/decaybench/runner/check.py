@@ -8,7 +8,7 @@ from typing import Any
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import choose_device, prepare_environment, provenance
 from decaybench.runner.estimate import estimate_seconds, shared_updates
-from decaybench.sweep import Arm, Sweep, arms, ledger
+from decaybench.sweep import Arm, Sweep, arms, ledger, most_pruned
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Plan:
     """The whole plan; ``seconds`` is estimated from a short measurement on ``device``, for ``workers`` processes.
 
     ``shared`` is the share of the search's updates that is saved at least, since runs that begin alike are computed
-    once until they part.
+    once until they part; ``pruned`` the share that pruning is expected to save at most.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Plan:
     updates: int
     workers: int
     shared: float
+    pruned: float
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,6 +91,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         updates=sum(row.updates for row in rows),
         workers=crew.workers,
         shared=shared,
+        pruned=most_pruned(sweep),
         seconds=estimate_seconds(sweep, environment, crew, shared),
     )
 

@@ -36,10 +36,11 @@ def shared_updates(sweep: Sweep, environment: Environment) -> float:
     """The share of the search's updates, in [0, 1), that need not be computed, since runs begin alike; at least.
 
     Fixed schedules are known beforehand. Of the reactive ones only this is: a rule that hears of epochs does nothing
-    in the first. Under a sampler that learns, and where strategies share slots, nothing is known: 0. So it is on a GPU,
-    where runs are not shared.
+    in the first. Under a sampler that learns, and where strategies share slots, nothing is known: 0. So it is where
+    pruning keeps strategies apart, and on a GPU, where runs are not shared.
     """
-    if sweep.search.sampler == "tpe" or shares_slots(sweep) or environment.device.type != "cpu":
+    unknown = sweep.search.sampler == "tpe" or sweep.search.prune is not None or shares_slots(sweep)
+    if unknown or environment.device.type != "cpu":
         return 0.0
 
     def length(share: float) -> Size:
