@@ -66,6 +66,7 @@ def report_files(
     """Every file of the report, by its name in the folder; ``runs`` is the table behind ``summary``."""
     from decaybench.report.figures import draw_all
     from decaybench.report.figures.by_optuna import draw_optunas
+    from decaybench.report.markdown import markdown
     from decaybench.report.page import render
 
     figures, optunas = draw_all(summary), draw_optunas(summary)
@@ -76,6 +77,7 @@ def report_files(
         "runs.csv": runs_csv(runs),
         **{f"figures/{figure.name}.svg": figure.svg for figure in every},
     }
+    files["report.md"] = markdown(summary, figures)
     files["index.html"] = render(summary, figures, optunas, [*sorted(files), MANIFEST])
     return files | {MANIFEST: manifest_text(sources, files, written_by)}
 

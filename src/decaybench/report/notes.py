@@ -1,0 +1,66 @@
+"""What a reader must know beside the answer: a sentence each, where the sweep has something to say."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from decaybench.report import words
+from decaybench.report.edges import edge_sentence, edges
+from decaybench.report.pruning import pruning_sentence
+from decaybench.report.replays import replays
+from decaybench.report.summary import Summary
+from decaybench.report.tuning import recommendations, refused
+
+
+def notes(summary: Summary) -> tuple[str, ...]:
+    """Tuning budgets, replays, edges and pruning, in this order."""
+    found = (
+        _tuning(summary),
+        _replay(summary),
+        edge_sentence(edges(summary.results)),
+        pruning_sentence(summary),
+    )
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _tuning(summary: Summary) -> str:
+    """With 5 trials take X; with 50, Y."""
+    if why := refused(summary.results):
+        return f"What fewer trials would have found is not told: {why}."
+    taken = recommendations(summary)
+    if not taken:
+        return ""
+    (_, first), *others = taken
+    parts = [f"with 1 trial take {first}", *(f"from {n} trials on {label}" for n, label in others)]
+    what = words.listed(parts) if others else f"with any number of trials take {first}"
+    return (
+        f"By tuning budget: {what}. That goes by the expected best validation result, where another is "
+        "ahead by more than matters; it is no verdict."
+    )
+
+
+def _replay(summary: Summary) -> str:
+    """What the replays at the longest length say, strategies with one verdict together."""
+    results = summary.results
+    reactive = [strategy.label for strategy in results.strategies if strategy.family == "reactive"]
+    if not reactive or results.adaptive:
+        return ""
+    if results.confirm_seeds < 2:
+        return "Not replayed: one confirm seed has no other whose learning rates it could take."
+    judged = [(each.judged.verdict, each.label) for each in replays(results, results.longest)]
+    if not judged:
+        return ""
+    saying = {
+        "better": "reacting is better than the recorded rates for",
+        "worse": "reacting is worse than the recorded rates for",
+        "equivalent": "reacting is equivalent to the recorded rates for",
+        "difference shown, size unclear": "reacting differs from the recorded rates, by an unclear size, for",
+        "no difference shown": "no difference is shown for",
+        "no verdict": "no verdict is given for",
+    }
+    grouped = groupby(sorted(judged, key=lambda each: list(saying).index(each[0])), key=lambda each: each[0])
+    parts = [f"{saying[verdict]} {words.listed([label for _, label in group])}" for verdict, group in grouped]
+    return (
+        "Does reacting help, or only the learning rates that it came to? With these recorded and run again on another "
+        f"seed, {'; '.join(parts)}."
+    )

@@ -1,0 +1,202 @@
+"""The report's tables as words: the page and the Markdown file place the same ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from decaybench.report import words
+from decaybench.report.edges import edges
+from decaybench.report.pairs import Pair, turned
+from decaybench.report.replays import replays
+from decaybench.report.results import NO_SCHEDULE, Run
+from decaybench.report.summary import Row, Summary
+
+
+class Table(NamedTuple):
+    """A table of words; ``text`` are the columns that hold labels and sentences, the rest are numbers."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text: tuple[int, ...] = (0,)
+
+
+def results_table(summary: Summary, length: float) -> Table:
+    metric = summary.results.metric
+    other = "loss" if metric == "accuracy" else "accuracy"
+
+    def line(row: Row) -> tuple[str, ...]:
+        mean, second = row.confirmed(metric), row.confirmed(other)
+        named = row.strategy.optimizer if row.strategy.family == NO_SCHEDULE else row.strategy.schedule
+        kind = "" if named == row.strategy.label else f"{named}, "
+        return (
+            "-" if row.rank is None else str(row.rank),
+            row.strategy.label,
+            f"{kind}{row.strategy.family}{', control' if row.strategy.control else ''}",
+            words.number(metric, mean.mean if mean else None),
+            words.bounds(metric, mean) or "-",
+            words.number(other, second.mean if second else None),
+            words.number(metric, row.survivors),
+            f"{row.account.confirm.diverged} of {row.account.confirm.done}",
+            f"{row.account.slots.diverged}, {row.slots_at_chance} of {row.account.slots.done}",
+            words.number(metric, row.best_validation),
+            words.rate(row.learning_rate),
+        )
+
+    unit = {"accuracy": "%", "loss": "nats"}
+    header = (
+        *("rank", "strategy", "kind and family", f"test {metric}, {unit[metric]}", "95% interval"),
+        *(f"test {other}, {unit[other]}", f"test {metric} of the runs that survived", "confirm runs diverged"),
+        "slots diverged, at chance",
+        *(f"winners' validation {metric} (optimistic)", "selected learning rate"),
+    )
+    rows = tuple(line(row) for row in summary.ranked(length))
+    caption = f"Confirmed results{at(summary, length)}, the best first"
+    if summary.adaptive:
+        caption = f"Confirmed results{at(summary, length)} of the settings found: not a comparison"
+    return Table(caption, header, rows, text=(1, 2))
+
+
+def winners_table(summary: Summary, length: float) -> Table:
+    """What every repeat selected: the settings themselves, as they would be typed into a sweep."""
+    results = summary.results
+    metric = results.metric
+
+    def line(row: Row, run: Run) -> tuple[str, ...]:
+        own = {k: v for k, v in run.params.items() if k not in ("learning_rate", "warmup", "warmup_start")}
+        text = ", ".join(f"{name} {_short(value)}" for name, value in own.items() if value is not None)
+        tested = row.by_repeat[run.repeat]
+        return (
+            row.strategy.label,
+            str(run.repeat),
+            words.rate(run.learning_rate),
+            text,
+            words.number(metric, run.value("validation", metric)),
+            words.number(metric, float(tested) if math.isfinite(tested) else None),
+        )
+
+    header = ("strategy", "repeat", "learning rate", "settings", f"validation {metric}", f"test {metric}")
+    rows = tuple(
+        line(row, run)
+        for row in summary.at(length)
+        for run in sorted(results.winners(row.strategy.label, length), key=lambda run: run.repeat)
+    )
+    return Table(f"Selected settings{at(summary, length)}, in native units", header, rows, text=(0, 3))
+
+
+def families_text(summary: Summary, length: float) -> str:
+    pair = summary.families(length)
+    if pair is None:
+        return ""
+    families = [row.strategy.family for row in summary.at(length)]
+    reactive, fixed = families.count("reactive"), families.count("fixed")
+    where = at(summary, length)
+    who = f"the mean of the {reactive} reactive against the mean of the {fixed} fixed"
+    if pair.difference is None:
+        return f"Nothing to compare yet{where}: {who} needs a repeat with every strategy confirmed."
+    size = words.gap(pair.metric, pair.difference.mean)
+    if pair.difference.mean > 0:
+        lead = f"Reactive strategies were {size} better than fixed ones"
+    elif pair.difference.mean < 0:
+        lead = f"Fixed strategies were {size} better than reactive ones"
+    else:
+        lead = "Fixed and reactive strategies were level"
+    ahead = pair.difference if pair.difference.mean >= 0 else turned(pair).difference
+    bounds = words.bounds(pair.metric, ahead, signed=True)
+    interval = f"unadjusted 95% interval {bounds}" if bounds else "one repeat: no interval"
+    verdict = f"The verdict on reactive against fixed is: {pair.verdict}"
+    if pair.verdict == "no verdict":
+        verdict = "No verdict is given"
+    return f"{lead}{where} ({who}; {interval}). {verdict} ({pair.reason})."
+
+
+def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
+    """The table of pairs, and the reason for which none of them has a verdict, where they share it."""
+    pairs = [pair for pair in summary.pairs if pair.length == length]
+    reasons = {(pair.verdict, pair.reason) for pair in pairs}
+    shared = pairs[0].reason if len(reasons) == 1 and pairs[0].verdict == "no verdict" else ""
+
+    def line(pair: Pair) -> tuple[str, ...]:
+        return (
+            pair.a,
+            pair.b,
+            words.signed_gap(pair.metric, pair.difference.mean) if pair.difference else "-",
+            words.bounds(pair.metric, pair.difference, signed=True) or "-",
+            "-" if pair.p_adjusted is None else words.p_value(pair.p_adjusted),
+            "-" if pair.p_better is None else f"{pair.p_better:.2f}",
+            pair.verdict,
+            *([] if shared else [pair.reason]),
+        )
+
+    header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "adjusted p", "share of repeats a ahead", "verdict")
+    caption = f"Every pair{at(summary, length)}: {words.count(len(pairs), 'comparison')}"
+    columns = header if shared else (*header, "reason")
+    return Table(caption, columns, tuple(line(pair) for pair in pairs), text=(0, 1, 6, 7)), shared
+
+
+def ledger_table(summary: Summary) -> Table:
+    several = len(summary.results.lengths) > 1
+
+    def line(row: Row) -> tuple[str, ...]:
+        own = row.account
+        entries = (own.slots, own.confirm, own.replay)
+        return (
+            row.strategy.label + (f" at {words.percent(row.length)}" if several else ""),
+            *(f"{entry.done} of {entry.planned}" if entry.planned else "-" for entry in entries),
+            "-" if own.planned is None or own.logical is None else f"{own.logical:,} of {own.planned:,}",
+            f"{own.made:,}",
+            "-" if own.computed is None else f"{own.computed:,}",
+            f"{own.extra:,}" if own.extra else "-",
+            *(str(sum(counts)) for counts in zip(*(entry[2:] for entry in entries), strict=True)),
+        )
+
+    header = (
+        *("strategy", "slots done", "confirm runs done", "replays done", "logical updates", "updates made"),
+        *("of these computed", "extra examples forward", "diverged", "failed", "retried"),
+    )
+    return Table("Ledger: planned and done", header, tuple(line(row) for row in summary.rows))
+
+
+def at(summary: Summary, length: float) -> str:
+    return f" at {words.percent(length)} of the epochs" if len(summary.results.lengths) > 1 else ""
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_short(item) for item in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def replays_table(summary: Summary, length: float) -> Table:
+    """Reactive strategies against their recorded learning rates; no row where nothing was replayed."""
+    metric = summary.results.metric
+    rows = tuple(
+        (
+            replay.label,
+            words.signed_gap(metric, judged.difference.mean) if judged.difference else "-",
+            words.bounds(metric, judged.difference, signed=True) or "-",
+            "-" if judged.p_adjusted is None else words.p_value(judged.p_adjusted),
+            judged.verdict,
+            judged.reason,
+        )
+        for replay in replays(summary.results, length)
+        for judged in [replay.judged]
+    )
+    header = ("strategy", "reacting is ahead by", "unadjusted 95% interval", "adjusted p", "verdict", "reason")
+    return Table(f"Reacting against the recorded learning rates{at(summary, length)}", header, rows, text=(0, 4, 5))
+
+
+def edges_table(summary: Summary) -> Table:
+    """Every searched parameter that some repeat's winner has at the end of its range."""
+    several = len(summary.results.lengths) > 1
+    rows = tuple(
+        (
+            each.label + (f" at {words.percent(each.length)}" if several else ""),
+            each.parameter,
+            f"{each.end}, {words.rate(each.bound)}",
+            f"{each.flagged} of {each.repeats}",
+        )
+        for each in edges(summary.results)
+    )
+    return Table("Winners at the end of a range", ("strategy", "parameter", "end", "repeats"), rows, text=(0, 1, 2))
