@@ -1,10 +1,16 @@
 """The study mirrors our tables, whatever a crash left in it."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import optuna
+import pandas as pd
 import pytest
-from optuna.trial import TrialState
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+from pandas.testing import assert_frame_equal
 
 from decaybench.schedules import Range
 from decaybench.search import BalancedSampler, Slot, StudyMirror, read_study
@@ -59,6 +65,61 @@ def test_trials_carry_their_run_and_its_parameters(open_mirror):
         assert trial.params["strategy"] == trial.user_attrs["strategy"]
         assert trial.params["learning_rate"] == rates[trial.user_attrs["run_id"]]
         assert numbers[trial.user_attrs["run_id"]] == trial.number
+
+
+TABLES = ("trials", "trial_params", "trial_user_attributes", "trial_values")
+TIMES = ("datetime_start", "datetime_complete")
+
+
+def rows(database: Path) -> dict[str, pd.DataFrame]:
+    """Optuna's tables of trials, in the order of their keys but without them: relations write in another order."""
+    with closing(sqlite3.connect(database)) as connection:
+        tables = {name: pd.read_sql(f"SELECT * FROM {name}", connection) for name in TABLES}
+    own = {name: table.columns[0] for name, table in tables.items() if name != "trials"}
+    return {
+        name: table if name == "trials" else table.drop(columns=own[name]).sort_values(list(table.columns[1:3]))
+        for name, table in tables.items()
+    }
+
+
+def test_every_row_is_as_optuna_writes_it(open_mirror, tmp_path):
+    with open_mirror() as mirror:
+        for part in (SLOTS[:3], SLOTS[3:]):
+            numbers = list(mirror.begin(proposed(part)).values())
+            mirror.tell({number: 0.1 * number for number in numbers[:-1]})
+            mirror.fail(numbers[-1:])
+    templates = open_mirror.trials()
+    storage = RDBStorage(f"sqlite:///{tmp_path}/optuna.db")
+    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    for template in templates:
+        study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=template.params,
+                distributions=template.distributions,
+                user_attrs=template.user_attrs,
+            )
+        )
+        study.tell(template.number, template.value, state=template.state)
+    storage.engine.dispose()
+    ours, theirs = rows(tmp_path / "study.db"), rows(tmp_path / "optuna.db")
+    for name in TABLES:
+        times = [column for column in TIMES if column in ours[name]]
+        for column in times:
+            apart = pd.to_datetime(theirs[name][column]) - pd.to_datetime(ours[name][column])
+            assert apart.abs().max() < pd.Timedelta(minutes=1)  # hours, if a time zone were forgotten
+        assert_frame_equal(*(table[name].drop(columns=times).reset_index(drop=True) for table in (ours, theirs)))
+    assert list(ours["trials"].number) == list(range(8)) and len(ours["trial_values"]) == 6
+
+
+def test_a_trial_that_does_not_run_cannot_be_told(open_mirror):
+    with open_mirror() as mirror:
+        numbers = mirror.begin(proposed(SLOTS[:2]))
+        mirror.tell({0: 0.5})
+        with pytest.raises(KeyError):
+            mirror.tell({0: 0.6, 1: 0.7})
+    assert numbers == {"a0": 0, "b0": 1}
+    assert [trial.value for trial in open_mirror.trials()] == [0.5, None]
 
 
 def test_after_a_crash_running_trials_are_told_or_failed_and_missing_ones_added(open_mirror):
