@@ -3,28 +3,40 @@
     python -m benchmarks.overheads [--runs 10000] [--keep FOLDER]
 
 prints seconds and peak memory of ``decaybench report`` and ``decaybench status`` on a database of RUNS runs of 50
-epochs with made-up results, and what share of quickstart's time goes into search and storage.
+epochs with made-up results, and what share of quickstart goes into search and storage (proposing, the study, our
+tables; not the report), in one process and with a process a core, `decaybench run`'s default.
+
+The share of wall time is of the seconds of all W processes that train, W times quickstart's wall time. In one process
+nothing is trained meanwhile, so a call counts as long as it takes. Of several, a process that trains loses what its
+own calls take; the first one's calls run beside the training, so each counts once for every process that has nothing
+to train when it ends, and at least its CPU seconds, since they take a core from one that trains. The share of CPU time
+is of all processes' and is the one to trust on a machine that is not idle.
 """
 
 import argparse
+import atexit
+import json
 import math
+import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from decaybench import api, store
 from decaybench.runner import driver
 from decaybench.runner.choose import Chance, told
+from decaybench.runner.pool import Pool
 from decaybench.runner.proposals import Proposals
 from decaybench.search import Slot, StudyMirror, balanced_sampler
 from decaybench.store import EpochRow, Mirror, NewRun, RunResult, Storage
@@ -34,6 +46,7 @@ NAME, EPOCHS, STEPS, REPEATS, CONFIRM = "overheads", 50, 6, 5, 2
 KINDS = ("constant", "time_based", "step_decay", "exponential", "cosine", "linear", "inverse_sqrt")
 REACTIVE = ("exp_loss", "reduce_on_plateau", "bold_driver")
 CHANCE = Chance(accuracy=0.1, loss=math.log(10))
+CHILDREN = "OVERHEADS_OF_CHILDREN"  # names the folder where quickstart's other processes say what they cost
 AT_ONCE = 500
 """Runs written in one transaction; a sweep writes a stack's at a time, the same rows."""
 
@@ -166,13 +179,21 @@ def measure(*arguments: str) -> tuple[float, float, float]:
     return wall, cpu, kib / 2**20
 
 
-class Timers:
-    """Wall and CPU seconds by what they were spent on; the outermost call counts."""
+class Call(NamedTuple):
+    """An outermost call, in seconds; ``busy`` processes had something to train when it ended."""
 
-    def __init__(self) -> None:
-        self.wall: Counter[str] = Counter()
-        self.cpu: Counter[str] = Counter()
-        self._inside = False
+    what: str
+    wall: float
+    cpu: float
+    busy: int
+
+
+class Timers:
+    """What calls cost by what they are for; the outermost counts."""
+
+    def __init__(self, busy: Callable[[], int] = lambda: 0) -> None:
+        self.calls: list[Call] = []
+        self._busy, self._inside = busy, False
 
     def watch(self, owner: Any, name: str, what: str) -> None:
         """Count the calls of ``owner.name`` as ``what``."""
@@ -180,43 +201,85 @@ class Timers:
 
         @wraps(call)
         def timed(*arguments: Any, **named: Any) -> Any:
-            with self.count(what):
+            if self._inside:
                 return call(*arguments, **named)
+            self._inside, wall, cpu = True, time.perf_counter(), time.process_time()
+            try:
+                return call(*arguments, **named)
+            finally:
+                self._inside = False
+                spent = time.perf_counter() - wall, time.process_time() - cpu
+                self.calls.append(Call(what, *spent, self._busy()))
 
         setattr(owner, name, timed)
 
-    @contextmanager
-    def count(self, what: str) -> Iterator[None]:
-        """Count the block as ``what``, unless it is a part of another."""
-        if self._inside:
-            yield
-            return
-        self._inside, wall, cpu = True, time.perf_counter(), time.process_time()
-        try:
-            yield
-        finally:
-            self._inside = False
-            self.wall[what] += time.perf_counter() - wall
-            self.cpu[what] += time.process_time() - cpu
+    def watch_storage(self) -> None:
+        """Count the functions of ``store``."""
+        for name in store.__all__:
+            if callable(getattr(store, name)) and name[0].islower():
+                self.watch(store, name, "storage")
 
 
-def quickstart(folder: Path) -> Timers:
-    """Run quickstart in this process; what search, storage, the report, and the training with all else took."""
-    timers = Timers()
-    for name in store.__all__:
-        if callable(getattr(store, name)) and name[0].islower():
-            timers.watch(store, name, "storage")
-    for method in ("__init__", "__exit__", "begin", "tell", "reconcile"):
+@dataclass(frozen=True)
+class Share:
+    """Quickstart with ``processes``: wall and CPU seconds (CPU by what for), and search and storage's shares."""
+
+    processes: int
+    seconds: float
+    cpu: Mapping[str, float]
+    of_wall: float
+    of_cpu: float
+
+
+def quickstart(folder: Path, workers: int | None) -> Share:
+    """Run quickstart, this process's own and its children's calls watched."""
+    pools: list[Pool] = []
+    with_pool = Pool.__init__
+
+    def busy() -> int:
+        return sum(not future.done() for pool in pools for future in pool._running)
+
+    def noted(pool: Pool, *arguments: Any) -> None:
+        with_pool(pool, *arguments)
+        pools.append(pool)
+
+    Pool.__init__ = noted  # type: ignore[method-assign]
+    timers = Timers(busy)
+    timers.watch_storage()
+    for method in ("__init__", "__exit__", "begin", "tell", "fail", "reconcile"):
         timers.watch(StudyMirror, method, "search")
     timers.watch(Proposals, "values", "search")
     timers.watch(driver, "study_exists", "search")
     timers.watch(api, "publish", "search")
     timers.watch(api, "build_report", "report")
-    wall, cpu = time.perf_counter(), time.process_time()
-    api.run("quickstart", storage=f"sqlite:///{folder}/quickstart.db", studies=folder)
-    timers.wall["training"] = time.perf_counter() - wall - timers.wall.total()
-    timers.cpu["training"] = time.process_time() - cpu - timers.cpu.total()
-    return timers
+    os.environ[CHILDREN] = str(folder)
+    began, before = time.perf_counter(), _cpu()
+    api.run("quickstart", storage=f"sqlite:///{folder}/quickstart.db", studies=folder, workers=workers)
+    seconds, all_cpu = time.perf_counter() - began, _cpu() - before
+    processes = pools[0].workers
+    children = [Call(*call) for file in folder.glob("*.calls") for call in json.loads(file.read_text())]
+    cpu: Counter[str] = Counter()
+    for call in (*timers.calls, *children):
+        cpu[call.what] += call.cpu
+    cpu["training"] = all_cpu - cpu.total()
+    ours = [call for call in timers.calls if call.what != "report"]
+    lost = sum(max(call.cpu, call.wall * max(processes - call.busy, 0)) for call in ours)
+    lost += sum(call.wall for call in children)
+    return Share(processes, seconds, cpu, lost / (processes * seconds), (cpu["search"] + cpu["storage"]) / all_cpu)
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def watch_child() -> None:
+    """In a process of the pool: count its storage and leave the calls in a file at its end."""
+    timers = Timers()
+    timers.watch_storage()
+    file = Path(os.environ[CHILDREN]) / f"{os.getpid()}.calls"
+    atexit.register(lambda: file.write_text(json.dumps(timers.calls)))
 
 
 def main() -> None:
@@ -224,7 +287,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000, metavar="N")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="build here, or use what was built here before")
+    parser.add_argument("--quickstart", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.quickstart is not None:
+        with tempfile.TemporaryDirectory() as fresh:
+            share = quickstart(Path(fresh), given.quickstart or None)
+        parts = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in share.cpu.items())
+        print(f"quickstart, processes: {share.processes}; {share.seconds:.1f} s; CPU: {parts}")
+        print(f"  search and storage: {share.of_wall:.1%} of wall time, {share.of_cpu:.1%} of CPU time")
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -237,13 +308,13 @@ def main() -> None:
         for arguments in (["report", NAME, "--out", str(folder / "report")], ["status"], ["status", NAME]):
             wall, cpu, memory = measure(*arguments, "--storage", url)
             print(f"{' '.join(arguments[:2]):20} {wall:6.2f} s wall {cpu:6.2f} s CPU {memory:6.2f} GiB")
-        with tempfile.TemporaryDirectory() as fresh:
-            timers = quickstart(Path(fresh))
-        for kind, spent in (("wall", timers.wall), ("CPU", timers.cpu)):
-            share = (spent["search"] + spent["storage"]) / spent.total()
-            parts = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in spent.items())
-            print(f"quickstart, {kind}: {spent.total():.1f} s ({parts}); search and storage {share:.1%}")
+    for workers in (1, None):
+        # A process of its own each: what is watched is watched for good.
+        command = [sys.executable, "-m", "benchmarks.overheads", "--quickstart", str(workers or 0)]
+        subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__" and CHILDREN in os.environ:
+    watch_child()
