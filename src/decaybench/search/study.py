@@ -98,9 +98,9 @@ class StudyMirror:
             return numbers
 
     def tell(self, values: Mapping[int, float], stopped_after: Mapping[int, int] | None = None) -> None:
-        """Give RUNNING trials, by number, their objective values; PRUNED are those in ``stopped_after``, which says when.
+        """Give RUNNING trials, by number, their objective values; KeyError when one is not there.
 
-        KeyError when one is not there.
+        PRUNED are those in ``stopped_after``, which says after which epoch.
         """
         rungs = stopped_after or {}
         study = self._storage.get_study_id_from_name(self._study.study_name)
