@@ -1,0 +1,34 @@
+"""Copy a sweep's report into a dated folder of this one, with its sweep file.
+
+    python studies/publish.py studies/NAME/report SWEEP.toml studies/DATE-TOPIC
+
+The folder's README is written by hand: question, command, commit, device, wall time, finding, caveats. What it says of
+the verdict is held to the CSV files by tests/test_studies.py.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+COPIED = {
+    "index.html": "report.html",
+    "figures/differences.svg": "report.svg",
+    "summary.csv": "summary.csv",
+    "verdicts.csv": "verdicts.csv",
+    "runs.csv": "runs.csv",
+    "manifest.json": "manifest.json",
+}
+
+
+def publish(report: Path, sweep: Path, folder: Path) -> None:
+    """Copy the report's files and the sweep file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source, target in COPIED.items():
+        shutil.copyfile(report / source, folder / target)
+    shutil.copyfile(sweep, folder / "sweep.toml")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    publish(*map(Path, sys.argv[1:]))

@@ -1,0 +1,99 @@
+"""The published studies: complete, and their tables give what their READMEs state."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from decaybench.report import answer_text, collect, summarise
+from decaybench.report.summary import Summary
+from decaybench.report.tables import summary_csv, verdicts_csv
+from decaybench.store import Frames
+from decaybench.sweep import Sweep, load_sweep, spec_hash
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = sorted(path for path in (ROOT / "studies").glob("20*") if path.is_dir())
+FILES = {
+    *("README.md", "sweep.toml", "report.html", "report.svg", "manifest.json"),
+    *("summary.csv", "verdicts.csv", "runs.csv"),
+}
+SECTIONS = ["Question", "Command", "Commit", "Device", "Wall time", "Finding", "Caveats"]
+TRACED = {"updates_made"}  # counted on the traces, which are in the database alone
+
+pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+
+
+def manifest(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def summary_of(folder: Path) -> Summary:
+    """The summary that the folder's own runs give, without a database."""
+    (source,) = manifest(folder)["sweeps"]
+    sweep = load_sweep(folder / "sweep.toml")
+    row = {
+        "name": sweep.name,
+        "question": sweep.question,
+        "spec": sweep.spec(),
+        "spec_hash": spec_hash(sweep.spec()),
+        "status": "complete",
+        "provenance": source["provenance"],
+    }
+    runs = pd.read_csv(folder / "runs.csv", float_precision="round_trip")
+    runs["params"] = [json.loads(text) for text in runs["params"]]
+    epochs = pd.DataFrame(columns=["run_id", "epoch", "train_loss", "validation_loss"])
+    return summarise(collect(Frames(row, runs.astype({"outcome": "str"}), epochs, {})))
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_folder_is_complete(folder):
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-[a-z0-9-]+", folder.name)
+    assert {path.name for path in folder.iterdir()} == FILES
+    readme = (folder / "README.md").read_text()
+    assert re.findall(r"^## (.+)$", readme, flags=re.MULTILINE) == SECTIONS
+    finding = readme.partition("## Finding\n")[2].partition("\n## ")[0].strip().partition("\n\n")[0]
+    assert len(re.findall(r"[.!?](?=\s|$)", finding)) == 3, "the finding is told in three sentences"
+    assert re.search(r"^`[0-9a-f]{40}`", readme.partition("## Commit\n\n")[2])
+
+
+def test_it_is_of_the_sweep_beside_it(folder):
+    (source,) = manifest(folder)["sweeps"]
+    sweep = Sweep.model_validate(load_sweep(folder / "sweep.toml"))
+    assert (source["name"], source["spec_hash"]) == (sweep.name, spec_hash(sweep.spec()))
+    readme = (folder / "README.md").read_text()
+    assert source["provenance"]["git_revision"] in readme
+    if sweep.task.train_size is not None:
+        assert f"{sweep.task.train_size:,}" in readme
+
+
+def test_the_tables_follow_from_its_runs(folder):
+    summary = summary_of(folder)
+    assert verdicts_csv(summary) == (folder / "verdicts.csv").read_text()
+    for ours, theirs in zip(rows(summary_csv(summary)), rows((folder / "summary.csv").read_text()), strict=True):
+        assert {k: v for k, v in ours.items() if k not in TRACED} == {
+            k: v for k, v in theirs.items() if k not in TRACED
+        }
+
+
+def test_the_readme_states_the_verdicts_of_the_tables(folder):
+    readme = " ".join((folder / "README.md").read_text().split())
+    assert answer_text(summary_of(folder)) in readme
+    stated = re.findall(
+        r"\| ([\w:]+) \| ([\w:]+) \| ([+-][\d.]+) \| ([+-][\d.]+) to ([+-][\d.]+) \| ([\w ,]+?) \|", readme
+    )
+    assert len(stated) >= 3
+    pairs = {(row["a"], row["b"]): row for row in rows((folder / "verdicts.csv").read_text())}
+    mirrored = {"better": "worse", "worse": "better"}
+    for a, b, *numbers, verdict in stated:
+        turned = (a, b) not in pairs
+        row = pairs[(b, a) if turned else (a, b)]
+        ends = [float(row[key]) for key in ("difference", *(("high", "low") if turned else ("low", "high")))]
+        assert numbers == [f"{100 * (-end if turned else end):+.1f}" for end in ends], (a, b)
+        assert verdict == (mirrored.get(row["verdict"], row["verdict"]) if turned else row["verdict"])
