@@ -1,8 +1,7 @@
 """The training loop: K runs as one stack, from their seeds to their curves."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from decaybench.data import TaskData
 from decaybench.schedules import Bank, Observation
+from decaybench.training.arithmetic import exact_arithmetic
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.lanes import Lanes
 from decaybench.training.recipe import Recipe, Run, steps_per_epoch
@@ -34,7 +34,7 @@ def train(
     finished. ``stop`` is asked then which runs (K,) end there, as shorter runs do. The test split is looked at, once
     and at the end of a run, only with ``read_test``.
     """
-    with _one_thread():
+    with exact_arithmetic():
         stack = _Training(recipe, runs, data.to(device), device, width or len(runs), read_test)
         for epoch in range(max(stack.epochs)):
             curves = stack.epoch(epoch)
@@ -44,19 +44,6 @@ def train(
             if not stack.going():
                 break
         return stack.results()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """With two threads sums are split by size, so a run's bits would depend on K; and on a busy machine threads wait
-    for each other.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Training:
