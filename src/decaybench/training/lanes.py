@@ -45,6 +45,13 @@ class Lanes:
     def __len__(self) -> int:
         return len(self.seeds)
 
+    @property
+    def fixed(self) -> bool:
+        """Whether a pass is the same operations on the device each time: none is the user's own, or draws on the
+        host.
+        """
+        return self._stack(2).fixed
+
     def take(self, index: Sequence[int]) -> None:
         """Go on with these lanes, an index into those so far; one that is named twice becomes two."""
         rows = torch.tensor(index, device=self.device)
@@ -114,7 +121,7 @@ class Lanes:
             self._stacks[k] = Stack(self._template, k, compute)
         return self._stacks[k]
 
-    def _chunks(self) -> list[tuple[slice, slice | list[int]]]:
+    def _chunks(self) -> list[tuple[slice, slice | Tensor]]:
         """The lanes in parts of about ``width``: which they are, and which are computed.
 
         With one group convolutions take another kernel and give other bits, so no part is one lane alone; and a lone
@@ -122,7 +129,7 @@ class Lanes:
         """
         lanes = len(self)
         if lanes == 1:
-            return [(slice(0, 1), [0, 0])]
+            return [(slice(0, 1), torch.zeros(2, dtype=torch.int64, device=self.device))]
         parts = max(1, min(-(-lanes // self.width), lanes // 2))
         cuts = [lanes * i // parts for i in range(parts + 1)]
         return [(slice(a, b), slice(a, b)) for a, b in pairwise(cuts)]

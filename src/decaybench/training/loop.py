@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from decaybench.data import TaskData
 from decaybench.schedules import Bank, Observation
 from decaybench.training.arithmetic import exact_arithmetic
 from decaybench.training.curves import EpochCurves, TrainingResult
+from decaybench.training.graph import Chunks, bucket
 from decaybench.training.lanes import Lanes
 from decaybench.training.recipe import Recipe, Run, steps_per_epoch
 
@@ -24,6 +26,7 @@ def train(
     device: torch.device,
     width: int | None = None,
     read_test: bool = False,
+    captured: bool | None = None,
     on_epoch: Callable[[EpochCurves], None] = lambda _: None,
     stop: Callable[[EpochCurves], NDArray[np.bool_]] | None = None,
 ) -> list[TrainingResult]:
@@ -32,10 +35,12 @@ def train(
     A run's numbers are those it would have alone. Runs that begin alike are computed once until they part; at most
     ``width`` models (default: all) go through the net at once. ``on_epoch`` is called after each epoch that any run
     finished. ``stop`` is asked then which runs (K,) end there, as shorter runs do. The test split is looked at, once
-    and at the end of a run, only with ``read_test``.
+    and at the end of a run, only with ``read_test``. ``captured`` (default: on a GPU) never waits for the device within
+    an epoch: updates go in chunks, on a GPU as CUDA graphs where the model allows it, and every run is computed.
     """
+    captured = device.type != "cpu" if captured is None else captured
     with exact_arithmetic():
-        stack = _Training(recipe, runs, data.to(device), device, width or len(runs), read_test)
+        stack = _Training(recipe, runs, data.to(device), device, width or len(runs), read_test, captured)
         for epoch in range(max(stack.epochs)):
             curves = stack.epoch(epoch)
             stack.end(epoch + 1, stop(curves) if stop else np.zeros_like(curves.alive))
@@ -61,6 +66,7 @@ class _Training:
         device: torch.device,
         width: int,
         read_test: bool,
+        captured: bool,
     ) -> None:
         self.recipe, self.runs, self.data, self.device, self.read_test = recipe, runs, data, device, read_test
         self.k = len(runs)
@@ -80,11 +86,12 @@ class _Training:
         self.curves: list[EpochCurves] = []
         self.tests: dict[int, tuple[float, float]] = {}
         # To see where runs part the host must wait for their learning rates, which a GPU's queue should not.
+        self.shares = not captured
         lane_of: dict[object, int] = {}
         first: list[Run] = []
         lane = []
         for i, run in enumerate(runs):
-            alike = (run.seed, run.learning_rate, run.momentum, run.weight_decay) if device.type == "cpu" else i
+            alike = (run.seed, run.learning_rate, run.momentum, run.weight_decay) if self.shares else i
             if alike not in lane_of:
                 lane_of[alike] = len(first)
                 first.append(run)
@@ -97,6 +104,7 @@ class _Training:
         remembered = len(first) if "grad_dot_previous" in self.asked else 0
         self.previous = torch.zeros_like(self.lanes.parameters)[:remembered]
         self._settle()
+        self.chunks = self._chunks() if captured else None
 
     def going(self) -> bool:
         """Whether any run still makes updates."""
@@ -106,10 +114,7 @@ class _Training:
         """Train one epoch and look at validation."""
         started = time.perf_counter()
         self.order = self.lanes.order(epoch)
-        loss_sum = torch.zeros(self.k, dtype=torch.float64, device=self.device)
-        for step in range(epoch * self.steps, (epoch + 1) * self.steps):
-            loss_sum += self._update(step)
-        train_loss = loss_sum / self.steps
+        train_loss = self._updates(epoch * self.steps) / self.steps
         held_out = self.lanes.evaluate(self.data.signal)[0][self.lane] if self.data.signal is not None else None
         self.observed = self.bank.observe_epoch(self.observed, train_loss, held_out)
         validation_loss, validation_accuracy = (value[self.lane] for value in self.lanes.evaluate(self.data.validation))
@@ -128,9 +133,35 @@ class _Training:
         self.curves.append(curves)
         return curves
 
-    def _update(self, step: int) -> Tensor:
-        """One update of every run that goes on; returns the losses before it, (K,) float64, 0 for the others."""
-        lane_loss, gradient = self.lanes.gradient(self.order, step % self.steps)
+    def _updates(self, first: int) -> Tensor:
+        """An epoch's updates, from number ``first`` on; returns the sum of each run's losses, (K,) float64."""
+        if self.chunks:
+            size = self.recipe.batch_size
+            return self.chunks.epoch(self, self.order, self.order.shape[1] if size == "full" else size, first)
+        loss_sum = torch.zeros(self.k, dtype=torch.float64, device=self.device)
+        for batch in range(self.steps):
+            loss, self.rates[:, batch] = self.update(self.order, batch, first + batch)
+            loss_sum += loss
+        return loss_sum
+
+    def _chunks(self) -> Chunks:
+        return Chunks(self, self.rates, record=self.device.type == "cuda" and self.lanes.fixed)
+
+    def state(self) -> list[Tensor]:
+        """The tensors that an update makes anew; all others are changed in place."""
+        return [*(tensor for group in self.observed for tensor in group), self.active, self.diverged]
+
+    def resume(self, state: Sequence[Tensor]) -> None:
+        """Go on with these in the place of ``state``'s."""
+        *observed, self.active, self.diverged = state
+        left = iter(observed)
+        self.observed = tuple(group._make(islice(left, len(group))) for group in self.observed)
+
+    def update(self, order: Tensor, batch: int, step: int | Tensor) -> tuple[Tensor, Tensor]:
+        """Update ``step`` of every run that goes on, with the batch'th batch of ``order`` (L, N); returns the losses
+        before it, (K,) float64, and the learning rates, (K,), 0 for the other runs.
+        """
+        lane_loss, gradient = self.lanes.gradient(order, batch)
         with torch.no_grad():
             products: dict[str, Tensor] = {}
             if self.asked:
@@ -150,9 +181,8 @@ class _Training:
             self.lanes.optimizer.step(self.lanes.parameters, direction, rate[self.first])
             # The largest magnitude is NaN or infinite when any parameter is: one pass, no temporary.
             largest = torch.linalg.vector_norm(self.lanes.parameters, ord=float("inf"), dim=1)[self.lane]
-        self.rates[:, step % self.steps] = rate
         self._bury(self.active & ~(moving & largest.isfinite()), step)
-        return torch.where(moving, loss, 0.0)
+        return torch.where(moving, loss, 0.0), rate
 
     def _measured(self, gradient: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The update's direction (L, P), and the products of gradients that a rule of the stack asks for, (L,) each.
@@ -208,14 +238,14 @@ class _Training:
         self.computed[self.first] += (self.updates - self.counted)[self.first]
         self.counted = self.updates.clone()
 
-    def _bury(self, died: Tensor, step: int) -> None:
+    def _bury(self, died: Tensor, step: int | Tensor) -> None:
         """Mark runs as diverged at ``step`` and zero their numbers, so that none of their NaNs is computed with
         again.
         """
         self.diverged = torch.where(died, step, self.diverged)
         self.active = self.active & ~died
-        # On a GPU asking whether any died would stall the queue; there the zeroing is unconditional.
-        if self.device.type == "cpu":
+        # Asking whether any died would stall a GPU's queue; there the zeroing is unconditional.
+        if self.shares:
             if not bool(died.any()):
                 return
             self._settle()
@@ -237,11 +267,14 @@ class _Training:
                 self.tests[run] = float(loss[run]), float(accuracy[run])
         self.active = self.active & ~ends
         lane, active = self.lane.tolist(), self.active.tolist()
-        needed = sorted({place for place, goes_on in zip(lane, active, strict=True) if goes_on})
-        if needed and len(needed) < len(self.lanes):
-            place = {old: new for new, old in enumerate(needed)}
-            self._take(needed, [place.get(old, 0) for old in lane])
-        else:
+        needed = {place for place, goes_on in zip(lane, active, strict=True) if goes_on}
+        size = len(needed) if self.shares else bucket(len(needed))  # filled with lanes whose runs have ended
+        if needed and size < len(self.lanes):
+            kept = sorted(sorted(range(len(self.lanes)), key=lambda place: place not in needed)[:size])
+            place = {old: new for new, old in enumerate(kept)}
+            self._take(kept, [place.get(old, 0) for old in lane])
+            self.chunks = self.chunks and self._chunks()
+        elif self.shares:
             self._settle()
 
     def results(self) -> list[TrainingResult]:

@@ -46,7 +46,7 @@ class Noise:
         self._generators = {seed: seeds.generator(seed, "dropout") for seed in run_seeds}
         self._drawn: list[Tensor] = []  # of this batch, one (seeds, B, F) for each layer that drops
         self._layer = 0
-        self._rows = torch.zeros(0, dtype=torch.int64)
+        self._rows: list[int] = []
 
     def next_batch(self, run_seeds: Sequence[int]) -> None:
         """Forget the masks of the batch before; only runs of these seeds go on."""
@@ -57,7 +57,7 @@ class Noise:
         """The forward pass that follows is of these runs."""
         places = {seed: place for place, seed in enumerate(self._generators)}
         rows = [places[seed] for seed in run_seeds]
-        self._rows, self._layer = torch.tensor(rows if len(rows) > 1 else rows * 2), 0  # a lone run is computed twice
+        self._rows, self._layer = rows if len(rows) > 1 else rows * 2, 0  # a lone run is computed twice
 
     def keep(self, x: Tensor, share: float) -> Tensor:
         """What activations ``x`` (K, B, F) are multiplied with when ``share`` of them is dropped: 0 or 1 / (1 -
@@ -88,6 +88,7 @@ class Stack:
         layers = [_stacked(module, k) for module in template] if type(template) is nn.Sequential else [None]
         self._layers = [layer for layer in layers if layer is not None]
         self._whole = None if len(self._layers) == len(layers) else _Vmapped(template, compute_dtype)
+        self.fixed = self._whole is None and not any(isinstance(module, nn.Dropout) for module in template.modules())
 
     def forward(self, flat: Tensor, images: Tensor, noise: Noise | None = None) -> Tensor:
         """Logits ``(K, B, classes)`` for parameters ``(K, P)`` and normalised images ``(B, K, C, H, W)``.

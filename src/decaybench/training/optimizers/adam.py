@@ -16,7 +16,8 @@ class Adam(Optimizer):
         super().__init__(parameters, momentum, weight_decay, decays)
         self._mean, self._square = torch.zeros_like(parameters), torch.zeros_like(parameters)
         # beta1 ** t and beta2 ** t as running products, since torch.pow's bits depend on the place in the vector.
-        self._power1, self._power2 = torch.ones_like(self.momentum, dtype=torch.float64), 1.0
+        self._power1 = torch.ones_like(self.momentum, dtype=torch.float64)
+        self._power2 = torch.ones_like(self._power1)
 
     def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
         beta1 = self.momentum
@@ -24,10 +25,9 @@ class Adam(Optimizer):
         self._power2 *= BETA2
         mean = self._mean.mul_(beta1).add_(direction * (1 - beta1))
         square = self._square.mul_(BETA2).add_((direction * direction).mul_(1 - BETA2))
-        correction1 = (1 - self._power1).to(beta1.dtype)
-        correction2 = 1 - self._power2
+        correction1, correction2 = ((1 - power).to(beta1.dtype) for power in (self._power1, self._power2))
         step = (mean / correction1).mul_(learning_rate[:, None])
         parameters.sub_(step.div_((square / correction2).sqrt_().add_(EPS)))
 
     def memory(self) -> tuple[Tensor, ...]:
-        return self._mean, self._square, self._power1
+        return self._mean, self._square, self._power1, self._power2

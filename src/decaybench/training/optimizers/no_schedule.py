@@ -24,7 +24,7 @@ class ScheduleFree(Optimizer):
 
     def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
         lr = learning_rate[:, None]
-        self._largest = torch.maximum(self._largest, lr)
+        torch.maximum(self._largest, lr, out=self._largest)
         weight = self._largest * self._largest
         self._total += weight
         share = torch.where(self._total > 0, weight / self._total, 0.0)
