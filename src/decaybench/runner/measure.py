@@ -16,7 +16,11 @@ from decaybench.schedules import SCHEDULES
 from decaybench.sweep import Task
 from decaybench.training import OptimizerForm, Run, train
 
-WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512)}
+WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
+# On a GPU the first epoch warms up, the second is recorded, and only from the third on all is replayed. There the width
+# is bounded by memory, which validation's batches need as well.
+EPOCHS = {"cpu": 1, "cuda": 3}
+VALIDATED = {"cpu": 1, "cuda": 250}
 SECONDS = 0.15  # of each width that is tried
 CLOSE = 0.97  # a smaller width that is nearly as fast leaves more stacks to share out
 
@@ -37,7 +41,12 @@ def measure(task: Task, environment: Environment) -> Speed:
             return Speed(**json.loads(path.read_text()))
     tried: list[Speed] = []
     for width in WIDTHS[environment.device.type]:
-        tried.append(Speed(width, _seconds(task, environment, width, tried[-1].seconds if tried else None)))
+        try:
+            tried.append(Speed(width, _seconds(task, environment, width, tried[-1].seconds if tried else None)))
+        except torch.OutOfMemoryError:
+            if not tried:
+                raise
+            break
         best = min(speed.seconds for speed in tried)
         if all(speed.seconds > best for speed in tried[-2:]):  # two in a row were no better
             break
@@ -67,12 +76,13 @@ def _batch(task: Task, environment: Environment) -> tuple[int, float]:
 
 
 def _timed(task: Task, environment: Environment, width: int, batch: int, updates: int) -> float:
-    data = environment.data
-    part = replace(data, train=_first(data.train, batch * updates), validation=_first(data.validation, 1), signal=None)
+    data, device = environment.data, environment.device
+    held_out = _first(data.validation, VALIDATED[device.type])
+    part = replace(data, train=_first(data.train, batch * updates), validation=held_out, signal=None)
     runs = [Run(seed, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for seed in range(width)]
-    short = replace(recipe(task, OptimizerForm(), 1), batch_size=batch)
-    seen: list[float] = []
-    train(short, runs, part, device=environment.device, on_epoch=lambda curves: seen.append(curves.seconds))
+    short = replace(recipe(task, OptimizerForm(), EPOCHS[device.type]), batch_size=batch)
+    seen: list[float] = []  # each epoch ends with numbers on the host, so nothing is left running when it is timed
+    train(short, runs, part, device=device, on_epoch=lambda curves: seen.append(curves.seconds))
     return seen[-1] / (width * updates)
 
 
