@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decaybench.compare import Interval, mean_interval
+from decaybench.compare import mean_interval
 from decaybench.report import words
-from decaybench.report.pairs import LEAST_REPEATS, Pair
+from decaybench.report.pairs import LEAST_REPEATS
+from decaybench.report.standing import beside, difference_interval, reason, reference, standing
 from decaybench.report.summary import Row, Summary
 
 
 class Answer(NamedTuple):
-    """``lead`` says what came first, ``rest`` goes on from it; ``others`` is a line for each other length."""
+    """``lead`` says what came first, ``rest`` goes on from it; ``others`` are further sentences, a line each."""
 
     lead: str
     rest: str
@@ -21,11 +22,11 @@ class Answer(NamedTuple):
 
 
 def answer(summary: Summary) -> Answer:
-    """The answer at the longest length, and a line for each other length, the longer ones first."""
+    """The answer at the longest length, what stands beside it, and a line for each other length, longer ones first."""
     results = summary.results
-    lead, rest = _paragraph(summary, results.longest)
+    lead, rest, lines = _paragraph(summary, results.longest)
     shorter = sorted((length for length in results.lengths if length != results.longest), reverse=True)
-    return Answer(lead, rest, tuple(_line(summary, length) for length in shorter))
+    return Answer(lead, rest, (*lines, *(_line(summary, length) for length in shorter)))
 
 
 def answer_text(summary: Summary) -> str:
@@ -34,124 +35,31 @@ def answer_text(summary: Summary) -> str:
     return " ".join([lead + rest, *others])
 
 
-def _paragraph(summary: Summary, length: float) -> tuple[str, str]:
+def _paragraph(summary: Summary, length: float) -> Answer:
     rows = summary.at(length)
     if summary.adaptive:
-        return _found(summary, length)
+        return Answer(*_found(summary, length), ())
     confirmed = [row for row in rows if row.rank is not None]
     if not confirmed:
-        return "No answer yet", ": " + " ".join([_progress(summary, "the"), *_diverged_slots(rows)])
+        return Answer("No answer yet", ": " + " ".join([_progress(summary, "the"), *_diverged_slots(rows)]), ())
     unfinished = not all(row.complete for row in summary.rows)
     progress = [_progress(summary, "The")] if unfinished else []
     if _all_diverged(confirmed):
         done = sum(row.account.confirm.done for row in confirmed)
-        return "Every confirmed run diverged", " ".join(
-            [f" ({done} of {done}): there is no order of merit, since each {_chance(summary)}.", *progress]
-        )
+        rest = [f" ({done} of {done}): there is no order of merit, since each {_chance(summary)}.", *progress]
+        return Answer("Every confirmed run diverged", " ".join(rest), ())
     first = [row for row in confirmed if row.rank == 1]
     lead = _lead(summary, first, confirmed, unfinished, opening=True)
     if len(summary.results.lengths) > 1:
         lead += f" at {words.percent(length)} of the epochs"
-    lead += _standing(summary, length, first, confirmed)
+    lead += standing(summary, length, first, confirmed)
     sentences = [f": {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."]
     sentences += [*_diverged(summary, confirmed), *progress]
     if len(rows) == 1:
         sentences.append("It is the only strategy of this sweep: there is nothing to compare it with.")
-    else:
-        sentences += _across(summary, length, first, confirmed)
-        sentences += _verdicts(summary, length, first, confirmed)
-    return lead, " ".join(sentences)
-
-
-def _standing(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    """What the verdict makes of a first place, as it goes on in the sentence; nothing where there is no verdict."""
-    found = _reference(first, confirmed)
-    if found is None:
-        return ""
-    other, role = found
-    name = f"{other.strategy.label}, {role}"
-    verdicts = {summary.pair(row.strategy.label, other.strategy.label, length).verdict for row in first}
-    if len(verdicts) > 1:
-        return ""
-    return {
-        "better": f" and {'is' if len(first) == 1 else 'are'} better than {name}",
-        "worse": f" though worse than {name}",
-        "equivalent": f", equivalent to {name}",
-        "difference shown, size unclear": f", different from {name} by an unclear size",
-        "no difference shown": f", but no difference from {name} is shown",
-        "no verdict": "",
-    }[verdicts.pop()]
-
-
-def _verdicts(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
-    """Why the verdict is what it is, how the others stand to the same strategy, and the families."""
-    found = _reference(first, confirmed)
-    if found is None:
-        others = [row for row in [*first[1:], *summary.at(length)] if row is not first[0]]
-        pair = summary.pair(first[0].strategy.label, others[0].strategy.label, length)
-        if pair.verdict == "no verdict":
-            return [f"No verdict is given ({pair.reason})."]
-        return ["Nothing tells them apart."]
-    reference, role = found
-    pair = summary.pair(first[0].strategy.label, reference.strategy.label, length)
-    if pair.verdict == "no verdict":
-        return [f"No verdict is given ({pair.reason})."]
-    return [
-        f"The verdict's reason: {pair.reason}.",
-        *_others(summary, length, [*first, reference], reference, role),
-        *_families(summary, length),
-    ]
-
-
-def _others(summary: Summary, length: float, said: list[Row], reference: Row, role: str) -> list[str]:
-    """The verdicts of the other strategies against the same one, as one sentence."""
-    by_verdict: dict[str, list[str]] = {}
-    for row in summary.ranked(length):
-        if row not in said:
-            verdict = summary.pair(row.strategy.label, reference.strategy.label, length).verdict
-            by_verdict.setdefault(verdict, []).append(row.strategy.label)
-    if not by_verdict:
-        return []
-    parts = [f"{verdict}: {words.listed(labels)}" for verdict, labels in by_verdict.items()]
-    return [f"The others against {reference.strategy.label}, {role}: {'; '.join(parts)}."]
-
-
-def _families(summary: Summary, length: float) -> list[str]:
-    pair = summary.families(length)
-    if pair is None or pair.difference is None:
-        return []
-    return [f"The reactive strategies as listed against the fixed ones, on average: {family_verdict(pair)}."]
-
-
-def family_verdict(pair: Pair) -> str:
-    """``better by 0.6 points (interval; reason)``, of the first family against the second."""
-    assert pair.difference is not None
-    ahead = "ahead" if pair.difference.mean >= 0 else "behind"
-    size = words.gap(pair.metric, pair.difference.mean) if pair.difference.mean else "0 points"
-    bounds = words.bounds(pair.metric, pair.difference, signed=True)
-    return f"{pair.verdict}, {size} {ahead} (unadjusted 95% interval {bounds}; {pair.reason})"
-
-
-def _across(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
-    """The best reactive strategy against the best fixed one, unless the paragraph has said so already."""
-    best: dict[str, Row] = {}
-    for row in sorted(confirmed, key=lambda row: row.rank or 0):
-        best.setdefault(row.strategy.family, row)
-    if not {"reactive", "fixed"} <= set(best):
-        return []
-    reactive, fixed = best["reactive"].strategy.label, best["fixed"].strategy.label
-    reference = _reference(first, confirmed)
-    if reference is not None and {first[0].strategy.label, reference[0].strategy.label} == {reactive, fixed}:
-        return []
-    difference = summary.pair(reactive, fixed, length).difference
-    if difference is None or not difference.mean:
-        return []
-    place = "ahead of" if difference.mean > 0 else "behind"
-    gap = words.gap(summary.results.metric, difference.mean)
-    interval = _difference_interval(summary, difference)
-    verdict = summary.pair(reactive, fixed, length).verdict
-    judged = "" if verdict == "no verdict" else f": {verdict}"
-    return [f"The best reactive strategy, {reactive}, is {gap} {place} the best fixed one, {fixed}{interval}{judged}."]
+        return Answer(lead, " ".join(sentences), ())
+    sentences.append(reason(summary, length, first, confirmed))
+    return Answer(lead, " ".join(sentences), tuple(beside(summary, length, first, confirmed)))
 
 
 def _found(summary: Summary, length: float) -> tuple[str, str]:
@@ -199,7 +107,7 @@ def _line(summary: Summary, length: float) -> str:
         return f"{start} every confirmed run diverged."
     first = [row for row in confirmed if row.rank == 1]
     lead = _lead(summary, first, confirmed, not all(row.complete for row in rows), opening=False)
-    lead += _standing(summary, length, first, confirmed)
+    lead += standing(summary, length, first, confirmed)
     return f"{start} {lead}: {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."
 
 
@@ -237,19 +145,8 @@ def _result(summary: Summary, first: list[Row]) -> str:
     return f"{text} (95% interval {words.bounds(metric, mean)} over {words.count(repeats, 'repeat')})"
 
 
-def _reference(first: list[Row], confirmed: list[Row]) -> tuple[Row, str] | None:
-    """Whom the first are compared with: the best control, or the runner-up where a control is among them."""
-    behind = sorted((row for row in confirmed if row not in first), key=lambda row: row.rank or 0)
-    if not behind:
-        return None
-    controls = [row for row in behind if row.strategy.control]
-    if controls and not any(row.strategy.control for row in first):
-        return controls[0], "the control"
-    return behind[0], "the runner-up"
-
-
 def _ahead(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    found = _reference(first, confirmed)
+    found = reference(first, confirmed)
     if found is None:
         return ""
     other, role = found
@@ -259,23 +156,15 @@ def _ahead(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
     difference = summary.pair(first[0].strategy.label, other.strategy.label, length).difference
     if difference is None:
         return f"; {name}, has no repeat in common with it yet"
-    if _standing(summary, length, first, confirmed):  # the sentence has named the other already
+    if standing(summary, length, first, confirmed):  # the sentence has named the other already
         name = ""
     # ranks are over each strategy's own repeats, the difference over those that both have
     place = "ahead" if difference.mean > 0 else "behind" if difference.mean < 0 else "level"
     if name:
         place += {"ahead": " of ", "behind": " ", "level": " with "}[place] + name
     size = f"{words.gap(difference=difference.mean, metric=summary.results.metric)} " if difference.mean else ""
-    interval = _difference_interval(summary, difference) if len(first) == 1 else ""
+    interval = difference_interval(summary, difference) if len(first) == 1 else ""
     return f", {size}{place}{interval}"
-
-
-def _difference_interval(summary: Summary, difference: Interval) -> str:
-    if difference.low is None or difference.high is None:
-        return ""
-    zero = ", which includes zero" if difference.low <= 0 <= difference.high else ""
-    bounds = words.bounds(summary.results.metric, difference, signed=True)
-    return f" (unadjusted 95% interval of the difference {bounds}{zero})"
 
 
 def _progress(summary: Summary, the: str) -> str:

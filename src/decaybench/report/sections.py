@@ -47,7 +47,7 @@ def results_table(summary: Summary, length: float) -> Table:
     unit = {"accuracy": "%", "loss": "nats"}
     header = (
         *("rank", "strategy", "kind and family", f"test {metric}, {unit[metric]}", "95% interval"),
-        *(f"test {other}, {unit[other]}", f"test {metric} of the runs that survived", "confirm runs diverged"),
+        *(f"test {other}, {unit[other]}", f"survivors' test {metric}", "confirm runs diverged"),
         "slots diverged, at chance",
         *(f"winners' validation {metric} (optimistic)", "selected learning rate"),
     )

@@ -1,0 +1,126 @@
+"""How a first place stands to the control or the runner-up, and what is told beside it."""
+
+from __future__ import annotations
+
+from decaybench.compare import Interval
+from decaybench.report import words
+from decaybench.report.pairs import Pair
+from decaybench.report.summary import Row, Summary
+
+
+def standing(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
+    """What the verdict makes of a first place, as it goes on in the sentence; nothing where there is no verdict."""
+    found = reference(first, confirmed)
+    if found is None:
+        return ""
+    other, role = found
+    name = f"{other.strategy.label}, {role}"
+    verdicts = {summary.pair(row.strategy.label, other.strategy.label, length).verdict for row in first}
+    if len(verdicts) > 1:
+        return ""
+    return {
+        "better": f" and {'is' if len(first) == 1 else 'are'} better than {name}",
+        "worse": f" though worse than {name}",
+        "equivalent": f", equivalent to {name}",
+        "difference shown, size unclear": f", different from {name} by an unclear size",
+        "no difference shown": f", but no difference from {name}, is shown",
+        "no verdict": "",
+    }[verdicts.pop()]
+
+
+def reason(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
+    """Why the verdict on the first place is what it is, or why there is none."""
+    found = reference(first, confirmed)
+    if found is None:
+        others = [row for row in [*first[1:], *summary.at(length)] if row is not first[0]]
+        pair = summary.pair(first[0].strategy.label, others[0].strategy.label, length)
+        if pair.verdict == "no verdict":
+            return f"No verdict is given ({pair.reason})."
+        return "Nothing tells them apart."
+    other, _ = found
+    pair = summary.pair(first[0].strategy.label, other.strategy.label, length)
+    if pair.verdict == "no verdict":
+        return f"No verdict is given ({pair.reason})."
+    return f"The verdict's reason: {pair.reason}."
+
+
+def beside(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
+    """What else is told of a length: the best of both families, the others against the reference, and the families."""
+    found = reference(first, confirmed)
+    lines = _across(summary, length, first, confirmed)
+    if found is None:
+        return lines
+    other, role = found
+    if summary.pair(first[0].strategy.label, other.strategy.label, length).verdict == "no verdict":
+        return lines
+    return [*lines, *_others(summary, length, [*first, other], other, role), *_families(summary, length)]
+
+
+def _others(summary: Summary, length: float, said: list[Row], other: Row, role: str) -> list[str]:
+    """The verdicts of the other strategies against the same one, as one sentence."""
+    by_verdict: dict[str, list[str]] = {}
+    for row in summary.ranked(length):
+        if row not in said:
+            verdict = summary.pair(row.strategy.label, other.strategy.label, length).verdict
+            by_verdict.setdefault(verdict, []).append(row.strategy.label)
+    if not by_verdict:
+        return []
+    parts = [f"{verdict}: {words.listed(labels)}" for verdict, labels in by_verdict.items()]
+    return [f"The others against {other.strategy.label}, {role}: {'; '.join(parts)}."]
+
+
+def _families(summary: Summary, length: float) -> list[str]:
+    pair = summary.families(length)
+    if pair is None or pair.difference is None:
+        return []
+    return [f"The reactive strategies as listed against the fixed ones, on average: {_family_verdict(pair)}."]
+
+
+def _family_verdict(pair: Pair) -> str:
+    """``better by 0.6 points (interval; reason)``, of the first family against the second."""
+    assert pair.difference is not None
+    ahead = "ahead" if pair.difference.mean >= 0 else "behind"
+    size = words.gap(pair.metric, pair.difference.mean) if pair.difference.mean else "0 points"
+    bounds = words.bounds(pair.metric, pair.difference, signed=True)
+    return f"{pair.verdict}, {size} {ahead} (unadjusted 95% interval {bounds}; {pair.reason})"
+
+
+def _across(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
+    """The best reactive strategy against the best fixed one, unless the paragraph has said so already."""
+    best: dict[str, Row] = {}
+    for row in sorted(confirmed, key=lambda row: row.rank or 0):
+        best.setdefault(row.strategy.family, row)
+    if not {"reactive", "fixed"} <= set(best):
+        return []
+    reactive, fixed = best["reactive"].strategy.label, best["fixed"].strategy.label
+    found = reference(first, confirmed)
+    if found is not None and {first[0].strategy.label, found[0].strategy.label} == {reactive, fixed}:
+        return []
+    difference = summary.pair(reactive, fixed, length).difference
+    if difference is None or not difference.mean:
+        return []
+    place = "ahead of" if difference.mean > 0 else "behind"
+    gap = words.gap(summary.results.metric, difference.mean)
+    interval = difference_interval(summary, difference)
+    verdict = summary.pair(reactive, fixed, length).verdict
+    judged = "" if verdict == "no verdict" else f": {verdict}"
+    return [f"The best reactive strategy, {reactive}, is {gap} {place} the best fixed one, {fixed}{interval}{judged}."]
+
+
+def reference(first: list[Row], confirmed: list[Row]) -> tuple[Row, str] | None:
+    """Whom the first are compared with: the best control, or the runner-up where a control is among them."""
+    behind = sorted((row for row in confirmed if row not in first), key=lambda row: row.rank or 0)
+    if not behind:
+        return None
+    controls = [row for row in behind if row.strategy.control]
+    if controls and not any(row.strategy.control for row in first):
+        return controls[0], "the control"
+    return behind[0], "the runner-up"
+
+
+def difference_interval(summary: Summary, difference: Interval) -> str:
+    if difference.low is None or difference.high is None:
+        return ""
+    zero = ", which includes zero" if difference.low <= 0 <= difference.high else ""
+    bounds = words.bounds(summary.results.metric, difference, signed=True)
+    return f" (unadjusted 95% interval of the difference {bounds}{zero})"
