@@ -58,10 +58,18 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def oracles(session: nox.Session) -> None:
-    """Run the libraries that tests/data/oracles.json was frozen from: it must be what they give."""
+    """Run the libraries that schedules' values were frozen from: they must still give tests/data/oracles.json."""
     script = nox.project.load_toml("tests/freeze_oracles.py")
     session.install("--quiet", "-c", "constraints.txt", *script["dependencies"])
     session.run("python", "tests/freeze_oracles.py", "--compare", "tests/data/oracles.json")
+
+
+@nox.session
+def rliable(session: nox.Session) -> None:
+    """Run rliable, which the comparison's values were frozen from: it must still give tests/compare/rliable.json."""
+    script = nox.project.load_toml("tests/freeze_rliable.py")
+    session.install("--quiet", *script["dependencies"])
+    session.run("python", "tests/freeze_rliable.py", "--compare", "tests/compare/rliable.json")
 
 
 @shared
@@ -90,6 +98,14 @@ def bench(session: nox.Session) -> None:
     """Measure training beside a plain loop, as ratios: nox -s bench -- --write; benchmarks/README.md says how."""
     install(session)
     run(session, "python", "-m", "benchmarks", *session.posargs)
+
+
+@shared
+def verdicts(session: nox.Session) -> None:
+    """Hold the verdicts to their promises: simulated sweeps, then one schedule really trained under two labels."""
+    install(session)
+    run(session, "python", "-m", "benchmarks.protocol")
+    run(session, "python", "-m", "benchmarks.same")
 
 
 @shared

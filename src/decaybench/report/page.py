@@ -71,14 +71,14 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
         provenance=_settings(results.sweep["provenance"] or {}),
         chance=", ".join(f"{words.value(m, x)} {m}" for m, x in results.chance.items()),
         few=results.repeats < LEAST_REPEATS and not summary.adaptive,
-        proposed=_proposed(results.sweep["spec"]["search"]),
+        proposed=_proposed(results.sweep["spec"]["search"], "joined" in results.sweep),
         adaptive=summary.adaptive,
         rope=words.gap(results.metric, results.rope),
         files=files,
     )
 
 
-def _proposed(search: Mapping[str, Any]) -> str:
+def _proposed(search: Mapping[str, Any], joined: bool) -> str:
     """How slots were shared out and settings proposed, as one or two sentences."""
     batches = f"in batches of {search.get('batch')}, each from the results of those before it"
     if search.get("allocation") == "adaptive":
@@ -93,8 +93,9 @@ def _proposed(search: Mapping[str, Any]) -> str:
         "random": "at random settings that are paired across strategies",
         "tpe": f"at settings that TPE proposed to each strategy alone, {batches}, on seeds paired across strategies",
     }[search["sampler"]]
+    many = "the number of slots of its own sweep" if joined else "the same number of slots"
     return (
-        f"Every strategy that searches something was planned the same number of slots in each repeat, {settings}; "
+        f"Every strategy that searches something was planned {many} in each repeat, {settings}; "
         "one with nothing to search gets one slot a repeat."
     )
 
