@@ -14,6 +14,7 @@ from decaybench.report.sections import (
     edges_table,
     families_text,
     ledger_table,
+    pace_table,
     pairs_table,
     replays_table,
     results_table,
@@ -44,6 +45,8 @@ def markdown(summary: Summary, figures: Sequence[Drawn]) -> str:
     replayed = [table for length in lengths if (table := replays_table(summary, length)).rows]
     if replayed:
         parts += ["## Replay", *map(_table, replayed)]
+    if paces := [table for length in lengths if (table := pace_table(summary, length)).rows]:
+        parts += ["## Pace", *map(_table, paces)]
     if (at_ends := edges_table(summary)).rows:
         parts += ["## Edges", _table(at_ends)]
     parts += ["## Ledger", _table(ledger_table(summary)), "## Provenance"]

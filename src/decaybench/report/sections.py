@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from decaybench.report import words
 from decaybench.report.edges import edges
+from decaybench.report.pace import paces
 from decaybench.report.pairs import Pair, turned
 from decaybench.report.replays import replays
 from decaybench.report.results import NO_SCHEDULE, Run
@@ -200,3 +201,19 @@ def edges_table(summary: Summary) -> Table:
         for each in edges(summary.results)
     )
     return Table("Winners at the end of a range", ("strategy", "parameter", "end", "repeats"), rows, text=(0, 1, 2))
+
+
+def pace_table(summary: Summary, length: float) -> Table:
+    """How fast strategies get to where the control ends, and how often they are near the best."""
+    rows = tuple(
+        (
+            pace.label,
+            "-" if pace.reached is None else f"{pace.reached} of {pace.runs}",
+            "-" if pace.updates is None else "never" if math.isinf(pace.updates) else f"{pace.updates:,.0f}",
+            "-" if pace.steady is None else f"{pace.steady:.0%}",
+        )
+        for pace in paces(summary, length)
+    )
+    near = words.gap(summary.results.metric, summary.results.rope)
+    header = ("strategy", "runs that reached it", "median updates", f"repeats within {near} of the best")
+    return Table(f"Pace: to the control's final validation loss, and steadiness{at(summary, length)}", header, rows)
