@@ -12,6 +12,11 @@ def text(page: str) -> str:
     return (DOCS / page).read_text()
 
 
+def section(page: str, title: str) -> str:
+    """What stands below the heading ``title``, up to the next of its level."""
+    return text(page).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
 def blocks(page: str, language: str) -> list[str]:
     """The code blocks of a language, in order."""
     return [code for found, code in BLOCK.findall(text(page)) if found == language]

@@ -13,14 +13,10 @@ from decaybench.schedules import SCHEDULES
 from decaybench.sweep import Budget, Search, Strategy, Sweep, Task, resolve, shipped
 from decaybench.sweep.arms import arms
 from decaybench.sweep.values import UNITS
-from docs.pages import DOCS, blocks, text
+from docs.pages import DOCS, blocks, section, text
 
 PAGES = ["getting-started.md", "sweep-file.md", "bring-your-own.md", "reading-the-report.md"]
 TABLES = {"Top level": Sweep, "[task]": Task, "[budget]": Budget, "[search]": Search, "[strategies.LABEL]": Strategy}
-
-
-def section(page: str, title: str) -> str:
-    return text(page).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 @pytest.mark.parametrize("title", TABLES)

@@ -1,0 +1,70 @@
+"""Reading the report tells of the report that there is: its files, verdicts, columns, figures and numbers."""
+
+import json
+import re
+from typing import get_args
+
+import pytest
+
+from decaybench.compare import Verdict, detectable
+from decaybench.report import build_report, collect, summarise
+from decaybench.report.figures import draw_all
+from decaybench.report.sections import ledger_table, results_table
+from docs.pages import DOCS, section, text
+from report.frames_factory import make
+
+PAGE = "reading-the-report.md"
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """A sweep that gets every figure."""
+    return make(repeats=5, replayed=True, lengths=(0.5, 1.0))
+
+
+def test_every_file_is_listed(frames, tmp_path):
+    build_report(frames, tmp_path / "report")
+    written = {*json.loads((tmp_path / "report" / "manifest.json").read_text())["files"], "manifest.json"}
+    listed = re.findall(r"^\| `([\w./*]+)` \|", text(PAGE), re.MULTILINE)
+    assert {re.sub(r"figures/.*", "figures/*.svg", name) for name in written} == {*listed, "index.html"}
+
+
+def test_the_figures_are_listed_in_the_page_s_order(frames):
+    titles = re.findall(r"^\d+\. \*\*(.+)\.\*\*", section(PAGE, "The figures"), re.MULTILINE)
+    assert titles == [figure.title for figure in draw_all(summarise(collect(frames)))]
+    assert len(titles) == 12
+
+
+def test_every_verdict_is_explained():
+    rows = re.findall(r"^\| ([a-z, ]+) \|", section(PAGE, "The verdict"), re.MULTILINE)
+    told = [row for row in rows if row != "verdict"]
+    assert {word for row in told for word in ([row] if "size" in row else row.split(", "))} == set(get_args(Verdict))
+
+
+def test_what_so_many_repeats_can_show():
+    table = section(PAGE, 'What "no difference shown" tells')
+    tests = [int(n) for n in re.findall(r"(\d+) pairs?\b", table.partition("| repeats |")[2].partition("\n")[0])]
+    rows = re.findall(r"^\| (\d+) \|(.+)\|$", table, re.MULTILINE)
+    assert tests == [1, 10, 55, 165] and len(rows) == 4
+    for repeats, shown in rows:
+        expected = [f"{detectable(1.0, int(repeats), n):.1f}" for n in tests]
+        assert [cell.strip() for cell in shown.split("|")] == expected, repeats
+
+
+@pytest.mark.parametrize(
+    ("title", "table"), [("The results", lambda s: results_table(s, 1.0)), ("The ledger", ledger_table)]
+)
+def test_every_column_is_explained(frames, title, table):
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"^\|.+\|$", section(PAGE, title), re.MULTILINE))))
+    for column in table(summarise(collect(frames))).header:
+        if column not in ("strategy", "kind and family"):
+            assert set(re.findall(r"\w+", re.sub(r", (%|nats)", "", column))) <= words, column
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_links_to_a_section_lead_to_one(page):
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", text(page)):
+        if not target.startswith("https:"):
+            headings = re.findall(r"^#+ (.+)$", text(target or page), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{target}#{anchor}"
