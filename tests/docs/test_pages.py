@@ -10,7 +10,7 @@ import pytest
 from decaybench.data.hub import SOURCES
 from decaybench.models import MODELS
 from decaybench.schedules import SCHEDULES
-from decaybench.sweep import Budget, Search, Strategy, Sweep, Task, resolve, shipped
+from decaybench.sweep import Budget, Search, Strategy, Sweep, Task, load_sweep, resolve, shipped
 from decaybench.sweep.arms import arms
 from decaybench.sweep.values import UNITS
 from docs.pages import DOCS, blocks, section, text
@@ -85,6 +85,13 @@ def test_one_decay_in_three_units():
 def test_every_shipped_sweep_is_listed():
     listed = set(re.findall(r"`([a-z0-9-]+)`", section("getting-started.md", "A first sweep").partition("Ask what")[0]))
     assert listed == set(shipped())
+
+
+def test_the_shipped_questions_have_as_many_repeats_as_the_page_says():
+    assert "`cifar10-fixed-vs-reactive` have ten, since their eleven strategies" in section("sweep-file.md", "[budget]")
+    for data in ("digits", "mnist", "cifar10"):
+        sweep = load_sweep(f"{data}-fixed-vs-reactive")
+        assert (sweep.budget.repeats, len(sweep.strategies)) == (10, 11)
 
 
 @pytest.mark.parametrize("page", PAGES)
