@@ -91,10 +91,10 @@ def test_a_better_result_written_in_everywhere_would_have_been_selected(audited)
         f"UPDATE epochs SET validation_accuracy = 1 WHERE epoch = 3 AND run_id = {one}",
         f"UPDATE trial_values SET value = 1 WHERE trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {one})",
     )
-    assert len(lines) == 4
-    assert sum("is planned, which the search selected, but has no row" in line for line in lines) == 2
-    assert sum("is not in the plan, nor selected" in line for line in lines) == 2
-    assert all("(confirm of exp_loss, repeat 1, " in line for line in lines)
+    assert len(lines) == 8  # two confirm and two replay runs for each of the two slots
+    assert sum("is planned, which the search selected, but has no row" in line for line in lines) == 4
+    assert sum("is not in the plan, nor selected" in line for line in lines) == 4
+    assert all(re.search(r"\((confirm|replay) of exp_loss, repeat 1, ", line) for line in lines)
 
 
 def test_what_cannot_be_checked_is_said_and_what_was_found_before_it_too(audited):
@@ -131,3 +131,29 @@ def test_a_sweep_that_was_stopped_is_sound(done, tmp_path):
         connection.execute("UPDATE runs SET slot = slot + 1 WHERE phase = 'confirm'")
     connection.close()
     assert said(f"sqlite:///{copy}", "small") == []
+
+
+REPLAYED = "(SELECT id FROM runs WHERE phase = 'replay' AND repeat = 1 LIMIT 1)"
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        (f"UPDATE traces SET learning_rate = (SELECT t.learning_rate FROM traces t JOIN runs r ON r.id = t.run_id WHERE r.strategy = 'constant' AND r.outcome = 'finished' LIMIT 1) WHERE run_id = {REPLAYED}", r"its learning rates are not those of run \S{36}"),
+        (f"UPDATE runs SET replay_of = id WHERE id = {REPLAYED}", r"takes the learning rates of \S{36}, not of \S{36}"),
+        (f"DELETE FROM runs WHERE id = {REPLAYED}", r"is planned, which the search selected, but has no row"),
+    ],
+)  # fmt: skip
+def test_a_replay_takes_the_rates_that_the_plan_gives_it(audited, statement, line):
+    lines = audited(statement)
+    assert any(re.fullmatch(r"run \S{36} \(replay of exp_loss, [^)]*\): " + line, found) for found in lines), lines
+
+
+def test_what_pruning_stopped_is_no_contradiction(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sweep = tomllib.loads(SMALL)
+    sweep["search"]["prune"] = {"spare": 0.3}
+    url = f"sqlite:///{tmp_path}/p.db"
+    api.run(sweep, storage=url, studies=tmp_path)
+    assert set(api.load(url, "small").runs["pruned"].dropna()) == {"stopped", "spared"}
+    assert said(url, "small") == []

@@ -68,7 +68,7 @@ def recommendations(summary: Summary) -> list[tuple[int, str]]:
     if len(found) < 2 or not examples:
         return []
     sign = 1 if results.metric == "accuracy" else -1
-    matters = compare.rope(results.metric, examples)
+    matters = compare.rope(results.metric, examples, results.sweep["spec"]["task"].get("rope"))
     taken: list[tuple[int, str]] = []
     for n in sorted({int(n) for cost in found for n in cost.n}):
         here = {cost.strategy.label: sign * float(cost.mean[cost.n == n][0]) for cost in found if n in cost.n}

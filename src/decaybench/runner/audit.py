@@ -10,8 +10,21 @@ from numpy.typing import NDArray
 from decaybench.runner.choose import Chance, slots, told, winners
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
-from decaybench.store import Frames, RunRow
-from decaybench.sweep import Arm, PlannedRun, Size, Sweep, arms, plan_confirm, plan_search, resolve, shares_slots, size
+from decaybench.store import PHASES, Frames, RunRow
+from decaybench.sweep import (
+    Arm,
+    PlannedRun,
+    Size,
+    Sweep,
+    arms,
+    plan_confirm,
+    plan_replay,
+    plan_search,
+    resolve,
+    rung,
+    shares_slots,
+    size,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,13 +52,16 @@ def _contradictions(frames: Frames, runs: Sequence[RunRow], study: StoredStudy |
     provenance, complete = frames.sweep["provenance"], frames.sweep["status"] == "complete"
     chance = Chance(provenance["chance_accuracy"], provenance["chance_loss"])
     sizes = {length: size(sweep, provenance["examples"]["train"], length) for length in sweep.budget.lengths}
-    yield from _against_curves(frames, runs, sizes)
+    yield from _against_curves(frames, runs, sizes, {length: rung(sweep, length) for length in sizes})
+    yield from _against_sources(frames, runs)
     yield from _against_plan(sweep, runs, chance, complete)
     if study is not None:
         yield from _against_study(sweep, runs, study, chance, sizes, complete)
 
 
-def _against_curves(frames: Frames, runs: Sequence[RunRow], sizes: Mapping[float, Size]) -> Iterator[str]:
+def _against_curves(
+    frames: Frames, runs: Sequence[RunRow], sizes: Mapping[float, Size], rungs: Mapping[float, int | None]
+) -> Iterator[str]:
     curves = _by_run(frames.epochs)
     none = np.empty((0, len(CURVES)))
     for run in runs:
@@ -63,7 +79,11 @@ def _against_curves(frames: Frames, runs: Sequence[RunRow], sizes: Mapping[float
         ):
             if [stored] != (last.tolist() or [None]):
                 yield f"{_called(run)}: {what} is {stored}, but its last epoch's is {_shown(last)}"
-        yield from _against_trace(run, sizes[run.length], epoch.astype(int), rate, trace)
+        of = sizes[run.length]
+        if run.pruned == "stopped":
+            epochs = rungs[run.length] or 0
+            of = Size(of.steps_per_epoch, epochs, epochs * of.steps_per_epoch)
+        yield from _against_trace(run, of, epoch.astype(int), rate, trace)
 
 
 def _against_trace(
@@ -85,6 +105,18 @@ def _against_trace(
             yield f"{_called(run)}: epoch {number}: learning_rate is {given}, but its trace has {_shown(used)}"
 
 
+def _against_sources(frames: Frames, runs: Sequence[RunRow]) -> Iterator[str]:
+    """A replay run must have been trained with the rates that another run recorded."""
+    for run in runs:
+        if run.replay_of is None or run.outcome not in ENDED or run.superseded:
+            continue
+        source, made = frames.traces.get(run.replay_of), frames.traces.get(run.id)
+        if source is None or made is None:
+            yield f"{_called(run)}: it or run {run.replay_of}, whose learning rates it takes, has no trace"
+        elif not np.array_equal(source[: len(made)], made[: len(source)]):
+            yield f"{_called(run)}: its learning rates are not those of run {run.replay_of}"
+
+
 def _against_plan(sweep: Sweep, runs: Sequence[RunRow], chance: Chance, complete: bool) -> Iterator[str]:
     adaptive, search = shares_slots(sweep), [run for run in runs if run.phase == "search"]
     chosen = {(run.repeat, run.slot, run.length): run.strategy for run in search} if adaptive else None
@@ -92,17 +124,19 @@ def _against_plan(sweep: Sweep, runs: Sequence[RunRow], chance: Chance, complete
     # Only then is the selection made: a sweep that goes on may still hold the confirm runs of a former winner.
     if complete:
         won = winners(search, sweep.task.metric, chance, overall=adaptive)
-        planned += plan_confirm(sweep, slots(won))
-    phases = ("search", "confirm") if complete else ("search",)
+        planned += [*plan_confirm(sweep, slots(won)), *plan_replay(sweep, slots(won))]
+    phases = PHASES if complete else ("search",)
     rows = {run.id: run for run in runs if run.phase in phases and not run.superseded}
     wanted = {run.id: run for run in planned}
     for run_id, plan in wanted.items():
         if run_id not in rows:
-            why = ", which the search selected" if plan.phase == "confirm" else ""
+            why = "" if plan.phase == "search" else ", which the search selected"
             yield f"{_called(plan)}: is planned{why}, but has no row"
     for run_id, row in rows.items():
         if run_id not in wanted or _key(row) != _key(wanted[run_id]):
-            yield f"{_called(row)}: is not in the plan{', nor selected' if row.phase == 'confirm' else ''}"
+            yield f"{_called(row)}: is not in the plan{'' if row.phase == 'search' else ', nor selected'}"
+        elif row.replay_of != wanted[run_id].replay_of:
+            yield f"{_called(row)}: takes the learning rates of {row.replay_of}, not of {wanted[run_id].replay_of}"
         elif complete and row.outcome not in ENDED:
             yield f"{_called(row)}: has no result, though the sweep is complete"
 
@@ -115,12 +149,12 @@ def _against_study(
     sizes: Mapping[float, Size],
     complete: bool,
 ) -> Iterator[str]:
-    trials = {trial.run_id: trial for trial in study.trials() if trial.state == "COMPLETE"}
+    trials = {(trial.run_id, trial.state): trial for trial in study.trials()}
     of = {arm.label: arm for arm in arms(sweep)}
     for run in runs:
         if run.phase != "search" or run.outcome not in ENDED:
             continue
-        trial = trials.get(run.id)
+        trial = trials.get((run.id, "PRUNED" if run.pruned == "stopped" else "COMPLETE"))
         if trial is None:
             if complete:
                 yield f"{_called(run)}: the Optuna study has no trial of it"

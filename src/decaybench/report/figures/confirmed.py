@@ -1,4 +1,4 @@
-"""Figure 5: the confirmed test results, the ones to quote."""
+"""The confirmed test results, the ones to quote."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from decaybench.report.summary import Row, Summary
 NAME = "confirmed"
 TITLE = "Confirmed on test"
 READ = (
-    "The large mark is a strategy's mean over the repeats, the bar its 95% interval (a t interval, which "
-    "knows no bounds; where it passes what is possible, the bar leaves the picture). The small marks below "
+    "The large mark is a strategy's mean over the repeats, the bar its 95% interval (a t interval, cut "
+    "at what is possible). The small marks below "
     "it are the repeats, each the mean over its fresh seeds: how far they scatter is how much a search's "
     "luck matters. Circles are fixed strategies, diamonds reactive ones. Intervals that overlap are no "
     "proof of equality, since the repeats are paired; the differences stand in the table of pairs."

@@ -1,4 +1,4 @@
-"""Figure 2: training and validation loss over the epochs."""
+"""Training and validation loss over the epochs."""
 
 from __future__ import annotations
 

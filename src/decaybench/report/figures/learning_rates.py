@@ -1,4 +1,4 @@
-"""Figure 3: every slot's validation result against its base learning rate."""
+"""Every slot's validation result against its base learning rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figure 4: every slot's result, best first: how much of its search space a strategy likes."""
+"""Every slot's result, best first: how much of its search space a strategy likes."""
 
 from __future__ import annotations
 

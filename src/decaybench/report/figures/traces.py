@@ -1,4 +1,4 @@
-"""Figure 1: the learning rate that every shown run really used."""
+"""The learning rate that every shown run really used."""
 
 from __future__ import annotations
 
