@@ -111,24 +111,27 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
     Writes nothing. Raises UserError where there is no report, no database, or not its sweep.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    manifest, url = read_manifest(folder), storage_url(storage)
+    names = [sweep["name"] for sweep in manifest["sweeps"]]
     try:
-        sweeps = _read(storage_url(storage), [sweep["name"] for sweep in manifest["sweeps"]])
+        sweeps = _read(url, names)
+        with store.open_storage(url, create=False) as opened:
+            runs = [store.runs(opened, name) for name in names]
     except UserError:
         raise
     except Exception as error:  # what nobody writes there: a month 13, a learning rate of three bytes
         return Verified(folder, 0, 0, (f"database: cannot be read: {error}",))
-    contradictions = [line for sweep in sweeps for line in audit(sweep.frames, sweep.runs, sweep.study)]
+    audited = zip(sweeps, runs, strict=True)
+    contradictions = [line for sweep, rows in audited for line in audit(sweep.frames, rows, sweep.study)]
     sources = [sweep.source for sweep in sweeps]
     return compare(folder, manifest, [sweep.frames for sweep in sweeps], sources, contradictions)
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """All that the database holds of a sweep: its tables, their runs as rows, and its Optuna study."""
+    """All that the database holds of a sweep: its tables and its Optuna study."""
 
     frames: store.Frames
-    runs: list[store.RunRow]
     study: StoredStudy | None
 
     @property
@@ -138,10 +141,7 @@ class _Stored:
 
 def _read(url: str, names: Sequence[str]) -> list[_Stored]:
     with store.open_storage(url, create=False) as opened:
-        return [
-            _Stored(store.load_frames(opened, name), store.runs(opened, name), read_study(opened.url, name))
-            for name in names
-        ]
+        return [_Stored(store.load_frames(opened, name), read_study(opened.url, name)) for name in names]
 
 
 def _write(url: str, names: Sequence[str], out: Path) -> ReportSummary:

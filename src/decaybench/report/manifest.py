@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decaybench.errors import UserError
-from decaybench.report.tables import runs_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +35,8 @@ def source(frames: Frames, study: str | None = None) -> dict[str, Any]:
         "provenance": sweep["provenance"] or {},
         "database": {
             "sweep": _sweep(sweep),
-            "runs": sha256(runs_csv(frames.runs)),
-            "epochs": _epochs(frames.epochs),
+            "runs": _table(frames.runs),
+            "epochs": _table(frames.epochs),
             "traces": _traces(frames.traces),
             "study": study,
         },
@@ -90,8 +89,8 @@ def _sweep(row: Mapping[str, Any]) -> str:
     return sha256(json.dumps(kept, ensure_ascii=False, default=lambda moment: moment.isoformat()))
 
 
-def _epochs(epochs: pd.DataFrame) -> str:
-    columns = [(name, epochs[name].to_numpy()) for name in epochs.columns]
+def _table(frame: pd.DataFrame) -> str:
+    columns = [(name, frame[name].to_numpy()) for name in frame.columns]
     return sha256(b"".join(f"{name}\n".encode() + _bytes(values) for name, values in columns))
 
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import optuna
@@ -137,17 +138,28 @@ class Search:
     def names(self) -> list[str]:
         return [axis.name for axis in self.axes]
 
+    @cached_property
+    def study(self) -> Study:
+        """The points as a study in memory: many plots are drawn of one, and many points take a while to be added."""
+        return _study(self)
+
+    @cached_property
+    def worst_first(self) -> "Search":
+        """The same with its best point last, so that it is drawn on top."""
+        ordered = sorted(self.points, key=lambda point: point.value, reverse=self.direction == "minimize")
+        return replace(self, points=ordered)
+
 
 def history(search: Search, value: str) -> Any:
     """Optuna's history of a search, results in the order of its points: matplotlib axes, drawn by pyplot."""
     with _quiet():
-        return plots.plot_optimization_history(_study(search), target_name=value)
+        return plots.plot_optimization_history(search.study, target_name=value)
 
 
 def distribution(searches: Sequence[Search], value: str) -> Any:
     """Optuna's empirical distribution functions, one line a search: matplotlib axes, drawn by pyplot."""
     with _quiet():
-        return plots.plot_edf([_study(search) for search in searches], target_name=value)
+        return plots.plot_edf([search.worst_first.study for search in searches], target_name=value)
 
 
 def importances(search: Search, value: str) -> Any:
@@ -155,27 +167,22 @@ def importances(search: Search, value: str) -> Any:
 
     Raises ValueError where they say nothing: fewer than 2 * BEST points, or the best results equal the worst.
     """
-    worst_first = [point.value for point in _worst_first(search)]
-    if len(worst_first) < 2 * BEST:
+    results = [point.value for point in search.worst_first.points]
+    if len(results) < 2 * BEST:
         raise ValueError(f"fewer than {2 * BEST} results")
-    quantile = max(0.1, BEST / len(worst_first))
-    if worst_first[-BEST] == worst_first[0]:
+    quantile = max(0.1, BEST / len(results))
+    if results[-BEST] == results[0]:
         raise ValueError("hardly any result differs from the others")
     with _quiet():
         evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile)
         # the names are given, since Optuna would take them from a set, in another order each time
-        return plots.plot_param_importances(_study(search), evaluator, search.names, target_name=value)
+        return plots.plot_param_importances(search.worst_first.study, evaluator, search.names, target_name=value)
 
 
 def parallel(search: Search, value: str) -> Any:
     """Optuna's parallel coordinates of a search's parameters, the best on top: matplotlib axes, drawn by pyplot."""
-    ordered = replace(search, points=_worst_first(search))
     with _quiet():
-        return plots.plot_parallel_coordinate(_study(ordered), search.names, target_name=value)
-
-
-def _worst_first(search: Search) -> list[Point]:
-    return sorted(search.points, key=lambda point: point.value, reverse=search.direction == "minimize")
+        return plots.plot_parallel_coordinate(search.worst_first.study, search.names, target_name=value)
 
 
 def _study(search: Search) -> Study:
