@@ -156,9 +156,20 @@ def _made_up(
         epochs += [EpochRow(run.id, *row, seconds=0.5) for row in rows]
         last = (float(loss[-1]), float(accuracy[-1])) if done else (None, None)
         test = last if run.phase == "confirm" and not diverged else (None, None)
-        outcome = "diverged" if diverged else "finished"
-        died = STEPS * done if diverged else None
-        results.append(RunResult(run.id, outcome, done, *last, *test, died, trace.astype(np.float32)))
+        results.append(
+            RunResult(
+                run.id,
+                "diverged" if diverged else "finished",
+                done,
+                validation_loss=last[0],
+                validation_accuracy=last[1],
+                test_loss=test[0],
+                test_accuracy=test[1],
+                diverged_step=STEPS * done if diverged else None,
+                updates_computed=len(trace),
+                trace=trace.astype(np.float32),
+            )
+        )
     return epochs, results
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import optuna
 
-from decaybench import store
+from decaybench import api, store
 
 ROOT = Path(__file__).parents[1]
 BUILD = "import sys; from benchmarks import overheads as o; o.build(sys.argv[1], o.sweep_of(150))"
@@ -25,5 +25,9 @@ def test_the_made_up_sweep_is_complete(tmp_path):
     assert len(finished) > 100 and set(finished.epochs_done) == {50}
     assert frames.epochs.groupby("run_id").size().sum() == frames.runs.epochs_done.sum()
     assert len(frames.traces) == 150
+    computed = frames.runs.set_index("id").updates_computed
+    assert {run_id: len(trace) for run_id, trace in frames.traces.items()} == computed.to_dict()
+    api.report("overheads", storage=url, out=tmp_path / "report")
+    assert "<svg" in (tmp_path / "report" / "index.html").read_text()
     trials = optuna.load_study(study_name="overheads", storage=url).trials
     assert {trial.state.name for trial in trials} == {"COMPLETE"} and len(trials) == 50

@@ -233,7 +233,7 @@ plan = [NewRun(f"{me}-{n}", "search", "s", 0, n, 1.0, n) for n in range(5)]
 create_sweep(storage, name=me, question="", spec={}, spec_hash="", provenance={}, runs=plan)
 for epoch in range(1, 21):
     write_epochs(storage, [EpochRow(run.id, epoch, 1.0, 1.0, 0.5, 0.1, 0.0) for run in plan])
-finish_runs(storage, [RunResult(run.id, "finished", 20, 1.0, 0.5) for run in plan])
+finish_runs(storage, [RunResult(run.id, "finished", 20, validation_loss=1.0, validation_accuracy=0.5) for run in plan])
 """
 
 

@@ -92,7 +92,14 @@ def trained(sweep: Storage, epoch: Callable[..., EpochRow]) -> Storage:
     finish_runs(
         sweep,
         [
-            RunResult(ids[0], "finished", 2, 1.0, 0.5, trace=np.array([0.1, 0.05], np.float32)),
+            RunResult(
+                ids[0],
+                "finished",
+                2,
+                validation_loss=1.0,
+                validation_accuracy=0.5,
+                trace=np.array([0.1, 0.05], np.float32),
+            ),
             RunResult(ids[1], "diverged", 1, diverged_step=9),
             RunResult(ids[2], "failed", 0),
         ],

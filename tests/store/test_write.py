@@ -36,6 +36,7 @@ from decaybench.store.schema import Epoch, Run, Sweep
 MakeEpoch = Callable[..., EpochRow]
 START = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 A, B = "search-constant-0", "search-constant-1"
+LAST = {"validation_loss": 1.0, "validation_accuracy": 0.5}
 BAD = [math.nan, math.inf, -math.inf, np.float32("nan")]
 
 
@@ -106,7 +107,7 @@ class TestSweeps:
 
     def test_deleting_cascades(self, sweep: Storage, epoch: MakeEpoch) -> None:
         write_epochs(sweep, [epoch(A)])
-        finish_runs(sweep, [RunResult(A, "finished", 1, 1.0, 0.5, trace=np.ones(3, np.float32))])
+        finish_runs(sweep, [RunResult(A, "finished", 1, **LAST, trace=np.ones(3, np.float32))])
         with sweep.write() as connection:
             connection.execute(delete(Sweep))
         assert [count(sweep, table) for table in ("runs", "epochs", "traces")] == [0, 0, 0]
@@ -202,9 +203,18 @@ class TestTraining:
         write_epochs(sweep, [epoch(A)])
         confirmed = "confirm-constant-0"
         results = [
-            RunResult(A, "finished", 1, np.float32(0.25), 0.5, trace=np.array([0.1, 0.2], np.float64)),  # type: ignore[arg-type]
+            RunResult(
+                A,
+                "finished",
+                1,
+                validation_loss=np.float32(0.25),
+                validation_accuracy=0.5,
+                trace=np.array([0.1, 0.2], np.float64),
+            ),  # type: ignore[arg-type]
             RunResult(B, "diverged", 0, diverged_step=12, trace=np.zeros(0, np.float32)),
-            RunResult(confirmed, "finished", 0, 1 / 3, 0.5, 2 / 3, 1.0),
+            RunResult(
+                confirmed, "finished", 0, **LAST | {"validation_loss": 1 / 3}, test_loss=2 / 3, test_accuracy=1.0
+            ),
         ]
         finish_runs(sweep, results)
         one = run(sweep)
@@ -223,7 +233,7 @@ class TestTraining:
     @pytest.mark.parametrize("column", ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"])
     def test_results_refuse_nan(self, sweep: Storage, bad: float, column: str) -> None:
         values = {"validation_loss": 1.0, "validation_accuracy": 0.5, column: bad}
-        good = RunResult(B, "finished", 0, 1.0, 0.5)
+        good = RunResult(B, "finished", 0, **LAST)
         with pytest.raises(ValueError, match=f"run {A}: {column} must be finite"):
             finish_runs(sweep, [good, RunResult(A, "finished", 0, **values)])
         assert run(sweep, B).outcome is None
@@ -231,18 +241,19 @@ class TestTraining:
     @pytest.mark.parametrize("trace", [np.array([1.0, np.nan]), np.array([np.inf]), np.array([1e39]), np.ones((2, 2))])
     def test_traces_refuse_nan(self, sweep: Storage, trace: np.ndarray) -> None:  # type: ignore[type-arg]
         with pytest.raises(ValueError, match=f"run {A}: its trace"), np.errstate(over="ignore"):
-            finish_runs(sweep, [RunResult(A, "finished", 0, 1.0, 0.5, trace=trace)])
+            finish_runs(sweep, [RunResult(A, "finished", 0, **LAST, trace=trace)])
 
     @pytest.mark.parametrize(
         ("result", "said"),
         [
             (
-                RunResult(A, "stopped", 0, 1.0, 0.5),
+                RunResult(A, "stopped", 0, **LAST),
                 "outcome must be one of finished, diverged, failed, got 'stopped'",
             ),
-            (RunResult(A, "finished", 0, 1.0), "needs validation_loss and validation_accuracy"),
-            (RunResult(A, "finished", 0, 1.0, 0.5, diverged_step=3), "diverged_step is for diverged"),
+            (RunResult(A, "finished", 0, validation_loss=1.0), "needs validation_loss and validation_accuracy"),
+            (RunResult(A, "finished", 0, **LAST, diverged_step=3), "diverged_step is for diverged"),
             (RunResult(A, "diverged", 0), "diverged_step is for diverged"),
+            (RunResult(A, "failed", 0, updates_computed=np.ones(3)), "updates_computed must be a whole number"),  # type: ignore[arg-type]
             (RunResult(A, "failed", 1), "epochs_done is 1, but 0 epochs are written"),
         ],
     )
@@ -252,16 +263,18 @@ class TestTraining:
         assert run(sweep).outcome is None
 
     def test_no_second_result(self, sweep: Storage) -> None:
-        finish_runs(sweep, [RunResult(A, "finished", 0, 1.0, 0.5)])
+        finish_runs(sweep, [RunResult(A, "finished", 0, **LAST)])
         with pytest.raises(ValueError, match=f"run {A} has its result already: finished"):
-            finish_runs(sweep, [RunResult(B, "failed", 0), RunResult(A, "finished", 0, 2.0, 0.5)])
+            finish_runs(
+                sweep, [RunResult(B, "failed", 0), RunResult(A, "finished", 0, **LAST | {"validation_loss": 2.0})]
+            )
         assert run(sweep).validation_loss == 1.0 and run(sweep, B).outcome is None
 
     def test_a_new_attempt_clears_the_old(self, sweep: Storage, epoch: MakeEpoch) -> None:
         set_mirror(sweep, [Mirror(A, 1, {"learning_rate": 0.1})])
         begin_attempt(sweep, [A], device="cpu", precision="fp32", started_at=START)
         write_epochs(sweep, [epoch(A), epoch(B)])
-        finish_runs(sweep, [RunResult(A, "diverged", 1, 1.0, 0.5, diverged_step=3, trace=np.ones(3, np.float32))])
+        finish_runs(sweep, [RunResult(A, "diverged", 1, **LAST, diverged_step=3, trace=np.ones(3, np.float32))])
         later = START.astimezone(timezone(timedelta(hours=2))) + timedelta(hours=1)
         begin_attempt(sweep, [A], device="cuda", precision="bf16", started_at=later)
         one = run(sweep)
@@ -272,7 +285,7 @@ class TestTraining:
         assert one.trial_number == 1 and one.params == {"learning_rate": 0.1}
         assert count(sweep, "epochs") == 1 and count(sweep, "traces") == 0
         write_epochs(sweep, [epoch(A)])
-        finish_runs(sweep, [RunResult(A, "finished", 1, 1.0, 0.5)])
+        finish_runs(sweep, [RunResult(A, "finished", 1, **LAST)])
 
     def test_naive_time(self, sweep: Storage) -> None:
         with pytest.raises(ValueError, match="must have a time zone"):
@@ -289,7 +302,7 @@ class TestTraining:
     def test_finish_is_atomic(self, sweep: Storage) -> None:
         fail_on(sweep, "INSERT INTO traces")
         with pytest.raises(RuntimeError, match="injected"):
-            finish_runs(sweep, [RunResult(A, "finished", 0, 1.0, 0.5, trace=np.ones(2, np.float32))])
+            finish_runs(sweep, [RunResult(A, "finished", 0, **LAST, trace=np.ones(2, np.float32))])
         assert run(sweep).outcome is None
 
     def test_epochs_are_atomic(self, sweep: Storage, epoch: MakeEpoch) -> None:

@@ -47,7 +47,11 @@ class Pruning:
 
     def _value(self, i: int, curves: EpochCurves) -> float:
         """The run's value, had it ended here."""
-        loss, accuracy = float(curves.validation_loss[i]), float(curves.validation_accuracy[i])
-        outcome = "finished" if curves.alive[i] else "diverged"
-        ended = RunResult(self._runs[i].id, outcome, curves.epoch, loss, accuracy)
+        ended = RunResult(
+            self._runs[i].id,
+            "finished" if curves.alive[i] else "diverged",
+            curves.epoch,
+            validation_loss=float(curves.validation_loss[i]),
+            validation_accuracy=float(curves.validation_accuracy[i]),
+        )
         return comparable(ended, self._sweep.task.metric, self._chance)

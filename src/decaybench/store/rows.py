@@ -5,7 +5,7 @@ numpy is imported where it is needed, here and in `read`, since ``decaybench sta
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from decaybench.store.schema import OUTCOMES
@@ -61,6 +61,7 @@ class RunResult:
     run_id: str
     outcome: str
     epochs_done: int
+    _: KW_ONLY
     validation_loss: float | None = None
     validation_accuracy: float | None = None
     test_loss: float | None = None
@@ -94,6 +95,8 @@ def result_columns(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
         raise ValueError(f"{what}: a finished run needs validation_loss and validation_accuracy")
     if (result.outcome == "diverged") != (result.diverged_step is not None):
         raise ValueError(f"{what}: diverged_step is for diverged runs, and for all of them")
+    if not isinstance(row["updates_computed"], int | None):
+        raise ValueError(f"{what}: updates_computed must be a whole number, got {row['updates_computed']!r}")
     if trace is None:
         return row, None
     rates = np.asarray(trace, dtype="<f4")
