@@ -22,6 +22,7 @@ from decaybench.store import (
     create_sweep,
     finish_runs,
     load_frames,
+    replay_other,
     runs,
     set_mirror,
     set_stacks,
@@ -286,6 +287,20 @@ class TestTraining:
         assert count(sweep, "epochs") == 1 and count(sweep, "traces") == 0
         write_epochs(sweep, [epoch(A)])
         finish_runs(sweep, [RunResult(A, "finished", 1, **LAST)])
+
+    def test_a_replay_of_another_begins_with_nothing(self, sweep: Storage, epoch: MakeEpoch) -> None:
+        one, other = (NewRun(f"r{i}", "replay", "constant", 0, 0, 1.0, i, replay_of=f"c{i}") for i in range(2))
+        add_runs(sweep, "quick", [one, other])
+        write_epochs(sweep, [epoch("r0"), epoch("r1")])
+        trace = np.ones(3, np.float32)
+        finish_runs(sweep, [RunResult(i, "finished", 1, **LAST, updates_computed=3, trace=trace) for i in ("r0", "r1")])
+        replay_other(sweep, {"r0": "c2"})
+        moved, kept = run(sweep, "r0"), run(sweep, "r1")
+        assert (moved.replay_of, moved.outcome, moved.finished_at, moved.epochs_done) == ("c2", None, None, 0)
+        assert (moved.validation_loss, moved.updates_computed) == (None, None)
+        assert (kept.replay_of, kept.outcome, kept.epochs_done) == ("c1", "finished", 1)
+        frames = load_frames(sweep, "quick")
+        assert list(frames.epochs["run_id"]) == list(frames.traces) == ["r1"]
 
     def test_naive_time(self, sweep: Storage) -> None:
         with pytest.raises(ValueError, match="must have a time zone"):

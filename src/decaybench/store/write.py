@@ -103,22 +103,9 @@ def begin_attempt(
     with storage.write() as connection:
         _require_runs(connection, run_ids)
         for ids in portions(run_ids):
-            connection.execute(delete(Epoch).where(Epoch.run_id.in_(ids)))
-            connection.execute(delete(Trace).where(Trace.run_id.in_(ids)))
-            connection.execute(
-                update(Run)
-                .where(Run.id.in_(ids))
-                .values(
-                    attempt=Run.attempt + 1,
-                    device=device,
-                    precision=precision,
-                    started_at=started_at,
-                    finished_at=None,
-                    outcome=None,
-                    epochs_done=0,
-                    **dict.fromkeys(_RESULTS),
-                )
-            )
+            _forget(connection, ids)
+            begun = {"device": device, "precision": precision, "started_at": started_at}
+            connection.execute(update(Run).where(Run.id.in_(ids)).values(attempt=Run.attempt + 1, **begun))
 
 
 def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
@@ -140,10 +127,12 @@ def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True)
 
 
 def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
-    """Let replay runs, by id, take the learning rates of other confirm runs: what they gave so far no longer counts."""
-    fresh = {"outcome": None, "finished_at": None, **dict.fromkeys(_RESULTS)}
-    rows = [{"of": run_id, "replay_of": source, **fresh} for run_id, source in replays.items()]
-    _update_runs(storage, list(replays), rows)
+    """Let replay runs, by id, take the learning rates of other confirm runs: what they gave so far goes."""
+    with storage.write() as connection:
+        _require_runs(connection, list(replays))
+        for ids in portions(list(replays)):
+            _forget(connection, ids)
+        _set_columns(connection, [{"of": run_id, "replay_of": source} for run_id, source in replays.items()])
 
 
 def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
@@ -202,6 +191,17 @@ def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bo
             raise ValueError(f"no run {run_id}")
         if pending and found[run_id] is not None:
             raise ValueError(f"run {run_id} has its result already: {found[run_id]}")
+
+
+def _forget(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Let the runs, no more than one statement takes, be as if they had never been trained."""
+    connection.execute(delete(Epoch).where(Epoch.run_id.in_(run_ids)))
+    connection.execute(delete(Trace).where(Trace.run_id.in_(run_ids)))
+    connection.execute(
+        update(Run)
+        .where(Run.id.in_(run_ids))
+        .values(outcome=None, finished_at=None, epochs_done=0, **dict.fromkeys(_RESULTS))
+    )
 
 
 def _epochs_written(connection: Connection, run_ids: Sequence[str]) -> dict[str, int]:
