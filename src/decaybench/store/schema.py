@@ -150,7 +150,8 @@ class Run(Base):
     winner. ``replay_of`` names the confirm run whose learning rates a replay run is trained with. ``pruned`` says what
     pruning did: a run that was ``stopped`` is finished, after fewer epochs; one that was ``spared`` would have been
     stopped. ``updates_computed`` are those of its updates that were not computed for another run before it: runs that
-    begin alike share theirs, so the sum over all runs is what was really computed.
+    begin alike share theirs. So the sum over all runs is what was really computed, exactly where no run diverges, and a
+    little less otherwise: what a run's lane computes from the update in which it diverges on counts for no run.
     """
 
     __tablename__ = "runs"

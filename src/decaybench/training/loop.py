@@ -33,10 +33,11 @@ def train(
     """Train K runs as one stack; results in the order of ``runs``.
 
     A run's numbers are those it would have alone. Runs that begin alike are computed once until they part; at most
-    ``width`` models (default: all) go through the net at once. ``on_epoch`` is called after each epoch that any run
-    finished. ``stop`` is asked then which runs (K,) end there, as shorter runs do. The test split is looked at, once
-    and at the end of a run, only with ``read_test``. ``captured`` (default: on a GPU) never waits for the device within
-    an epoch: updates go in chunks, on a GPU as CUDA graphs where the model allows it, and every run is computed.
+    ``width`` models (default: all) go through the net at once. After every epoch ``stop`` is asked which
+    runs (K,) end there, as shorter runs do, and ``on_epoch`` is called if any run finished it. The test split is looked
+    at, once and at the end of a run, only with ``read_test``. ``captured`` (default: on a GPU) never waits for the
+    device within an epoch: updates go in chunks, on a GPU as CUDA graphs where the model allows it, and every run is
+    computed.
     """
     captured = device.type != "cpu" if captured is None else captured
     with exact_arithmetic():
