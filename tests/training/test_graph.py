@@ -142,7 +142,7 @@ def tensors(made):
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_a_chunk_that_is_replayed_on_its_memory_gives_the_same_bits(digits, monkeypatch, form):
     tapes = []
-    monkeypatch.setattr(graph, "Recorded", lambda record: tapes.append(Tape(record=record)) or tapes[-1])
+    monkeypatch.setattr(graph, "Recorded", lambda record, pool: tapes.append(Tape(record=record)) or tapes[-1])
     monkeypatch.setattr(graph, "LENGTH", 4)  # five chunks an epoch
     recipe = replace(RECIPE, epochs=4, form=form)
     assert_both_same(recipe, mixed() if form.kind == "sgd" else without_gradients(mixed()), digits)
@@ -294,6 +294,22 @@ def test_a_runs_numbers_on_a_gpu_hardly_depend_on_k(digits):
         (alone,) = train(recipe, [runs[i]], digits, device=gpu)
         assert alone.validation_loss == pytest.approx(together[i].validation_loss, abs=1e-4)
         np.testing.assert_allclose(alone.trace, together[i].trace, rtol=1e-3)
+
+
+@needs_cuda
+def test_both_graphs_of_an_epoch_share_their_memory(digits, monkeypatch):
+    pools = []
+
+    class Watched(graph.Recorded):
+        def __call__(self, operations):
+            super().__call__(operations)
+            if self._graph is not None:
+                pools.append((id(self), self._graph.pool()))
+
+    monkeypatch.setattr(graph, "Recorded", Watched)
+    train(RECIPE, [Run(1, make("constant"), 0.02, 0.9, 0.0)], digits, device=torch.device("cuda"))
+    assert len({made for made, _ in pools}) == 2
+    assert len({pool for _, pool in pools}) == 1
 
 
 @needs_cuda

@@ -6,7 +6,7 @@ it is, and what it makes anew is copied back at a chunk's end. On a CPU the same
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,11 +18,12 @@ class Recorded:
     """Operations on a device that are the same at each call, and recorded where ``record`` says so.
 
     It goes as PyTorch asks for when a whole network is captured: the first call runs on a side stream, so that
-    libraries and autograd settle, the second is recorded, and it and all others are replayed.
+    libraries and autograd settle, the second is recorded, and it and all others are replayed. The memory that it
+    works in is of ``pool``, which others may work in at other times: nothing is left there for the next call.
     """
 
-    def __init__(self, *, record: bool) -> None:
-        self._record, self._warm = record, False
+    def __init__(self, *, record: bool, pool: Any) -> None:
+        self._record, self._pool, self._warm = record, pool, False
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, operations: Callable[[], None]) -> None:
@@ -38,7 +39,7 @@ class Recorded:
         else:
             if self._graph is None:
                 self._graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graph):
+                with torch.cuda.graph(self._graph, pool=self._pool):
                     operations()
             self._graph.replay()
 
@@ -73,6 +74,8 @@ class Chunks:
     def __init__(self, runs: Trained, rates: Tensor, *, record: bool) -> None:
         """``rates`` (K, steps) takes an epoch's learning rates."""
         self._rates, self._record = rates, record
+        # An epoch's two graphs run one after the other, so they share the memory of what they make on the way.
+        self._pool = torch.cuda.graph_pool_handle() if record else None
         self._kept = [tensor.clone() for tensor in runs.state()]
         self._loss = torch.zeros(len(rates), dtype=torch.float64, device=rates.device)
         self._chunks: dict[int, _Chunk] = {}  # by length; an epoch has one length, and perhaps a shorter one at its end
@@ -89,7 +92,7 @@ class Chunks:
             examples, rates = order[:, begin * size : end * size], self._rates[:, begin:end]
             if end - begin not in self._chunks:
                 given = torch.empty_like(examples), order.new_zeros(()), torch.empty_like(rates)
-                self._chunks[end - begin] = _Chunk(*given, Recorded(record=self._record))
+                self._chunks[end - begin] = _Chunk(*given, Recorded(record=self._record, pool=self._pool))
             chunk = self._chunks[end - begin]
             chunk.order.copy_(examples)
             chunk.first.fill_(first + begin)
