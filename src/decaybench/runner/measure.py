@@ -15,12 +15,12 @@ from decaybench.runner.worker import recipe
 from decaybench.schedules import SCHEDULES
 from decaybench.sweep import Task
 from decaybench.training import OptimizerForm, Run, train
+from decaybench.training.lanes import EVALUATION_CHUNK
 
 WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
-# On a GPU the first epoch warms up, the second is recorded, and only from the third on all is replayed. There the width
-# is bounded by memory, which validation's batches need as well.
+# On a GPU the first epoch warms up, the second is recorded, and only from the third on all is replayed.
 EPOCHS = {"cpu": 1, "cuda": 3}
-VALIDATED = {"cpu": 1, "cuda": 250}
+METHOD = 2  # which way of measuring the remembered numbers come from
 SECONDS = 0.15  # of each width that is tried
 CLOSE = 0.97  # a smaller width that is nearly as fast leaves more stacks to share out
 
@@ -35,16 +35,25 @@ class Speed:
 
 def measure(task: Task, environment: Environment) -> Speed:
     """The best width for the sweep's model, batch size, precision and device; remembered in the cache folder."""
-    path = _remembered(task, environment)
+    examples = len(environment.data.train)
+    # Batch gradient descent is measured on one batch of 250 examples; what is remembered fits any number of them.
+    batch = min(250, examples) if task.batch_size == "full" else task.batch_size
+    scale = examples / batch if task.batch_size == "full" else 1.0
+    chosen = _measured(task, environment, batch)
+    return replace(chosen, seconds=chosen.seconds * scale)
+
+
+def _measured(task: Task, environment: Environment, batch: int) -> Speed:
+    path = _remembered(task, environment, batch)
     with contextlib.suppress(OSError, ValueError, TypeError):
         if path is not None:
             return Speed(**json.loads(path.read_text()))
     tried: list[Speed] = []
     for width in WIDTHS[environment.device.type]:
         try:
-            tried.append(Speed(width, _seconds(task, environment, width, tried[-1].seconds if tried else None)))
-        except torch.OutOfMemoryError:
-            if not tried:
+            tried.append(Speed(width, _seconds(task, environment, width, batch, tried[-1].seconds if tried else None)))
+        except RuntimeError:  # out of memory, which a CUDA graph's recording may say in other words
+            if not tried or environment.device.type != "cuda":
                 raise
             break
         best = min(speed.seconds for speed in tried)
@@ -56,28 +65,21 @@ def measure(task: Task, environment: Environment) -> Speed:
     return chosen
 
 
-def _seconds(task: Task, environment: Environment, width: int, before: float | None) -> float:
+def _seconds(task: Task, environment: Environment, width: int, batch: int, before: float | None) -> float:
     """Seconds for an update of one run of ``width``; the first, short training warms up and says how long to measure.
 
-    Batch gradient descent is measured on one batch of 250 examples and scaled.
+    On a GPU the width is bounded by memory, which validation needs as well: the training that warms up validates a
+    whole chunk beside its recorded updates. No time counts that, since the wider a stack, the larger its share is.
     """
-    batch, scale = _batch(task, environment)
     guess = before if before is not None else _timed(task, environment, width, batch, 1)
     updates = max(1, min(round(SECONDS / (guess * width)), len(environment.data.train) // batch))
-    _timed(task, environment, width, batch, 1)
-    return min(_timed(task, environment, width, batch, updates) for _ in range(2)) * scale
+    _timed(task, environment, width, batch, 1, validated=EVALUATION_CHUNK if environment.device.type == "cuda" else 1)
+    return min(_timed(task, environment, width, batch, updates) for _ in range(2))
 
 
-def _batch(task: Task, environment: Environment) -> tuple[int, float]:
-    examples = len(environment.data.train)
-    if task.batch_size == "full":
-        return min(250, examples), examples / min(250, examples)
-    return task.batch_size, 1.0
-
-
-def _timed(task: Task, environment: Environment, width: int, batch: int, updates: int) -> float:
+def _timed(task: Task, environment: Environment, width: int, batch: int, updates: int, validated: int = 1) -> float:
     data, device = environment.data, environment.device
-    held_out = _first(data.validation, VALIDATED[device.type])
+    held_out = _first(data.validation, validated)
     part = replace(data, train=_first(data.train, batch * updates), validation=held_out, signal=None)
     runs = [Run(seed, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for seed in range(width)]
     short = replace(recipe(task, OptimizerForm(), EPOCHS[device.type]), batch_size=batch)
@@ -90,15 +92,15 @@ def _first(examples: Examples, n: int) -> Examples:
     return Examples(examples.images[:n], examples.labels[:n])
 
 
-def _remembered(task: Task, environment: Environment) -> Path | None:
+def _remembered(task: Task, environment: Environment, batch: int) -> Path | None:
     """Where the measurement of this model, batch, precision and device is kept; None without a cache folder."""
     folder = cache_folder()
     if folder is None:
         return None
     cuda = environment.device.type == "cuda"
     facts = [
-        *(torch.__version__, torch.cuda.get_device_name() if cuda else _processor()),
-        *(task.model, task.dropout, task.batch_size, task.precision, environment.data.shape, environment.data.classes),
+        *(METHOD, torch.__version__, torch.cuda.get_device_name() if cuda else _processor()),
+        *(task.model, task.dropout, batch, task.precision, environment.data.shape, environment.data.classes),
     ]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return folder / "speed" / f"{key}.json"
