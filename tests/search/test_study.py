@@ -12,6 +12,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from pandas.testing import assert_frame_equal
 
+from decaybench import store
+from decaybench.errors import MachineError, UserError
 from decaybench.schedules import Range
 from decaybench.search import BalancedSampler, Slot, StudyMirror, read_study
 
@@ -67,7 +69,7 @@ def test_trials_carry_their_run_and_its_parameters(open_mirror):
         assert numbers[trial.user_attrs["run_id"]] == trial.number
 
 
-TABLES = ("trials", "trial_params", "trial_user_attributes", "trial_values")
+TABLES = ("trials", "trial_params", "trial_user_attributes", "trial_values", "trial_intermediate_values")
 TIMES = ("datetime_start", "datetime_complete")
 
 
@@ -86,7 +88,8 @@ def test_every_row_is_as_optuna_writes_it(open_mirror, tmp_path):
     with open_mirror() as mirror:
         for part in (SLOTS[:3], SLOTS[3:]):
             numbers = list(mirror.begin(proposed(part)).values())
-            mirror.tell({number: 0.1 * number for number in numbers[:-1]})
+            # Each part has a trial that is stopped, some that are complete and one that fails.
+            mirror.tell({number: 0.1 * number for number in numbers[:-1]}, {numbers[1]: 7})
             mirror.fail(numbers[-1:])
     templates = open_mirror.trials()
     storage = RDBStorage(f"sqlite:///{tmp_path}/optuna.db")
@@ -100,7 +103,11 @@ def test_every_row_is_as_optuna_writes_it(open_mirror, tmp_path):
                 user_attrs=template.user_attrs,
             )
         )
-        study.tell(template.number, template.value, state=template.state)
+        if template.state == TrialState.PRUNED:
+            storage.set_trial_intermediate_value(template.number + 1, 7, template.value)
+            study.tell(template.number, state=template.state)
+        else:
+            study.tell(template.number, template.value, state=template.state)
     storage.engine.dispose()
     ours, theirs = rows(tmp_path / "study.db"), rows(tmp_path / "optuna.db")
     for name in TABLES:
@@ -110,16 +117,42 @@ def test_every_row_is_as_optuna_writes_it(open_mirror, tmp_path):
             assert apart.abs().max() < pd.Timedelta(minutes=1)  # hours, if a time zone were forgotten
         assert_frame_equal(*(table[name].drop(columns=times).reset_index(drop=True) for table in (ours, theirs)))
     assert list(ours["trials"].number) == list(range(8)) and len(ours["trial_values"]) == 6
+    assert list(ours["trial_intermediate_values"].step) == [7, 7]
 
 
 def test_a_trial_that_does_not_run_cannot_be_told(open_mirror):
     with open_mirror() as mirror:
         numbers = mirror.begin(proposed(SLOTS[:2]))
         mirror.tell({0: 0.5})
-        with pytest.raises(KeyError):
-            mirror.tell({0: 0.6, 1: 0.7})
+        with pytest.raises(MachineError, match="trial 0 is no longer RUNNING; the same command goes on"):
+            mirror.tell({0: 0.6, 1: 0.7}, {1: 2})
     assert numbers == {"a0": 0, "b0": 1}
     assert [trial.value for trial in open_mirror.trials()] == [0.5, None]
+
+
+def test_a_study_that_was_deleted_meanwhile_cannot_be_written(open_mirror):
+    with open_mirror() as mirror:
+        mirror.begin(proposed(SLOTS[:2]))
+        optuna.delete_study(study_name="s", storage=open_mirror.url)
+        with pytest.raises(MachineError, match="trial 0 is no longer RUNNING"):
+            mirror.tell({0: 0.6, 1: 0.7})
+        with pytest.raises(MachineError, match="study s: it is no longer there; the same command goes on"):
+            mirror.begin(proposed(SLOTS[2:4]))
+
+
+def test_a_locked_database_is_the_users_to_mend(tmp_path, monkeypatch):
+    monkeypatch.setattr("decaybench.store.open.BUSY_TIMEOUT", 0.05)
+    path = tmp_path / "s.db"
+    with store.open_storage(f"sqlite:///{path}", create=True) as storage:
+        how = {"direction": "maximize", "spaces": SPACES, "configure": store.configure}
+        with StudyMirror(storage.url, "s", **how, plain_errors=storage.plain_errors) as mirror:
+            mirror.begin(proposed(SLOTS[:1]))
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                for change in (lambda: mirror.begin(proposed(SLOTS[1:2])), lambda: mirror.tell({0: 0.5})):
+                    with pytest.raises(UserError, match=f"{path} has been locked by another process"):
+                        change()
+            mirror.tell({0: 0.5})
 
 
 def test_after_a_crash_running_trials_are_told_or_failed_and_missing_ones_added(open_mirror):

@@ -144,6 +144,7 @@ class _Driver:
             direction=direction(self.sweep),
             spaces=self.proposals.spaces,
             configure=store.configure,
+            plain_errors=self.storage.plain_errors,
         ) as self.mirror:
             self._reconcile()
             if updates := self.planner.updates_left():

@@ -1,7 +1,8 @@
 """The Optuna study beside our tables: where samplers think and optuna-dashboard looks. Our tables are the truth."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     StudyModel,
+    TrialIntermediateValueModel,
     TrialModel,
     TrialParamModel,
     TrialUserAttributeModel,
@@ -21,6 +23,7 @@ from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.orm import Session
 
+from decaybench.errors import MachineError
 from decaybench.search.slot import Slot
 from decaybench.search.space import STRATEGY, Space, to_study
 
@@ -48,8 +51,10 @@ class StudyMirror:
 
     A slot is mirrored, with the parameters that the sweep's sampler proposed for it, as a RUNNING trial when its
     training begins, and told when its result is in our tables; a trial that a crash left RUNNING is told what became of
-    its run. ``configure`` sets the pragmas on Optuna's own engine as on ours. No method may be called inside an open
-    transaction of ours: SQLite has one writer.
+    its run. ``configure`` sets the pragmas on Optuna's own engine as on ours, and within ``plain_errors`` a database
+    that is locked or full is a UserError. No method may be called inside an open transaction of ours: SQLite has one
+    writer. ``begin``, ``tell`` and ``fail`` are a transaction each, and raise MachineError when somebody else changed
+    the study meanwhile: `reconcile` mends that.
 
     A stack's trials are written at once through Optuna's models, which are no public interface: by ``Study.add_trial``
     and ``tell`` a trial is two transactions and some thirty statements, nine times the work, and quickstart spent 6 to
@@ -64,8 +69,9 @@ class StudyMirror:
         direction: Literal["minimize", "maximize"],
         spaces: Mapping[str, Space],
         configure: Callable[[Engine], None],
+        plain_errors: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self._spaces = dict(spaces)
+        self._spaces, self._plain_errors = dict(spaces), plain_errors
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
         self._storage = RDBStorage(url, engine_kwargs=patient)
@@ -82,10 +88,12 @@ class StudyMirror:
         if not slots:
             return {}
         trials = {slot.run_id: _row(self._template(slot, values)) for slot, values in slots.items()}
-        with Session(self._storage.engine) as session, session.begin():
+        with self._transaction() as session:
             # As Optuna does: behind a lock on the study, a trial's number is how many came before it.
             named = select(StudyModel.study_id).where(StudyModel.study_name == self._study.study_name)
-            study = session.scalars(named.with_for_update()).one()
+            study = session.scalar(named.with_for_update())
+            if study is None:
+                raise self._changed("it is no longer there")
             for trial in trials.values():
                 trial.study_id = study
             session.add_all(trials.values())
@@ -98,22 +106,17 @@ class StudyMirror:
             return numbers
 
     def tell(self, values: Mapping[int, float], stopped_after: Mapping[int, int] | None = None) -> None:
-        """Give RUNNING trials, by number, their objective values; KeyError when one is not there.
+        """Give RUNNING trials, by number, their objective values.
 
-        PRUNED are those in ``stopped_after``, which says after which epoch.
+        PRUNED are those in ``stopped_after``, which says after which epoch: that epoch's value is theirs.
         """
         rungs = stopped_after or {}
-        study = self._storage.get_study_id_from_name(self._study.study_name)
-        for number, epoch in rungs.items():
-            trial = self._storage.get_trial_id_from_study_id_trial_number(study, number)
-            self._storage.set_trial_intermediate_value(trial, epoch, values[number])
-        self._close({number: values[number] for number in rungs}, TrialState.PRUNED)
-        rest = {number: value for number, value in values.items() if number not in rungs}
-        self._close(rest, TrialState.COMPLETE)
+        states = {number: TrialState.PRUNED if number in rungs else TrialState.COMPLETE for number in values}
+        self._close(states, values, rungs)
 
     def fail(self, numbers: Iterable[int]) -> None:
         """Close trials whose training the machine did not finish."""
-        self._close(dict.fromkeys(numbers), TrialState.FAIL)
+        self._close(dict.fromkeys(numbers, TrialState.FAIL), {}, {})
 
     def reconcile(
         self,
@@ -162,23 +165,39 @@ class StudyMirror:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
-    def _close(self, values: Mapping[int, float | None], state: TrialState) -> None:
-        """End RUNNING trials, by number, in one transaction."""
-        if not values:
+    def _close(self, states: Mapping[int, TrialState], values: Mapping[int, float], rungs: Mapping[int, int]) -> None:
+        """End RUNNING trials, by number, in these states; ``rungs`` holds the epochs that the values of some are of."""
+        if not states:
             return
-        with Session(self._storage.engine) as session, session.begin():
+        with self._transaction() as session:
             found = (
                 select(TrialModel.number, TrialModel)
                 .join(StudyModel)
                 .where(StudyModel.study_name == self._study.study_name, TrialModel.state == TrialState.RUNNING)
+                # A stack's numbers follow each other, and databases bound the number of values in a list.
+                .where(TrialModel.number.between(min(states), max(states)))
+                .with_for_update(of=TrialModel)
             )
             running: dict[int, TrialModel] = dict(session.execute(found).all())
-            for number, value in values.items():
+            if ended := sorted(states.keys() - running.keys()):
+                raise self._changed(f"trial {ended[0]} is no longer RUNNING")
+            for number, state in states.items():
                 trial = running[number]
                 trial.state, trial.datetime_complete = state, datetime.now()
-                if value is not None:
-                    stored, kind = TrialValueModel.value_to_stored_repr(value)
-                    session.add(TrialValueModel(trial_id=trial.trial_id, objective=0, value=stored, value_type=kind))
+                if number in values:
+                    session.add(_value(trial, values[number]))
+                if number in rungs:
+                    session.add(_step(trial, rungs[number], values[number]))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with self._plain_errors(), Session(self._storage.engine) as session, session.begin():
+            yield session
+
+    def _changed(self, how: str) -> MachineError:
+        return MachineError(
+            f"somebody else changed the Optuna study {self._study.study_name}: {how}; the same command goes on"
+        )
 
     def _template(self, slot: Slot, values: Mapping[str, Any]) -> FrozenTrial:
         """The RUNNING trial that mirrors a slot."""
@@ -216,3 +235,14 @@ def _row(trial: FrozenTrial) -> TrialModel:
             TrialUserAttributeModel(key=key, value_json=json.dumps(value)) for key, value in trial.user_attrs.items()
         ],
     )
+
+
+def _value(trial: TrialModel, value: float) -> TrialValueModel:
+    stored, kind = TrialValueModel.value_to_stored_repr(value)
+    return TrialValueModel(trial_id=trial.trial_id, objective=0, value=stored, value_type=kind)
+
+
+def _step(trial: TrialModel, step: int, value: float) -> TrialIntermediateValueModel:
+    stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+    row = {"intermediate_value": stored, "intermediate_value_type": kind}
+    return TrialIntermediateValueModel(trial_id=trial.trial_id, step=step, **row)

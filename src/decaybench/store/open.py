@@ -64,7 +64,7 @@ class Storage:
 
         Raises UserError when the database stays locked, is full, unreachable or damaged.
         """
-        with self._said(), self.engine.connect() as connection:
+        with self.plain_errors(), self.engine.connect() as connection:
             connection.execution_options(decaybench_begin="BEGIN IMMEDIATE")
             with connection.begin():
                 yield connection
@@ -72,15 +72,18 @@ class Storage:
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """One read transaction: every SELECT in it sees the same state. Raises UserError as `write` does."""
-        with self._said(), self.engine.connect() as connection:
+        with self.plain_errors(), self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
 
     @contextlib.contextmanager
-    def _said(self) -> Iterator[None]:
-        """What the database's surroundings did, as UserError; what the program did wrong stays what it is."""
+    def plain_errors(self) -> Iterator[None]:
+        """What the database's surroundings did, as UserError; what the program did wrong stays what it is.
+
+        For transactions of Optuna's engine on this database too.
+        """
         try:
             yield
         except StatementError as error:
