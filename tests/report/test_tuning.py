@@ -67,7 +67,7 @@ def test_a_repeat_counts_once_all_of_its_slots_are_done() -> None:
     ("search", "why"),
     [
         ({"sampler": "tpe"}, "TPE chose"),
-        ({"allocation": "adaptive"}, "the strategies shared their slots"),
+        ({"sampler": "random", "allocation": "adaptive"}, "the strategies shared their slots"),
         ({"prune": {"at": 0.5, "spare": 0.2}}, "pruning stopped"),
     ],
 )

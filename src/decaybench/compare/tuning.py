@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
-from decaybench.compare.intervals import mean_interval, one_dimension
+from decaybench.compare.intervals import one_dimension
 
 
 class Curve(NamedTuple):
@@ -45,21 +46,25 @@ def expected_best_curve(
     lower_is_better: bool = False,
     confidence: float = 0.95,
 ) -> Curve:
-    """What a search of each of ``n`` (M,) slots finds: the mean over repeats of their `expected_best`, with a band.
+    """`expected_best` for each of ``n`` (M,) over all repeats' slots, with a band that knows the repeats.
 
-    ``values`` are R repeats of N slots, (R, N), or R arrays where some have fewer; no n may be above the fewest.
-    All repeats' slots are used, each within its own repeat: a search draws its slots in one, and a best of slots
-    from several would gain from what sets the repeats apart. So n = N is the winners' mean score, and the band is the
-    t interval over repeats, the unit of every interval. Raises ValueError as `expected_best` does.
+    ``values`` are R repeats of N slots, (R, N), or R arrays where some repeats have fewer; no n may be above the
+    fewest. The slots of all repeats are one pool. Repeats are what is independent, so the band is mean -+
+    t(R - 1) * s, s being the jackknife's standard error, which leaves one repeat out at a time. Sources: Tukey
+    1958; Efron and Stein 1981. Raises ValueError as `expected_best` does.
     """
     repeats = [one_dimension(each, "values") for each in values]
     sizes = np.asarray(n, dtype=np.int64)
-    if not repeats or sizes.ndim != 1:
-        raise ValueError(f"values must be of one repeat or more and n (M,), got {len(repeats)} repeats and n = {sizes}")
-    bands = [
-        mean_interval([expected_best(each, int(size), lower_is_better=lower_is_better) for each in repeats], confidence)
-        for size in sizes
-    ]
-    # None, where one repeat is all there is, becomes NaN
-    mean, low, high = np.array(bands, dtype=np.float64).reshape(-1, 3).T
-    return Curve(sizes, mean, low, high)
+    if not repeats or sizes.ndim != 1 or (sizes.size and sizes.max() > min(each.size for each in repeats)):
+        raise ValueError(f"n must be (M,) up to the slots of every repeat, got {sizes} for {len(repeats)} repeats")
+
+    def curve(pool: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        slots = np.concatenate(pool)
+        return np.array([expected_best(slots, int(each), lower_is_better=lower_is_better) for each in sizes])
+
+    mean, r = curve(repeats), len(repeats)
+    if r == 1:
+        return Curve(sizes, mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan))
+    without = np.stack([curve(repeats[:each] + repeats[each + 1 :]) for each in range(r)])
+    half = stdtrit(r - 1, 0.5 + confidence / 2) * np.sqrt((r - 1) * without.var(axis=0))
+    return Curve(sizes, mean, mean - half, mean + half)
