@@ -37,7 +37,7 @@ def drawing_of(figure, summary: Summary):
 def test_where_strategies_shared_their_slots_nothing_compares_them(figure) -> None:
     frames = make(lengths=(0.5, 1.0), diverge=0.0)
     assert figure.data(judged(summary_of(frames))) is not None
-    frames.sweep["spec"]["search"]["allocation"] = "adaptive"
+    frames.sweep["spec"]["search"] |= {"allocation": "adaptive", "sampler": "random"}
     assert figure.data(judged(summary_of(frames), "no verdict")) is None
 
 
@@ -62,7 +62,7 @@ def test_a_large_matrix_has_signs_alone_and_numbered_columns() -> None:
     many = {f"strategy-{place}": "cosine" for place in range(24)}
     figure = drawing_of(verdicts, judged(summary_of(make(many, trials=1, confirm_seeds=1)), "better"))
     (axes,) = figure.axes
-    assert {text.get_text() for text in axes.texts} == {verdicts.SIGN["better"].text}
+    assert {text.get_text() for text in axes.texts} == {verdicts.SIGN[verdict].text for verdict in ("better", "worse")}
     assert [tick.get_text() for tick in axes.get_xticklabels()] == [str(place) for place in range(1, 25)]
     assert len({sign.text for sign in verdicts.SIGN.values()}) == len(verdicts.SIGN)
 
@@ -151,6 +151,7 @@ def test_replay_shows_the_verdict_beside_the_difference() -> None:
 
 def test_tuning_cost_has_a_line_for_what_searches_nothing() -> None:
     frames = make(trials=8, diverge=0.0)
+    frames.sweep["spec"]["strategies"]["constant"]["learning_rate"] = 0.1
     runs = frames.runs
     frames = frames._replace(runs=runs[(runs.strategy != "constant") | (runs.slot == 0)].reset_index(drop=True))
     shown = tuning_cost.data(summary_of(frames))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from decaybench.compare import expected_best
-from decaybench.report import collect, summarise
+from decaybench.report import collect, join, summarise
+from decaybench.report.notes import notes
 from decaybench.report.tuning import costs, recommendations, refused
 from report.frames_factory import change, make
 
@@ -40,16 +41,54 @@ def test_a_small_budget_takes_the_steady_one_and_a_large_one_the_risky_one(metri
         steady, risky = [1 - x for x in steady], [1 - x for x in risky]
     summary = summarise(collect(slots({"steady": steady, "risky": risky}, metric)))
     taken = recommendations(summary)
-    assert [label for _, label in taken] == ["steady", "risky"] and taken[0][0] == 1
+    assert [each.label for each in taken] == ["steady", "risky"] and taken[0].n == 1 and taken[0].level == ()
     by_label = {cost.strategy.label: cost for cost in costs(summary)}
     sign = 1 if metric == "accuracy" else -1
     ahead = sign * (by_label["risky"].mean - by_label["steady"].mean)
-    assert taken[1][0] == int(by_label["risky"].n[np.argmax(ahead > 0.01)]) > 1
+    assert taken[1].n == int(by_label["risky"].n[np.argmax(ahead > 0.01)]) > 1
 
 
-def test_a_lead_too_small_to_matter_changes_no_advice() -> None:
-    summary = summarise(collect(slots({"steady": [0.9] * 4, "level": [0.905, 0.89, 0.89, 0.89]})))
-    assert recommendations(summary) == [(1, "steady")]
+def test_a_lead_too_small_to_matter_changes_no_advice_and_those_level_are_named() -> None:
+    scores = {"steady": [0.9] * 4, "level": [0.905, 0.89, 0.9, 0.9], "bad": [0.5] * 4}
+    summary = summarise(collect(slots(scores)))
+    assert recommendations(summary) == [(1, "steady", ("level",))]
+    assert notes(summary)[0].startswith("By tuning budget: with any number of trials take steady (as good: level). ")
+
+
+def test_where_nothing_sets_strategies_apart_nothing_is_advised() -> None:
+    summary = summarise(collect(slots({"one": [0.9, 0.8], "same": [0.9, 0.8], "near": [0.903, 0.803]})))
+    assert recommendations(summary) == [] and "By tuning budget" not in " ".join(notes(summary))
+
+
+def test_the_sweeps_own_rope_decides_what_matters() -> None:
+    frames = slots({"one": [0.9, 0.8], "near": [0.903, 0.803]})
+    frames.sweep["spec"]["task"]["rope"] = 0.001
+    assert recommendations(summarise(collect(frames))) == [(1, "near", ())]
+
+
+def test_joined_sweeps_of_other_trials_are_compared_up_to_the_fewest() -> None:
+    few, many = (
+        make({label: "cosine"}, trials=trials, diverge=0.0, confirmed=False)
+        for label, trials in (("few", 50), ("many", 100))
+    )
+    rng = np.random.default_rng(0)
+    few.runs["validation_accuracy"] = 0.95 + 0.01 * rng.uniform(size=len(few.runs))
+    many.runs["validation_accuracy"] = 0.80 + 0.01 * rng.uniform(size=len(many.runs))
+    for name, frames in (("few", few), ("many", many)):
+        frames.sweep["name"] = frames.sweep["spec"]["name"] = name
+    summary = summarise(collect(join([few, many])))
+    of_few, of_many = costs(summary)
+    assert (of_few.n[-1], of_many.n[-1]) == (50, 100) and set(of_few.n) <= set(of_many.n)
+    assert recommendations(summary) == [(1, "few", ())]
+
+
+def test_a_strategy_with_nothing_to_search_is_level() -> None:
+    frames = slots({"steady": [0.9] * 4, "given": [0.8] * 4})
+    frames.sweep["spec"]["strategies"]["given"] = {"schedule": "constant", "learning_rate": 0.1}
+    runs = frames.runs[(frames.runs.strategy != "given") | (frames.runs.slot == 0)].reset_index(drop=True)
+    steady, given = costs(summarise(collect(frames._replace(runs=runs))))
+    assert (steady.searched, given.searched) == (True, False)
+    assert given.n.tolist() == [1, 2, 3, 4] and given.mean == pytest.approx([0.8] * 4)
 
 
 def test_a_repeat_counts_once_all_of_its_slots_are_done() -> None:

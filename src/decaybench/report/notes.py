@@ -9,7 +9,7 @@ from decaybench.report.edges import edge_sentence, edges
 from decaybench.report.pruning import pruning_sentence
 from decaybench.report.replays import replays
 from decaybench.report.summary import Summary
-from decaybench.report.tuning import recommendations, refused
+from decaybench.report.tuning import Advice, recommendations, refused
 
 
 def notes(summary: Summary) -> tuple[str, ...]:
@@ -30,13 +30,18 @@ def _tuning(summary: Summary) -> str:
     taken = recommendations(summary)
     if not taken:
         return ""
-    (_, first), *others = taken
-    parts = [f"with 1 trial take {first}", *(f"from {n} trials on {label}" for n, label in others)]
-    what = words.listed(parts) if others else f"with any number of trials take {first}"
+    first, *others = taken
+    start = "with 1 trial" if others else "with any number of trials"
+    what = words.listed([f"{start} take {_level(first)}", *(f"from {at.n} trials on {_level(at)}" for at in others)])
     return (
         f"By tuning budget: {what}. That goes by the expected best validation result, where another is "
         "ahead by more than matters; it is no verdict."
     )
+
+
+def _level(advice: Advice) -> str:
+    """The strategy to take, and those that are as good."""
+    return advice.label + (f" (as good: {words.listed(advice.level)})" if advice.level else "")
 
 
 def _replay(summary: Summary) -> str:

@@ -12,7 +12,8 @@ from decaybench.report.results import Results, Strategy
 from decaybench.report.summary import Summary
 
 POINTS = 40
-"""Numbers of trials at most for which a curve is computed."""
+"""Numbers of trials at most for which a curve is computed, for each number of slots that a strategy has."""
+_DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
 
 
 class Cost(NamedTuple):
@@ -28,6 +29,14 @@ class Cost(NamedTuple):
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     searched: bool
+
+
+class Advice(NamedTuple):
+    """From ``n`` trials on take ``label``; as good are ``level``, never further from it than what matters."""
+
+    n: int
+    label: str
+    level: tuple[str, ...]
 
 
 def refused(results: Results) -> str:
@@ -51,16 +60,19 @@ def costs(summary: Summary) -> tuple[Cost, ...]:
     if refused(results):
         return ()
     pools = {s: pool for s in results.strategies if (pool := _pool(results, s))}
-    trials = max((min(map(len, pool)) for pool in pools.values()), default=0)
-    return tuple(_cost(strategy, pool, trials, results.metric) for strategy, pool in pools.items())
+    sizes = {min(map(len, pool)) for s, pool in pools.items() if results.plan.arms[s.label].space} or {1}
+    # joined sweeps differ in trials: a grid of all numbers, so that curves are compared at the same ones
+    grid = np.unique(np.concatenate([np.geomspace(1, size, POINTS).round().astype(np.int64) for size in sizes]))
+    return tuple(_cost(results, strategy, pool, grid) for strategy, pool in pools.items())
 
 
-def recommendations(summary: Summary) -> list[tuple[int, str]]:
-    """From how many trials on to take which strategy, by expected validation result: (n, label), n rising from 1.
+def recommendations(summary: Summary) -> list[Advice]:
+    """From how many trials on to take which strategy, by expected validation result: n rising from 1.
 
     The strategy changes only where another one's is ahead by more than the smallest difference that matters (on as
     many examples as the validation split has), so that a tie does not look like advice. It is no verdict: that comes
-    from confirmed results. Empty where `refused`, and where fewer than two strategies have a finished search.
+    from confirmed results. It goes as far as the fewest slots that a searched strategy had. Empty where `refused`,
+    where fewer than two strategies have a finished search, and where nothing sets any of them apart.
     """
     results = summary.results
     found = costs(summary)
@@ -69,13 +81,22 @@ def recommendations(summary: Summary) -> list[tuple[int, str]]:
         return []
     sign = 1 if results.metric == "accuracy" else -1
     matters = compare.rope(results.metric, examples, results.sweep["spec"]["task"].get("rope"))
-    taken: list[tuple[int, str]] = []
-    for n in sorted({int(n) for cost in found for n in cost.n}):
-        here = {cost.strategy.label: sign * float(cost.mean[cost.n == n][0]) for cost in found if n in cost.n}
-        best = max(here, key=lambda label: here[label])
-        if not taken or here.get(taken[-1][1], -np.inf) < here[best] - matters:
-            taken.append((n, best))
-    return taken
+    most = min(cost.n[-1] for cost in found)
+    n = found[0].n[found[0].n <= most]
+    values = np.round([sign * cost.mean[cost.n <= most] for cost in found], _DIGITS)
+    taken = [int(values[:, 0].argmax())]
+    for here in values.T[1:]:
+        behind = round(here.max() - here[taken[-1]], _DIGITS) > matters
+        taken.append(int(here.argmax()) if behind else taken[-1])
+    starts = [0, *(np.flatnonzero(np.diff(taken)) + 1)]
+    labels = [cost.strategy.label for cost in found]
+    advice = []
+    for start, stop in zip(starts, [*starts[1:], n.size], strict=True):
+        own = taken[start]
+        gaps = np.round(np.abs(values - values[own])[:, start:stop], _DIGITS).max(axis=1)
+        level = tuple(label for at, label in enumerate(labels) if at != own and gaps[at] <= matters)
+        advice.append(Advice(int(n[start]), labels[own], level))
+    return [] if len(advice[0].level) == len(labels) - 1 and len(advice) == 1 else advice
 
 
 def _pool(results: Results, strategy: Strategy) -> list[NDArray[np.float64]]:
@@ -86,12 +107,11 @@ def _pool(results: Results, strategy: Strategy) -> list[NDArray[np.float64]]:
     return [np.array(values, dtype=np.float64) for values in slots.values() if None not in values]
 
 
-def _cost(strategy: Strategy, pool: list[NDArray[np.float64]], trials: int, metric: str) -> Cost:
-    most = min(map(len, pool))
-    searched = trials == 1 or most > 1
-    n = np.unique(np.geomspace(1, most if searched else trials, POINTS).round().astype(np.int64))
-    found = compare.expected_best_curve(pool, n if searched else [1], lower_is_better=metric == "loss")
-    top = 1.0 if metric == "accuracy" else np.inf
+def _cost(results: Results, strategy: Strategy, pool: list[NDArray[np.float64]], grid: NDArray[np.int64]) -> Cost:
+    searched = bool(results.plan.arms[strategy.label].space)
+    n = grid[grid <= min(map(len, pool))] if searched else grid
+    found = compare.expected_best_curve(pool, n if searched else [1], lower_is_better=results.metric == "loss")
+    top = 1.0 if results.metric == "accuracy" else np.inf
     mean, low, high = (
         np.broadcast_to(x, n.shape) for x in (found.mean, np.maximum(found.low, 0), np.minimum(found.high, top))
     )

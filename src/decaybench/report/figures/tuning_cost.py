@@ -14,7 +14,7 @@ from decaybench.report import tuning
 from decaybench.report.figures import look
 from decaybench.report.figures.slots import OPTIMISTIC
 from decaybench.report.summary import Summary
-from decaybench.report.tuning import Cost
+from decaybench.report.tuning import Advice, Cost
 
 NAME = "tuning-cost"
 TITLE = "What a tuning budget buys"
@@ -34,12 +34,12 @@ _LABEL = 0.15
 class TuningCost(NamedTuple):
     """Curves of the validation error in percent or of the loss in nats: less is better.
 
-    ``taken`` are (n, label) as `tuning.recommendations` has them.
+    ``taken`` is what `tuning.recommendations` has.
     """
 
     metric: str
     costs: tuple[Cost, ...]
-    taken: tuple[tuple[int, str], ...]
+    taken: tuple[Advice, ...]
 
 
 def data(summary: Summary) -> TuningCost | None:
@@ -65,7 +65,7 @@ def draw(shown: TuningCost) -> Figure:
     ticks = [n for n in ticks if n <= most]
     axes.set_xticks(ticks, [str(n) for n in ticks])
     _result_axis(axes, shown)
-    strong = {label for _, label in shown.taken} | {c.strategy.label for c in shown.costs if c.strategy.control}
+    strong = {each.label for each in shown.taken} | {c.strategy.label for c in shown.costs if c.strategy.control}
     for cost in shown.costs:
         _curve(axes, cost, cost.strategy.label in strong, len(shown.costs) <= MOST_COLOURED)
     _names(axes, shown, ["\n".join(names[cost.strategy.label]) for cost in shown.costs], height - 0.7)
@@ -110,7 +110,7 @@ def _names(axes: Axes, shown: TuningCost, names: Sequence[str], inches: float) -
     scale = axes.transData + axes.transAxes.inverted()
     ends = np.array([scale.transform((cost.n[-1], cost.mean[-1]))[1] for cost in shown.costs]).clip(0, 1)
     space = np.array([_LABEL * (1 + name.count("\n")) for name in names]) / inches
-    taken = {label for _, label in shown.taken}
+    taken = {each.label for each in shown.taken}
     for cost, name, end, y in zip(shown.costs, names, ends, apart(ends, space), strict=True):
         color = look.FAMILY[cost.strategy.family].color
         axes.plot([1.0, 1.03], [end, y], transform=axes.transAxes, color=color, lw=0.5, alpha=0.5, clip_on=False)
