@@ -6,7 +6,6 @@ from scipy import stats
 
 from decaybench.compare import (
     Interval,
-    family_differences,
     iqm,
     performance_profile,
     score_distribution,
@@ -56,12 +55,3 @@ def test_no_runs_no_rate():
     for bad in [(3, 2), (-1, 2)]:
         with pytest.raises(ValueError, match="successes must be"):
             wilson(*bad)
-
-
-def test_families():
-    first, second = [[1.0, 2.0], [3.0, 4.0]], [[1.0, 1.0]]
-    assert family_differences(first, second).tolist() == [1, 2]
-    assert np.isnan(family_differences([[1.0, math.nan]], second)).tolist() == [False, True]
-    for bad in ([[1.0]], [1.0, 2.0], np.empty((0, 2))):
-        with pytest.raises(ValueError, match="families must be"):
-            family_differences(bad, second)

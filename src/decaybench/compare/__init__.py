@@ -1,7 +1,6 @@
 """Statistics on plain arrays: no torch, no SQL, no plots."""
 
 from decaybench.compare.edges import edge
-from decaybench.compare.families import family_differences
 from decaybench.compare.intervals import Interval, mean_interval, p_better, p_better_unpaired, paired_interval
 from decaybench.compare.rates import wilson
 from decaybench.compare.robust import iqm, performance_profile, score_distribution, time_to_target
@@ -18,7 +17,6 @@ __all__ = [
     "edge",
     "expected_best",
     "expected_best_curve",
-    "family_differences",
     "holm",
     "iqm",
     "judge",

@@ -35,13 +35,10 @@ class Panel(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """Panels of differences in points or nats, to the right is better.
-
-    ``rope``, in the metric's own unit, is None where the number of test examples is not known.
-    """
+    """Panels of differences in points or nats, to the right is better; ``rope`` in the metric's own unit."""
 
     metric: str
-    rope: float | None
+    rope: float
     panels: tuple[Panel, ...]
 
 
@@ -59,7 +56,7 @@ def draw_differences(shown: Differences, what: str) -> Figure:
     """`draw` about zero."""
     factor = _factor(shown.metric)
     lines = [line for panel in shown.panels for line in panel.lines]
-    rope = factor * (shown.rope or 0.0)
+    rope = factor * shown.rope
     repeats = np.concatenate([np.empty(0), *(line.by_repeat for line in lines)])
     means = [line.interval.mean for line in lines if line.interval]
     # one diverged run is 80 points: the picture has room for all means and most repeats, the rest is at its edge
