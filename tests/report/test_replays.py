@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from decaybench.compare import holm, one_sided_p
 from decaybench.report import collect
 from decaybench.report.replays import replays
 from report.frames_factory import change, make
@@ -43,7 +44,10 @@ def test_seeds_are_paired_and_a_repeat_is_their_mean() -> None:
     assert whole.judged.difference is not None and whole.judged.difference.mean == pytest.approx(expected.mean())
     rest = (by_phase["confirm"] - by_phase["replay"]).drop(first).groupby("repeat").mean()
     assert part.differences == pytest.approx(rest.to_numpy())
-    assert (part.judged.verdict, part.judged.reason) == ("no verdict", "exp_loss has 14 of 15 replays")
+    assert (part.judged.verdict, part.judged.reason) == (
+        "no verdict",
+        "an unequal ledger: exp_loss has 14 of 15 replays",
+    )
 
 
 def test_equal_runs_are_equivalent_and_a_repeat_without_replay_has_no_difference() -> None:
@@ -69,3 +73,28 @@ def test_nothing_replayed_is_nothing() -> None:
     results = collect(make(BOTH, replayed=True, lengths=(0.5, 1.0), diverge=0.0))
     assert len(replays(results, 0.5)) == 2
     assert replays(collect(make(BOTH)), 1.0) == []
+
+
+def test_all_lengths_are_one_family_for_holm() -> None:
+    one = collect(make({"exp_loss": "exp_loss"}, replayed=True, lengths=(1.0,), diverge=0.0))
+    three = collect(make({"exp_loss": "exp_loss"}, replayed=True, lengths=(0.25, 0.5, 1.0), diverge=0.0))
+    (alone,), *found = replays(one, 1.0), *(replays(three, length) for length in three.lengths)
+    assert [each.length for (each,) in found] == [0.25, 0.5, 1.0]
+    ps = [one_sided_p(each.differences) for (each,) in found]
+    assert [each.judged.p_adjusted for (each,) in found] == pytest.approx(list(holm(ps)))
+    assert found[2][0].differences.tolist() == alone.differences.tolist()
+    assert "p = " in alone.judged.reason or alone.judged.verdict == "equivalent"
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [("search", "19 of 20 slots"), ("confirm", "9 of 10 confirm runs"), ("replay", "9 of 10 replays")],
+)
+def test_an_unequal_ledger_of_a_replayed_strategy_withholds_every_verdict(phase: str, reason: str) -> None:
+    frames = make(BOTH, replayed=True, diverge=0.0, lengths=(0.5, 1.0))
+    at = frames.runs[
+        (frames.runs.phase == phase) & (frames.runs.strategy == "loss_ratio") & (frames.runs.length == 0.5)
+    ]
+    results = collect(change(frames, lambda r: r.id == at.id.iloc[0], outcome=None, test_accuracy=None))
+    said = {each.judged.reason for length in (0.5, 1.0) for each in replays(results, length)}
+    assert said == {f"an unequal ledger: loss_ratio at length 0.5 has {reason}"}

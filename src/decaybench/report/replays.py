@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from decaybench import compare
 from decaybench.compare import Judged
 from decaybench.report import words
+from decaybench.report.ledger import account, at_most_three
+from decaybench.report.pairs import SHARED_SLOTS
 from decaybench.report.results import Results
 
 _DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
@@ -23,28 +25,46 @@ class Replay(NamedTuple):
     """
 
     label: str
+    length: float
     differences: NDArray[np.float64]
     judged: Judged
 
 
 def replays(results: Results, length: float) -> list[Replay]:
-    """Every strategy that was replayed at the length, in the sweep file's order, judged as one family.
+    """Every strategy that was replayed at the length, in the sweep file's order.
 
-    A replay's ``seed`` is the confirm seed that it was trained on, with the learning rates that another one's run had.
-    There is no verdict while a replay is missing.
+    The replays of all lengths are judged as one family, as the pairs are. A replay's ``seed`` is the confirm seed that
+    it was trained on, with the learning rates that another one's run had. There is no verdict while a slot, a confirm
+    run or a replay of a strategy that is to be replayed is missing.
     """
-    labels = [s.label for s in results.strategies if any(run.done for run in results.of("replay", s.label, length))]
-    differences = [_differences(results, label, length) for label in labels]
-    planned = results.repeats * results.confirm_seeds
-    done = {label: sum(run.done for run in results.of("replay", label, length)) for label in labels}
-    gaps = [f"{label} has {n} of {words.count(planned, 'replay')}" for label, n in done.items() if n < planned]
+    found = [
+        (strategy.label, each)
+        for each in results.lengths
+        for strategy in results.strategies
+        if any(run.done for run in results.of("replay", strategy.label, each))
+    ]
+    differences = [_differences(results, *at) for at in found]
     judged = compare.judge(
         [d[np.isfinite(d)] for d in differences],
         results.rope,
-        lambda size: words.gap(results.metric, size),
-        withheld=", ".join(gaps) or None,
+        lambda size: words.exact(results.metric, size),
+        withheld=SHARED_SLOTS if results.adaptive else _gaps(results),
     )
-    return [Replay(*each) for each in zip(labels, differences, judged, strict=True)]
+    every = [Replay(*at, d, own) for at, d, own in zip(found, differences, judged, strict=True)]
+    return [replay for replay in every if replay.length == length]
+
+
+def _gaps(results: Results) -> str | None:
+    """What the replayed strategies' ledger lacks, in words."""
+    several, found = len(results.lengths) > 1, []
+    for length in results.lengths:
+        for label in (s.label for s in results.strategies if results.plan.replays(s.label)):
+            own = account(results, label, length)
+            entries = ((own.slots, "slot"), (own.confirm, "confirm run"), (own.replay, "replay"))
+            lacks = [f"{e.done} of {words.count(e.planned, noun)}" for e, noun in entries if e.done < e.planned]
+            if lacks:
+                found.append(f"{label}{f' at length {length:g}' if several else ''} has {words.listed(lacks)}")
+    return f"an unequal ledger: {', '.join(at_most_three(found))}" if found else None
 
 
 def _differences(results: Results, label: str, length: float) -> NDArray[np.float64]:
