@@ -77,13 +77,15 @@ def test_other_trials_are_an_unequal_ledger(load: Callable[[str], Frames]) -> No
     frames = join([load("a"), load("more")])
     assert frames.sweep["spec"]["budget"]["trials"] == {"a": 2, "more": 3}
     summary = summarise(collect(frames))
-    assert {row.strategy.label: row.slots_planned for row in summary.rows} == {
+    assert {row.strategy.label: row.account.slots.planned for row in summary.rows} == {
         "a.constant": 4,
         "staircase": 4,
         "more.constant": 6,
         "exp_loss": 6,
     }
-    assert all(pair.verdict == "no verdict" and "planned slots are 4 and 6" in pair.reason for pair in summary.pairs)
+    assert all(
+        pair.verdict == "no verdict" and "planned slots a repeat are 2 and 3" in pair.reason for pair in summary.pairs
+    )
 
 
 def test_shared_ranges_that_differ_are_said_of_each_strategy(load: Callable[[str], Frames]) -> None:
@@ -135,6 +137,13 @@ def test_runs_that_are_not_paired_are_refused(
     known = known or a.sweep[column][key]
     named = f"sweep b: {table}{'.' if table else ''}{key}: must be that of a, {known!r}, to be joined with it, got {value!r}"
     with pytest.raises(UserError, match=re.escape(named)):
+        join([a, b])
+
+
+def test_one_that_pruned_is_not_joined_with_one_that_did_not(load: Callable[[str], Frames]) -> None:
+    a, b = load("a"), copy.deepcopy(load("b"))
+    b.sweep["spec"]["search"]["prune"] = {"at": 0.5, "spare": 0.2}
+    with pytest.raises(UserError, match=r"sweep b: search.prune: must be that of a, None, to be joined with it, got {"):
         join([a, b])
 
 

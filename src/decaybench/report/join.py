@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # What paired runs have in common: with another seed, other images or other splits slot i is another slot.
 _PROVENANCE: Final = ("data_sha256", "splits_sha256", "device", "steps_per_epoch", "chance_accuracy", "chance_loss")
 _BUDGET: Final = ("repeats", "confirm_seeds", "lengths")
-_SEARCH: Final = ("sampler", "seed")
+_SEARCH: Final = ("sampler", "seed", "prune")
 _SHARED: Final = ("learning_rate", "momentum", "weight_decay")
 
 
