@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,8 +8,9 @@ from scipy import stats
 
 from decaybench.errors import UserError
 from decaybench.report import collect, summarise
-from decaybench.report.results import strategies
+from decaybench.report.results import records, strategies
 from decaybench.report.summary import Summary
+from decaybench.runner import choose
 from report.frames_factory import THREE, change, confirm_scores, make, unconfirm
 
 
@@ -87,7 +89,7 @@ def test_verdicts_at_every_length() -> None:
             ("cosine", "exp_loss", "better"),
         ]
     ]
-    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.7 points" in summary.pairs[0].reason
+    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.667 points" in summary.pairs[0].reason
     back = summary.pair("cosine", "constant", 1.0)
     assert back.verdict == "better" and "ahead in 5 of 5 repeats" in back.reason
 
@@ -243,6 +245,40 @@ def test_the_account_of_updates() -> None:
     assert (got.planned, got.logical) == (30 * 19 * 8, 30 * 19 * 8)
     assert (got.made, got.computed, got.extra) == (30 * 19 * 8, 30 * 19 * 8, 0)
     assert got.slots == (20, 20, 0, 0, 0)
+
+
+def test_examples_that_a_rule_asks_for_are_not_those_of_its_replays() -> None:
+    frames = make(diverge=0.0, replayed=True)
+    frames.sweep["spec"]["strategies"]["exp_loss"]["signal"] = "held_out"
+    frames.sweep["provenance"]["examples"]["signal"] = 150
+    summary = summary_of(frames)
+    assert row(summary, "exp_loss").account.extra == 150 * 8 * (20 + 10) and row(summary, "cosine").account.extra == 0
+
+
+def test_before_it_is_confirmed_the_winner_is_the_one_that_the_runner_takes() -> None:
+    frames = make({"cosine": "cosine"}, repeats=3, diverge=0.0, confirmed=False)
+    # (accuracy, loss) of four slots; None diverged. Chance is 0.1 and ln 10 = 2.3
+    worse_than_chance = [(None, None), (0.05, 2.5), (0.02, 2.4), (0.1, 2.4)]
+    among_ties = [(0.5, 3.1), (0.5, 2.9), (0.5, 3.0), (0.4, 0.1)]
+    dead = [(None, None)] * 4
+    for repeat, slots in enumerate((worse_than_chance, among_ties, dead)):
+        for slot, (accuracy, loss) in enumerate(slots):
+            frames = change(
+                frames,
+                lambda r, at=(repeat, slot): (r.repeat == at[0]) & (r.slot == at[1]),
+                outcome="finished" if accuracy else "diverged",
+                validation_accuracy=accuracy,
+                validation_loss=loss,
+            )
+    chance = choose.Chance(0.1, math.log(10))
+    for metric in ("accuracy", "loss"):
+        frames.sweep["spec"]["task"]["metric"] = metric
+        rows = [SimpleNamespace(**each) for each in records(frames.runs)]
+        taken = choose.winners(rows, metric, chance)
+        won = {(run.strategy, run.repeat, run.length): run.slot for run in collect(frames).winners("cosine", 1.0)}
+        assert won == choose.slots(taken)
+        if metric == "accuracy":
+            assert list(won.values()) == [2, 1, 0]
 
 
 def test_one_repeat_has_a_difference_and_no_interval() -> None:

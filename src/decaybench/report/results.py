@@ -47,6 +47,7 @@ class Run(NamedTuple):
     gains nothing by diverging. All four values are None while the run is pending, or failed. Accuracies in
     [0, 1], losses in nats; ``params`` in native units, empty until they are chosen. ``pruned`` is "stopped" for a run
     that pruning ended, whose values are those of its last epoch, and "spared" for one that it would have.
+    ``trained_loss`` is a finished run's validation loss as it came, above chance too.
     """
 
     id: str
@@ -67,6 +68,12 @@ class Run(NamedTuple):
     attempt: int = 1
     updates_computed: int | None = None
     pruned: str | None = None
+    trained_loss: float | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether pruning ended it: then its result is not one of the end, and enters no comparison of ends."""
+        return self.pruned == "stopped"
 
     @property
     def done(self) -> bool:
@@ -133,9 +140,11 @@ class Results:
         return groups
 
     def winners(self, strategy: str, length: float) -> list[Run]:
-        """Each repeat's best slot so far: by the metric on validation, then lower loss, then lower slot.
+        """Each repeat's best slot so far; the one that was confirmed, where one was.
 
-        A run that was stopped never is.
+        Before, it is ranked as the search itself ranks (`runner.choose.winners`): by the metric on validation, where
+        nothing is worse than chance, then lower loss, a diverged run's being infinite, then lower slot. A run that was
+        stopped never is.
         """
         best: dict[int, tuple[tuple[float, float, int], Run]] = {}
         confirmed = {run.repeat: run.slot for run in self.of("confirm", strategy, length)}
@@ -145,10 +154,10 @@ class Results:
                     best[run.repeat] = (-math.inf, -math.inf, -1), run
                 continue
             score = run.value("validation", self.metric)
-            if score is None or run.pruned == "stopped":
+            if score is None or run.stopped:
                 continue
-            loss = math.inf if run.validation_loss is None else run.validation_loss
-            key = (score if self.metric == "loss" else -score, loss, run.slot)
+            cost = score if self.metric == "loss" else -max(score, self.chance.get("accuracy", -math.inf))
+            key = (cost, math.inf if run.trained_loss is None else run.trained_loss, run.slot)
             if run.repeat not in best or key < best[run.repeat][0]:
                 best[run.repeat] = (key, run)
         return [run for _, run in best.values()]
@@ -260,6 +269,7 @@ def _run(row: Mapping[str, Any], chance: Mapping[str, float]) -> Run:
         attempt=int(row["attempt"]),
         updates_computed=None if row["updates_computed"] is None else int(row["updates_computed"]),
         pruned=row["pruned"],
+        trained_loss=None if row["outcome"] != "finished" else row["validation_loss"],
     )
 
 
