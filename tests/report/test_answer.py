@@ -1,6 +1,7 @@
 import pytest
 
-from decaybench.report import answer_text, collect, summarise
+from decaybench.report import answer_text, collect, summarise, words
+from decaybench.report.sections import families_text
 from report.frames_factory import THREE, change, confirm_scores, make, unconfirm
 
 FLAT = {"constant": [0.96] * 5, "cosine": [0.97] * 5, "exp_loss": [0.95] * 5}
@@ -19,11 +20,11 @@ def test_a_full_sweep() -> None:
     assert text(scored(scores)) == (
         "cosine came first and is better than constant, the control: confirmed test accuracy 97.0% (95% interval 96.1 to "
         "97.9 over 5 repeats), 1.0 points ahead (unadjusted 95% interval of the difference +0.1 to +1.9). The verdict's "
-        "reason: p = 0.0171 after Holm over 3 pairs, ahead in 4 of 5 repeats, and more than 0.7 points. The best "
+        "reason: p = 0.0171 after Holm over 3 pairs, ahead in 4 of 5 repeats, and more than 0.667 points. The best "
         "reactive strategy, exp_loss, is 2.0 points behind the best fixed one, cosine (unadjusted 95% interval of the "
         "difference -2.9 to -1.1): worse. The others against constant, the control: worse: exp_loss. The reactive "
         "strategies as listed against the fixed ones, on average: worse, 1.5 points behind (unadjusted 95% interval "
-        "-1.9 to -1.1; p < 0.001, behind in 5 of 5 repeats, and more than 0.7 points)."
+        "-1.9 to -1.1; p < 0.001, behind in 5 of 5 repeats, and more than 0.667 points)."
     )
 
 
@@ -32,7 +33,7 @@ def test_an_interval_with_zero_says_so() -> None:
     got = text(scored(scores))
     assert got.startswith("cosine came first, but no difference from constant, the control, is shown: ")
     assert "of the difference -2.0 to +2.8, which includes zero)" in got
-    assert "5 repeats could have shown 4.5 points (with power 80%), the observed 0.4 points would need 252." in got
+    assert "5 repeats could have shown 4.47 points (with power 80%), the observed 0.4 points would need 252." in got
 
 
 def test_loss() -> None:
@@ -70,6 +71,14 @@ def test_ties() -> None:
     )
 
 
+def test_ties_whose_verdicts_differ_have_each_its_own() -> None:
+    steady, wild = [0.97] * 5, [0.99, 0.95, 0.99, 0.95, 0.97]
+    got = text(scored({**FLAT, "cosine": steady, "exp_loss": wild}))
+    assert got.startswith("cosine and exp_loss tie for first place: confirmed test accuracy 97.0% each")
+    assert "Their verdicts against constant, the control, are not the same." in got
+    assert "Against constant, the control: better: cosine; no difference shown: exp_loss." in got
+
+
 def test_a_tiny_lead_is_never_a_rounded_zero() -> None:
     got = text(scored({**FLAT, "cosine": [0.9603] * 5}))
     assert got.startswith("cosine came first, equivalent to constant, the control: ") and ", 0.03 points ahead (" in got
@@ -89,6 +98,10 @@ def test_few_repeats_speak_of_the_selected_setting() -> None:
     assert "No verdict is given (too few repeats: 3 of at least 5)." in got
     tie = text(scored({**FLAT, "constant": [0.97], "exp_loss": [0.9]}, repeats=1))
     assert tie.startswith("The selected settings of constant (the control) and cosine tie for first place")
+    three = text(scored({"constant": [0.9], "cosine": [0.95], "exp_loss": [0.93]}, repeats=1))
+    assert (
+        "The selected setting of the best reactive strategy, exp_loss, is 2.0 points behind that of the best" in three
+    )
     everyone = text(scored({label: [0.97] for label in THREE}, repeats=1))
     assert everyone.startswith("The selected settings of all 3 strategies tie for first place")
 
@@ -163,3 +176,23 @@ def test_the_answer_is_one_plain_line(settings: dict) -> None:
     got = text(make(**settings))
     assert got.isascii() and "\n" not in got and "  " not in got
     assert "nan" not in got.lower() and "None" not in got
+
+
+def test_families_are_ahead_and_better_only_by_the_verdict() -> None:
+    summary = summarise(collect(scored()))
+    lead = families_text(summary, 1.0)
+    assert lead.startswith("Fixed strategies were 1.5 points ahead of reactive ones (")
+    assert "The verdict on reactive against fixed is: worse (" in lead
+    few = families_text(summarise(collect(scored({label: x[:2] for label, x in FLAT.items()}, repeats=2))), 1.0)
+    assert few.startswith("The selected settings of fixed strategies were 1.5 points ahead of those of reactive ones (")
+    assert "better" not in few and "No verdict is given (too few repeats: 2 of at least 5)." in few
+
+
+def test_a_smallest_difference_that_matters_is_quoted_as_it_is() -> None:
+    assert [words.exact("accuracy", size) for size in (0.0005, 0.0015, 2 / 300, 0.01)] == [
+        *("0.05 points", "0.15 points", "0.667 points", "1 points")
+    ]
+    assert words.exact("loss", 0.0025) == "0.0025 nats"
+    frames = scored()
+    frames.sweep["spec"]["task"]["rope"] = 0.0015
+    assert "more than 0.15 points" in text(frames)

@@ -95,7 +95,7 @@ def _judge(results: Results, contests: Sequence[_Contest], reason: str | None) -
     """The verdicts on one family of comparisons in Holm's sense: all of these, at every length."""
 
     def say(size: float) -> str:
-        return words.gap(results.metric, size)
+        return words.exact(results.metric, size)
 
     differences = [_difference(contest, results.metric) for contest in contests]
     return judge(differences, results.rope, say, withheld=reason, least_repeats=LEAST_REPEATS)

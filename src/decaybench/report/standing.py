@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from decaybench.compare import Interval
+from decaybench.compare import Interval, Verdict
 from decaybench.report import words
-from decaybench.report.pairs import Pair
+from decaybench.report.pairs import LEAST_REPEATS, Pair
 from decaybench.report.summary import Row, Summary
 
 
@@ -15,8 +15,8 @@ def standing(summary: Summary, length: float, first: list[Row], confirmed: list[
         return ""
     other, role = found
     name = f"{other.strategy.label}, {role}"
-    verdicts = {summary.pair(row.strategy.label, other.strategy.label, length).verdict for row in first}
-    if len(verdicts) > 1:
+    verdicts = _verdicts(summary, length, first, other)
+    if len(verdicts) > 1:  # `beside` has each one's
         return ""
     return {
         "better": f" and {'is' if len(first) == 1 else 'are'} better than {name}",
@@ -37,7 +37,9 @@ def reason(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
         if pair.verdict == "no verdict":
             return f"No verdict is given ({pair.reason})."
         return "Nothing tells them apart."
-    other, _ = found
+    other, role = found
+    if len(_verdicts(summary, length, first, other)) > 1:
+        return f"Their verdicts against {other.strategy.label}, {role}, are not the same."
     pair = summary.pair(first[0].strategy.label, other.strategy.label, length)
     if pair.verdict == "no verdict":
         return f"No verdict is given ({pair.reason})."
@@ -51,9 +53,16 @@ def beside(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
     if found is None:
         return lines
     other, role = found
-    if summary.pair(first[0].strategy.label, other.strategy.label, length).verdict == "no verdict":
+    verdicts = _verdicts(summary, length, first, other)
+    if verdicts == {"no verdict"}:
         return lines
-    return [*lines, *_others(summary, length, [*first, other], other, role), *_families(summary, length)]
+    said = [*first, other] if len(verdicts) == 1 else [other]
+    return [*lines, *_others(summary, length, said, other, role), *_families(summary, length)]
+
+
+def _verdicts(summary: Summary, length: float, first: list[Row], other: Row) -> set[Verdict]:
+    """The verdicts on those that came first against another."""
+    return {summary.pair(row.strategy.label, other.strategy.label, length).verdict for row in first}
 
 
 def _others(summary: Summary, length: float, said: list[Row], other: Row, role: str) -> list[str]:
@@ -66,7 +75,8 @@ def _others(summary: Summary, length: float, said: list[Row], other: Row, role: 
     if not by_verdict:
         return []
     parts = [f"{verdict}: {words.listed(labels)}" for verdict, labels in by_verdict.items()]
-    return [f"The others against {other.strategy.label}, {role}: {'; '.join(parts)}."]
+    who = "The others against" if len(said) > 1 else "Against"
+    return [f"{who} {other.strategy.label}, {role}: {'; '.join(parts)}."]
 
 
 def _families(summary: Summary, length: float) -> list[str]:
@@ -104,7 +114,10 @@ def _across(summary: Summary, length: float, first: list[Row], confirmed: list[R
     interval = difference_interval(summary, difference)
     verdict = summary.pair(reactive, fixed, length).verdict
     judged = "" if verdict == "no verdict" else f": {verdict}"
-    return [f"The best reactive strategy, {reactive}, is {gap} {place} the best fixed one, {fixed}{interval}{judged}."]
+    the, that = "The best reactive strategy", "the best fixed one"
+    if summary.results.repeats < LEAST_REPEATS:
+        the, that = "The selected setting of the best reactive strategy", "that of the best fixed one"
+    return [f"{the}, {reactive}, is {gap} {place} {that}, {fixed}{interval}{judged}."]
 
 
 def reference(first: list[Row], confirmed: list[Row]) -> tuple[Row, str] | None:

@@ -42,6 +42,11 @@ def gap(metric: str, difference: float) -> str:
     return f"less than {10.0 ** -steps[-1]:g} {unit}"
 
 
+def exact(metric: str, size: float) -> str:
+    """A size with three figures, for a smallest difference that matters: ``0.667 points``, ``0.05 points``."""
+    return f"{100 * size:.3g} points" if metric == "accuracy" else f"{size:.3g} nats"
+
+
 def signed_gap(metric: str, difference: float) -> str:
     """``+0.6 points``, ``-0.012 nats``, ``0 points``."""
     sign = "+" if difference > 0 else "-" if difference < 0 else ""
