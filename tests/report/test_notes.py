@@ -8,7 +8,7 @@ from decaybench.report import collect, summarise
 from decaybench.report.figures import Drawn
 from decaybench.report.markdown import markdown
 from decaybench.report.notes import notes
-from report.frames_factory import THREE, confirm_scores, make
+from report.frames_factory import THREE, change, confirm_scores, make
 
 LENGTHS = (0.5, 1.0)
 
@@ -32,6 +32,18 @@ def test_one_confirm_seed_is_not_replayed() -> None:
 def test_fixed_strategies_alone_have_nothing_to_replay() -> None:
     fixed = {"constant": "constant", "cosine": "cosine"}
     assert "react" not in " ".join(notes(summary_of(make(fixed)))).lower()
+
+
+def test_replays_that_are_still_to_be_trained() -> None:
+    frames = make(diverge=0.0)
+    found = [note for note in notes(summary_of(frames)) if "replay" in note]
+    assert found == ["0 of 10 replays are done; decaybench run synthetic trains the rest."]
+    pending = change(frames, lambda r: r.index == 0, outcome=None)
+    for done in (make(diverge=0.0, replayed=True), pending):  # the search goes first, and the answer says so
+        assert "decaybench run" not in " ".join(notes(summary_of(done)))
+    frames.sweep["joined"] = {"a": ["constant", "cosine"], "b": ["exp_loss"]}
+    frames.sweep["spec"]["budget"]["trials"] = {"a": 4, "b": 4}
+    assert "decaybench run b trains the rest." in " ".join(notes(summary_of(frames)))
 
 
 def test_what_fewer_trials_would_have_found_is_refused_for_tpe() -> None:

@@ -6,7 +6,11 @@ import pytest
 
 from decaybench.compare import wilson
 from decaybench.report import collect, summarise
+from decaybench.report.edges import edges
+from decaybench.report.figures import divergence, learning_rates, look, spread
 from decaybench.report.pruning import pruning, pruning_sentence
+from decaybench.report.searches import by_strategy
+from decaybench.report.sections import pruning_table
 from report.frames_factory import change, make
 
 # accuracy, pruned and outcome of a strategy's slots, one list a repeat
@@ -78,3 +82,43 @@ def test_nothing_is_said_where_it_was_not_asked_for():
     summary = sweep({"a": [[(0.9, None)] * 4] * 3})
     assert pruning(summary.results) == []
     assert pruning_sentence(summary) is None
+
+
+def test_the_table_has_every_strategys_numbers():
+    table = pruning_table(sweep({"a": A, "b": B}, prune=HALF))
+    assert [dict(zip(table.header, row, strict=True)) for row in table.rows] == [
+        {
+            "strategy": "a",
+            "slots stopped": "2 of 12",
+            "spared": "4",
+            "of these would have won (share, 95% interval)": "1 (25.0%, 4.6 to 69.9%)",
+            "of these no worse than the median": "2",
+        },
+        dict(zip(table.header, ("b", "6 of 12", "0", "-", "-"), strict=True)),
+    ]
+    assert pruning_table(sweep({"a": A})).rows == ()
+
+
+def test_stopped_slots_enter_nothing_that_speaks_of_ends():
+    summary = sweep({"a": A, "b": [[(0.5, None), (0.4, None), (0.1, "stopped"), (0.05, None)]] * 3}, prune=HALF)
+    for figure in (spread, learning_rates):
+        a, b = figure.data(summary).slots
+        assert (a.result.size, a.stopped, b.result.size, b.stopped) == (10, 2, 9, 3)
+        with look.settings("test"):
+            panels = figure.draw(figure.data(summary)).axes
+        assert "3 stopped, not drawn" in {text.get_text() for axes in panels for text in axes.texts}
+    assert [row.slots.sum() for row in divergence.data(summary).rows] == [12, 12]  # none of them had diverged
+    assert [row.slots_at_chance for row in summary.rows] == [0, 3]  # 0.1 is chance, but it was stopped
+    assert [len(each.points) for each in by_strategy(summary.results)] == [10, 9]
+
+
+def test_stopped_slots_make_no_trend_at_an_end():
+    frames = make({"a": "constant"}, trials=6, repeats=1, confirmed=False, diverge=0.0)
+    results = [0.9, 0.8, 0.7, 0.1, 0.1, 0.1]  # the best at the upper end; a fall on its way there
+    for slot, result in enumerate(results):
+        at = frames.runs.index[slot]
+        frames.runs.at[at, "params"] = {"learning_rate": 0.99 - 0.1 * slot}
+        frames.runs.at[at, "validation_accuracy"] = result
+    assert [each.end for each in edges(collect(frames))] == ["high"]
+    stopped = change(frames, lambda r: r.slot.isin([1, 2, 3, 4]), pruned="stopped")
+    assert edges(collect(stopped)) == []  # two slots tell no trend

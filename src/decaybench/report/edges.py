@@ -33,7 +33,7 @@ def edges(results: Results) -> list[Edge]:
     found = []
     for length in results.lengths:
         for strategy in results.strategies:
-            slots = results.of("search", strategy.label, length)
+            slots = [run for run in results.of("search", strategy.label, length) if not run.stopped]
             winners = results.winners(strategy.label, length)
             for span in _ranges(results, strategy.label, length):
                 ends = [

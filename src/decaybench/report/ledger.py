@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """Runs of one phase, strategy and length: ``retried`` were begun more than once."""
+    """Runs of one phase, strategy and length: ``retried`` were begun more than once, for whatever reason."""
 
     planned: int
     done: int
@@ -27,8 +27,9 @@ class Account:
 
     ``planned`` and ``logical`` are updates: of all planned runs, and of those that are done, a run counting in full
     whether it diverged, was stopped or shared its updates. ``made`` are the updates that runs made, ``computed`` those
-    that were computed for them, since runs that begin alike share theirs. ``extra`` counts the examples that passed
-    forward for a rule that watches a split of its own.
+    that were computed for them, since runs that begin alike share theirs. ``extra`` counts the examples of
+    the signal split that the strategy's rule asks to pass forward, an epoch at a time; a replay's asks for none. (In a
+    sweep where one strategy asks, that split is evaluated for the runs of all.)
     """
 
     slots: Entry
@@ -98,7 +99,7 @@ def account(results: Results, label: str, length: float) -> Account:
         logical=None if of is None else of.total_steps * (slots.done + confirm.done + replay.done),
         made=sum(len(results.traces[run.id]) for run in runs if run.id in results.traces),
         computed=None if None in computed else sum(n for n in computed if n is not None),
-        extra=signal * sum(run.epochs_done for run in runs),
+        extra=signal * sum(run.epochs_done for run in runs if run.phase != "replay"),
     )
 
 
@@ -129,4 +130,9 @@ def gaps(results: Results, accounts: Mapping[tuple[str, float], Account]) -> lis
     searching = {results.plan.slots(label) for label, arm in results.plan.arms.items() if arm.space}
     if len(searching) > 1:
         found.append("planned slots a repeat are " + " and ".join(str(each) for each in sorted(searching)))
+    return at_most_three(found)
+
+
+def at_most_three(found: list[str]) -> list[str]:
+    """The gaps, of many the first two and how many there are besides."""
     return found if len(found) <= 3 else [*found[:2], f"and {len(found) - 2} gaps more"]

@@ -16,6 +16,7 @@ from decaybench.report.sections import (
     ledger_table,
     pace_table,
     pairs_table,
+    pruning_table,
     replays_table,
     results_table,
 )
@@ -23,7 +24,7 @@ from decaybench.report.summary import Summary
 
 
 def markdown(summary: Summary, figures: Sequence[Drawn]) -> str:
-    """The whole file: answer, results, verdicts, replays, edges, ledger, provenance and the names of the figures."""
+    """The whole file: answer, results, verdicts, replays, edges, pruning, ledger, provenance and figures' names."""
     results = summary.results
     lengths = sorted(results.lengths, reverse=True)
     lead, rest, others = answer(summary)
@@ -41,7 +42,7 @@ def markdown(summary: Summary, figures: Sequence[Drawn]) -> str:
         for length in lengths:
             table, shared = pairs_table(summary, length)
             parts += [_table(table), f"Why there is no verdict: {_plain(shared)}." if shared else ""]
-        parts.append(f"The smallest difference that matters is {words.gap(results.metric, results.rope)}.")
+        parts.append(f"The smallest difference that matters is {words.exact(results.metric, results.rope)}.")
     replayed = [table for length in lengths if (table := replays_table(summary, length)).rows]
     if replayed:
         parts += ["## Replay", *map(_table, replayed)]
@@ -49,6 +50,8 @@ def markdown(summary: Summary, figures: Sequence[Drawn]) -> str:
         parts += ["## Pace", *map(_table, paces)]
     if (at_ends := edges_table(summary)).rows:
         parts += ["## Edges", _table(at_ends)]
+    if (pruned := pruning_table(summary)).rows:
+        parts += ["## Pruning", _table(pruned)]
     parts += ["## Ledger", _table(ledger_table(summary)), "## Provenance"]
     known = {"spec_hash": results.sweep["spec_hash"]} | {
         key: value for key, value in provenance.items() if isinstance(value, str | int | float)

@@ -13,10 +13,11 @@ from decaybench.report.tuning import Advice, recommendations, refused
 
 
 def notes(summary: Summary) -> tuple[str, ...]:
-    """Tuning budgets, replays, edges and pruning, in this order."""
+    """Tuning budgets, replays and those that are missing, edges and pruning, in this order."""
     found = (
         _tuning(summary),
         _replay(summary),
+        _missing(summary),
         edge_sentence(edges(summary.results)),
         pruning_sentence(summary),
     )
@@ -69,3 +70,19 @@ def _replay(summary: Summary) -> str:
         "Does reacting help, or only the learning rates that it came to? With these recorded and run again on another "
         f"seed, {'; '.join(parts)}."
     )
+
+
+def _missing(summary: Summary) -> str:
+    """That replays are still to be trained where all else is done, as in a sweep of an older version."""
+    replayed = [(row.strategy.label, row.account.replay) for row in summary.rows]
+    done, planned = (
+        sum(counts) for counts in zip(*((entry.done, entry.planned) for _, entry in replayed), strict=True)
+    )
+    if done >= planned or not all(row.complete for row in summary.rows):
+        return ""
+    sweep = summary.results.sweep
+    lacking = {label for label, entry in replayed if entry.done < entry.planned}
+    owners = [name for name, labels in sweep.get("joined", {sweep["name"]: lacking}).items() if lacking & set(labels)]
+    trains = "train" if len(owners) > 1 else "trains"
+    commands = words.listed([f"decaybench run {name}" for name in owners])
+    return f"{done} of {words.count(planned, 'replay')} are done; {commands} {trains} the rest."

@@ -11,7 +11,6 @@ from decaybench.report.answer import answer
 from decaybench.report.figures import Drawn
 from decaybench.report.notes import notes
 from decaybench.report.pairs import LEAST_REPEATS
-from decaybench.report.pruning import pruning_sentence
 from decaybench.report.sections import (
     Table,
     at,
@@ -20,6 +19,7 @@ from decaybench.report.sections import (
     ledger_table,
     pace_table,
     pairs_table,
+    pruning_table,
     replays_table,
     results_table,
     winners_table,
@@ -63,7 +63,7 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
         replays=[table for length in lengths if (table := replays_table(summary, length)).rows],
         edges=edges_table(summary),
         paces=[table for length in lengths if (table := pace_table(summary, length)).rows],
-        pruned=pruning_sentence(summary),
+        pruned=pruning_table(summary),
         winners=[winners_table(summary, length) for length in lengths],
         superseded=words.count(results.superseded, "run") if results.superseded else "",
         task=_settings(results.sweep["spec"]["task"]),
@@ -75,7 +75,7 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
         few=results.repeats < LEAST_REPEATS and not summary.adaptive,
         proposed=_proposed(results.sweep["spec"]["search"], "joined" in results.sweep),
         adaptive=summary.adaptive,
-        rope=words.gap(results.metric, results.rope),
+        rope=words.exact(results.metric, results.rope),
         files=files,
     )
 

@@ -68,7 +68,7 @@ def _pruned(results: Results, label: str, length: float) -> Pruned:
     costs: dict[int, dict[str, float]] = {}  # of those trained to their ends, by repeat; lower is better
     for run in done:
         value = run.value("validation", results.metric)
-        if value is not None and run.pruned != "stopped":
+        if value is not None and not run.stopped:
             costs.setdefault(run.repeat, {})[run.id] = -value if results.metric == "accuracy" else value
     middle = {repeat: median(mine.values()) for repeat, mine in costs.items()}
     spared = [run for run in done if run.pruned == "spared"]
@@ -77,7 +77,7 @@ def _pruned(results: Results, label: str, length: float) -> Pruned:
         label=label,
         length=length,
         slots=len(done),
-        stopped=sum(run.pruned == "stopped" for run in done),
+        stopped=sum(run.stopped for run in done),
         spared=len(spared),
         false_prunes=wrong,
         no_worse=sum(costs[run.repeat][run.id] <= middle[run.repeat] for run in spared),

@@ -21,7 +21,7 @@ class Scale(NamedTuple):
 
 
 def by_strategy(results: Results) -> tuple[Search, ...]:
-    """Each strategy's slots that are done at the longest length, in the plan's order.
+    """Each strategy's slots that are done at the longest length, in the plan's order; none that pruning stopped.
 
     Parameters are in native units and bear the names that they have in the study, without the label: only those that
     were searched. Results are in percent or nats.
@@ -68,7 +68,7 @@ def together(results: Results, searches: tuple[Search, ...]) -> Search:
 
 
 def _done(results: Results, strategy: Strategy) -> list[Run]:
-    return [run for run in results.of("search", strategy.label, results.longest) if run.done]
+    return [run for run in results.of("search", strategy.label, results.longest) if run.done and not run.stopped]
 
 
 def _direction(results: Results) -> Direction:

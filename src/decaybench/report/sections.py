@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from decaybench.report import words
 from decaybench.report.edges import edges
 from decaybench.report.pace import paces
-from decaybench.report.pairs import Pair, turned
+from decaybench.report.pairs import LEAST_REPEATS, Pair, turned
+from decaybench.report.pruning import Pruned, pruning
 from decaybench.report.replays import replays
 from decaybench.report.results import NO_SCHEDULE, Run
 from decaybench.report.summary import Row, Summary
@@ -97,11 +98,11 @@ def families_text(summary: Summary, length: float) -> str:
     if pair.difference is None:
         return f"Nothing to compare yet{where}: {who} needs a repeat with every strategy confirmed."
     size = words.gap(pair.metric, pair.difference.mean)
-    if pair.difference.mean > 0:
-        lead = f"Reactive strategies were {size} better than fixed ones"
-    elif pair.difference.mean < 0:
-        lead = f"Fixed strategies were {size} better than reactive ones"
-    else:
+    who_won, other = ("reactive", "fixed") if pair.difference.mean > 0 else ("fixed", "reactive")
+    lead = f"{who_won.capitalize()} strategies were {size} ahead of {other} ones"
+    if summary.results.repeats < LEAST_REPEATS:
+        lead = f"The selected settings of {who_won} strategies were {size} ahead of those of {other} ones"
+    if not pair.difference.mean:
         lead = "Fixed and reactive strategies were level"
     ahead = pair.difference if pair.difference.mean >= 0 else turned(pair).difference
     bounds = words.bounds(pair.metric, ahead, signed=True)
@@ -154,7 +155,7 @@ def ledger_table(summary: Summary) -> Table:
 
     header = (
         *("strategy", "slots done", "confirm runs done", "replays done", "logical updates", "updates made"),
-        *("of these computed", "extra examples forward", "diverged", "failed", "retried"),
+        *("of these computed", "extra examples its rule asks for", "diverged", "failed", "trained again"),
     )
     return Table("Ledger: planned and done", header, tuple(line(row) for row in summary.rows))
 
@@ -188,6 +189,27 @@ def replays_table(summary: Summary, length: float) -> Table:
     return Table(f"Reacting against the recorded learning rates{at(summary, length)}", header, rows, text=(0, 4, 5))
 
 
+def pruning_table(summary: Summary) -> Table:
+    """What pruning did to every strategy; no row where it was not asked for."""
+    several = len(summary.results.lengths) > 1
+
+    def wrong(each: Pruned) -> str:
+        share = f"{words.value('accuracy', each.rate.mean)}, {words.bounds('accuracy', each.rate)}%"
+        return f"{each.false_prunes:,} ({share})"
+
+    rows = tuple(
+        (
+            each.label + (f" at {words.percent(each.length)}" if several else ""),
+            f"{each.stopped:,} of {each.slots:,}",
+            f"{each.spared:,}",
+            *((wrong(each), f"{each.no_worse:,}") if each.spared else ("-", "-")),
+        )
+        for each in pruning(summary.results)
+    )
+    header = ("strategy", "slots stopped", "spared", "of these would have won (share, 95% interval)")
+    return Table("Pruning", (*header, "of these no worse than the median"), rows)
+
+
 def edges_table(summary: Summary) -> Table:
     """Every searched parameter that some repeat's winner has at the end of its range."""
     several = len(summary.results.lengths) > 1
@@ -214,6 +236,6 @@ def pace_table(summary: Summary, length: float) -> Table:
         )
         for pace in paces(summary, length)
     )
-    near = words.gap(summary.results.metric, summary.results.rope)
+    near = words.exact(summary.results.metric, summary.results.rope)
     header = ("strategy", "runs that reached it", "median updates", f"repeats within {near} of the best")
     return Table(f"Pace: to the control's final validation loss, and steadiness{at(summary, length)}", header, rows)

@@ -20,11 +20,11 @@ _DIGITS = 12  # means of the same fractions in another order differ in the 16th 
 class Row:
     """One strategy at one length. Accuracies in [0, 1], losses in nats; None where there is nothing yet.
 
-    ``slots_at_chance`` counts finished slots that did no better than guessing. ``best_validation`` is the winners'
-    mean search score: optimistic, since it was selected on. ``by_repeat`` (R,) is the confirmed metric, a repeat's
-    mean over its confirm seeds, NaN for a repeat without one; diverged runs count at chance. ``survivors`` is its mean
-    without these. ``middle`` is the interquartile mean of all confirm runs. ``rank`` counts from 1, equal means share
-    it.
+    ``slots_at_chance`` counts slots that finished at their ends but did no better than guessing. ``best_validation`` is
+    the winners' mean search score: optimistic, since it was selected on. ``by_repeat`` (R,) is the confirmed metric, a
+    repeat's mean over its confirm seeds, NaN for a repeat without one; diverged runs count at chance. ``survivors`` is
+    its mean without these. ``middle`` is the interquartile mean of all confirm runs. ``rank`` counts from 1, equal
+    means share it.
     """
 
     strategy: Strategy
@@ -134,7 +134,7 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
         strategy=strategy,
         length=length,
         account=account(results, strategy.label, length),
-        slots_at_chance=sum(run.done and not run.diverged and _at_chance(results, run) for run in slots),
+        slots_at_chance=sum(_at_chance(results, run) for run in slots),
         best_validation=float(np.mean(scores)) if scores else None,
         by_repeat=by_repeat[results.metric],
         accuracy=_interval(by_repeat["accuracy"], 1.0),
@@ -146,7 +146,9 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
 
 
 def _at_chance(results: Results, run: Run) -> bool:
-    """Whether a finished run learned nothing: its validation result is no better than guessing."""
+    """Whether a run that finished at its end learned nothing: its validation result is no better than guessing."""
+    if run.outcome != "finished" or run.stopped:
+        return False
     value, chance = run.value("validation", results.metric), results.chance.get(results.metric)
     if value is None or chance is None:
         return False

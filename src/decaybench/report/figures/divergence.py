@@ -49,7 +49,7 @@ class Divergence(NamedTuple):
 
 def data(summary: Summary) -> Divergence | None:
     """Every slot that is done at the longest length; None where none diverged."""
-    every = search(summary.results).slots
+    every = search(summary.results, stopped=True).slots
     if not any(own.diverged.any() for own in every):
         return None
     edges = np.geomspace(*look.log_limits((own.rate for own in every), (1e-3, 1.0)), BINS + 1)

@@ -29,7 +29,7 @@ READ = (
 
 
 def data(summary: Summary) -> Search:
-    """Every slot that is done at the longest length."""
+    """Every slot that is done, but for stopped ones, at the longest length."""
     return search(summary.results)
 
 

@@ -19,13 +19,17 @@ MOST_SLOTS = 400
 
 
 class Slots(NamedTuple):
-    """One strategy's slots, all (N,): base learning rate, result in percent or nats, diverged, a winner."""
+    """One strategy's slots, all (N,): base learning rate, result in percent or nats, diverged, a winner.
+
+    ``stopped`` is how many are left out, since pruning ended them.
+    """
 
     strategy: Strategy
     rate: NDArray[np.float64]
     result: NDArray[np.float64]
     diverged: NDArray[np.bool_]
     winner: NDArray[np.bool_]
+    stopped: int = 0
 
 
 class Search(NamedTuple):
@@ -36,12 +40,13 @@ class Search(NamedTuple):
     slots: tuple[Slots, ...]
 
 
-def search(results: Results) -> Search:
-    """Every slot that is done, diverged ones at chance."""
+def search(results: Results, *, stopped: bool = False) -> Search:
+    """Every slot that is done, diverged ones at chance; those too that were ``stopped``, whose results are no ends?"""
     factor = 100 if results.metric == "accuracy" else 1
     found = []
     for strategy in results.strategies:
         winners = {run.id for run in results.winners(strategy.label, results.longest)}
+        slots = results.of("search", strategy.label, results.longest)
         rows = [
             (
                 run.learning_rate if run.learning_rate is not None else np.nan,
@@ -49,11 +54,12 @@ def search(results: Results) -> Search:
                 run.diverged,
                 run.id in winners,
             )
-            for run in results.of("search", strategy.label, results.longest)
-            if (value := run.value("validation", results.metric)) is not None
+            for run in slots
+            if (stopped or not run.stopped) and (value := run.value("validation", results.metric)) is not None
         ]
         rate, result, diverged, winner = np.array(rows, dtype=np.float64).reshape(-1, 4).T
-        found.append(Slots(strategy, rate, factor * result, diverged.astype(bool), winner.astype(bool)))
+        left = 0 if stopped else sum(run.stopped for run in slots)
+        found.append(Slots(strategy, rate, factor * result, diverged.astype(bool), winner.astype(bool), left))
     chance = results.chance.get(results.metric)
     return Search(results.metric, None if chance is None else factor * chance, tuple(found))
 
@@ -92,7 +98,9 @@ def points(axes: Axes, own: Slots, x: NDArray[np.float64], metric: str) -> None:
     remarks = [f"{own.diverged.sum()} of {own.diverged.size} diverged"] if own.diverged.any() else []
     if not drawn.all():
         remarks.append(f"drawn: {drawn.sum()} of {drawn.size} slots, and the selected")
-    if not own.result.size:
+    if own.stopped:
+        remarks.append(f"{own.stopped} stopped, not drawn")
+    if not own.result.size and not own.stopped:
         remarks.append("no slot done yet")
     if remarks:
         look.note(axes, "\n".join(remarks), top=metric == "loss")

@@ -22,7 +22,7 @@ READ = (
 
 
 def data(summary: Summary) -> Search:
-    """Every slot that is done at the longest length, each strategy's best first."""
+    """Every slot that is done, but for stopped ones, at the longest length, each strategy's best first."""
     shown = search(summary.results)
     return shown._replace(slots=tuple(_best_first(slots, shown.metric) for slots in shown.slots))
 
@@ -46,8 +46,8 @@ def draw(shown: Search) -> Figure:
 
 def _best_first(slots: Slots, metric: str) -> Slots:
     order = np.lexsort((slots.diverged, slots.result if metric == "loss" else -slots.result))
-    _, rate, result, diverged, winner = slots
-    return Slots(slots.strategy, rate[order], result[order], diverged[order], winner[order])
+    _, rate, result, diverged, winner, stopped = slots
+    return Slots(slots.strategy, rate[order], result[order], diverged[order], winner[order], stopped)
 
 
 def _share(slots: Slots) -> NDArray[np.float64]:
