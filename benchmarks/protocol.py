@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.compare import judge, paired_interval
+from decaybench.compare import family_means, judge, paired_interval
 
 Array = NDArray[np.float64]
 
@@ -111,7 +111,7 @@ def alarms(rng: np.random.Generator, sweeps: int, strategies: int, repeats: int,
     half, claimed = strategies // 2, []
     for sweep in confirmed(rng, sweeps, strategies, repeats, law):
         pairs = [np.round(a - b, 12) for a, b in combinations(sweep, 2)]
-        families = np.round(np.mean(sweep[:half], axis=0) - np.mean(sweep[half:], axis=0), 12)
+        families = np.round(family_means(sweep[:half]) - family_means(sweep[half:]), 12)
         claimed.append([not DIFFERENT.isdisjoint(verdicts(each)) for each in (pairs, [families], [*pairs, families])])
     of_pairs, of_families, of_all = np.array(claimed).T
     return Alarms(of_pairs.mean(), of_families.mean(), (of_pairs | of_families).mean(), of_all.mean())

@@ -6,6 +6,7 @@ from scipy import stats
 
 from decaybench.compare import (
     Interval,
+    family_means,
     iqm,
     performance_profile,
     score_distribution,
@@ -55,3 +56,11 @@ def test_no_runs_no_rate():
     for bad in [(3, 2), (-1, 2)]:
         with pytest.raises(ValueError, match="successes must be"):
             wilson(*bad)
+
+
+def test_a_family_is_the_mean_of_its_strategies_by_repeat():
+    values = np.array([[0.5, 0.6, np.nan], [0.7, 0.8, 0.9]])
+    assert family_means(values)[:2] == pytest.approx([0.6, 0.7]) and np.isnan(family_means(values)[2])
+    for bad in ([0.5], np.empty((0, 3))):
+        with pytest.raises(ValueError, match="values must be \\(A, R\\)"):
+            family_means(bad)

@@ -1,6 +1,7 @@
 """Statistics on plain arrays: no torch, no SQL, no plots."""
 
 from decaybench.compare.edges import edge
+from decaybench.compare.families import family_means
 from decaybench.compare.intervals import Interval, mean_interval, p_better, p_better_unpaired, paired_interval
 from decaybench.compare.rates import wilson
 from decaybench.compare.robust import iqm, performance_profile, score_distribution, time_to_target
@@ -17,6 +18,7 @@ __all__ = [
     "edge",
     "expected_best",
     "expected_best_curve",
+    "family_means",
     "holm",
     "iqm",
     "judge",

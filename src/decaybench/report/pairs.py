@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.compare import Interval, Judged, Verdict, judge, p_better_unpaired
+from decaybench.compare import Interval, Judged, Verdict, family_means, judge, p_better_unpaired
 from decaybench.report import words
 from decaybench.report.results import Results
 
@@ -80,8 +80,7 @@ def pairs(results: Results, values: Sequence[Values], gaps: Sequence[str]) -> tu
         single += [_Contest(a.label, b.label, length, a.by_repeat, b.by_repeat) for a, b in combinations(here, 2)]
         groups = [[each.by_repeat for each in here if each.family == family] for family in FAMILIES]
         if all(groups):
-            # a repeat counts when every listed strategy has it: NaN passes through the mean
-            reactive, fixed = (np.mean(group, axis=0) for group in groups)
+            reactive, fixed = (family_means(group) for group in groups)
             families.append(_Contest("family:reactive", "family:fixed", length, reactive, fixed))
     reason = _withheld(results, gaps)
     judged = zip(
