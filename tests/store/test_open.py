@@ -48,18 +48,6 @@ def test_opening_a_database_again_keeps_the_locks_of_the_first(tmp_path: Path) -
         assert (tmp_path / "x.db-wal").exists()
 
 
-def test_a_database_of_an_older_layout_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
-    path = tmp_path / "x.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript((Path(__file__).parent / "layout_1.sql").read_text())
-    for create in (False, True):
-        with open_storage(f"sqlite:///{path}", create=create) as storage:
-            (row,) = runs(storage, "old")
-            assert (row.id, row.seed, row.replay_of, row.pruned, row.updates_computed) == ("a", 7, None, None, None)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version FROM decaybench_version").fetchall() == [(2,)]
-
-
 @pytest.mark.parametrize(
     ("url", "said"),
     [

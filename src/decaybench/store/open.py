@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,26 @@ from sqlalchemy.exc import (
 
 from decaybench.errors import UserError
 from decaybench.store.guard import Found, is_locked, judge, locked, look_at_file
-from decaybench.store.schema import VERSION, Base, Version
+from decaybench.store.schema import ADDED, TABLES, VERSION, Base, Version
 from decaybench.store.url import parse, place
 
 BUSY_TIMEOUT = 60.0
 """How long in seconds a lock of another process is waited for."""
 
 _POSTGRES_LOCK = 0x6465636179  # "decay": any number that stands for the making of our tables
+_POSTGRES_WAIT_S = 10
 
 
 @dataclass(frozen=True, repr=False)
 class Storage:
-    """An open database: the engine of our tables, and the URL for Optuna (absolute, password included)."""
+    """An open database: the engine of our tables, and the URL for Optuna (absolute, password included).
+
+    ``layout`` is that of the tables; an older one than ours can only be read.
+    """
 
     engine: Engine
     url: str
+    layout: int = VERSION
 
     def __enter__(self) -> "Storage":
         return self
@@ -97,8 +102,9 @@ class Storage:
 def open_storage(url: str, *, create: bool) -> Storage:
     """Open the database at ``url``, ``sqlite:///PATH`` or ``postgresql://...``.
 
-    With ``create`` what is missing is made: folder, file and tables; without, a database without sweeps is an
-    error. What cannot or must not be written to (see `guard`) is refused, unchanged. Raises UserError.
+    With ``create`` what is missing is made: folder, file, tables, and what an older layout lacks. Without, nothing is
+    written, and a database without sweeps is an error. What cannot or must not be written to (see `guard`) is refused,
+    unchanged. Raises UserError.
     """
     parsed = parse(url)
     if not create and _is_missing(parsed):
@@ -108,14 +114,18 @@ def open_storage(url: str, *, create: bool) -> Storage:
         engine.dispose()
         raise UserError(f"no sweeps in {place(parsed)}; run a sweep first")
     storage = _ready(engine, found)
-    if not found.ours:
+    if create and found.version != VERSION:
         _make_folder(parsed)
         try:
             with storage.write() as connection:
-                _make_tables(connection)
-        except ProgrammingError as error:  # a server's user without the right to make tables
+                _make_tables(connection, storage.where)
+        except ProgrammingError as error:  # a server's user without the right to make tables, or to change them
+            engine.dispose()
             raise UserError(_said_by(error.orig or error, parsed)) from error
-    return storage
+        except BaseException:
+            engine.dispose()
+            raise
+    return replace(storage, layout=VERSION) if create else storage
 
 
 def find_storage(url: str) -> Storage | None:
@@ -178,29 +188,27 @@ def _begin_by_hand(engine: Engine) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("decaybench_begin", "BEGIN"))
 
 
-def _make_tables(connection: Connection) -> None:
-    """Make what is missing of our tables; the caller's transaction serialises those who do so at once."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
-    Base.metadata.create_all(connection)
-    if connection.execute(select(func.count()).select_from(Version)).scalar_one() == 0:
-        connection.execute(insert(Version), {"version": VERSION})
+def _make_tables(connection: Connection, where: str) -> None:
+    """Make what is missing of our tables and columns; the caller's transaction serialises those who do so at once.
 
-
-def _upgrade(connection: Connection) -> None:
-    """Give tables of an older layout the columns that they lack, all of which may be NULL; nothing else ever changed.
-
-    Another process may have done so since the look, so what is there is asked again under the lock.
+    Another process may have done so since the look, so the layout is asked again; UserError if it is a newer one.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
-    for table in Base.metadata.sorted_tables:
-        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in there:
-                kind = column.type.compile(connection.dialect)
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
-    connection.execute(update(Version).values(version=VERSION))
+        # Readers queue behind a change that waits for a table, so it does not wait for long.
+        connection.execute(text(f"SET LOCAL lock_timeout = {round(_POSTGRES_WAIT_S * 1000)}"))
+    Base.metadata.create_all(connection)
+    layout = connection.execute(select(func.max(Version.version))).scalar_one()
+    if layout is None:
+        connection.execute(insert(Version), {"version": VERSION})
+        return
+    judge(Found(TABLES, layout), where, alone=False)
+    for since, columns in ADDED.items():
+        if since > layout:
+            for name, kind in columns.items():
+                connection.execute(text(f"ALTER TABLE runs ADD COLUMN {name} {kind}"))
+    if layout < VERSION:
+        connection.execute(update(Version).values(version=VERSION))
 
 
 def _is_missing(url: URL) -> bool:
@@ -229,11 +237,7 @@ def _look(url: URL) -> tuple[Engine, Found]:
 def _ready(engine: Engine, found: Found) -> Storage:
     configure(engine)
     _begin_by_hand(engine)
-    storage = Storage(engine, engine.url.render_as_string(hide_password=False))
-    if found.ours and found.version is not None and found.version < VERSION:
-        with storage.write() as connection:
-            _upgrade(connection)
-    return storage
+    return Storage(engine, engine.url.render_as_string(hide_password=False), found.version or VERSION)
 
 
 def _reach(url: URL) -> tuple[Engine, Found]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, null, or_, select
 
 from decaybench.errors import UserError
 from decaybench.store.open import Storage
-from decaybench.store.schema import OUTCOMES, PHASES, Epoch, Run, Sweep, Trace
+from decaybench.store.schema import ADDED, OUTCOMES, PHASES, Epoch, Run, Sweep, Trace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,7 +133,7 @@ def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
     rows: dict[str, RunRow] = {}
     with storage.read() as connection:
         for ids in portions(run_ids):
-            query = select(Run.__table__).where(Run.id.in_(ids))
+            query = _select_runs(storage).where(Run.id.in_(ids))
             rows.update((row["id"], RunRow(**row)) for row in connection.execute(query).mappings())
     for run_id in run_ids:
         if run_id not in rows:
@@ -186,7 +186,7 @@ def load_frames(storage: Storage, name: str) -> Frames:
         owner = require_sweep(connection, name, storage.where)
         sweep = _sweep(connection, name)
         assert sweep is not None  # require_sweep found it in this transaction
-        run_rows = sorted(connection.execute(_select_runs(owner)), key=_place)
+        run_rows = sorted(connection.execute(_select_runs(storage).where(Run.sweep_id == owner)), key=_place)
         ours = select(Run.id).where(Run.sweep_id == owner)
         epochs = _epochs(connection, ours)
         trace_rows = connection.execute(
@@ -245,8 +245,10 @@ def _names(connection: Connection) -> list[str]:
     return list(connection.execute(select(Sweep.name).order_by(Sweep.created_at, Sweep.name)).scalars())
 
 
-def _select_runs(owner: str) -> Select[Any]:
-    return select(Run.__table__).where(Run.sweep_id == owner)
+def _select_runs(storage: Storage) -> Select[Any]:
+    """All columns of ``runs``, in their order; NULL for those that an older layout lacks."""
+    lacks = {name for since, columns in ADDED.items() if since > storage.layout for name in columns}
+    return select(*(null().label(column.name) if column.name in lacks else column for column in Run.__table__.columns))
 
 
 def _place(run: Any) -> tuple[Any, ...]:
@@ -256,7 +258,8 @@ def _place(run: Any) -> tuple[Any, ...]:
 
 def _runs(storage: Storage, name: str, phase: str | None, conditions: list[ColumnElement[bool]]) -> list[RunRow]:
     with storage.read() as connection:
-        query = _select_runs(require_sweep(connection, name, storage.where)).where(*conditions)
+        owner = require_sweep(connection, name, storage.where)
+        query = _select_runs(storage).where(Run.sweep_id == owner, *conditions)
         if phase is not None:
             query = query.where(Run.phase == phase)
         found = [RunRow(**row) for row in connection.execute(query).mappings()]

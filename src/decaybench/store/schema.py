@@ -28,10 +28,16 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
 VERSION: Final = 2
-"""The layout that this code reads and writes; the one row of ``decaybench_version``.
+"""The layout that this code writes; the one row of ``decaybench_version``. Older ones are read as they are."""
 
-1 -> 2: runs has replay_of, pruned and updates_computed.
-"""
+ADDED: Final = {
+    2: {
+        "replay_of": "VARCHAR(36)",
+        "pruned": "VARCHAR(16) CONSTRAINT pruned_known CHECK (pruned IN ('stopped', 'spared'))",
+        "updates_computed": "BIGINT CONSTRAINT updates_computed_least CHECK (updates_computed >= 0)",
+    }
+}
+"""By layout, the columns that it gave ``runs``, and how they are added; all may be NULL. Nothing else ever changed."""
 
 PHASES: Final = ("search", "confirm", "replay")
 STATUSES: Final = ("pending", "running", "complete")
