@@ -22,7 +22,6 @@ FILES = {
     *("summary.csv", "verdicts.csv", "runs.csv"),
 }
 SECTIONS = ["Question", "Command", "Commit", "Device", "Wall time", "Finding", "Caveats"]
-TRACED = {"updates_made"}  # counted on the traces, which are in the database alone
 
 pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
@@ -43,7 +42,7 @@ def summary_of(folder: Path) -> Summary:
         "status": "complete",
         "provenance": source["provenance"],
     }
-    runs = pd.read_csv(folder / "runs.csv", float_precision="round_trip")
+    runs = pd.read_csv(folder / "runs.csv")
     runs["params"] = [json.loads(text) for text in runs["params"]]
     epochs = pd.DataFrame(columns=["run_id", "epoch", "train_loss", "validation_loss"])
     return summarise(collect(Frames(row, runs.astype({"outcome": "str"}), epochs, {})))
@@ -76,14 +75,11 @@ def test_it_is_of_the_sweep_beside_it(folder):
 def test_the_tables_follow_from_its_runs(folder):
     summary = summary_of(folder)
     assert verdicts_csv(summary) == (folder / "verdicts.csv").read_text()
-    for ours, theirs in zip(rows(summary_csv(summary)), rows((folder / "summary.csv").read_text()), strict=True):
-        assert {k: v for k, v in ours.items() if k not in TRACED} == {
-            k: v for k, v in theirs.items() if k not in TRACED
-        }
+    assert summary_csv(summary) == (folder / "summary.csv").read_text()
 
 
 def test_the_readme_states_the_verdicts_of_the_tables(folder):
-    readme = " ".join((folder / "README.md").read_text().split())
+    readme = " ".join(line.removeprefix(">").strip() for line in (folder / "README.md").read_text().splitlines())
     assert answer_text(summary_of(folder)) in readme
     stated = re.findall(
         r"\| ([\w:]+) \| ([\w:]+) \| ([+-][\d.]+) \| ([+-][\d.]+) to ([+-][\d.]+) \| ([\w ,]+?) \|", readme

@@ -21,7 +21,7 @@ from decaybench.report.writer import report_files
 from decaybench.store.schema import Epoch, Run, Sweep, Trace
 from small_sweep import SMALL
 
-CSVS = ("summary.csv", "verdicts.csv", "runs.csv")
+CSVS = ("summary.csv", "verdicts.csv", "ledger.csv", "runs.csv")
 
 
 @pytest.fixture(scope="module")

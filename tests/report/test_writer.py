@@ -21,7 +21,7 @@ from decaybench.store.read import Frames
 from report.frames_factory import THREE, change, make
 
 FILES = {
-    *("index.html", "summary.csv", "verdicts.csv", "runs.csv", "manifest.json"),
+    *("index.html", "report.md", "summary.csv", "verdicts.csv", "ledger.csv", "runs.csv", "manifest.json"),
     *(f"figures/{name}.svg" for name in ("confirmed", "differences", "tuning-cost", "learning-rate", "curves")),
     *(f"figures/{name}.svg" for name in ("loss-against-rate", "search", "divergence", "slots")),
     *(f"figures/optuna-{name}.svg" for name in ("history", "edf", "parallel")),

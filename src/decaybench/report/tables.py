@@ -1,4 +1,4 @@
-"""summary.csv, verdicts.csv and runs.csv as text; floats print as Python's repr, so nothing is lost."""
+"""summary.csv, verdicts.csv, ledger.csv and runs.csv as text; floats print as Python's repr, so nothing is lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def summary_csv(summary: Summary) -> str:
 
 
 def _summary_row(row: Row, metric: str) -> dict[str, Any]:
-    slots, confirm, replay = row.account.slots, row.account.confirm, row.account.replay
+    slots, confirm = row.account.slots, row.account.confirm
     accuracy, low, high = _three(row.accuracy)
     return {
         "strategy": row.strategy.label,
@@ -61,15 +61,30 @@ def _summary_row(row: Row, metric: str) -> dict[str, Any]:
         f"test_{metric}_iqm": row.middle,
         "diverged_low": row.diverged.low,
         "diverged_high": row.diverged.high,
-        "replay_planned": replay.planned,
-        "replay_done": replay.done,
-        "updates_planned": row.account.planned,
-        "updates_logical": row.account.logical,
-        "updates_made": row.account.made,
-        "updates_computed": row.account.computed,
-        "extra_examples_forward": row.account.extra,
-        "failed": slots.failed + confirm.failed + replay.failed,
-        "retried": slots.retried + confirm.retried + replay.retried,
+    }
+
+
+def ledger_csv(summary: Summary) -> str:
+    """One row a length and strategy: planned and done, and what it took.
+
+    What depends on the machine and on how often it was stopped stands here, so that summary.csv does not.
+    """
+    lines = [_ledger_row(row) for row in summary.rows]
+    return _csv(list(lines[0]), (line.values() for line in lines))
+
+
+def _ledger_row(row: Row) -> dict[str, Any]:
+    own = row.account
+    entries = {"slots": own.slots, "confirm": own.confirm, "replay": own.replay}
+    return {
+        "strategy": row.strategy.label,
+        "length": row.length,
+        **{f"{name}_{key}": value for name, entry in entries.items() for key, value in entry._asdict().items()},
+        "updates_planned": own.planned,
+        "updates_logical": own.logical,
+        "updates_made": own.made,
+        "updates_computed": own.computed,
+        "extra_examples_forward": own.extra,
     }
 
 

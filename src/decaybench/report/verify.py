@@ -18,7 +18,12 @@ from decaybench.report.writer import report_files
 if TYPE_CHECKING:
     from decaybench.store.read import Frames
 
-KEYS: Final = {"summary.csv": ("strategy", "length"), "verdicts.csv": ("a", "b", "length"), "runs.csv": ("id",)}
+KEYS: Final = {
+    "summary.csv": ("strategy", "length"),
+    "verdicts.csv": ("a", "b", "length"),
+    "ledger.csv": ("strategy", "length"),
+    "runs.csv": ("id",),
+}
 """The columns that name a row; rows of other tables have numbers, from 1."""
 MOST: Final = 20
 """Differences of one file that are spelled out."""

@@ -16,7 +16,7 @@ from decaybench.report.manifest import MANIFEST, manifest_text, source, versions
 from decaybench.report.note import reported
 from decaybench.report.results import collect
 from decaybench.report.summary import Summary, summarise
-from decaybench.report.tables import runs_csv, summary_csv, verdicts_csv
+from decaybench.report.tables import ledger_csv, runs_csv, summary_csv, verdicts_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +74,7 @@ def report_files(
     files = {
         "summary.csv": summary_csv(summary),
         "verdicts.csv": verdicts_csv(summary),
+        "ledger.csv": ledger_csv(summary),
         "runs.csv": runs_csv(runs),
         **{f"figures/{figure.name}.svg": figure.svg for figure in every},
     }
