@@ -28,7 +28,7 @@ ORDER = [
     *("confirmed", "differences", "verdicts", "lengths", "tuning-cost", "learning-rate", "loss-against-rate"),
     *("replay", "curves", "search", "divergence", "slots"),
 ]
-BESIDE = {"differences", "tuning-cost", "loss-against-rate", "divergence"}
+BESIDE = {"differences", "verdicts", "tuning-cost", "loss-against-rate", "divergence"}
 
 
 def summary_of(frames) -> Summary:
@@ -74,14 +74,15 @@ GETS = {
     "lengths": BESIDE | {"lengths"},
     "one slot": set(),
     "one epoch": BESIDE - {"divergence"},
-    "not confirmed": BESIDE - {"differences"},
+    "not confirmed": BESIDE - {"differences", "verdicts"},
+    "half confirmed": BESIDE - {"verdicts"},
     "not started": set(),
     "no traces": BESIDE - {"loss-against-rate"},
     "no numbers": BESIDE - {"loss-against-rate"},
     "replayed": BESIDE | {"lengths", "replay"},
     "replayed by loss": BESIDE - {"divergence"} | {"replay"},
     "fixed only": BESIDE - {"loss-against-rate"},
-    "one repeat": BESIDE - {"divergence"},
+    "one repeat": BESIDE - {"divergence", "verdicts"},
     "equal results": BESIDE - {"divergence"},
     "no provenance": BESIDE - {"divergence"},
 }

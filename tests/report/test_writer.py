@@ -21,9 +21,9 @@ from decaybench.store.read import Frames
 from report.frames_factory import THREE, change, make
 
 FILES = {
-    *("index.html", "report.md", "summary.csv", "verdicts.csv", "ledger.csv", "runs.csv", "manifest.json"),
-    *(f"figures/{name}.svg" for name in ("confirmed", "differences", "tuning-cost", "learning-rate", "curves")),
-    *(f"figures/{name}.svg" for name in ("loss-against-rate", "search", "divergence", "slots")),
+    *("index.html", "summary.csv", "verdicts.csv", "ledger.csv", "runs.csv", "manifest.json", "report.md"),
+    *(f"figures/{name}.svg" for name in ("confirmed", "differences", "verdicts", "tuning-cost", "curves")),
+    *(f"figures/{name}.svg" for name in ("learning-rate", "loss-against-rate", "search", "divergence", "slots")),
     *(f"figures/optuna-{name}.svg" for name in ("history", "edf", "parallel")),
 }
 OF_SOME = {"figures/lengths.svg"}

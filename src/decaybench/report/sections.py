@@ -207,7 +207,7 @@ def pruning_table(summary: Summary) -> Table:
         for each in pruning(summary.results)
     )
     header = ("strategy", "slots stopped", "spared", "of these would have won (share, 95% interval)")
-    return Table("Pruning", (*header, "of these no worse than the median"), rows)
+    return Table("What pruning did", (*header, "of these no worse than the median"), rows)
 
 
 def edges_table(summary: Summary) -> Table:
