@@ -75,13 +75,13 @@ def test_report_again_is_the_same_byte_for_byte(call):
     before = content()
     assert call("report", "small") == "small: studies/small/report/index.html\n"
     assert content() == before
-    assert {Path(name).suffix for name in before} == {".html", ".csv", ".svg", ".json"}
+    assert {Path(name).suffix for name in before} == {".html", ".csv", ".svg", ".json", ".md"}
 
 
 def test_verify_says_so_or_what_differs(call, capsys, tmp_path):
     report = "studies/small/report"
     files = len(list(Path(report).rglob("*.*")))
-    assert call("verify", report) == f"{report}: verified ({files} files, 42 rows of runs)\n"
+    assert call("verify", report) == f"{report}: verified ({files} files, 46 rows of runs)\n"
     shutil.copytree(report, tmp_path / "report")
     changed = tmp_path / "report" / "summary.csv"
     changed.write_text(changed.read_text().replace("constant,constant,fixed,1.0,8,", "constant,constant,fixed,1.0,9,"))
