@@ -6,6 +6,7 @@ The folder's README is written by hand: question, command, commit, device, wall 
 the verdict is held to the CSV files by tests/test_studies.py.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -21,10 +22,16 @@ COPIED = {
 
 
 def publish(report: Path, sweep: Path, folder: Path) -> None:
-    """Copy the report's files and the sweep file."""
+    """Copy the report's files and the sweep file; the page lists the files that are published beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     for source, target in COPIED.items():
         shutil.copyfile(report / source, folder / target)
+    page = folder / "report.html"
+    beside = ", ".join(f'<a href="{name}">{name}</a>' for name in [*COPIED.values(), "sweep.toml"] if name != page.name)
+    text, changed = re.subn(r"(Files beside this page: ).*?\.</p>", rf"\g<1>{beside}.</p>", page.read_text(), count=1)
+    if not changed:
+        raise SystemExit(f"{report / 'index.html'}: its list of files is not where it was")
+    page.write_text(text)
     shutil.copyfile(sweep, folder / "sweep.toml")
 
 

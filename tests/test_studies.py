@@ -62,6 +62,13 @@ def test_the_folder_is_complete(folder):
     assert re.search(r"^`[0-9a-f]{40}`", readme.partition("## Commit\n\n")[2])
 
 
+def test_links_lead_somewhere(folder):
+    page, readme = (folder / "report.html").read_text(), (folder / "README.md").read_text()
+    found = re.findall(r'href="([^"#:]+)"', page) + re.findall(r"\]\(([^):]+)\)", readme)
+    assert FILES - {"README.md"} <= {*found, "report.html"}
+    assert [name for name in found if not (folder / name).exists()] == []
+
+
 def test_it_is_of_the_sweep_beside_it(folder):
     (source,) = manifest(folder)["sweeps"]
     sweep = Sweep.model_validate(load_sweep(folder / "sweep.toml"))

@@ -81,7 +81,7 @@ def test_no_difference_shown_says_what_could_have_been():
     assert detectable(spread, judged.repeats_needed) <= 0.002 < detectable(spread, judged.repeats_needed - 1)
     assert judged.reason == (
         f"p = {one_sided_p(d):.3g}; 10 repeats could have shown {say(judged.detectable)} (with power 80%), "
-        f"the observed 0.2 points would need {judged.repeats_needed}"
+        f"the observed 0.2 points would need {judged.repeats_needed} repeats"
     )
 
 
@@ -89,7 +89,7 @@ def test_no_difference_at_all_needs_no_repeats():
     judged = one([0.01, -0.01, 0.02, -0.02, 0.0])
     assert judged.verdict == "no difference shown" and judged.repeats_needed is None
     assert "would need" not in judged.reason
-    assert one([0.01, -0.01, 0.02, -0.02, 0.00001]).reason.endswith("would need more than 10,000")
+    assert one([0.01, -0.01, 0.02, -0.02, 0.00001]).reason.endswith("would need more than 10,000 repeats")
 
 
 def test_too_few_repeats():

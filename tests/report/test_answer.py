@@ -33,7 +33,10 @@ def test_an_interval_with_zero_says_so() -> None:
     got = text(scored(scores))
     assert got.startswith("cosine came first, but no difference from constant, the control, is shown: ")
     assert "of the difference -2.0 to +2.8, which includes zero)" in got
-    assert "5 repeats could have shown 4.47 points (with power 80%), the observed 0.4 points would need 252." in got
+    assert (
+        "5 repeats could have shown 4.47 points (with power 80%), the observed 0.4 points would need 252 repeats."
+        in got
+    )
 
 
 def test_loss() -> None:
@@ -196,3 +199,15 @@ def test_a_smallest_difference_that_matters_is_quoted_as_it_is() -> None:
     frames = scored()
     frames.sweep["spec"]["task"]["rope"] = 0.0015
     assert "more than 0.15 points" in text(frames)
+
+
+def test_a_difference_that_was_shown_between_others_does_not_go_unsaid() -> None:
+    wide = [0.90, 0.99, 0.91, 0.99, 0.92]
+    got = text(
+        scored(
+            {"constant": wide, "cosine": [0.96] * 5, "linear": [0.93] * 5},
+            strategies={"constant": "constant", "cosine": "cosine", "linear": "linear"},
+        )
+    )
+    assert got.startswith("cosine came first, but no difference from constant, the control, is shown: ")
+    assert " Of the other pairs, cosine is better than linear." in got

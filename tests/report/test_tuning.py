@@ -51,7 +51,7 @@ def test_a_small_budget_takes_the_steady_one_and_a_large_one_the_risky_one(metri
 def test_a_lead_too_small_to_matter_changes_no_advice_and_those_level_are_named() -> None:
     scores = {"steady": [0.9] * 4, "level": [0.905, 0.89, 0.9, 0.9], "bad": [0.5] * 4}
     summary = summarise(collect(slots(scores)))
-    assert recommendations(summary) == [(1, "steady", ("level",))]
+    assert recommendations(summary) == [(1, "steady", ("level",), "")]
     assert notes(summary)[0].startswith("By tuning budget: with any number of trials take steady (as good: level). ")
 
 
@@ -63,7 +63,7 @@ def test_where_nothing_sets_strategies_apart_nothing_is_advised() -> None:
 def test_the_sweeps_own_rope_decides_what_matters() -> None:
     frames = slots({"one": [0.9, 0.8], "near": [0.903, 0.803]})
     frames.sweep["spec"]["task"]["rope"] = 0.001
-    assert recommendations(summarise(collect(frames))) == [(1, "near", ())]
+    assert recommendations(summarise(collect(frames))) == [(1, "near", (), "")]
 
 
 def test_joined_sweeps_of_other_trials_are_compared_up_to_the_fewest() -> None:
@@ -79,7 +79,7 @@ def test_joined_sweeps_of_other_trials_are_compared_up_to_the_fewest() -> None:
     summary = summarise(collect(join([few, many])))
     of_few, of_many = costs(summary)
     assert (of_few.n[-1], of_many.n[-1]) == (50, 100) and set(of_few.n) <= set(of_many.n)
-    assert recommendations(summary) == [(1, "few", ())]
+    assert recommendations(summary) == [(1, "few", (), "")]
 
 
 def test_a_strategy_with_nothing_to_search_is_level() -> None:
@@ -116,3 +116,8 @@ def test_slots_that_are_no_random_part_of_a_search_are_refused(search, why: str)
     frames.sweep["spec"]["search"] |= search
     assert refused(collect(frames)).startswith(why)
     assert costs(summarise(collect(frames))) == () and recommendations(summarise(collect(frames))) == []
+
+
+def test_who_comes_to_be_ahead_by_less_than_matters_is_named() -> None:
+    frames = slots({"early": [0.900, 0.900], "late": [0.870, 0.912]})
+    assert recommendations(summarise(collect(frames))) == [(1, "early", (), "late")]

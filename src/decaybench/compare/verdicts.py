@@ -126,7 +126,7 @@ def _judged(d: NDArray[np.float64], p: float, tests: int, rope: float, say: Call
     smallest, needed = detectable(spread, d.size, tests), repeats_needed(mean, spread, tests)
     reason = f"{p_words}; {d.size} repeats could have shown {say(smallest)} (with power 80%)"
     if mean != 0:
-        reason += f", the observed {say(abs(mean))} would need {needed or 'more than 10,000'}"
+        reason += f", the observed {say(abs(mean))} would need {needed or 'more than 10,000'} repeats"
     return Judged(interval, p, share, "no difference shown", reason, smallest, needed)
 
 

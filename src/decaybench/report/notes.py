@@ -35,14 +35,16 @@ def _tuning(summary: Summary) -> str:
     start = "with 1 trial" if others else "with any number of trials"
     what = words.listed([f"{start} take {_level(first)}", *(f"from {at.n} trials on {_level(at)}" for at in others)])
     return (
-        f"By tuning budget: {what}. That goes by the expected best validation result, where another is "
-        "ahead by more than matters; it is no verdict."
+        f"By tuning budget: {what}. That goes by the expected best validation result, and changes only where another "
+        "is ahead by more than matters; it is no verdict."
     )
 
 
 def _level(advice: Advice) -> str:
-    """The strategy to take, and those that are as good."""
-    return advice.label + (f" (as good: {words.listed(advice.level)})" if advice.level else "")
+    """The strategy to take, those that are as good, and the one that comes to be ahead, by less than matters."""
+    more = [f"as good: {words.listed(advice.level)}"] if advice.level else []
+    more += [f"in the end {advice.ahead} is ahead, by less than matters"] if advice.ahead else []
+    return advice.label + (f" ({'; '.join(more)})" if more else "")
 
 
 def _replay(summary: Summary) -> str:

@@ -132,7 +132,9 @@ def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
         )
 
     header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "adjusted p", "share of repeats a ahead", "verdict")
-    caption = f"Every pair{at(summary, length)}: {words.count(len(pairs), 'comparison')}"
+    families = sum(pair.a.startswith("family:") for pair in pairs)
+    caption = f"Every pair{at(summary, length)}: {words.count(len(pairs) - families, 'pair')}"
+    caption += " and the families" if families else ""
     columns = header if shared else (*header, "reason")
     return Table(caption, columns, tuple(line(pair) for pair in pairs), text=(0, 1, 6, 7)), shared
 

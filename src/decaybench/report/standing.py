@@ -7,6 +7,9 @@ from decaybench.report import words
 from decaybench.report.pairs import LEAST_REPEATS, Pair
 from decaybench.report.summary import Row, Summary
 
+MOST_SHOWN = 6
+"""Other pairs that are named with their verdicts."""
+
 
 def standing(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
     """What the verdict makes of a first place, as it goes on in the sentence; nothing where there is no verdict."""
@@ -57,7 +60,30 @@ def beside(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
     if verdicts == {"no verdict"}:
         return lines
     said = [*first, other] if len(verdicts) == 1 else [other]
-    return [*lines, *_others(summary, length, said, other, role), *_families(summary, length)]
+    return [
+        *lines,
+        *_others(summary, length, said, other, role),
+        *_shown(summary, length, other, confirmed),
+        *_families(summary, length),
+    ]
+
+
+def _shown(summary: Summary, length: float, other: Row, confirmed: list[Row]) -> list[str]:
+    """The pairs not told of yet that a difference was shown for, as one sentence: they must not go unsaid."""
+    found, told = [], set(_best(confirmed) or ())
+    for pair in summary.pairs:
+        if pair.length != length or pair.a.startswith("family:"):
+            continue
+        if other.strategy.label in (pair.a, pair.b) or {pair.a, pair.b} == told:
+            continue
+        if pair.verdict in ("better", "worse"):
+            better, worse = (pair.a, pair.b) if pair.verdict == "better" else (pair.b, pair.a)
+            found.append(f"{better} is better than {worse}")
+        elif pair.verdict == "difference shown, size unclear":
+            found.append(f"{pair.a} and {pair.b} differ by an unclear size")
+    if len(found) > MOST_SHOWN:
+        found = [*found[: MOST_SHOWN - 1], f"{len(found) - MOST_SHOWN + 1} pairs more in the table"]
+    return [f"Of the other pairs, {words.listed(found)}."] if found else []
 
 
 def _verdicts(summary: Summary, length: float, first: list[Row], other: Row) -> set[Verdict]:
@@ -95,14 +121,20 @@ def _family_verdict(pair: Pair) -> str:
     return f"{pair.verdict}, {size} {ahead} (unadjusted 95% interval {bounds}; {pair.reason})"
 
 
+def _best(confirmed: list[Row]) -> tuple[str, str] | None:
+    """The best reactive strategy and the best fixed one; None without both."""
+    best: dict[str, str] = {}
+    for row in sorted(confirmed, key=lambda row: row.rank or 0):
+        best.setdefault(row.strategy.family, row.strategy.label)
+    return (best["reactive"], best["fixed"]) if {"reactive", "fixed"} <= set(best) else None
+
+
 def _across(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
     """The best reactive strategy against the best fixed one, unless the paragraph has said so already."""
-    best: dict[str, Row] = {}
-    for row in sorted(confirmed, key=lambda row: row.rank or 0):
-        best.setdefault(row.strategy.family, row)
-    if not {"reactive", "fixed"} <= set(best):
+    best = _best(confirmed)
+    if best is None:
         return []
-    reactive, fixed = best["reactive"].strategy.label, best["fixed"].strategy.label
+    reactive, fixed = best
     found = reference(first, confirmed)
     if found is not None and {first[0].strategy.label, found[0].strategy.label} == {reactive, fixed}:
         return []

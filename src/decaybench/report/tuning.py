@@ -32,11 +32,15 @@ class Cost(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """From ``n`` trials on take ``label``; as good are ``level``, never further from it than what matters."""
+    """From ``n`` trials on take ``label``; as good are ``level``, never further from it than what matters.
+
+    ``ahead``, if any, is another one that has the best expected result in the end, by less than what matters.
+    """
 
     n: int
     label: str
     level: tuple[str, ...]
+    ahead: str = ""
 
 
 def refused(results: Results) -> str:
@@ -95,7 +99,8 @@ def recommendations(summary: Summary) -> list[Advice]:
         own = taken[start]
         gaps = np.round(np.abs(values - values[own])[:, start:stop], _DIGITS).max(axis=1)
         level = tuple(label for at, label in enumerate(labels) if at != own and gaps[at] <= matters)
-        advice.append(Advice(int(n[start]), labels[own], level))
+        best = labels[int(values[:, stop - 1].argmax())] if stop == n.size else labels[own]
+        advice.append(Advice(int(n[start]), labels[own], level, "" if best in (labels[own], *level) else best))
     return [] if len(advice[0].level) == len(labels) - 1 and len(advice) == 1 else advice
 
 
