@@ -319,7 +319,8 @@ def differences(given, committed, where=""):
     return [] if same else [f"{where}: {given!r}, committed {committed!r}"]
 
 
-def main(*arguments):
+def main(freeze, *arguments):
+    """Write what ``freeze()`` gives to a file, or with --compare hold a file to it; returns the exit code."""
     frozen = freeze()
     if arguments[0] != "--compare":
         Path(arguments[0]).write_text(as_text(frozen))
@@ -331,4 +332,4 @@ def main(*arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(freeze, *sys.argv[1:]))

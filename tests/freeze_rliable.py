@@ -15,16 +15,14 @@
 libraries give differs from the file beyond a relative 1e-9.
 """
 
-import json
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from rliable import library, metrics
 from statsmodels.stats.multitest import multipletests
 
-from freeze_oracles import as_text, differences, rounded
+from freeze_oracles import main, rounded
 
 TAU = [-0.5, 0.0, 0.25, 0.5, 0.55, 0.7, 1.0]
 
@@ -78,16 +76,5 @@ def freeze():
     return rounded(frozen)
 
 
-def main(*arguments):
-    frozen = freeze()
-    if arguments[0] != "--compare":
-        Path(arguments[0]).write_text(as_text(frozen))
-        return 0
-    committed = json.loads(Path(arguments[1]).read_text())
-    lines = [line for key in frozen if key != "versions" for line in differences(frozen[key], committed.get(key), key)]
-    print("\n".join(lines[:20]) or f"{arguments[1]} is what the libraries give")
-    return 1 if lines else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(freeze, *sys.argv[1:]))

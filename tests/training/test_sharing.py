@@ -8,7 +8,6 @@ import torch
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.schedules import SCHEDULES
 from decaybench.training import OptimizerForm, Recipe, Run, train
-from decaybench.training.lanes import Lanes
 
 CPU = torch.device("cpu")
 
@@ -17,20 +16,6 @@ CPU = torch.device("cpu")
 def digits():
     dataset = load_dataset("digits", None)
     return prepare(dataset, draw_splits(dataset, 0, train_size=160, signal=True))
-
-
-@pytest.fixture
-def lane_updates(monkeypatch):
-    """How many updates of models were computed."""
-    computed = []
-    before = Lanes.gradient
-
-    def counting(self, order, batch):
-        computed.append(len(self))
-        return before(self, order, batch)
-
-    monkeypatch.setattr(Lanes, "gradient", counting)
-    return computed
 
 
 def make(kind, **fields):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from decaybench.compare import Interval, Judged, Verdict, family_means, judge, p_better_unpaired
 from decaybench.report import words
-from decaybench.report.results import Results
+from decaybench.report.results import DIGITS, Results
 
 LEAST_REPEATS = 5
 """Repeats below which the report speaks of a strategy's selected setting only."""
@@ -22,8 +22,6 @@ FAMILIES = ("reactive", "fixed")
 SHARED_SLOTS = "a search for one good setting, not a comparison: the strategies shared their slots"
 """Why a sweep with adaptive allocation never gets a verdict."""
 TURNED: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-
-_DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
 
 
 @dataclass(frozen=True)
@@ -114,11 +112,11 @@ def _withheld(results: Results, gaps: Sequence[str]) -> str | None:
 def _difference(contest: _Contest, metric: str) -> NDArray[np.float64]:
     """Positive where a is better, without the repeats that one of the two lacks."""
     signed = contest.of_a - contest.of_b if metric == "accuracy" else contest.of_b - contest.of_a
-    return np.round(signed[np.isfinite(signed)], _DIGITS)
+    return np.round(signed[np.isfinite(signed)], DIGITS)
 
 
 def _pair(contest: _Contest, metric: str, judged: Judged) -> Pair:
-    a, b = (np.round(of[np.isfinite(of)], _DIGITS) for of in (contest.of_a, contest.of_b))
+    a, b = (np.round(of[np.isfinite(of)], DIGITS) for of in (contest.of_a, contest.of_b))
     if metric == "loss":
         a, b = -a, -b
     return Pair(

@@ -12,9 +12,7 @@ from decaybench.compare import Judged
 from decaybench.report import words
 from decaybench.report.ledger import account, at_most_three
 from decaybench.report.pairs import SHARED_SLOTS
-from decaybench.report.results import Results
-
-_DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
+from decaybench.report.results import DIGITS, Results
 
 
 class Replay(NamedTuple):
@@ -80,4 +78,4 @@ def _differences(results: Results, label: str, length: float) -> NDArray[np.floa
         value, own = run.value("test", results.metric), reactive.get((run.repeat, run.seed))
         if value is not None and own is not None:
             found[run.repeat].append(sign * (own - value))
-    return np.array([round(float(np.mean(each)), _DIGITS) if each else np.nan for each in found])
+    return np.array([round(float(np.mean(each)), DIGITS) if each else np.nan for each in found])

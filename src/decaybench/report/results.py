@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 NO_SCHEDULE = "no schedule"
+DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
 
 
 class Strategy(NamedTuple):

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from decaybench.compare import Interval, iqm, mean_interval, wilson
 from decaybench.report.ledger import Account, account, gaps
 from decaybench.report.pairs import Pair, Values, pairs, turned
-from decaybench.report.results import Results, Run, Strategy
-
-_DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
+from decaybench.report.results import DIGITS, Results, Run, Strategy
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def _interval(by_repeat: NDArray[np.float64], most: float) -> Interval | None:
 
 def _ranked(rows: list[Row], metric: str) -> list[Row]:
     sign = 1 if metric == "loss" else -1
-    means = [None if (c := row.confirmed(metric)) is None else round(sign * c.mean, _DIGITS) for row in rows]
+    means = [None if (c := row.confirmed(metric)) is None else round(sign * c.mean, DIGITS) for row in rows]
     known = [mean for mean in means if mean is not None]
     ranks = [None if mean is None else 1 + sum(other < mean for other in known) for mean in means]
     return [Row(**{**vars(row), "rank": rank}) for row, rank in zip(rows, ranks, strict=True)]

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decaybench import compare
-from decaybench.report.results import Results, Strategy
+from decaybench.report.results import DIGITS, Results, Strategy
 from decaybench.report.summary import Summary
 
 POINTS = 40
 """Numbers of trials at most for which a curve is computed, for each number of slots that a strategy has."""
-_DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
 
 
 class Cost(NamedTuple):
@@ -87,17 +86,17 @@ def recommendations(summary: Summary) -> list[Advice]:
     matters = compare.rope(results.metric, examples, results.sweep["spec"]["task"].get("rope"))
     most = min(cost.n[-1] for cost in found)
     n = found[0].n[found[0].n <= most]
-    values = np.round([sign * cost.mean[cost.n <= most] for cost in found], _DIGITS)
+    values = np.round([sign * cost.mean[cost.n <= most] for cost in found], DIGITS)
     taken = [int(values[:, 0].argmax())]
     for here in values.T[1:]:
-        behind = round(here.max() - here[taken[-1]], _DIGITS) > matters
+        behind = round(here.max() - here[taken[-1]], DIGITS) > matters
         taken.append(int(here.argmax()) if behind else taken[-1])
     starts = [0, *(np.flatnonzero(np.diff(taken)) + 1)]
     labels = [cost.strategy.label for cost in found]
     advice = []
     for start, stop in zip(starts, [*starts[1:], n.size], strict=True):
         own = taken[start]
-        gaps = np.round(np.abs(values - values[own])[:, start:stop], _DIGITS).max(axis=1)
+        gaps = np.round(np.abs(values - values[own])[:, start:stop], DIGITS).max(axis=1)
         level = tuple(label for at, label in enumerate(labels) if at != own and gaps[at] <= matters)
         best = labels[int(values[:, stop - 1].argmax())] if stop == n.size else labels[own]
         advice.append(Advice(int(n[start]), labels[own], level, "" if best in (labels[own], *level) else best))
