@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from decaybench.schedules.base import Clock, Fixed, Observation, Reactive, Schedule
+from decaybench.schedules.validation import plain, whole_number
 
 # torch.pow gives other bits in the scalar tail of a vector than in its body. A group is padded to whole
 # vectors (16 x float64 covers AVX-512's unrolled loop), so that a run's bits depend neither on K nor on where
@@ -72,13 +73,12 @@ class Bank:
             raise ValueError("a bank needs at least one schedule")
         if base_lr.shape != (len(schedules),):
             raise ValueError(f"base_lr must be ({len(schedules)},), got {tuple(base_lr.shape)}")
-        totals = list(total_steps) if isinstance(total_steps, Sequence) else [total_steps] * len(schedules)
-        if len(totals) != len(schedules):
-            raise ValueError(f"total_steps must be one number or {len(schedules)}, got {len(totals)}")
-        for name, size in (*(("total_steps", total) for total in totals), ("steps_per_epoch", steps_per_epoch)):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
-        self.steps_per_epoch = steps_per_epoch
+        several = plain(total_steps, lists=True)
+        each = several if isinstance(several, tuple) else [several] * len(schedules)
+        if len(each) != len(schedules):
+            raise ValueError(f"total_steps must be one number or {len(schedules)}, got {len(each)}")
+        totals = [whole_number("total_steps", total, 1) for total in each]
+        self.steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
         self._base_lr = base_lr.to(torch.float64)
         members: dict[tuple[Any, ...], list[int]] = {}
         for i, schedule in enumerate(schedules):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from decaybench.schedules.ranges import Range, convert
-from decaybench.schedules.validation import check_field
+from decaybench.schedules.validation import check_field, plain
 
 __all__ = ["Clock", "Fixed", "Observation", "Param", "Range", "Reactive", "Schedule", "convert", "number"]
 
@@ -143,10 +143,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         for spec in fields(self):
-            value = getattr(self, spec.name)
-            if isinstance(value, list):
-                value = tuple(value)
-            elif isinstance(value, Tensor):
+            value = plain(getattr(self, spec.name), lists=spec.metadata.get("pad") is not None)
+            if isinstance(value, Tensor):
                 value = value.to(torch.float64)
             object.__setattr__(self, spec.name, value)
             check_field(type(self).__name__, spec, value, self._options.get(spec.name))
@@ -263,11 +261,13 @@ class Reactive(Schedule):
     """Time and the training: a kind has ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies.
 
     ``observes`` names the products of gradients (``PRODUCTS``) that an update rule looks at beside the loss. They are
-    computed for the runs of a stack only when one of its rules asks.
+    computed for the runs of a stack only when one of its rules asks. ``own`` names the fields of the state that belong to a
+    learning rate; the others hold what was seen, which a parameter group that is added to an optimizer later shares.
     """
 
     family = "reactive"
     observes: ClassVar[tuple[str, ...]] = ()
+    own: ClassVar[tuple[str, ...]] = ("base_lr",)
 
     @property
     def when(self) -> Literal["update", "epoch"]:

@@ -1,5 +1,6 @@
-"""Whether a field's value is legal: in its domain, one of an option's values, or a range within these."""
+"""Whether a value is legal: in a field's domain, one of an option's values, a range within these; a whole number."""
 
+import operator
 from dataclasses import Field
 from typing import Any, NoReturn
 
@@ -9,6 +10,29 @@ from decaybench.schedules.domain import Domain
 from decaybench.schedules.ranges import Range
 
 Spec = Field[Any]
+
+
+def plain(value: Any, *, lists: bool = False) -> Any:
+    """A number of numpy's or torch's as Python's own; with ``lists`` a vector of them, or a list, as a tuple."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(plain, value))
+    dimensions = getattr(value, "ndim", None)
+    if dimensions == 0 and hasattr(value, "item"):
+        return value.item()
+    return tuple(value.tolist()) if lists and dimensions == 1 and hasattr(value, "tolist") else value
+
+
+def whole_number(name: str, value: Any, at_least: int) -> int:
+    """``value`` as an int: Python's, numpy's or a tensor's; ValueError unless it is one of at least ``at_least``."""
+    number = plain(value)
+    try:
+        whole = -1 if isinstance(number, bool) else operator.index(number)
+    except TypeError:
+        whole = -1
+    if whole < at_least:
+        shown = " ".join(repr(value).split())
+        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {shown}")
+    return whole
 
 
 def check_field(owner: str, spec: Spec, value: Any, options: tuple[Any, ...] | None) -> None:

@@ -29,6 +29,8 @@ class BoldDriver(Reactive):
     Source: Vogl et al. 1988; Battiti 1989.
     """
 
+    own = ("current",)
+
     up: Param = number("[1, inf)", Range(1.01, 1.1))
     down: Param = number("(0, 1]", Range(0.3, 0.9))
     max_scale: Param = number("[1, inf)", 10.0)

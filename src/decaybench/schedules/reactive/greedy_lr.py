@@ -45,6 +45,8 @@ class GreedyLr(Reactive):
     Source: Subramanian & Ganapathiraman 2025, GreedyLR; transformers.optimization.GreedyLR.
     """
 
+    own = ("base_lr", "current")
+
     factor: Param = number("(0, 1)", Range(0.5, 0.99))
     patience: Param = number("int [0, inf)", 1)
     smoothing: Param = number("[0, 1)", 0.0)

@@ -31,6 +31,7 @@ class Hypergradient(Reactive):
     """
 
     observes = ("grad_dot_previous",)
+    own = ("base_lr", "rate")
 
     beta: Param = number("[0, inf)", Range(1e-7, 1e-2, log=True))
 
@@ -40,9 +41,9 @@ class Hypergradient(Reactive):
         return HypergradientState(base, base)
 
     def observe(self, state: HypergradientState, observation: Observation) -> HypergradientState:
-        moved = (state.rate + self.beta * observation.product("grad_dot_previous")).clamp(min=0.0)
-        kept = (moved / state.base_lr).isfinite()
-        return HypergradientState(state.base_lr, torch.where(kept, moved, state.rate))
+        moved = state.rate + self.beta * observation.product("grad_dot_previous")
+        kept = (moved / state.base_lr).isfinite()  # before the clamp: it makes 0 of -inf
+        return HypergradientState(state.base_lr, torch.where(kept, moved.clamp(min=0.0), state.rate))
 
     def at(self, state: HypergradientState, clock: Clock) -> Tensor:
         return state.rate / state.base_lr

@@ -36,6 +36,7 @@ class L4(Reactive):
     """
 
     observes = ("grad_dot_direction",)
+    own = ("base_lr", "current")
 
     alpha: Param = number("(0, inf)", Range(0.05, 0.3))
     gamma: Param = number("[0, 1]", 0.9)

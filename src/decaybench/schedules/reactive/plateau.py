@@ -38,6 +38,8 @@ class ReduceOnPlateau(Reactive):
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau (mode min); keras.callbacks.ReduceLROnPlateau.
     """
 
+    own = ("base_lr", "current")
+
     factor: Param = number("(0, 1)", Range(0.1, 0.7))
     patience: Param = number("int [0, inf)", Range(1, 3, int=True, unit="epoch", native="epoch"))
     threshold: Param = number("[0, inf)", 1e-4)

@@ -38,6 +38,7 @@ class Polyak(Reactive):
 
     learning_rate = Range(0.01, 10.0, log=True)
     observes = ("grad_norm_sq",)
+    own = ("base_lr", "current", "last")
 
     c: Param = number("(0, inf)", Range(0.2, 1.0))
     smoothing: bool = True
@@ -70,6 +71,7 @@ class Alig(Reactive):
 
     learning_rate = Range(0.01, 10.0, log=True)
     observes = ("grad_norm_sq",)
+    own = ("base_lr", "current", "last")
 
     def init(self, k: int, base_lr: Tensor) -> PolyakState:
         self.require_resolved()

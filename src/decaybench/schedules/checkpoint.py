@@ -1,0 +1,107 @@
+"""The learning rates of one training as plain data, and back: checked whole before any of it is taken."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from torch import Tensor
+
+from decaybench.schedules.rates import Rates
+from decaybench.schedules.validation import whole_number
+
+KEYS: Final = ("kind", "fields", "total_steps", "steps_per_epoch", "step", "heard", "base_lrs", "state")
+
+
+def pack(rates: Rates) -> dict[str, Any]:
+    """Numbers, strings, lists, dicts and tensors: torch.load takes it with weights_only."""
+    schedule = rates.schedule
+    return {
+        "kind": schedule.kind,
+        "fields": {name: getattr(schedule, name) for name in schedule.parameters()},
+        "total_steps": rates.total_steps,
+        "steps_per_epoch": rates.steps_per_epoch,
+        "step": rates.step,
+        "heard": rates.heard,
+        "base_lrs": list(rates.base_lrs),
+        "state": {name: values.clone() for name, values in rates.rows()._asdict().items()},
+    }
+
+
+def unpack(rates: Rates, saved: Any) -> Rates:
+    """``rates`` where ``saved`` (from ``pack``) was, with its base learning rates.
+
+    Raises ValueError with the first thing that does not fit: a key that is missing, another schedule or run, another
+    number of groups, or a value that ``pack`` never writes. Keys that ``pack`` does not know are the caller's own.
+    """
+    require(saved, KEYS)
+    _same_run(rates, saved)
+    bases = _base_lrs(saved["base_lrs"], len(rates.base_lrs))
+    begun = Rates.begin(rates.schedule, bases, rates.total_steps, rates.steps_per_epoch)
+    remembered = {
+        name: tensor_like(f"state.{name}", saved["state"].get(name), fresh)
+        for name, fresh in begun.rows()._asdict().items()
+    }
+    step = whole_number("state_dict: step", saved["step"], 0)
+    heard = whole_number("state_dict: heard", saved["heard"], 0)
+    loaded = replace(begun.with_rows(remembered), step=step, heard=heard)
+    for i, rate in enumerate(loaded.now()):
+        if not (math.isfinite(rate) and rate >= 0):
+            raise ValueError(f"state_dict: state gives group {i} the learning rate {rate}")
+    return loaded
+
+
+def require(saved: Any, keys: tuple[str, ...]) -> None:
+    """Raise ValueError unless ``saved`` is a mapping with all ``keys``."""
+    if not isinstance(saved, Mapping):
+        raise ValueError(f"state_dict must be what state_dict() returned, got {type(saved).__name__}")
+    for key in keys:
+        if key not in saved:
+            raise ValueError(f"state_dict must be what state_dict() returned: it has no {key!r}")
+
+
+def tensor_like(name: str, value: Any, expected: Tensor) -> Tensor:
+    """A copy of ``value`` beside ``expected``; ValueError unless it has its shape and dtype."""
+    want = f"a tensor {tuple(expected.shape)} of {expected.dtype}"
+    if not isinstance(value, Tensor):
+        raise ValueError(f"state_dict: {name} must be {want}, got {_short(value)}")
+    if value.shape != expected.shape or value.dtype != expected.dtype:
+        raise ValueError(f"state_dict: {name} must be {want}, got {tuple(value.shape)} of {value.dtype}")
+    return value.detach().to(expected.device, copy=True)
+
+
+def _same_run(rates: Rates, saved: Mapping[str, Any]) -> None:
+    """Raise ValueError naming the first thing that the saved run had otherwise, and both values."""
+    kind, fields = rates.schedule.kind, saved["fields"]
+    if saved["kind"] != kind:
+        raise ValueError(f"kind must be {kind}, as of this schedule, got {_short(saved['kind'])}")
+    for name in ("fields", "state"):
+        if not isinstance(saved[name], Mapping):
+            raise ValueError(f"state_dict: {name} must be a dict, got {_short(saved[name])}")
+    for name in rates.schedule.parameters():
+        mine, theirs = getattr(rates.schedule, name), fields.get(name)
+        theirs = tuple(theirs) if isinstance(theirs, list) else theirs
+        if type(theirs) not in (int, float, str, bool, tuple, type(None)) or mine != theirs:
+            raise ValueError(f"{kind}.{name} must be {mine!r}, as of this schedule, got {_short(theirs)}")
+    for name in ("total_steps", "steps_per_epoch"):
+        mine, theirs = getattr(rates, name), saved[name]
+        if whole_number(f"state_dict: {name}", theirs, 1) != mine:
+            raise ValueError(f"{name} must be {mine}, as of this scheduler, got {theirs}")
+
+
+def _base_lrs(value: Any, groups: int) -> list[float]:
+    if not isinstance(value, list | tuple) or len(value) != groups:
+        got = len(value) if isinstance(value, list | tuple) else _short(value)
+        raise ValueError(f"base_lrs must be one per parameter group ({groups}), got {got}")
+    for base in value:
+        if type(base) not in (int, float) or not (math.isfinite(base) and base >= 0):
+            raise ValueError(f"base_lrs must be finite and at least 0, got {_short(base)}")
+    if not any(value):
+        raise ValueError("base_lrs must have one above 0, got none")
+    return [float(base) for base in value]
+
+
+def _short(value: Any) -> str:
+    """A value in one line, not a page."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
