@@ -57,6 +57,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def frameworks(session: nox.Session) -> None:
+    """Lightning, Accelerate and Hugging Face's Trainer must drive schedules to the learning rates of a plain loop."""
+    session.install("--quiet", "-c", "constraints.txt", *nox.project.dependency_groups(PYPROJECT, "frameworks"))
+    session.install("--quiet", "--no-deps", "-e", ".")  # the schedules need torch alone
+    session.run("pytest", "tests/frameworks", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
 def oracles(session: nox.Session) -> None:
     """Run the libraries that schedules' values were frozen from: they must still give tests/data/oracles.json."""
     script = nox.project.load_toml("tests/freeze_oracles.py")

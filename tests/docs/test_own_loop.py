@@ -1,0 +1,62 @@
+"""Every block of docs/own-loop.md that needs torch and Keras alone; tests/frameworks/ runs the others."""
+
+import pytest
+
+from docs.own_loop import blocks, run, titles
+
+ELSEWHERE = {"Lightning", "Hugging Face Trainer", "Accelerate"}
+HERE = {
+    "Plain loop": 2,
+    "Accumulation": 1,
+    "Gradient scaler": 1,
+    "Several groups": 1,
+    "Warmup": 1,
+    "Resume": 2,
+    "A metric instead of a loss": 1,
+}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_block_is_run_somewhere():
+    assert set(titles()) == set(HERE) | ELSEWHERE
+    assert {title: len(blocks(title)) for title in HERE} == HERE
+
+
+@pytest.mark.parametrize(
+    ("title", "block", "base", "updates", "observed"),
+    [
+        ("Plain loop", 0, 0.1, 30, 30),
+        ("Plain loop", 1, 0.1, 60, 6),
+        ("Accumulation", 0, 0.1, 15, 15),
+        ("Warmup", 0, 0.01, 30, 0),
+        ("Resume", 0, 0.1, 30, 30),
+        ("A metric instead of a loss", 0, 0.1, 60, 6),
+    ],
+)
+def test_the_learning_rates_are_the_schedules(title, block, base, updates, observed):
+    done = run(blocks(title)[block])
+    assert (len(done.rates), len(done.observed)) == (updates, observed)
+    assert [rate for (rate,) in done.rates] == pytest.approx(done.traced(base), rel=1e-12)
+
+
+def test_the_scaler_counts_the_updates_that_were_made():
+    done = run(blocks("Gradient scaler")[0])
+    assert len(done.observed) == 30
+    assert len(done.rates) == done.names["scheduler"].state_dict()["step"]
+    assert len({rate for (rate,) in done.rates}) > 20
+
+
+def test_a_group_added_later_has_its_own_base_learning_rate():
+    done = run(blocks("Several groups")[0])
+    expected = done.traced(1.0)
+    assert done.rates[:10] == [[pytest.approx(0.1 * scale, rel=1e-12)] for scale in expected[:10]]
+    assert done.rates[10:] == [pytest.approx([0.1 * scale, 0.01 * scale], rel=1e-12) for scale in expected[10:]]
+
+
+def test_a_fixed_schedule_goes_on_from_the_optimizers_state_alone():
+    done = run(blocks("Resume")[1])
+    assert done.names["scheduler"].get_last_lr() == pytest.approx([0.06], rel=1e-12)
