@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from decaybench.schedules import TorchScheduler, trace
@@ -52,6 +53,7 @@ def run(code: str) -> Run:
     def noted_step(optimizer, *_):
         done.rates.append([float(group["lr"]) for group in optimizer.param_groups])
 
+    torch.manual_seed(0)
     hook = register_optimizer_step_post_hook(noted_step)
     try:
         with pytest.MonkeyPatch.context() as patch:

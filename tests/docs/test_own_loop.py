@@ -1,7 +1,11 @@
 """Every block of docs/own-loop.md that needs torch and Keras alone; tests/frameworks/ runs the others."""
 
-import pytest
+from itertools import permutations
 
+import pytest
+import torch
+
+from decaybench.schedules import SCHEDULES, TorchScheduler
 from docs.own_loop import blocks, run, titles
 
 ELSEWHERE = {"Lightning", "Hugging Face Trainer", "Accelerate"}
@@ -57,6 +61,33 @@ def test_a_group_added_later_has_its_own_base_learning_rate():
     assert done.rates[10:] == [pytest.approx([0.1 * scale, 0.01 * scale], rel=1e-12) for scale in expected[10:]]
 
 
+def test_a_run_is_resumed_in_any_order():
+    names = run(blocks("Resume")[0]).names
+    saved, (expected, *_) = torch.load("checkpoint.pt"), names["parts"]
+
+    def goes_on(model, optimizer, scheduler):
+        names["train"](model, optimizer, scheduler, epochs=2)
+        return torch.equal(model.weight, expected.weight)
+
+    for order in permutations(range(3)):
+        parts = names["make"]()
+        for i in order:
+            parts[i].load_state_dict(saved[i])
+        assert goes_on(*parts), order
+    model = torch.nn.Linear(8, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.load_state_dict(saved[1])
+    scheduler = TorchScheduler(optimizer, SCHEDULES["exp_loss"](gain=0.5), 30, 10)  # on an optimizer that was loaded
+    scheduler.load_state_dict(saved[2])
+    model.load_state_dict(saved[0])
+    assert goes_on(model, optimizer, scheduler)
+
+
 def test_a_fixed_schedule_goes_on_from_the_optimizers_state_alone():
-    done = run(blocks("Resume")[1])
-    assert done.names["scheduler"].get_last_lr() == pytest.approx([0.06], rel=1e-12)
+    names = run(blocks("Resume")[1]).names
+    assert names["scheduler"].get_last_lr() == pytest.approx([0.06], rel=1e-12)
+    optimizer = torch.optim.SGD(names["model"].parameters(), lr=0.1)
+    scheduler = TorchScheduler(optimizer, SCHEDULES["linear"](), 30, 10)  # before the optimizer is loaded
+    optimizer.load_state_dict(names["saved"])
+    scheduler.step(12)
+    assert scheduler.get_last_lr() == names["scheduler"].get_last_lr()

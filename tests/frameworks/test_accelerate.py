@@ -60,7 +60,7 @@ class Training:
                     self.accelerator.backward(loss)
                     losses.append(loss.detach())
                     if self.accelerator.sync_gradients:
-                        self._before_step(torch.stack(losses).mean())
+                        self._before_step(self.accelerator.gather(torch.stack(losses)).mean())
                         epoch, losses = epoch + losses, []
                     self.optimizer.step()
                     self.stepper.step()
