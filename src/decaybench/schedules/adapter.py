@@ -1,5 +1,6 @@
 """Any schedule as the scheduler of a torch optimizer."""
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -117,7 +118,7 @@ class TorchScheduler(LRScheduler):
         directions = [self._directions.get(p) for p in self._parameters()] if self._directions else []
         return {
             **pack(self._rates),
-            "epochs": self._watch.epochs,
+            "observed_at": self._watch.observed_at,
             "directions": [None if direction is None else direction.clone() for direction in directions],
         }
 
@@ -127,13 +128,13 @@ class TorchScheduler(LRScheduler):
         Raises ValueError, naming what does not fit, for another schedule or run, other parameter groups or a value that
         ``state_dict()`` never holds; then nothing is loaded.
         """
-        require(state_dict, (*KEYS, "epochs", "directions"))
+        require(state_dict, (*KEYS, "observed_at", "directions"))
         rates, groups = self._followed()
         loaded = unpack(rates, state_dict)
-        epochs = whole_number("state_dict: epochs", state_dict["epochs"], 0)
+        observed_at = whole_number("state_dict: observed_at", state_dict["observed_at"], 0)
         directions = self._saved_directions(state_dict["directions"])
         self._directions = directions
-        self._watch.resumed(epochs)
+        self._watch.resumed(observed_at)
         self._apply(loaded, [group._replace(base_lr=base) for group, base in zip(groups, loaded.base_lrs, strict=True)])
 
     def _saved_directions(self, saved: Any) -> dict[Tensor, Tensor]:
@@ -180,6 +181,17 @@ class TorchScheduler(LRScheduler):
         self._update_lr(0)
 
     def _listen(self) -> None:
+        """Be called by the optimizer's step: it counts, and a group that was just added gets its learning rate in
+        time.
+        """
+        me = weakref.ref(self)
+
+        def follow(*_: Any) -> None:
+            scheduler = me()
+            if scheduler is not None and not unchanged(scheduler._inner, scheduler._groups):
+                scheduler._apply(*scheduler._followed())
+
+        self._inner.register_step_pre_hook(follow)
         self._inner.register_step_post_hook(self._watch.updated)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
