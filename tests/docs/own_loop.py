@@ -37,9 +37,9 @@ class Run:
         return [base * scale for scale in trace(schedule, total_steps, steps_per_epoch, self.observed or None).tolist()]
 
 
-def run(code: str) -> Run:
-    """Run one block in the current folder."""
-    done = Run({"__name__": "own_loop"})
+def run(code: str, names: dict[str, Any] | None = None) -> Run:
+    """Run one block in the current folder, after those that left ``names``."""
+    done = Run(names or {"__name__": "own_loop"})
     observe, init = TorchScheduler.observe, TorchScheduler.__init__
 
     def noted_init(self, optimizer, schedule, total_steps, steps_per_epoch):

@@ -1,12 +1,15 @@
 """Every block of docs/own-loop.md that needs torch and Keras alone; tests/frameworks/ runs the others."""
 
+import os
 from itertools import permutations
 
 import pytest
 import torch
 
-from decaybench.schedules import SCHEDULES, TorchScheduler
+from decaybench.schedules import SCHEDULES, TorchScheduler, trace
 from docs.own_loop import blocks, run, titles
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported
 
 ELSEWHERE = {"Lightning", "Hugging Face Trainer", "Accelerate"}
 HERE = {
@@ -17,6 +20,7 @@ HERE = {
     "Warmup": 1,
     "Resume": 2,
     "A metric instead of a loss": 1,
+    "Keras": 5,
 }
 
 
@@ -92,3 +96,24 @@ def test_a_fixed_schedule_goes_on_from_the_optimizers_state_alone():
     optimizer.load_state_dict(names["saved"])
     scheduler.step(12)
     assert scheduler.get_last_lr() == names["scheduler"].get_last_lr()
+
+
+def test_keras_has_the_learning_rates_of_the_schedules(monkeypatch):
+    import keras
+
+    rates, names, fit = [], None, keras.Model.fit
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: rates[-1].append(float(note.model.optimizer.learning_rate))
+    )
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda *a, callbacks, **k: rates.append([]) or fit(*a, callbacks=[*callbacks, note], **k)
+    )
+    for block in blocks("Keras"):
+        names = run(block, names).names
+    fixed, each_update, each_epoch, backed_up, begun, resumed = rates
+    assert fixed == pytest.approx((0.1 * trace(SCHEDULES["cosine"](floor=0), 80, 8)).tolist(), rel=1e-6, abs=1e-9)
+    assert each_update[0] == pytest.approx(0.1) and len(each_update) == len(set(each_update)) == 80
+    for rates in (each_epoch, backed_up, begun + resumed):  # one for each epoch
+        assert rates[::8] == rates[7::8] and len(rates) == 80
+    assert min(each_epoch) < 0.1 and len(set(backed_up)) > 5
+    assert len(begun) == 32 and len(set(begun + resumed)) > 5
