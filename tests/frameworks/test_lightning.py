@@ -4,6 +4,7 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -63,8 +64,10 @@ class Interrupt(L.Callback):
             raise InterruptedError
 
 
-def fit(rule, folder, *callbacks, checkpoint=None):
+def fit(rule, folder, *callbacks, checkpoint=None, overflows=()):
     module = Learner(rule)
+    module.net.overflow(*overflows)
+    scaling = [MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))] if overflows else None
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=EPOCHS,
@@ -73,6 +76,7 @@ def fit(rule, folder, *callbacks, checkpoint=None):
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[ModelCheckpoint(folder, filename="last"), *callbacks],
+        plugins=scaling,
     )
     trainer.fit(module, DataLoader(TensorDataset(*examples()), BATCH), ckpt_path=checkpoint)
     return module
@@ -94,3 +98,12 @@ def test_a_run_is_resumed(rule, tmp_path):
     done = fit(rule, tmp_path, checkpoint=tmp_path / "last.ckpt")
     assert done.rates == rates[EPOCHS // 2 * UPDATES :]
     assert torch.equal(done.net.weights(), weights)
+
+
+def test_a_skipped_update_counts(tmp_path):
+    rates, _ = plain("fixed")
+    with pytest.warns(UserWarning, match=r"without an optimizer\.step\(\)"):  # in Lightning nobody can help it
+        done = fit("fixed", tmp_path, overflows=(3, 20))
+    assert done.rates == [
+        rates for update, rates in enumerate(rates) if update not in (3 // ACCUMULATE, 20 // ACCUMULATE)
+    ]
