@@ -100,10 +100,9 @@ def test_a_run_is_resumed(rule, tmp_path):
     assert torch.equal(done.net.weights(), weights)
 
 
+@pytest.mark.filterwarnings(r"ignore:step\(\) was called without an optimizer\.step")  # in Lightning nobody can help it
 def test_a_skipped_update_counts(tmp_path):
     rates, _ = plain("fixed")
-    with pytest.warns(UserWarning, match=r"without an optimizer\.step\(\)"):  # in Lightning nobody can help it
-        done = fit("fixed", tmp_path, overflows=(3, 20))
-    assert done.rates == [
-        rates for update, rates in enumerate(rates) if update not in (3 // ACCUMULATE, 20 // ACCUMULATE)
-    ]
+    done = fit("fixed", tmp_path, overflows=(3, 20))
+    del rates[20 // ACCUMULATE], rates[3 // ACCUMULATE]
+    assert done.rates == rates
