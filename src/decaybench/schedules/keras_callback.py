@@ -89,7 +89,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def set_model(self, model: Any) -> None:
         """Note the optimizer's learning rate: Keras calls this before any callback may restore another."""
         super().set_model(model)
-        self._found = found(model)
+        self._found = found(self.model)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Refuse what can be told before the first epoch's number is known."""
@@ -98,7 +98,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         check_updates(self.model)
         mine, steps = self._fresh.steps_per_epoch, self.params.get("steps")
         if steps not in (None, mine):  # None: of an iterator they are not known beforehand
-            raise ValueError(f"KerasCallback: steps_per_epoch must be {steps}, as in this fit, got {mine}")
+            raise ValueError(f"KerasCallback: steps_per_epoch must be {steps} in this fit, got {mine}")
         if self._optimizer is not None and optimizer is not self._optimizer:
             raise ValueError(
                 "KerasCallback: one callback is for one run, and this one has trained another model or optimizer"
@@ -171,7 +171,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         self._batches = batch + 1
         if self._batch_loss is not None:
             _ = self.model  # brings the model's variables up to date, on JAX
-            self._rates = self._begun().observed(self._batch_loss.end())
+            self._rates = self._begun().observed(self._batch_loss.end(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Count the epoch, and show a rule of every epoch what it watches."""
@@ -212,10 +212,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def _unpacked(self, state: Any) -> Rates:
         rates = unpack(self._fresh, state)
         (base,) = rates.base_lrs
-        for name, mine, saved in (
-            ("base_lr", self.base_lr or base, base),
-            ("monitor", self.monitor, state.get("monitor")),
-        ):
+        of_state = {"base_lr": (self.base_lr or base, base), "monitor": (self.monitor, state.get("monitor"))}
+        for name, (mine, saved) in of_state.items():
             if mine != saved:
                 raise ValueError(f"KerasCallback: {name} must be {saved!r}, as in this state, got {mine!r}")
         if rates.step % rates.steps_per_epoch:

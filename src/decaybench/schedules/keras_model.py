@@ -1,6 +1,7 @@
 """What KerasCallback reads from a model that Keras trains: its learning rate, its updates, and a batch's own loss."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -16,7 +17,7 @@ class Found(NamedTuple):
 
 def found(model: Any) -> Found:
     """The optimizer of ``model`` as it is now; a model that was never compiled has none."""
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
     try:
         return Found(optimizer, int(optimizer.iterations), float(optimizer.learning_rate))
     except (AttributeError, TypeError, ValueError):
@@ -65,27 +66,32 @@ class BatchLoss:
     """A batch's own loss, from the sums behind Keras' mean of the epoch so far: their growth over the batch.
 
     The sums are float32, so after B batches of an epoch a loss is exact to about B * 6e-8 of the epoch's mean. They
-    are read before each batch too: ``model.evaluate`` in another callback resets them, unseen.
+    are read before each batch too, and held against the mean that Keras logged after it: ``model.evaluate`` in another
+    callback resets them.
     """
 
     def __init__(self, model: Any) -> None:
         means = (metric for metric in model.metrics if isinstance(metric, keras.metrics.Mean))
         self._mean = next((mean for mean in means if mean.name == "loss"), None)
         if self._mean is None:
-            raise ValueError(
-                "KerasCallback: the model must have a metric 'loss', a keras.metrics.Mean, to read it from"
-            )
+            raise ValueError("KerasCallback: the model must have Keras' own metric 'loss', a keras.metrics.Mean")
         self._before = (0.0, 0.0)
 
     def begin(self) -> None:
         """Before a batch."""
         self._before = self._sums()
 
-    def end(self) -> float:
-        """The loss, after the batch: not finite where the epoch has had such a one before, since its sums stay so."""
+    def end(self, logs: Mapping[str, Any]) -> float:
+        """The loss, after the batch, whose ``logs`` have the mean: NaN where that is no longer finite."""
         (total, count), (before, counted) = self._sums(), self._before
-        if not count > counted:
-            raise ValueError("KerasCallback: the model's train_step must update its metric 'loss' with every batch")
+        logged = float(logs.get("loss", math.nan))
+        if "loss" in logs and not math.isfinite(logged):
+            return math.nan
+        if count <= counted or not math.isclose(total / count, logged, rel_tol=1e-5, abs_tol=1e-30):
+            raise ValueError(
+                "KerasCallback: a batch's loss cannot be told, for the model's metric 'loss' does not hold the mean "
+                "that Keras logs: train_step must update it, and a callback that evaluates must stand after this one"
+            )
         return (total - before) / (count - counted)
 
     def _sums(self) -> tuple[float, float]:
