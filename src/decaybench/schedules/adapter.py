@@ -1,126 +1,187 @@
 """Any schedule as the scheduler of a torch optimizer."""
 
-import operator
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from decaybench.schedules.bank import Bank, BankState
-from decaybench.schedules.base import Observation, Reactive, Schedule
+from decaybench.schedules.base import Reactive, Schedule
+from decaybench.schedules.checkpoint import KEYS, pack, require, tensor_like, unpack
 from decaybench.schedules.gradients import check_optimizer, products
+from decaybench.schedules.groups import Group, assign, innermost, look, unchanged
+from decaybench.schedules.order import Watch
+from decaybench.schedules.rates import Rates
+from decaybench.schedules.validation import one_number, whole_number
 
 
-class TorchScheduler:
-    """Drives an optimizer's learning rates: each group's own (as constructed: its base) times the scale.
+class TorchScheduler(LRScheduler):
+    """Drives an optimizer's learning rates: each group's own base learning rate times the scale.
 
-    Per update: ``loss.backward(); sched.observe(loss); optimizer.step(); sched.step()``. An update rule sets
-    this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at its end;
-    a fixed schedule needs no ``observe``. Rules that know absolute learning rates go by the first group's. Rules that
-    look at gradients read them from the parameters in ``observe``: once an update, after ``backward`` (and after
-    ``scaler.unscale_(optimizer)``, if there is a gradient scaler); they are for torch.optim.SGD. Raises ValueError as
-    Bank does and for an optimizer that the rule cannot follow, and RuntimeError when a reactive rule was never shown a
-    loss, or one that looks at gradients finds none.
+    Per update: ``loss.backward(); scheduler.observe(loss); optimizer.step(); scheduler.step()``. An update rule sets
+    this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, just after the
+    epoch's last ``step()``; a fixed schedule needs no ``observe``. Where a gradient scaler skipped the update, skip
+    ``step()`` too; an update rule takes no notice of a loss or gradient that is not finite. With accumulation, an
+    update is what ends it: call all four once for several micro-batches. Calls that are missing, too many or out of
+    order warn, once each.
+
+    A group's base learning rate is its ``initial_lr`` if it has one, else its ``lr``, which becomes its
+    ``initial_lr``: so torch's schedulers do it, and a second scheduler, or one on an optimizer that was saved on the
+    way, begins at the base learning rate and not where the first one left it (delete ``initial_lr`` to begin
+    elsewhere). A group at 0 is frozen and stays so. Every rule works on each group's own learning rate. A group that
+    is added later begins at its own, at the schedule's present time, and shares what the rule has seen.
+
+    Rules that look at gradients read them from the parameters in ``observe``: after ``backward`` (and after
+    ``scaler.unscale_(optimizer)``, if there is a gradient scaler). They are for torch.optim.SGD, wrapped or not.
+
+    Raises TypeError for what is not an optimizer; ValueError for a schedule with a Range in it, for sizes that are
+    not whole numbers, learning rates that are not finite, negative or all 0, and an optimizer that the rule cannot
+    follow; RuntimeError when a reactive rule was never shown a loss, or one that looks at gradients finds none. What
+    raises changes nothing.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
-        self._total_steps, self._steps_per_epoch = total_steps, steps_per_epoch
-        self._bank = self._make_bank()
-        self._state: BankState = self._bank.init()
-        self._step = self._heard = 0
-        self._directions: list[Tensor] = []
-        if self._bank.observes:
-            check_optimizer(optimizer, schedule.kind)
-        self._apply()
+        # Not LRScheduler's own: it would replace optimizer.step, as others do, while a hook stays where it is.
+        inner = innermost(optimizer)
+        groups, _ = look(inner)
+        rates = Rates.begin(schedule, [group.base_lr for group in groups], total_steps, steps_per_epoch)
+        if rates.bank.observes:
+            check_optimizer(inner, schedule.kind)
+        self.optimizer, self.schedule = optimizer, schedule
+        self._directions: dict[Tensor, Tensor] = {}
+        self._step_count = 1  # accelerate counts in it
+        self._watch = Watch(schedule, rates.total_steps, rates.steps_per_epoch)
+        self._listen()
+        self._apply(rates, groups)
 
-    def _make_bank(self) -> Bank:
-        first = torch.tensor(self.base_lrs[:1], dtype=torch.float64)
-        return Bank([self.schedule], first, self._total_steps, self._steps_per_epoch)
+    @property
+    def base_lrs(self) -> list[float | Tensor]:  # type: ignore[override]  # torch's is an attribute, to be assigned
+        """The base learning rate of each parameter group."""
+        return list(self._rates.base_lrs)
+
+    @property
+    def last_epoch(self) -> int:
+        """The updates made: torch's name for what a scheduler counts."""
+        return self._rates.step
+
+    @last_epoch.setter
+    def last_epoch(self, value: int) -> None:
+        """SequentialLR takes back the step with which torch's schedulers begin."""
+        self._rates: Rates = replace(self._rates, step=value)
+
+    @property
+    def state(self) -> Any:
+        """What the rule remembers, a NamedTuple of (groups,) tensors: exp_loss counts in ``capped`` what it capped."""
+        return self._rates.rows()
 
     def observe(self, loss: float | Tensor) -> None:
         """Show the rule a loss (one number), and set the learning rates that follow from it."""
         if not isinstance(self.schedule, Reactive):
             return
-        value = loss.detach() if isinstance(loss, Tensor) else loss
-        seen = torch.tensor([float(value)], dtype=torch.float64)
-        self._heard += 1
+        value = one_number("loss", loss)
+        rates, groups = self._followed()
         if self.schedule.when == "update":
-            measured, self._directions = products(self.optimizer, self._bank.observes, self._directions, self.base_lrs)
-            self._state = self._bank.observe_update(self._state, Observation(seen, measured))
+            alike = list(zip(rates.base_lrs, rates.now(), strict=True))
+            measured, directions = products(self._inner, rates.bank.observes, self._directions, rates.base_lrs, alike)
+            after = rates.observed(value, measured)
         else:
-            self._state = self._bank.observe_epoch(self._state, seen, seen)
-        self._apply()
+            directions, after = self._directions, rates.observed(value)
+        taken = after.state is not rates.state
+        self._watch.observing(rates.step, taken)
+        if taken:
+            self._directions = directions
+        self._apply(after, groups)
 
     def step(self, t: int | None = None) -> None:
         """Count one update, or take a counter ``t`` handed in; the learning rates are then step t's."""
-        try:
-            step = self._step + 1 if t is None else operator.index(t)
-        except TypeError:
-            step = -1
-        if isinstance(t, bool) or step < 0:
-            raise ValueError(f"step must be a whole number of updates from 0, got {t!r}")
-        self._require_heard()
-        self._step = step
-        self._apply()
+        before = self.last_epoch
+        step = before + 1 if t is None else whole_number("step", t, 0, "of updates from 0")
+        rates, groups = self._followed()
+        after = rates.at(step)
+        self._watch.stepping(before, step, handed=t is not None)
+        self._watch.stepped(before, step)
+        self._step_count += 1
+        self._apply(after, groups)
 
-    def _require_heard(self) -> None:
-        """A reactive rule that is shown no loss would silently be a constant one."""
-        if not isinstance(self.schedule, Reactive) or self._heard:
-            return
-        kind, when = self.schedule.kind, self.schedule.when
-        if when == "update":
-            raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) before optimizer.step()")
-        if self._step >= self._steps_per_epoch:
-            raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) once, at the end of every epoch")
+    def get_last_lr(self) -> list[float | Tensor]:
+        """The learning rate of each parameter group, a float."""
+        return [float(group["lr"]) for group in self._inner.param_groups]
 
-    @property
-    def state(self) -> Any:
-        """What the rule remembers, a NamedTuple of (1,) tensors: exp_loss counts in ``capped`` what it capped."""
-        (group,) = self._state
-        return type(group)(*(tensor[:1] for tensor in group))
-
-    def get_last_lr(self) -> list[float]:
-        """The learning rate of each parameter group."""
-        return [float(group["lr"]) for group in self.optimizer.param_groups]
+    def get_lr(self) -> list[float | Tensor]:
+        """What the learning rate of each parameter group follows to be, a float."""
+        return list(self._followed()[0].now())
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly from here, with an equal schedule."""
+        """All that is needed to go on exactly from here, with an equal schedule: numbers, strings and tensors."""
+        directions = [self._directions.get(p) for p in self._parameters()] if self._directions else []
         return {
-            "kind": self.schedule.kind,
-            "step": self._step,
-            "heard": self._heard,
-            "base_lrs": list(self.base_lrs),
-            "state": [[tensor.clone() for tensor in group] for group in self._state],
-            "directions": [tensor.clone() for tensor in self._directions],
+            **pack(self._rates),
+            "epochs": self._watch.epochs,
+            "directions": [None if direction is None else direction.clone() for direction in directions],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from ``state_dict``. Raises ValueError if it belongs to another kind or to other parameter groups."""
-        if state_dict["kind"] != self.schedule.kind:
-            raise ValueError(f"kind must be {self.schedule.kind}, as of this schedule, got {state_dict['kind']}")
-        if len(state_dict["base_lrs"]) != len(self.optimizer.param_groups):
-            raise ValueError(
-                f"base_lrs must be one per parameter group ({len(self.optimizer.param_groups)}), "
-                f"got {len(state_dict['base_lrs'])}"
-            )
-        self.base_lrs = list(state_dict["base_lrs"])
-        self._bank = self._make_bank()
-        self._state = tuple(
-            type(group)(*(tensor.clone() for tensor in saved))
-            for group, saved in zip(self._bank.init(), state_dict["state"], strict=True)
-        )
-        self._directions = [tensor.clone() for tensor in state_dict["directions"]]
-        self._step, self._heard = state_dict["step"], state_dict["heard"]
-        self._apply()
+        """Go on from ``state_dict``, with its base learning rates; before or after the optimizer loads its own state.
 
-    def _apply(self) -> None:
-        scale = self._bank.scale(self._state, self._step).item()
-        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(base * scale)
-            else:
-                group["lr"] = base * scale
+        Raises ValueError, naming what does not fit, for another schedule or run, other parameter groups or a value that
+        ``state_dict()`` never holds; then nothing is loaded.
+        """
+        require(state_dict, (*KEYS, "epochs", "directions"))
+        rates, groups = self._followed()
+        loaded = unpack(rates, state_dict)
+        epochs = whole_number("state_dict: epochs", state_dict["epochs"], 0)
+        directions = self._saved_directions(state_dict["directions"])
+        self._directions = directions
+        self._watch.resumed(epochs)
+        self._apply(loaded, [group._replace(base_lr=base) for group, base in zip(groups, loaded.base_lrs, strict=True)])
+
+    def _saved_directions(self, saved: Any) -> dict[Tensor, Tensor]:
+        parameters = self._parameters() if saved else []
+        if not isinstance(saved, list) or len(saved) != len(parameters):
+            got = len(saved) if isinstance(saved, list) else type(saved).__name__
+            raise ValueError(f"state_dict: directions must be one per parameter ({len(parameters)}), got {got}")
+        return {
+            p: tensor_like("directions", direction, p.detach())
+            for p, direction in zip(parameters, saved, strict=True)
+            if direction is not None
+        }
+
+    @property
+    def _inner(self) -> Optimizer:
+        return innermost(self.optimizer)
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self._inner.param_groups for p in group["params"]]
+
+    def _followed(self) -> tuple[Rates, list[Group]]:
+        """The learning rates and the groups as they are now: some may have been added, removed or replaced."""
+        if unchanged(self._inner, self._groups):
+            return self._rates, self._groups
+        groups, kept = look(self._inner, self._groups)
+        if self._rates.bank.observes:
+            check_optimizer(self._inner, self.schedule.kind)
+        return self._rates.regrouped(kept, [group.base_lr for group in groups]), groups
+
+    def _apply(self, rates: Rates, groups: list[Group]) -> None:
+        for group, rate in zip(groups, rates.now(), strict=True):
+            assign(group, rate)
+        self._rates, self._groups = rates, groups
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Another update, without a look at the order of calls: SequentialLR begins its schedulers so."""
+        rates, groups = self._followed()
+        step = rates.step + 1 if epoch is None else epoch
+        self._watch.stepped(rates.step, step)
+        self._apply(rates.at(step), groups)
+
+    def _initial_step(self) -> None:
+        self._step_count = 1
+        self._update_lr(0)
+
+    def _listen(self) -> None:
+        self._inner.register_step_post_hook(self._watch.updated)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._listen()  # optimizers are copied and pickled without their hooks

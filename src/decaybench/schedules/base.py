@@ -261,8 +261,9 @@ class Reactive(Schedule):
     """Time and the training: a kind has ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies.
 
     ``observes`` names the products of gradients (``PRODUCTS``) that an update rule looks at beside the loss. They are
-    computed for the runs of a stack only when one of its rules asks. ``own`` names the fields of the state that belong to a
-    learning rate; the others hold what was seen, which a parameter group that is added to an optimizer later shares.
+    computed for the runs of a stack only when one of its rules asks. ``own`` names the fields of the state that
+    belong to a learning rate; the others hold what was seen, which a parameter group that is added to an optimizer
+    later shares.
     """
 
     family = "reactive"

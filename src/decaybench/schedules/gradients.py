@@ -1,6 +1,6 @@
 """What gradient rules look at, measured on the optimizer of a user's own loop."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,55 +14,76 @@ def check_optimizer(optimizer: Optimizer, kind: str) -> None:
         raise ValueError(f"{kind} looks at gradients and is for torch.optim.SGD, got {type(optimizer).__name__}")
     if any(group["maximize"] for group in optimizer.param_groups):
         raise ValueError(f"{kind} needs an optimizer that minimises, got maximize=True")
-    if any(group["lr"] <= 0 for group in optimizer.param_groups):
-        raise ValueError(f"{kind} computes with the base learning rate, which must be above 0, got 0")
 
 
 @torch.no_grad()
 def products(
-    optimizer: Optimizer, asked: Collection[str], previous: Sequence[Tensor], base_lrs: Sequence[float]
-) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """The products asked for, each (1,) float64, between backward and step; and the directions to hand in next time.
+    optimizer: Optimizer,
+    asked: Collection[str],
+    previous: Mapping[Tensor, Tensor],
+    base_lrs: Sequence[float],
+    rates: Sequence[Hashable],
+) -> tuple[dict[str, list[float]], dict[Tensor, Tensor]]:
+    """The products asked for, (G,) each, between backward and step; and the directions to hand in next time.
 
-    ``previous`` holds a tensor for each parameter: the direction of the update before ([] before the first). It is
-    followed, and not empty, only where a product with it is asked for. A direction is what the first group's learning
-    rate multiplies: the others' go by their share of it (``base_lrs``). Raises RuntimeError where there is no gradient.
+    ``previous`` holds the last update's direction of each parameter ({} before the first). It is followed, and not
+    empty, only where a product with it is asked for. Groups whose ``base_lrs`` is 0 are frozen: their gradients do
+    not count. Of the others, ``grad_norm_sq`` is that of the whole gradient; ``grad_dot_direction`` goes along the
+    whole direction, in units of each group's own learning rate (a group with a base learning rate twice as high has
+    twice the share in it); ``grad_dot_previous`` is of what one learning rate multiplies: the groups with equal
+    ``rates``. Sums are made on the gradients' devices, in their own type, halves in float32: nothing asks for float64
+    where there is none. Raises RuntimeError where there is no gradient.
     """
     if not asked:
-        return {}, []
+        return {}, {}
     wants_direction = bool({"grad_dot_direction", "grad_dot_previous"} & set(asked))
-    gradients, directions = [], []
-    for group, base in zip(optimizer.param_groups, base_lrs, strict=True):
-        for p in group["params"]:
-            gradients.append(p.grad)
+    directions: dict[Tensor, Tensor] = {}
+    own = {name: [0.0] * len(base_lrs) for name in asked}  # of each group alone
+    waiting: dict[torch.device, list[tuple[str, int, Tensor]]] = {}
+    for g, (group, base) in enumerate(zip(optimizer.param_groups, base_lrs, strict=True)):
+        for p in group["params"] if base else ():
+            if p.grad is None:  # it stays where it is
+                continue
             if wants_direction:
                 buffer = optimizer.state[p].get("momentum_buffer") if p in optimizer.state else None
-                directions.append(_direction(group, p, buffer, base / base_lrs[0]))
-    if all(gradient is None for gradient in gradients):
+                directions[p] = _direction(group, p, buffer)
+            others = {
+                "grad_norm_sq": p.grad,
+                "grad_dot_direction": directions.get(p),
+                "grad_dot_previous": previous.get(p),
+            }
+            pairs = [(name, other) for name in asked if (other := others[name]) is not None]
+            waiting.setdefault(p.grad.device, []).extend((name, g, _dot(p.grad, other)) for name, other in pairs)
+    if not waiting:
         raise RuntimeError("the rule looks at gradients, and there are none: observe(loss) comes after loss.backward()")
-    partners = {"grad_norm_sq": gradients, "grad_dot_direction": directions, "grad_dot_previous": previous}
-    measured = {name: _dot(gradients, partners[name]) for name in asked}
-    return measured, directions if "grad_dot_previous" in asked else []
+    for parts in filter(None, waiting.values()):  # one transfer a device
+        for (name, g, _), number in zip(parts, torch.stack([dot for *_, dot in parts]).tolist(), strict=True):
+            own[name][g] += number
+    measured = {name: _combined(name, own[name], base_lrs, rates) for name in asked}
+    return measured, directions if "grad_dot_previous" in asked else {}
 
 
-def _direction(group: dict[str, Any], p: Tensor, buffer: Tensor | None, share: float) -> Tensor:
-    """What torch's SGD is about to multiply with the first group's learning rate; a parameter without a gradient stays
-    where it is.
-    """
-    if p.grad is None:
-        return torch.zeros_like(p)
+def _direction(group: Mapping[str, Any], p: Tensor, buffer: Tensor | None) -> Tensor:
+    """What torch's SGD is about to multiply with the group's learning rate."""
+    assert p.grad is not None
     step = p.grad + group["weight_decay"] * p if group["weight_decay"] else p.grad
     momentum = group["momentum"]
     if momentum:
         velocity = step if buffer is None else momentum * buffer + (1 - group["dampening"]) * step
         step = step + momentum * velocity if group["nesterov"] else velocity
-    return step.clone() if share == 1 else step * share
+    return step.clone()
 
 
-def _dot(gradients: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> Tensor:
-    """The sum of the products of all pairs, (1,) float64; nothing to sum before the first update."""
-    pairs = zip(gradients, others, strict=True) if others else ()
-    sums = [(a.double() * b.to(a).double()).sum() for a, b in pairs if a is not None and b is not None]
-    if not sums:
-        return torch.zeros(1, dtype=torch.float64)
-    return torch.stack([part.to(sums[0].device) for part in sums]).sum().cpu()[None]
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of the products, () on a's device, in a's type; of halves in float32."""
+    kind = torch.promote_types(a.dtype, torch.float32)
+    return (a.to(kind) * b.to(a.device, kind)).sum()
+
+
+def _combined(name: str, own: Sequence[float], base_lrs: Sequence[float], rates: Sequence[Hashable]) -> list[float]:
+    """What each group's row of the rule is shown, (G,), from each group's ``own``."""
+    if name == "grad_norm_sq":
+        return [sum(own)] * len(own)
+    if name == "grad_dot_previous":
+        return [sum(b for b, other in zip(own, rates, strict=True) if other == rate) for rate in rates]
+    return [sum(b * base / mine for b, base in zip(own, base_lrs, strict=True)) if mine else 0.0 for mine in base_lrs]

@@ -17,7 +17,8 @@ from decaybench.schedules.validation import whole_number
 class Rates:
     """A schedule over ``base_lrs`` (G,) at update ``step``: a value, which every event replaces by another.
 
-    A base learning rate of 0 is a group that is frozen: it stays 0. ``heard`` counts the losses shown. Made by ``begin``.
+    A base learning rate of 0 is a group that is frozen: it stays 0. ``heard`` counts the losses shown. Made by
+    ``begin``.
     """
 
     schedule: Schedule
@@ -58,8 +59,8 @@ class Rates:
     def observed(self, loss: float, products: Mapping[str, Sequence[float]] = MappingProxyType({})) -> "Rates":
         """Once ``loss`` is known, and each product that the rule observes, (G,).
 
-        An update whose loss or products are not finite is one that a gradient scaler skips: an update rule goes on as if
-        it had not been.
+        An update whose loss or products are not finite is one that a gradient scaler skips: an update rule goes on as
+        if it had not been.
         """
         if not isinstance(self.schedule, Reactive):
             return self
@@ -73,8 +74,8 @@ class Rates:
         return replace(heard, state=self.bank.observe_update(self.state, Observation(losses, measured)))
 
     def regrouped(self, kept: Sequence[int | None], base_lrs: Sequence[float]) -> "Rates":
-        """With other groups: each is ``kept[i]`` of these, or new (None): it starts from its own base learning rate, and
-        shares what the rule has seen.
+        """With other groups: each is ``kept[i]`` of these, or new (None): it starts from its own base learning rate,
+        and shares what the rule has seen.
         """
         begun = Rates.begin(self.schedule, base_lrs, self.total_steps, self.steps_per_epoch)
         known = [i for i in kept if i is not None] or [0]

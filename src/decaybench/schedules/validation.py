@@ -2,6 +2,7 @@
 
 import operator
 from dataclasses import Field
+from numbers import Real
 from typing import Any, NoReturn
 
 from torch import Tensor
@@ -22,7 +23,7 @@ def plain(value: Any, *, lists: bool = False) -> Any:
     return tuple(value.tolist()) if lists and dimensions == 1 and hasattr(value, "tolist") else value
 
 
-def whole_number(name: str, value: Any, at_least: int) -> int:
+def whole_number(name: str, value: Any, at_least: int, what: str = "") -> int:
     """``value`` as an int: Python's, numpy's or a tensor's; ValueError unless it is one of at least ``at_least``."""
     number = plain(value)
     try:
@@ -31,8 +32,16 @@ def whole_number(name: str, value: Any, at_least: int) -> int:
         whole = -1
     if whole < at_least:
         shown = " ".join(repr(value).split())
-        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {shown}")
+        raise ValueError(f"{name} must be a whole number {what or f'of at least {at_least}'}, got {shown}")
     return whole
+
+
+def one_number(name: str, value: Any) -> float:
+    """``value`` as a float: Python's, numpy's or a tensor of one element; ValueError unless it is one number."""
+    number = plain(value.detach().reshape(()) if isinstance(value, Tensor) and value.numel() == 1 else value)
+    if isinstance(number, bool) or not isinstance(number, Real):
+        raise ValueError(f"{name} must be one number, got {' '.join(repr(value).split())}")
+    return float(number)
 
 
 def check_field(owner: str, spec: Spec, value: Any, options: tuple[Any, ...] | None) -> None:
