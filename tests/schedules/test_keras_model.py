@@ -170,3 +170,8 @@ def test_whole_numbers_are_anyones(total, steps):
 def test_sizes_that_are_not_whole_are_refused(total, steps, name):
     with refused(f"{name} must be a whole number of at least 1, got"):
         KerasCallback(LINEAR, total, steps)
+
+
+def test_a_warmup_longer_than_the_run_warns():
+    with pytest.warns(UserWarning, match="linear: a warmup of 61 updates is longer than the run of 60"):
+        KerasCallback(SCHEDULES["linear"](warmup=61), T, N)

@@ -1,12 +1,14 @@
 """Any schedule that Keras can follow as a callback of ``model.fit``."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from decaybench.schedules.base import Reactive, Schedule
 from decaybench.schedules.checkpoint import pack, unpack
+from decaybench.schedules.order import too_long_a_warmup
 from decaybench.schedules.rates import Rates
 
 try:
@@ -74,6 +76,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         self.monitor = monitor
         # Its base is known in fit; what is wrong with the sizes is said here.
         self._fresh = Rates.begin(schedule, (1.0,), total_steps, steps_per_epoch)
+        if message := too_long_a_warmup(schedule, self._fresh.total_steps):
+            warnings.warn(message, stacklevel=2)
         self._rates: Rates | None = None  # at the beginning of the epoch that is trained, or comes next
         self._backup = None if backup_dir is None else Backup(backup_dir)
         self._optimizer: Any = None  # the one whose learning rate this callback sets
@@ -199,7 +203,10 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         return float(logs[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly at the beginning of this epoch; RuntimeError before any training."""
+        """All that is needed to go on exactly from the beginning of this epoch; RuntimeError before any training.
+
+        A callback that saves it at an epoch's end must stand after this one, which ends the epoch.
+        """
         return pack(self._begun()) | {"monitor": self.monitor}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
