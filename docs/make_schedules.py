@@ -204,9 +204,10 @@ def keras(run: Example) -> str:
     late = " or ".join(f'`signal="{signal}"`' for signal in signals if signal in ("batch", "ema"))
     if getattr(run.schedule, "observes", ()):
         return "Keras cannot follow it: its callbacks see no gradients."
-    if late:
-        return f"In Keras 3: {give}. With {late} it acts one update late: Keras tells a batch's loss after its update."
-    return f"In Keras 3: {give}."
+    page = f"In Keras 3: {give}."
+    return (
+        f"{page} With {late} it acts one update late: Keras reports a batch's loss after its update." if late else page
+    )
 
 
 def markdown(text: str) -> str:

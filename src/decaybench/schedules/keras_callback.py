@@ -36,10 +36,10 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
 
     A rule with signal "epoch" is shown Keras' ``loss`` at each epoch's end, one with "held_out" its ``val_loss``, one
     that has a ``mode`` the entry of the epoch's logs that ``monitor`` names ("val_accuracy", with mode "max"). A rule
-    of every update (signal "batch" or "ema") is shown each batch's own loss, which Keras tells after the update: it
+    of every update (signal "batch" or "ema") is shown each batch's own loss, which Keras reports after the update: it
     acts one update late, and update 0 has the base learning rate. These losses are what Keras minimises, regularizers,
     added losses and sample weights included. A batch's loss that is not finite is not shown, nor are those after it in
-    its epoch: Keras' sums no longer tell them.
+    its epoch, which cannot be taken out of Keras' sums any more.
 
     A reactive rule cannot begin inside a run without what it has seen. ``load_state_dict`` gives it that; or give
     ``backup_dir``, the folder of a BackupAndRestore: the callback writes its own state there (decaybench.pt) at each
@@ -105,7 +105,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
             raise ValueError(f"KerasCallback: steps_per_epoch must be {steps} in this fit, got {mine}")
         if self._optimizer is not None and optimizer is not self._optimizer:
             raise ValueError(
-                "KerasCallback: one callback is for one run, and this one has trained another model or optimizer"
+                "KerasCallback: one callback is for one run, and this one has trained another model or optimizer: "
+                "make a new one"
             )
         if optimizer is not self._found.optimizer:  # compiled in the meantime
             self._found = found(self.model)
