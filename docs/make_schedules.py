@@ -201,12 +201,13 @@ def keras(run: Example) -> str:
         "`model.fit(..., callbacks=[KerasCallback(schedule, total_steps, steps_per_epoch)])`"
     )
     signals = run.schedule.options().get("signal", ())
-    epoch = [f'`signal="{signal}"`' for signal in ("epoch", "held_out") if signal in signals]
-    if not isinstance(run.schedule, Reactive):
-        return f"In Keras 3: {give}."
-    if epoch:
-        return f"In Keras 3, with {' or '.join(epoch)}: {give}."
-    return "Keras cannot follow it: it shows a callback neither gradients nor an update's loss before its step."
+    late = " or ".join(f'`signal="{signal}"`' for signal in signals if signal in ("batch", "ema"))
+    if getattr(run.schedule, "observes", ()):
+        return "Keras cannot follow it: its callbacks see no gradients."
+    page = f"In Keras 3: {give}."
+    return (
+        f"{page} With {late} it acts one update late: Keras reports a batch's loss after its update." if late else page
+    )
 
 
 def markdown(text: str) -> str:

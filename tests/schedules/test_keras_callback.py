@@ -1,82 +1,142 @@
-"""KerasCallback in Keras' own training, on its torch backend."""
+"""The learning rates that KerasCallback sets, and what it shows a rule."""
 
-import os
+import math
+import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported
-keras = pytest.importorskip("keras", reason="pip install 'decaybench[keras]'")
-np = pytest.importorskip("numpy")
+from decaybench.schedules import SCHEDULES, trace
+from schedules.keras_fits import BASE, BatchLoss, KerasCallback, N, T, a_model, drive, fit, keras, np, refused
+from schedules.samples import draw, losses
 
-from decaybench.schedules import SCHEDULES, KerasCallback, Schedule, trace  # noqa: E402
-from schedules.samples import draw, losses  # noqa: E402
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own, on torch
 
-T, N, BASE = 60, 5, 0.25  # updates, updates an epoch, base learning rate (a float32)
-FOLLOWED = [
-    kind for kind, cls in SCHEDULES.items() if cls.family == "fixed" or "epoch" in cls.options().get("signal", ())
+SIGNALS = {kind: cls.options().get("signal", ()) for kind, cls in SCHEDULES.items()}
+GRADIENT_RULES = [kind for kind, cls in SCHEDULES.items() if getattr(cls, "observes", ())]
+BY_UPDATE = [(kind, signal) for kind, signals in SIGNALS.items() for signal in signals if signal in ("batch", "ema")]
+BY_TIME_OR_EPOCH = [
+    (kind, signal)
+    for kind, signals in SIGNALS.items()
+    if kind not in GRADIENT_RULES
+    for signal in [s for s in signals if s in ("epoch", "held_out")] or [None]
 ]
-GRADIENT_RULES = [kind for kind in SCHEDULES if kind not in FOLLOWED]
 
 
-class Shown(keras.callbacks.Callback):
-    """Notes the learning rate of every update, and tells those after it ``values`` as the epochs' held-out losses."""
+def drawn(kind, signal, seed):
+    return draw(kind, seed, T, N, **({} if signal is None else {"signal": signal}))
 
-    def __init__(self, values):
-        super().__init__()
-        self.values, self.rates = values, []
 
-    def on_epoch_end(self, epoch, logs=None):
-        if self.values is not None:
-            logs["val_loss"] = self.values[epoch]
+@pytest.mark.parametrize(("kind", "signal"), BY_TIME_OR_EPOCH)
+@pytest.mark.parametrize("seed", range(2))
+def test_every_update_has_the_learning_rate_of_trace(kind, signal, seed):
+    schedule = drawn(kind, signal, seed)
+    values = losses(schedule, seed, T, N)
+    watched = "val_loss" if signal == "held_out" else "loss"
+    logs = None if values is None else [{"loss": 9.0, "val_loss": 9.0} | {watched: value} for value in values]
+    expected = BASE * trace(schedule, T, N, values, base_lr=BASE)
+    assert drive(KerasCallback(schedule, T, N), logs=logs) == pytest.approx(expected.tolist(), rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "signal"), BY_UPDATE)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_rule_of_every_update_acts_one_update_late(kind, signal, seed):
+    schedule = drawn(kind, signal, seed)
+    values = [0.05 + loss for loss in losses(schedule, seed, T, N)]  # a loss of nearly 0 is not exact in float32
+    at_once = trace(replace(schedule, warmup=0), T, N, values, base_lr=BASE).tolist()
+    ramp = [min(1.0, (t + schedule.warmup_start) / max(schedule.warmup, 1)) for t in range(T)]
+    expected = [BASE * factor * scale for factor, scale in zip(ramp, [1.0, *at_once[:-1]], strict=True)]
+    rates = drive(KerasCallback(schedule, T, N), losses=values)
+    assert rates == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_loss_shown_is_the_batch_s_own_as_keras_minimises_it():
+    """Batches of 2, 2 and 1, weighted examples and a regularizer, over two epochs."""
+    labels, weights = [0.1, 0.3, 1.0, 2.0, 0.5], [1.0, 2.0, 1.0, 0.5, 3.0]
+    callback = KerasCallback(SCHEDULES["exp_loss"](gain=1.0), 6, 3)
+    rates = fit(a_model(offset=0.25), callback, labels=labels, epochs=2, sample_weight=np.array(weights))
+    shown = [0.25 + (0.1 + 2 * 0.3) / 2, 0.25 + (1.0 + 0.5 * 2.0) / 2, 0.25 + 3 * 0.5]
+    assert rates == pytest.approx([BASE] + [BASE * math.exp(loss) for loss in (shown + shown)[:-1]], rel=1e-5)
+
+
+class Evaluates(keras.callbacks.Callback):
+    """Resets Keras' mean of the epoch so far."""
 
     def on_train_batch_end(self, batch, logs=None):
-        self.rates.append(float(self.model.optimizer.learning_rate))
+        self.model.evaluate(np.zeros((20, 1)), np.full(20, 7.0), verbose=0)
 
 
-def a_model(rate=BASE, **options):
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    optimizer = keras.optimizers.SGD(rate, momentum=0.9, **options)
-    model.compile(optimizer=optimizer, loss=lambda y, p: keras.ops.mean(y) + 0.0 * keras.ops.mean(p))
-    return model
+def test_a_callback_that_evaluates_within_an_epoch_does_not_change_the_losses():
+    labels, rule = [0.1, 0.1, 0.2, 0.2, 0.3, 0.3], SCHEDULES["exp_loss"]()
+    rates = fit(a_model(), KerasCallback(rule, 3, 3), Evaluates(), labels=labels, epochs=1)
+    assert rates == pytest.approx([BASE, BASE * math.exp(0.1), BASE * math.exp(0.2)], rel=1e-5)
+    with refused("KerasCallback: a batch's loss cannot be told"):
+        fit(a_model(), Evaluates(), KerasCallback(rule, 3, 3), labels=labels, epochs=1)
 
 
-def fit(model, callback, values=None, *, batches=N, epochs=range(T // N), **options):
-    """The learning rates of a training whose epochs' losses are ``values``."""
-    shown = Shown(values)
+class OwnStep(keras.Model):
+    """A train_step that logs a loss, and keeps no metric unless it is ``told`` to."""
 
-    def examples():
-        for epoch in epochs:
-            loss = 1.0 if values is None else values[epoch]
-            for _ in range(batches):
-                yield np.zeros((4, 1), "float32"), np.full((4, 1), loss, "float32")
+    def __init__(self, told):
+        super().__init__()
+        self.told, self.weight = told, self.add_weight(shape=())
+        self.tracker = keras.metrics.Mean(name="loss" if told is not None else "error")
 
-    given = {
-        "steps_per_epoch": batches,
-        "initial_epoch": epochs.start,
-        "epochs": epochs.stop,
-        "verbose": 0,
-        "shuffle": False,
-    } | options
-    model.fit(examples(), callbacks=[shown, callback], **given)
-    return shown.rates
+    @property
+    def metrics(self):
+        return [self.tracker]
 
+    def train_step(self, data):
+        loss = keras.ops.mean(data[1])
+        if self.told:
+            self.tracker.update_state(loss)
+        self.optimizer.apply([keras.ops.zeros(())], [self.weight])
+        return {"loss": self.tracker.result() if self.told else loss}
 
-def drawn(kind: str, seed: int) -> Schedule:
-    signal = SCHEDULES[kind].options().get("signal")
-    given = {"signal": ("epoch", "held_out")[seed // 2 % 2]} if signal else {}
-    return draw(kind, seed, T, N, **given)
+    def call(self, x):
+        return x
 
 
-@pytest.mark.parametrize("kind", FOLLOWED)
-@pytest.mark.parametrize("seed", range(4))
-def test_every_update_has_the_learning_rate_of_trace(kind, seed):
-    schedule = drawn(kind, seed)
-    values = losses(schedule, seed, T, N)
-    rates = fit(a_model(), KerasCallback(schedule, T, N), values)
-    expected = BASE * trace(schedule, T, N, values, base_lr=BASE)
-    assert rates == pytest.approx(expected.tolist(), rel=1e-6, abs=1e-12)
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (True, None),
+        (False, "KerasCallback: a batch's loss cannot be told"),
+        (None, "KerasCallback: the model must have Keras' own metric 'loss'"),
+    ],
+)
+def test_a_train_step_of_ones_own_must_keep_the_metric(told, line):
+    model, callback = OwnStep(told), KerasCallback(SCHEDULES["exp_loss"](), 3, 3)
+    model.compile(optimizer=keras.optimizers.SGD(BASE))
+    labels = [0.1, 0.1, 0.2, 0.2, 0.3]
+    if line:
+        with refused(line):
+            fit(model, callback, labels=labels, epochs=1)
+    else:
+        rates = fit(model, callback, labels=labels, epochs=1)
+        assert rates == pytest.approx([BASE, BASE * math.exp(0.1), BASE * math.exp(0.2)], rel=1e-5)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_leaves_no_trace_and_the_epochs_others_are_not_known(bad):
+    values = [0.5, bad, 0.7, 0.2, 0.3, 0.4]
+    callback = KerasCallback(SCHEDULES["exp_loss"](), 6, 3)
+    rates = drive(callback, epochs=range(2), batches=3, losses=values)
+    known = [None, 0.5, 0.5, 0.5, 0.2, 0.3]
+    assert rates == pytest.approx([BASE if x is None else BASE * math.exp(x) for x in known], rel=1e-5)
+    assert callback.state_dict()["state"]["capped"].tolist() == [0.0]
+
+
+def test_a_batch_s_loss_is_as_exact_late_in_a_long_epoch_as_the_page_says():
+    mean, batches, rng = keras.metrics.Mean(name="loss"), 3000, random.Random(0)
+    own = BatchLoss(type("Model", (), {"metrics": [mean]}))
+    for done in range(batches):
+        loss = float(np.float32(rng.uniform(0.5, 3.0)))
+        own.begin()
+        mean.update_state(loss, sample_weight=32)
+        assert abs(own.end({"loss": mean.result()}) - loss) <= max(done, 10) * 6e-8 * 1.75 * 1.1
 
 
 PLATEAUS = [
@@ -88,87 +148,51 @@ PLATEAUS = [
 
 @pytest.mark.parametrize("given", PLATEAUS, ids=str)
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own
-def test_the_plateau_is_keras_own(given, seed):
-    schedule = SCHEDULES["reduce_on_plateau"](factor=0.5, convention="keras", **given)
-    values = losses(schedule, seed, T, N)
-    theirs = keras.callbacks.ReduceLROnPlateau(
-        monitor="loss",
-        mode="min",
-        factor=0.5,
+@pytest.mark.parametrize(("signal", "name"), [("epoch", "loss"), ("held_out", "val_loss")])
+def test_the_plateau_is_keras_own(given, seed, signal, name):
+    rng = random.Random(seed)
+    logs = [{"loss": 9.0, "val_loss": 9.0} | {name: rng.random() ** (1 + e / 4)} for e in range(T // N)]
+    schedule = SCHEDULES["reduce_on_plateau"](factor=0.5, convention="keras", signal=signal, **given)
+    rates = drive(KerasCallback(schedule, T, N), logs=logs)
+    assert rates == pytest.approx(drive(theirs(schedule, name), logs=logs), rel=1e-6)
+    assert rates[-1] < BASE
+
+
+def theirs(schedule, monitor, mode="min"):
+    return keras.callbacks.ReduceLROnPlateau(
+        monitor=monitor,
+        mode=mode,
+        factor=schedule.factor,
         patience=schedule.patience,
         min_delta=schedule.threshold,
         cooldown=schedule.cooldown,
         min_lr=BASE * schedule.min_scale,
     )
-    rates = fit(a_model(), KerasCallback(schedule, T, N), values)
-    assert rates == pytest.approx(fit(a_model(), theirs, values), rel=1e-6)
-    assert rates[-1] < BASE
 
 
 def test_the_held_out_loss_is_that_of_validation_data():
     held_out = np.zeros((3, 1), "float32"), np.full((3, 1), 0.5, "float32")
-    callback = KerasCallback(SCHEDULES["exp_loss"](gain=2.0, signal="held_out"), 10, 5)
-    rates = fit(a_model(), callback, epochs=range(2), validation_data=held_out)
+    watching = SCHEDULES["exp_loss"](gain=2.0, signal="held_out")
+    rates = fit(a_model(), KerasCallback(watching, 10, 5), epochs=2, validation_data=held_out)
     assert rates == pytest.approx([BASE] * 5 + [BASE * np.exp(1.0)] * 5, rel=1e-6)
+    for given in ({}, {"validation_data": held_out, "validation_freq": 2}):
+        with refused("exp_loss watches val_loss each epoch, but this one has loss: give fit vali"):
+            fit(a_model(), KerasCallback(watching, 10, 5), epochs=2, **given)
 
 
-def test_updates_are_counted_across_fits_and_other_callbacks_cannot_move_the_base():
-    model, callback = a_model(), KerasCallback(SCHEDULES["linear"](), T, N)
-    rates = fit(model, callback, epochs=range(5))
-    model.optimizer.learning_rate = 7.0
-    rates += fit(model, callback, epochs=range(5, 12))
-    assert rates == pytest.approx([BASE * (1 - t / T) for t in range(T)], rel=1e-6)
+@pytest.mark.parametrize("kind", GRADIENT_RULES)
+def test_rules_that_look_at_gradients_are_refused(kind):
+    line = f"KerasCallback: {kind} looks at gradients, which Keras shows no callback: TorchScheduler can show them"
+    with refused(line):
+        KerasCallback(draw(kind, 0, T, N), T, N)
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("cosine", 1), ("reduce_on_plateau", 0), ("exp_loss_relative", 1)])
-def test_state_is_resumed_exactly(kind, seed):
-    schedule = drawn(kind, seed)
-    values = losses(schedule, seed, T, N)
-    first, resumed = (KerasCallback(schedule, T, N) for _ in range(2))
-    with pytest.raises(RuntimeError, match="no state before training"):
-        first.state_dict()
-    rates = fit(a_model(), first, values, epochs=range(7))
-    resumed.load_state_dict(first.state_dict())
-    rates += fit(a_model(9.0), resumed, values, epochs=range(7, 12))
-    assert rates == fit(a_model(), KerasCallback(schedule, T, N), values)
-
-
-@pytest.mark.parametrize("kind", ["exp_loss", *GRADIENT_RULES])
-def test_rules_of_every_update_are_refused(kind):
-    sees = "each loss before its update" if kind == "exp_loss" else "gradients, which Keras shows no callback"
-    with pytest.raises(ValueError, match=f"^KerasCallback: {kind} looks at {sees}: TorchScheduler can show them$"):
-        KerasCallback(draw(kind, 0, T, N, **({"signal": "batch"} if kind == "exp_loss" else {})), T, N)
-
-
-def test_what_does_not_fit_is_refused():
-    linear = SCHEDULES["linear"]()
-    with pytest.raises(ValueError, match="steps_per_epoch must be a whole number of at least 1, got 0"):
-        KerasCallback(linear, T, 0)
-    with pytest.raises(ValueError, match="steps_per_epoch must be 5 in this fit, got 6"):
-        fit(a_model(), KerasCallback(linear, T, 6))
-    with pytest.raises(ValueError, match="steps_per_epoch must be 4 or more in this fit, got 3"):
-        fit(a_model(), KerasCallback(linear, T, 3), epochs=range(1), steps_per_epoch=None)
-    with pytest.raises(ValueError, match="gradient_accumulation_steps must be 1 in this fit, got 2"):
-        fit(a_model(gradient_accumulation_steps=2), KerasCallback(linear, T, N))
-    several, callback = a_model(), KerasCallback(linear, T, N)
-    several.steps_per_execution = 3  # which Keras itself refuses on torch, but not on its other backends
-    callback.set_model(several)
-    callback.set_params({"steps": N})
-    with pytest.raises(ValueError, match="steps_per_execution must be 1 in this fit, got 3"):
-        callback.on_train_begin()
-    watching = SCHEDULES["bold_driver"](1.1, 0.5, signal="held_out")
-    with pytest.raises(ValueError, match="bold_driver watches val_loss each epoch: give fit validation_data"):
-        fit(a_model(), KerasCallback(watching, T, N))
-
-
-def test_keras_is_imported_when_the_callback_is_asked_for():
-    code = "import sys, decaybench.schedules as s; assert 'keras' not in sys.modules; s.KerasCallback; sys.modules['keras']"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_without_keras_the_line_says_what_to_install():
-    code = "import sys; sys.modules['keras'] = None; from decaybench.schedules import KerasCallback"
+def test_keras_is_imported_and_missed_when_the_callback_is_asked_for():
+    code = """import sys; sys.modules['keras'] = None  # to import it is an ImportError
+import decaybench.schedules
+print(decaybench.schedules.TorchScheduler.__name__)
+decaybench.schedules.KerasCallback"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stdout == "TorchScheduler\n"
     last = ended.stderr.splitlines()[-1]
     assert last == "ImportError: KerasCallback needs Keras 3: pip install 'decaybench[keras]'"

@@ -33,11 +33,9 @@ def write(setting: Setting) -> str:
     used = "\n".join(lines)
     imports = ["import math", ""] if "math." in used else []
     imports.append("import keras")
-    imports += ["import torch"] if "torch.optim." in used else []
     imports += ["from keras import ops"] if "ops." in used else []
-    if "SCHEDULES[" in used:
-        driver = "KerasCallback" if "KerasCallback" in used else "TorchScheduler"
-        imports.append(f"from decaybench.schedules import SCHEDULES, {driver}")
+    if "KerasCallback(" in used:
+        imports.append("from decaybench.schedules import SCHEDULES, KerasCallback")
     return "\n".join([*setting.head(), *imports, "", *lines, "", *_fit(setting, bool(rate.after))]) + "\n"
 
 

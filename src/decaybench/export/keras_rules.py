@@ -8,42 +8,19 @@ from decaybench.schedules import Reactive
 
 LATE = (
     "# Keras shows a loss after its update only: each learning rate follows from the loss of the update before, one",
-    "# update later than in decaybench, where it follows from the update's own. steps_per_execution must stay 1.",
+    "# update later than in decaybench, where it follows from the update's own.",
 )
 
 
 def by_decaybench(setting: Setting) -> list[str]:
     """Lines that make ``callbacks``, in which decaybench computes the kind; UserError where Keras cannot follow it."""
     rule = setting.schedule
-    times = f"{call(rule)}, {setting.total_steps}, {setting.steps_per_epoch}"
-    if not isinstance(rule, Reactive) or rule.when == "epoch":
-        return [f"callbacks = [KerasCallback({times})]"]
-    if rule.observes:
-        raise UserError(f"--format: Keras shows a callback no gradients, which {rule.kind} looks at; use torch")
-    return [
-        "",
-        "",
-        *LATE,
-        "class LearningRate(keras.callbacks.Callback):",
-        f'    """{rule.kind}, as decaybench computes it."""',
-        "",
-        "    def on_train_begin(self, logs=None):",
-        f"        stand_in = torch.optim.SGD([torch.zeros(1)], lr={literal(float(setting.parameters.learning_rate))})",
-        f"        self.rule = TorchScheduler(stand_in, {times})",
-        "",
-        "    def on_train_batch_begin(self, batch, logs=None):",
-        "        self.model.optimizer.learning_rate = self.rule.get_last_lr()[0]",
-        "",
-        "    def on_train_batch_end(self, batch, logs=None):",
-        '        mean = float(logs["loss"])  # Keras shows the mean of the epoch so far: this batch\'s own follows',
-        "        loss = mean if batch == 0 else (batch + 1) * mean - batch * self.mean",
-        "        self.mean = mean",
-        "        self.rule.observe(loss)",
-        "        self.rule.step()",
-        "",
-        "",
-        "callbacks = [LearningRate()]",
-    ]
+    late: tuple[str, ...] = ()
+    if isinstance(rule, Reactive) and rule.when == "update":
+        if rule.observes:
+            raise UserError(f"--format: Keras shows a callback no gradients, which {rule.kind} looks at; use torch")
+        late = LATE
+    return [*late, f"callbacks = [KerasCallback({call(rule)}, {setting.total_steps}, {setting.steps_per_epoch})]"]
 
 
 def reduce_on_plateau(setting: Setting) -> list[str]:

@@ -1,11 +1,15 @@
 """Any schedule that Keras can follow as a callback of ``model.fit``."""
 
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import torch
-
-from decaybench.schedules.adapter import TorchScheduler
 from decaybench.schedules.base import Reactive, Schedule
+from decaybench.schedules.checkpoint import pack, unpack
+from decaybench.schedules.order import too_long_a_warmup
+from decaybench.schedules.rates import Rates
 
 try:
     import keras
@@ -14,78 +18,222 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError("KerasCallback needs Keras 3: pip install 'decaybench[keras]'") from None
 
+from decaybench.schedules.keras_backup import Backup
+from decaybench.schedules.keras_model import BatchLoss, base_rate, check_optimizer, check_updates, found
+
 
 class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Sets the optimizer's learning rate before every update of ``model.fit``: its own at the start, times the scale.
+    """Sets the optimizer's learning rate before every update of ``model.fit``: the base times the schedule's scale.
 
-    ``total_steps`` is the run's updates, ``steps_per_epoch`` the batches that Keras trains on in an epoch. A rule with
-    signal "epoch" is shown Keras' ``loss`` at each epoch's end (which has the layers' regularizers in it), one with
-    "held_out" its ``val_loss``. Rules of every update are refused: Keras shows a batch's loss after its step, and no
-    gradients. Updates are counted across calls of ``fit``; a run is resumed exactly with ``state_dict`` and
-    ``load_state_dict``.
+    ``total_steps`` is the run's updates, ``steps_per_epoch`` the batches that Keras trains on in an epoch, a partial
+    last one included. Batch b of epoch e, both counted from 0, is update e * steps_per_epoch + b. An epoch's number is
+    fit's, so ``initial_epoch`` and BackupAndRestore say where in the run a fit begins; a fit that begins at epoch 0
+    goes on after the epochs that this callback has trained. An epoch that was interrupted is trained again from its
+    beginning. One callback is for one run, of one model with one optimizer.
 
-    Raises ValueError as Bank does, for a rule that is refused, and in ``fit`` where a batch is not an update, an
-    epoch's batches are not ``steps_per_epoch`` or ``val_loss`` is missing.
+    The base learning rate is ``base_lr``, or else the optimizer's own as fit finds it, before BackupAndRestore restores
+    another. An optimizer that has made updates by then may hold a decayed one, so it needs ``base_lr``.
+
+    A rule with signal "epoch" is shown Keras' ``loss`` at each epoch's end, one with "held_out" its ``val_loss``, one
+    that has a ``mode`` the entry of the epoch's logs that ``monitor`` names ("val_accuracy", with mode "max"). A rule
+    of every update (signal "batch" or "ema") is shown each batch's own loss, which Keras reports after the update: it
+    acts one update late, and update 0 has the base learning rate. These losses are what Keras minimises, regularizers,
+    added losses and sample weights included. A batch's loss that is not finite is not shown, nor are those after it in
+    its epoch, which cannot be taken out of Keras' sums any more.
+
+    A reactive rule cannot begin inside a run without what it has seen. ``load_state_dict`` gives it that; or give
+    ``backup_dir``, the folder of a BackupAndRestore: the callback writes its own state there (decaybench.pt) at each
+    epoch's end, and takes the one that belongs to the epoch that fit begins with.
+
+    Raises ValueError as Bank does, and for a rule that looks at gradients. In fit, before the first update: for a
+    learning rate that cannot be set or is not above 0, another model or optimizer, epochs beyond ``total_steps`` or
+    without the state that they need, batches that are not one update each, and other batches in an epoch than
+    ``steps_per_epoch``; at the first epoch's end where Keras does not know these, or there is no ``val_loss``.
     """
 
-    def __init__(self, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        total_steps: int,
+        steps_per_epoch: int,
+        *,
+        base_lr: float | None = None,
+        monitor: str | None = None,
+        backup_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
         super().__init__()
-        if isinstance(schedule, Reactive) and schedule.when == "update":
-            seen = "gradients, which Keras shows no callback" if schedule.observes else "each loss before its update"
-            raise ValueError(f"KerasCallback: {schedule.kind} looks at {seen}: TorchScheduler can show them")
+        if isinstance(schedule, Reactive) and schedule.observes:
+            raise ValueError(
+                f"KerasCallback: {schedule.kind} looks at gradients, which Keras shows no callback: "
+                "TorchScheduler can show them"
+            )
+        if monitor is not None and not hasattr(schedule, "mode"):
+            raise ValueError(f"KerasCallback: monitor is for a rule that has a mode: {schedule.kind} watches a loss")
+        if getattr(schedule, "mode", "min") == "max" and monitor is None:
+            raise ValueError(f'KerasCallback: {schedule.kind} with mode "max" needs monitor, such as "val_accuracy"')
         self.schedule = schedule
-        self._total_steps, self._steps_per_epoch = total_steps, steps_per_epoch
-        self._make(1.0)  # what is wrong with the sizes is said here, not in fit
-        self._scheduler: TorchScheduler | None = None
+        self.base_lr = None if base_lr is None else base_rate("base_lr", base_lr)
+        self.monitor = monitor
+        # Its base is known in fit; what is wrong with the sizes is said here.
+        self._fresh = Rates.begin(schedule, (1.0,), total_steps, steps_per_epoch)
+        if message := too_long_a_warmup(schedule, self._fresh.total_steps):
+            warnings.warn(message, stacklevel=2)
+        self._rates: Rates | None = None  # at the beginning of the epoch that is trained, or comes next
+        self._backup = None if backup_dir is None else Backup(backup_dir)
+        self._optimizer: Any = None  # the one whose learning rate this callback sets
+        self._found = found(None)
+        self._fit_begins = False
+        self._batches = 0
+        self._batch_loss: BatchLoss | None = None
 
-    def _make(self, base_lr: float) -> TorchScheduler:
-        """The schedule on a stand-in for Keras' optimizer, which has no update to make."""
-        stand_in = torch.optim.SGD([torch.zeros(1)], lr=base_lr)
-        return TorchScheduler(stand_in, self.schedule, self._total_steps, self._steps_per_epoch)
+    @property
+    def _when(self) -> str | None:
+        return self.schedule.when if isinstance(self.schedule, Reactive) else None
+
+    def set_model(self, model: Any) -> None:
+        """Note the optimizer's learning rate: Keras calls this before any callback may restore another."""
+        super().set_model(model)
+        self._found = found(self.model)
 
     def on_train_begin(self, logs: Any = None) -> None:
+        """Refuse what can be told before the first epoch's number is known."""
         optimizer = self.model.optimizer
-        steps = self.params.get("steps") or self._steps_per_epoch  # a generator's are not known beforehand
-        for name, expected, got in (
-            ("steps_per_execution", 1, self.model.steps_per_execution),
-            ("gradient_accumulation_steps", 1, optimizer.gradient_accumulation_steps or 1),
-            ("steps_per_epoch", steps, self._steps_per_epoch),
-        ):
-            if got != expected:
-                raise ValueError(f"KerasCallback: {name} must be {expected} in this fit, got {got}")
-        if self._scheduler is None:
-            self._scheduler = self._make(float(optimizer.learning_rate))
+        check_optimizer(optimizer)
+        check_updates(self.model)
+        mine, steps = self._fresh.steps_per_epoch, self.params.get("steps")
+        if steps not in (None, mine):  # None: of an iterator they are not known beforehand
+            raise ValueError(f"KerasCallback: steps_per_epoch must be {steps} in this fit, got {mine}")
+        if self._optimizer is not None and optimizer is not self._optimizer:
+            raise ValueError(
+                "KerasCallback: one callback is for one run, and this one has trained another model or optimizer: "
+                "make a new one"
+            )
+        if optimizer is not self._found.optimizer:  # compiled in the meantime
+            self._found = found(self.model)
+        self._batch_loss = BatchLoss(self.model) if self._when == "update" else None
+        self._fit_begins = True
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """The first epoch's number tells where in the run a fit begins."""
+        if self._fit_begins:
+            self._rates = self._begin(epoch)
+            self._optimizer = self.model.optimizer
+        self._fit_begins, self._batches = False, 0
+
+    def _begin(self, first: int) -> Rates:
+        """Where the run is as a fit begins whose first epoch is ``first``."""
+        steps, total = self._fresh.steps_per_epoch, self._fresh.total_steps
+        rates = self._rates
+        if first and (rates is None or rates.step != first * steps):
+            rates = self._kept(first) or rates
+        trained = 0 if rates is None else rates.step // steps
+        if first not in (0, trained):
+            if self._when is not None:
+                raise ValueError(
+                    f"KerasCallback: fit begins at epoch {first}, but {self.schedule.kind} has seen {trained} epochs: "
+                    "give it the state of then, by load_state_dict or backup_dir"
+                )
+            trained = first  # time is all that a fixed schedule needs
+        if rates is None:
+            rates = Rates.begin(self.schedule, (self._base(first),), total, steps)
+        last = trained + self.params.get("epochs", first) - first
+        if last * steps > total:
+            raise ValueError(
+                f"KerasCallback: total_steps must be at least {last * steps}, for this fit ends after {last} epochs, "
+                f"{trained} of them trained before, got {total}"
+            )
+        return replace(rates, step=trained * steps)
+
+    def _base(self, first: int) -> float:
+        """The base learning rate of a run that this callback has no state of."""
+        _, updates, rate = self._found
+        now = found(self.model).updates
+        if first == 0 and updates == 0 and now > self._fresh.steps_per_epoch:
+            # Interrupted twice in one epoch, BackupAndRestore with a save_freq in batches forgets which epoch it was.
+            raise ValueError(f"KerasCallback: initial_epoch must be given: {now} updates were restored, but no epoch")
+        if self.base_lr is not None:
+            return self.base_lr
+        if updates:
+            raise ValueError(
+                f"KerasCallback: base_lr must be given: the optimizer has made {updates} updates, "
+                f"so its learning rate, {rate:g}, may be a decayed one"
+            )
+        return base_rate("the optimizer's learning_rate", rate)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if batch >= self._steps_per_epoch:
+        """Set the learning rate of the update that comes."""
+        rates = self._begun()
+        if batch >= rates.steps_per_epoch:
             raise ValueError(
-                f"KerasCallback: steps_per_epoch must be {batch + 1} or more in this fit, got {self._steps_per_epoch}"
+                f"KerasCallback: steps_per_epoch must be {batch + 1} or more in this fit, got {rates.steps_per_epoch}"
             )
-        self.model.optimizer.learning_rate = self._begun().get_last_lr()[0]
+        (self.model.optimizer.learning_rate,) = replace(rates, step=rates.step + batch).now()
+        if self._batch_loss is not None:
+            self._batch_loss.begin()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._begun().step()
+        """Count the batch, and show its loss to a rule of every update."""
+        self._batches = batch + 1
+        if self._batch_loss is not None:
+            _ = self.model  # brings the model's variables up to date, on JAX
+            self._rates = self._begun().observed(self._batch_loss.end(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if not isinstance(self.schedule, Reactive):
-            return
-        name = "val_loss" if self.schedule.held_out else "loss"
-        if name not in (logs or {}):
+        """Count the epoch, and show a rule of every epoch what it watches."""
+        rates = self._begun()
+        if self._batches < rates.steps_per_epoch:
+            if self.model.stop_training:
+                return  # by a callback within the epoch, which is not over then
             raise ValueError(
-                f"{self.schedule.kind} watches {name} each epoch: give fit validation_data and no validation_freq"
+                f"KerasCallback: steps_per_epoch must be {self._batches}, the batches of epoch {epoch}, "
+                f"got {rates.steps_per_epoch}"
             )
-        self._begun().observe(float(logs[name]))
+        if self._when == "epoch":
+            rates = rates.observed(self._watched(logs or {}))
+        self._rates = replace(rates, step=rates.step + rates.steps_per_epoch)
+        if self._backup is not None:
+            self._backup.keep(self._rates.step // self._rates.steps_per_epoch, self.state_dict())
+
+    def _watched(self, logs: Mapping[str, Any]) -> float:
+        name = self.monitor or ("val_loss" if getattr(self.schedule, "held_out", False) else "loss")
+        if name not in logs:
+            raise ValueError(
+                f"KerasCallback: {self.schedule.kind} watches {name} each epoch, but this one has {', '.join(logs)}: "
+                "give fit validation_data and no validation_freq"
+            )
+        return float(logs[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly from here, with an equal schedule; RuntimeError before any training."""
-        return self._begun().state_dict()
+        """All that is needed to go on exactly from the beginning of this epoch; RuntimeError before any training.
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from ``state_dict``, with its base learning rate."""
-        self._scheduler = self._make(1.0)
-        self._scheduler.load_state_dict(state_dict)
+        A callback that saves it at an epoch's end must stand after this one, which ends the epoch.
+        """
+        return pack(self._begun()) | {"monitor": self.monitor}
 
-    def _begun(self) -> TorchScheduler:
-        if self._scheduler is None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from ``state_dict``, with its base learning rate, on the model that is trained next.
+
+        Raises ValueError for what ``state_dict`` never returns, and for the state of another schedule or run.
+        """
+        self._rates, self._optimizer = self._unpacked(state_dict), None
+
+    def _unpacked(self, state: Any) -> Rates:
+        rates = unpack(self._fresh, state)
+        (base,) = rates.base_lrs
+        of_state = {"base_lr": (self.base_lr or base, base), "monitor": (self.monitor, state.get("monitor"))}
+        for name, (mine, saved) in of_state.items():
+            if mine != saved:
+                raise ValueError(f"KerasCallback: {name} must be {saved!r}, as in this state, got {mine!r}")
+        if rates.step % rates.steps_per_epoch:
+            raise ValueError(f"state_dict: step must be an epoch's first, got {rates.step}")
+        return rates
+
+    def _kept(self, epoch: int) -> Rates | None:
+        """What the backup has for ``epoch``."""
+        state = None if self._backup is None else self._backup.at(epoch)
+        return None if state is None else self._unpacked(state)
+
+    def _begun(self) -> Rates:
+        if self._rates is None:
             raise RuntimeError("KerasCallback has no state before training has begun")
-        return self._scheduler
+        return self._rates
