@@ -13,8 +13,8 @@ def too_long_a_warmup(schedule: Schedule, total_steps: int) -> str | None:
     if round(schedule.warmup) <= total_steps:
         return None
     return (
-        f"{schedule.kind}: a warmup of {schedule.warmup:g} updates is longer than the run of {total_steps}, which never "
-        "reaches the base learning rate, nor what comes after it"
+        f"{schedule.kind}: a warmup of {schedule.warmup:g} updates is longer than the run of {total_steps}, which "
+        "never reaches the base learning rate"
     )
 
 
