@@ -98,22 +98,34 @@ def test_a_fixed_schedule_goes_on_from_the_optimizers_state_alone():
     assert scheduler.get_last_lr() == names["scheduler"].get_last_lr()
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own, on torch
 def test_keras_has_the_learning_rates_of_the_schedules(monkeypatch):
     import keras
 
-    rates, names, fit = [], None, keras.Model.fit
-    note = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: rates[-1].append(float(note.model.optimizer.learning_rate))
-    )
-    monkeypatch.setattr(
-        keras.Model, "fit", lambda *a, callbacks, **k: rates.append([]) or fit(*a, callbacks=[*callbacks, note], **k)
-    )
+    fits, names, fit = [], None, keras.Model.fit
+
+    def noted_fit(model, *arguments, callbacks, **options):
+        rates = []
+        note = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: rates.append(float(model.optimizer.learning_rate))
+        )
+        history = fit(model, *arguments, callbacks=[*callbacks, note], **options).history
+        fits.append((names["schedule"], rates, history))
+
+    monkeypatch.setattr(keras.Model, "fit", noted_fit)
     for block in blocks("Keras"):
-        names = run(block, names).names
-    fixed, each_update, each_epoch, backed_up, begun, resumed = rates
-    assert fixed == pytest.approx((0.1 * trace(SCHEDULES["cosine"](floor=0), 80, 8)).tolist(), rel=1e-6, abs=1e-9)
-    assert each_update[0] == pytest.approx(0.1) and len(each_update) == len(set(each_update)) == 80
-    for rates in (each_epoch, backed_up, begun + resumed):  # one for each epoch
-        assert rates[::8] == rates[7::8] and len(rates) == 80
-    assert min(each_epoch) < 0.1 and len(set(backed_up)) > 5
-    assert len(begun) == 32 and len(set(begun + resumed)) > 5
+        names = {"__name__": "own_loop"} if names is None else names
+        run(block, names)
+    fixed, each_update, metric, backed_up, begun, resumed = fits
+    resumed = begun[0], begun[1] + resumed[1], {"loss": begun[2]["loss"] + resumed[2]["loss"]}
+    for (schedule, rates, history), seen in (
+        (fixed, None),
+        (metric, "val_accuracy"),
+        (backed_up, "loss"),
+        (resumed, "loss"),
+    ):
+        expected = 0.1 * trace(schedule, 80, 8, history[seen] if seen else None)
+        assert rates == pytest.approx(expected.tolist(), rel=1e-6, abs=1e-9)
+    rates = each_update[1]
+    assert rates[0] == pytest.approx(0.1) and len(rates) == len(set(rates)) == 80
+    assert [len(set(rates)) for _, rates, _ in (backed_up, resumed)] == [9, 9]  # all but the first epoch's loss
