@@ -53,9 +53,9 @@ class EpochEnd(TrainerCallback):
     def __init__(self, trainer):
         self.trainer = trainer
 
-    def on_epoch_end(self, args, state, control, **kwargs):
+    def on_epoch_end(self, args, state, control, lr_scheduler, **kwargs):
         if self.trainer.rule == "epoch":
-            self.trainer.lr_scheduler.observe(self.trainer.epoch_loss)
+            lr_scheduler.observe(self.trainer.epoch_loss)
         self.trainer.epoch_loss = 0.0
 
 
