@@ -106,9 +106,10 @@ def test_triangular(mode, gamma, fields, half):
     torch.testing.assert_close(mine, by_torch(make, 8 * half), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("mode", ["rel", "abs"])
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
 @pytest.mark.parametrize("seed", range(12))
-def test_reduce_on_plateau(mode, seed):
+def test_reduce_on_plateau(mode, threshold_mode, seed):
     rng = random.Random(seed)
     settings = {
         "factor": rng.uniform(0.1, 0.9),
@@ -120,20 +121,25 @@ def test_reduce_on_plateau(mode, seed):
     losses = [2.0 * 0.97**e * rng.uniform(0.8, 1.2) for e in range(150)]
     if seed % 3 == 0:
         losses[20:23] = [float("nan"), float("inf"), 0.0]
+    if mode == "max":  # an accuracy, or a metric below 0
+        losses = [(1.0 if seed % 2 else -0.1) - loss for loss in losses]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=BASE)
-    theirs = lr_scheduler.ReduceLROnPlateau(optimizer, threshold_mode=mode, min_lr=min_scale * BASE, **settings)
+    settings |= {"mode": mode, "threshold_mode": threshold_mode}
+    theirs = lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=min_scale * BASE, **settings)
     expected = []
     for loss in losses:
         expected.append(optimizer.param_groups[0]["lr"] / BASE)
         theirs.step(loss)
-    schedule = SCHEDULES["reduce_on_plateau"](**settings, threshold_mode=mode, min_scale=min_scale)
+    schedule = SCHEDULES["reduce_on_plateau"](**settings, min_scale=min_scale)
     mine = trace(schedule, len(losses), 1, losses, base_lr=BASE)
     assert mine.tolist() == pytest.approx(expected, rel=1e-12, abs=0)
     assert len(set(expected)) > 2  # it was cut
 
 
 def by_keras(losses, factor, patience, threshold, cooldown, min_lr):
-    """keras.callbacks.ReduceLROnPlateau, mode min: the rate during each epoch."""
+    """keras.callbacks.ReduceLROnPlateau, mode min (for max, of the losses with their signs turned): the rate during each
+    epoch.
+    """
     rate, best, wait, cooling, rates = BASE, float("inf"), 0, 0, []
     for loss in losses:
         rates.append(rate / BASE)
@@ -161,9 +167,10 @@ def test_reduce_on_plateau_of_keras(seed):
     min_scale = rng.choice([0.0, 1e-3, 0.2])
     losses = [2.0 * 0.97**e * rng.uniform(0.8, 1.2) for e in range(150)]
     expected = by_keras(losses, **settings, min_lr=min_scale * BASE)
-    schedule = SCHEDULES["reduce_on_plateau"](**settings, convention="keras", min_scale=min_scale)
-    mine = trace(schedule, len(losses), 1, losses, base_lr=BASE)
-    assert mine.tolist() == pytest.approx(expected, rel=1e-12, abs=0)
+    for mode, sign in (("min", 1), ("max", -1)):
+        schedule = SCHEDULES["reduce_on_plateau"](**settings, convention="keras", min_scale=min_scale, mode=mode)
+        mine = trace(schedule, len(losses), 1, [sign * loss for loss in losses], base_lr=BASE)
+        assert mine.tolist() == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_threshold_mode_follows_the_convention():

@@ -95,6 +95,15 @@ def test_a_count_stays_whole(small):
     assert (run.params["patience"], run.params["cooldown"]) == (3, 0)
 
 
+@pytest.mark.parametrize("given", ["", 'mode = "min"\n'])
+def test_an_option_for_ones_own_loop_is_no_parameter_of_a_run(small, given):
+    """So rows of databases that are older than the option are runs as before."""
+    plateau = f"reduce_on_plateau]\nfactor = 0.5\npatience = 1\ncooldown = 0\n{given}"
+    run = resolved(small, plateau)
+    assert "mode" not in run.params
+    assert run.schedule.mode == "min"
+
+
 def test_shared_parameters(small):
     search = "momentum = {low = 0.5, high = 0.99}\nweight_decay = {choices = [0, 1e-4]}"
     run = resolved(

@@ -26,11 +26,9 @@ class PolyakState(NamedTuple):
 class Polyak(Reactive):
     """scale = min(L / (c * |g|^2 + 1e-8), eta0) / eta0: the base learning rate eta0 is the cap.
 
-    L is the update's loss, g its gradient. With ``smoothing`` the learning rate grows by no more than 2 ** (1 /
-    updates per epoch) an update, from the last one that was not 0.
-
-    With several parameter groups it is one step along the whole gradient, |g|^2 being that of all groups that move, and
-    each group's own base learning rate caps its own.
+    L is the update's loss, g its gradient. With ``smoothing`` the learning rate grows by no more than 2 ** (1 / updates
+    per epoch) an update, from the last one that was not 0. With several parameter groups it is one step along the whole
+    gradient, |g|^2 being that of all groups that move, and each group's own base learning rate caps its own.
 
     Traps: the best possible loss is taken to be 0, which label smoothing or noisy labels make too low. Momentum
     multiplies what the rule thinks is a whole step: 0.9 makes it ten times as long. With ``smoothing`` one batch with a
