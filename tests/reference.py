@@ -104,7 +104,7 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     total = steps * recipe.epochs
     schedule, base = run.schedule, torch.tensor([run.learning_rate], dtype=torch.float64)
     state = schedule.init(1, base)
-    when, directions = getattr(schedule, "when", None), []
+    when, directions = getattr(schedule, "when", None), {}
     out = Reference()
     for epoch in range(recipe.epochs):
         order = torch.arange(n) if size == n and recipe.batch_size == "full" else batch_order(run.seed, epoch, n)
@@ -114,9 +114,9 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
             loss = F.cross_entropy(model(images[chosen]), data.train.labels[chosen])
             loss.backward()
             if when == "update":
-                measured, directions = products(
-                    optimizer, getattr(schedule, "observes", ()), directions, [1.0] * len(optimizer.param_groups)
-                )
+                one = [1.0] * len(optimizer.param_groups)  # they share one learning rate
+                measured, directions = products(optimizer, getattr(schedule, "observes", ()), directions, one, one)
+                measured = {name: torch.tensor(values[:1], dtype=torch.float64) for name, values in measured.items()}
                 seen = Observation(loss.detach().double()[None], measured, steps)
                 state = schedule.observe(state, seen)
             rate = float((base * schedule.scale(state, Clock(step, steps, total))).to(dtype))

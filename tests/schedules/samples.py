@@ -7,9 +7,9 @@ from decaybench.schedules import SCHEDULES, Schedule
 
 
 def draw(kind: str, seed: int, total_steps: int, steps_per_epoch: int, **given: Any) -> Schedule:
-    """A schedule of ``kind``; every other seed has a warmup. ``given`` fields are left as they are."""
+    """A schedule of ``kind`` as a sweep may have it; every other seed has a warmup. ``given`` fields stay as they are."""
     cls, rng = SCHEDULES[kind], random.Random(f"{kind}/{seed}")
-    values = {name: rng.choice(legal) for name, legal in cls.options().items()} | given
+    values = {name: rng.choice(legal) for name, legal in cls.options().items() if name not in cls.loop_only} | given
     for name in cls.parameters():
         searched = cls.range_of(name, epochs=total_steps // steps_per_epoch, options=values)
         if searched is not None and name not in values:

@@ -1,6 +1,9 @@
 import io
+import math
+import pickle
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
 
@@ -30,6 +33,7 @@ def test_a_counter_handed_in_gives_the_trace_of_one_that_moves_by_itself():
     scales = trace(schedule, 20, 5).tolist()
     counting, handed = (TorchScheduler(sgd(1.0), schedule, 20, 5) for _ in range(2))
     for t in range(1, 20):
+        counting.optimizer.step()
         counting.step()
         handed.step(t)
         assert counting.get_last_lr() == handed.get_last_lr() == [scales[t]]
@@ -63,20 +67,24 @@ def test_state_is_resumed_exactly(fields):
     schedule = SCHEDULES["exp_loss_relative"](1.3, warmup=6, **fields)
     losses = torch.rand(40, generator=torch.Generator().manual_seed(1)).tolist()
 
-    def drive(scheduler, part):
+    def drive(scheduler, updates):
         rates = []
-        for loss in part:
-            scheduler.observe(loss)
+        for t in updates:
+            if schedule.when == "update":
+                scheduler.observe(losses[t])
             rates += scheduler.get_last_lr()
+            scheduler.optimizer.step()
             scheduler.step()
+            if schedule.when == "epoch" and t % 5 == 4:
+                scheduler.observe(losses[t])
         return rates
 
     whole = TorchScheduler(sgd(0.1, 0.5), schedule, 40, 5)
     first = TorchScheduler(sgd(0.1, 0.5), schedule, 40, 5)
-    expected, rates = drive(whole, losses), drive(first, losses[:17])
+    expected, rates = drive(whole, range(40)), drive(first, range(17))
     resumed = TorchScheduler(sgd(7.0, 9.0), schedule, 40, 5)  # whatever rates the new optimizer has
     resumed.load_state_dict(first.state_dict())
-    assert rates + drive(resumed, losses[17:]) == expected
+    assert rates + drive(resumed, range(17, 40)) == expected
     with pytest.raises(ValueError, match=r"base_lrs must be one per parameter group \(1\), got 2"):
         TorchScheduler(sgd(0.1), schedule, 40, 5).load_state_dict(first.state_dict())
 
@@ -85,6 +93,7 @@ def test_a_learning_rate_that_is_a_tensor_is_filled_in_place():
     rate = torch.tensor(0.5)
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], lr=rate, capturable=False)
     scheduler = TorchScheduler(optimizer, SCHEDULES["linear"](), 4, 2)
+    optimizer.step()
     scheduler.step()
     assert optimizer.param_groups[0]["lr"] is rate
     assert rate.item() == pytest.approx(0.375)
@@ -203,3 +212,153 @@ def test_gradient_rules_refuse_optimizers_that_they_cannot_follow(kind):
     )
     with pytest.raises(ValueError, match=rf"^{kind} needs an optimizer that minimises, got maximize=True$"):
         TorchScheduler(uphill, schedule, UPDATES, EPOCH)
+
+
+class Wrapped(torch.optim.Optimizer):
+    """What accelerate makes of an optimizer: no attributes of its own, and not every step is an update."""
+
+    def __init__(self, optimizer):
+        self.optimizer, self.syncs = optimizer, True
+
+    param_groups = property(lambda self: self.optimizer.param_groups)
+    state = property(lambda self: self.optimizer.state)
+    defaults = property(lambda self: self.optimizer.defaults)
+
+    def step(self, closure=None):
+        if self.syncs:
+            self.optimizer.step(closure)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, cls in SCHEDULES.items() if getattr(cls, "observes", ())])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_wrapped_optimizers_are_looked_through(kind, depth):
+    schedule, rates = draw(kind, 0, UPDATES, EPOCH), []
+    for wraps in (0, depth):
+        inner = optimizer = sgd(0.1, 0.3)
+        for _ in range(wraps):
+            optimizer = Wrapped(optimizer)
+        scheduler = TorchScheduler(optimizer, schedule, UPDATES, EPOCH)
+        assert scheduler.optimizer is optimizer
+        for t in range(5):
+            for group in inner.param_groups:
+                group["params"][0].grad = torch.tensor([1.0 + t])
+            scheduler.observe(1.0)
+            optimizer.step()
+            scheduler.step()
+        rates.append(scheduler.get_last_lr())
+    assert rates[0] == rates[1]
+    with pytest.raises(ValueError, match=rf"^{kind} looks at gradients and is for torch.optim.SGD, got Adam$"):
+        TorchScheduler(Wrapped(torch.optim.Adam(inner.param_groups[0]["params"])), schedule, UPDATES, EPOCH)
+
+
+def test_a_step_that_is_not_an_update_is_none_to_the_watch():
+    optimizer = Wrapped(sgd(0.1))
+    scheduler = TorchScheduler(optimizer, SCHEDULES["linear"](), 10, 5)
+    optimizer.syncs = False
+    optimizer.step()
+    with pytest.warns(UserWarning, match=r"^step\(\) was called without an optimizer.step\(\)"):
+        scheduler.step()
+
+
+def test_it_is_a_scheduler_of_torchs():
+    """As Lightning, Accelerate and Trainer ask."""
+    optimizer = sgd(0.1, 2.0)
+    scheduler = TorchScheduler(optimizer, SCHEDULES["linear"](), 10, 5)
+    assert isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler)
+    assert not hasattr(scheduler, "total_steps")  # accelerate would stop at it, counting micro-batches
+    assert scheduler.get_lr() == scheduler.get_last_lr() == scheduler.base_lrs == [0.1, 2.0]
+    assert optimizer.step.__func__ is type(optimizer).step  # it replaces no method, as others do and undo
+    scheduler._step_count += 100  # accelerate, in each micro-batch
+    optimizer.step()
+    scheduler.step()
+    assert scheduler.last_epoch == 1
+    assert scheduler.get_lr() == scheduler.get_last_lr() == pytest.approx([0.09, 1.8])
+    for bad in (None, [torch.zeros(1)], torch.nn.Linear(1, 1)):
+        with pytest.raises(TypeError, match=rf"^{type(bad).__name__} is not an Optimizer$"):
+            TorchScheduler(bad, SCHEDULES["linear"](), 10, 5)
+
+
+def test_torchs_sequence_of_schedulers_begins_it_at_its_milestone():
+    optimizer = sgd(0.1)
+    first = torch.optim.lr_scheduler.ConstantLR(optimizer, 0.5, 100)
+    ours = TorchScheduler(optimizer, SCHEDULES["linear"](), 4, 2)
+    both = torch.optim.lr_scheduler.SequentialLR(optimizer, [first, ours], [3])
+    rates = []
+    for _ in range(7):
+        rates += [group["lr"] for group in optimizer.param_groups]
+        optimizer.step()
+        both.step()
+    assert rates == pytest.approx([0.05] * 3 + [0.1, 0.075, 0.05, 0.025])
+    optimizer = sgd(0.1)
+    ours = TorchScheduler(optimizer, SCHEDULES["linear"](), 4, 2)
+    last = torch.optim.lr_scheduler.ConstantLR(optimizer, 0.5, 100)
+    both = torch.optim.lr_scheduler.SequentialLR(optimizer, [ours, last], [2])
+    rates = []
+    for _ in range(3):
+        rates += both.get_last_lr()
+        optimizer.step()
+        both.step()
+    assert rates == pytest.approx([0.1, 0.075, 0.05])
+
+
+@pytest.mark.parametrize("again", [deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
+@pytest.mark.parametrize("kind", ["linear", "exp_loss", "hypergradient"])
+def test_copies_and_pickles_go_on_by_themselves(kind, again):
+    schedule = SCHEDULES[kind](**({"beta": 0.01} if kind == "hypergradient" else {}))
+
+    def go(optimizer, scheduler, updates):
+        for t in updates:
+            for group in optimizer.param_groups:
+                group["params"][0].grad = torch.tensor([1.0 + t])
+            scheduler.observe(1 / (1 + t))
+            optimizer.step()
+            scheduler.step()
+        return scheduler.get_last_lr()
+
+    first = sgd(0.1, 0.3)
+    pair = (first, TorchScheduler(first, schedule, 20, 5))
+    go(*pair, range(4))
+    copy = again(pair)
+    assert copy[1].optimizer is copy[0] is not first
+    kept = pair[1].get_last_lr()
+    expected = go(*copy, range(4, 8))
+    assert pair[1].get_last_lr() == kept
+    assert go(*pair, range(4, 8)) == expected
+
+
+@pytest.mark.parametrize("number", [np.int64, np.int32, np.uint8, torch.tensor, np.array, int])
+def test_numbers_of_numpy_and_torch_are_numbers(number):
+    optimizer = sgd(0.1)
+    scheduler = TorchScheduler(optimizer, SCHEDULES["linear"](), number(180), number(18))
+    scheduler.step(number(90))
+    assert scheduler.get_last_lr() == [0.05]
+    assert scheduler.state_dict()["step"] == 90
+    assert type(scheduler.state_dict()["step"]) is int
+    assert trace(SCHEDULES["linear"](), number(180), number(18)).equal(trace(SCHEDULES["linear"](), 180, 18))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["180", True, 1.5, 0, -1, None, [180], torch.tensor([1, 2, 3]), torch.tensor(1.5), torch.tensor(True), np.True_],
+)
+def test_sizes_that_are_no_whole_numbers_are_refused_in_one_line(bad):
+    for name, sizes in (("total_steps", (bad, 18)), ("steps_per_epoch", (180, bad))):
+        with pytest.raises(ValueError, match=rf"^{name} must be a whole number of at least 1, got ") as raised:
+            TorchScheduler(sgd(0.1), SCHEDULES["linear"](), *sizes)
+        assert "\n" not in str(raised.value)
+    scheduler = TorchScheduler(sgd(0.1), SCHEDULES["linear"](), 10, 5)
+    if bad is not None and not (isinstance(bad, int) and bad == 0):
+        with pytest.raises(ValueError, match=r"^step must be a whole number of updates from 0, got "):
+            scheduler.step(bad)
+        assert scheduler.get_last_lr() == [0.1]
+
+
+@pytest.mark.parametrize("good", [2.0, 2, np.float32(2), torch.tensor(2.0), torch.tensor([2.0], requires_grad=True)])
+def test_a_loss_is_one_number(good):
+    scheduler = TorchScheduler(sgd(0.1), SCHEDULES["exp_loss"](), 10, 5)
+    scheduler.observe(good)
+    assert scheduler.get_last_lr() == [pytest.approx(0.1 * math.exp(2))]
+    for bad in ("2.0", None, True, [2.0], torch.ones(2), np.ones(3), 2j):
+        with pytest.raises(ValueError, match=r"^loss must be one number, got ") as raised:
+            scheduler.observe(bad)
+        assert "\n" not in str(raised.value)

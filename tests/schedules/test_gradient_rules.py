@@ -180,10 +180,13 @@ def test_exp_loss_counts_what_it_capped():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
     scheduler = TorchScheduler(optimizer, SCHEDULES["exp_loss"](max_scale=5.0), 8, 4)
     counts, rates = [], []
-    for loss in (1.0, 1.7, 0.5, torch.tensor(88.8), math.inf, math.nan, -math.inf, 0.0):
+    for loss in (1.0, 1.7, 0.5, torch.tensor(88.8), 0.0, 1e300, math.inf, 0.5):
         scheduler.observe(loss)
-        counts.append(scheduler._state[0].capped[0].item())
+        counts.append(scheduler.state.capped.item())
         rates += scheduler.get_last_lr()
-    assert counts == [0, 1, 1, 2, 3, 4, 5, 5]
-    expected = [math.e, 5.0, math.exp(0.5), 5.0, 5.0, 5.0, 5.0, 1.0]
+        if loss != math.inf:  # that update is skipped
+            optimizer.step()
+            scheduler.step()
+    assert counts == [0, 1, 1, 2, 2, 3, 3, 3]
+    expected = [math.e, 5.0, math.exp(0.5), 5.0, 1.0, 5.0, 5.0, math.exp(0.5)]
     assert rates == pytest.approx([0.01 * scale for scale in expected], rel=1e-14)

@@ -1,5 +1,6 @@
 """Any schedule as the scheduler of a torch optimizer."""
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -17,28 +18,31 @@ from decaybench.schedules.validation import one_number, whole_number
 
 
 class TorchScheduler(LRScheduler):
-    """Drives an optimizer's learning rates: each group's own base learning rate times the scale.
+    """Drives an optimizer's learning rates: each parameter group's own base learning rate times the scale.
 
     Per update: ``loss.backward(); scheduler.observe(loss); optimizer.step(); scheduler.step()``. An update rule sets
-    this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, just after the
-    epoch's last ``step()``; a fixed schedule needs no ``observe``. Where a gradient scaler skipped the update, skip
-    ``step()`` too; an update rule takes no notice of a loss or gradient that is not finite. With accumulation, an
-    update is what ends it: call all four once for several micro-batches. Calls that are missing, too many or out of
-    order warn, once each.
+    this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at the epoch's end;
+    a fixed schedule needs no ``observe``. With gradient accumulation an update is what ends it: one ``observe``, with
+    the mean loss, and one ``step`` for all its micro-batches. Where a gradient scaler skipped the update, skip
+    ``step`` too: an update rule takes no notice of a loss, or products of gradients, that are not finite. Calls that
+    are missing, too many or out of order give a UserWarning, one for each kind of fault, and so do more updates than
+    ``total_steps`` and a warmup that is longer.
 
-    A group's base learning rate is its ``initial_lr`` if it has one, else its ``lr``, which becomes its
-    ``initial_lr``: so torch's schedulers do it, and a second scheduler, or one on an optimizer that was saved on the
-    way, begins at the base learning rate and not where the first one left it (delete ``initial_lr`` to begin
-    elsewhere). A group at 0 is frozen and stays so. Every rule works on each group's own learning rate. A group that
-    is added later begins at its own, at the schedule's present time, and shares what the rule has seen.
+    A group's base learning rate is its ``initial_lr`` if it has one, else its ``lr``, which then is its
+    ``initial_lr``, as for torch's own schedulers: a second scheduler, or one on an optimizer that was saved in
+    mid-run, starts from the base learning rate and not from where the first one left it (delete ``initial_lr`` for
+    another start). A group whose learning rate is 0 is frozen, and stays so. Rules know each group's own learning
+    rate. A group that is added later starts from its own, at the schedule's present time, and shares what the rule
+    has seen.
 
-    Rules that look at gradients read them from the parameters in ``observe``: after ``backward`` (and after
-    ``scaler.unscale_(optimizer)``, if there is a gradient scaler). They are for torch.optim.SGD, wrapped or not.
+    Rules that look at gradients read them from the parameters in ``observe``: after ``backward``, and after
+    ``scaler.unscale_(optimizer)`` if there is a gradient scaler. They are for torch.optim.SGD, wrapped by accelerate or
+    not.
 
-    Raises TypeError for what is not an optimizer; ValueError for a schedule with a Range in it, for sizes that are
-    not whole numbers, learning rates that are not finite, negative or all 0, and an optimizer that the rule cannot
-    follow; RuntimeError when a reactive rule was never shown a loss, or one that looks at gradients finds none. What
-    raises changes nothing.
+    Raises TypeError for what is not an optimizer. Raises ValueError for a schedule with a Range in it, for sizes that
+    are not whole numbers from 1, for learning rates that are negative, not finite or all 0, and for an optimizer that
+    the rule cannot follow. Raises RuntimeError when a reactive rule was never shown a loss, or when one that looks at
+    gradients finds none. What raises changes nothing.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
@@ -58,7 +62,7 @@ class TorchScheduler(LRScheduler):
     @property
     def base_lrs(self) -> list[float | Tensor]:  # type: ignore[override]  # torch's is an attribute, to be assigned
         """The base learning rate of each parameter group."""
-        return list(self._rates.base_lrs)
+        return list(self._followed()[0].base_lrs)
 
     @property
     def last_epoch(self) -> int:
@@ -73,7 +77,7 @@ class TorchScheduler(LRScheduler):
     @property
     def state(self) -> Any:
         """What the rule remembers, a NamedTuple of (groups,) tensors: exp_loss counts in ``capped`` what it capped."""
-        return self._rates.rows()
+        return self._followed()[0].rows()
 
     def observe(self, loss: float | Tensor) -> None:
         """Show the rule a loss (one number), and set the learning rates that follow from it."""
@@ -116,8 +120,8 @@ class TorchScheduler(LRScheduler):
         """All that is needed to go on exactly from here, with an equal schedule: numbers, strings and tensors."""
         directions = [self._directions.get(p) for p in self._parameters()] if self._directions else []
         return {
-            **pack(self._rates),
-            "epochs": self._watch.epochs,
+            **pack(self._followed()[0]),
+            "observed_at": self._watch.observed_at,
             "directions": [None if direction is None else direction.clone() for direction in directions],
         }
 
@@ -127,13 +131,13 @@ class TorchScheduler(LRScheduler):
         Raises ValueError, naming what does not fit, for another schedule or run, other parameter groups or a value that
         ``state_dict()`` never holds; then nothing is loaded.
         """
-        require(state_dict, (*KEYS, "epochs", "directions"))
+        require(state_dict, (*KEYS, "observed_at", "directions"))
         rates, groups = self._followed()
         loaded = unpack(rates, state_dict)
-        epochs = whole_number("state_dict: epochs", state_dict["epochs"], 0)
+        observed_at = whole_number("state_dict: observed_at", state_dict["observed_at"], 0)
         directions = self._saved_directions(state_dict["directions"])
         self._directions = directions
-        self._watch.resumed(epochs)
+        self._watch.resumed(observed_at)
         self._apply(loaded, [group._replace(base_lr=base) for group, base in zip(groups, loaded.base_lrs, strict=True)])
 
     def _saved_directions(self, saved: Any) -> dict[Tensor, Tensor]:
@@ -180,6 +184,17 @@ class TorchScheduler(LRScheduler):
         self._update_lr(0)
 
     def _listen(self) -> None:
+        """Be called by the optimizer's step: it counts, and a group that was just added gets its learning rate in
+        time.
+        """
+        me = weakref.ref(self)
+
+        def follow(*_: Any) -> None:
+            scheduler = me()
+            if scheduler is not None and not unchanged(scheduler._inner, scheduler._groups):
+                scheduler._apply(*scheduler._followed())
+
+        self._inner.register_step_pre_hook(follow)
         self._inner.register_step_post_hook(self._watch.updated)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

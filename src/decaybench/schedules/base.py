@@ -56,7 +56,8 @@ class Clock:
 
 
 # What a rule may look at beside the loss. g is the gradient of the unregularised loss, u what the learning rate
-# multiplies in an update (with SGD the velocity, weight decay included): u_t = -dw_t/d(eta).
+# multiplies in an update (with SGD the velocity, weight decay included): u_t = -dw_t/d(eta). `gradients.products` says
+# what they are where parameter groups have learning rates of their own.
 PRODUCTS: Mapping[str, str] = MappingProxyType(
     {
         "grad_norm_sq": "|g_t|^2",
@@ -126,6 +127,7 @@ class Schedule:
     kind: ClassVar[str]
     family: ClassVar[Literal["fixed", "reactive"]]
     learning_rate: ClassVar[Range | None] = None  # the kind's own search range for the base learning rate
+    loop_only: ClassVar[tuple[str, ...]] = ()  # options for one's own loop: a sweep leaves them at their defaults
     _options: ClassVar[dict[str, tuple[Any, ...]]] = {}
 
     _: KW_ONLY

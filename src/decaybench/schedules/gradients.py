@@ -49,14 +49,14 @@ def products(
                 directions[p] = _direction(group, p, buffer)
             others = {
                 "grad_norm_sq": p.grad,
-                "grad_dot_direction": directions.get(p),
-                "grad_dot_previous": previous.get(p),
+                "grad_dot_direction": directions.get(p, p.grad),
+                # 0 before the first: what is not finite is seen then too (0 * inf is NaN), and must not be remembered
+                "grad_dot_previous": previous.get(p, torch.zeros_like(p)),
             }
-            pairs = [(name, other) for name in asked if (other := others[name]) is not None]
-            waiting.setdefault(p.grad.device, []).extend((name, g, _dot(p.grad, other)) for name, other in pairs)
+            waiting.setdefault(p.grad.device, []).extend((name, g, _dot(p.grad, others[name])) for name in asked)
     if not waiting:
         raise RuntimeError("the rule looks at gradients, and there are none: observe(loss) comes after loss.backward()")
-    for parts in filter(None, waiting.values()):  # one transfer a device
+    for parts in waiting.values():  # one transfer a device
         for (name, g, _), number in zip(parts, torch.stack([dot for *_, dot in parts]).tolist(), strict=True):
             own[name][g] += number
     measured = {name: _combined(name, own[name], base_lrs, rates) for name in asked}

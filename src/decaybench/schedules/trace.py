@@ -7,6 +7,7 @@ from torch import Tensor
 
 from decaybench.schedules.bank import Bank, fixed_scales
 from decaybench.schedules.base import Fixed, Observation, Reactive, Schedule
+from decaybench.schedules.validation import whole_number
 
 
 def trace(
@@ -27,6 +28,8 @@ def trace(
     (total_steps,). Raises ValueError for an unresolved Range, for losses or products that are missing or of the wrong
     length, and for sizes below 1.
     """
+    total_steps = whole_number("total_steps", total_steps, 1)
+    steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
     bank = Bank([schedule], torch.tensor([base_lr], dtype=torch.float64), total_steps, steps_per_epoch)
     if isinstance(schedule, Fixed):
         return fixed_scales(schedule, total_steps, steps_per_epoch)

@@ -73,6 +73,10 @@ def _settle(kind: type[Schedule], given: Mapping[str, Parameter]) -> dict[str, A
     for name in legal:
         if name in given:
             _check_option(name, given[name], legal[name])
+            for choice, at in numbers(given[name]) if name in kind.loop_only else ():
+                if choice != (default := next(f.default for f in fields(kind) if f.name == name)):
+                    rule = f"must be {show(default)}, since a sweep shows the rule a loss"
+                    raise RuleError(f"{rule}, got {show(choice)}", name, *at)
     choices = {name: [choice for choice, _ in numbers(given[name])] for name in legal if name in given}
     first, *others = combinations(choices)
     for name in kind.parameters():

@@ -52,7 +52,7 @@ def resolve(arm: Arm, values: Mapping[str, Any], *, total_steps: int, steps_per_
     except ValueError as error:
         raise UserError(f"strategies.{arm.label}: {error}") from None
     shared = {name: _shared(arm, name, values) for name in ("learning_rate", "momentum", "weight_decay")}
-    fields = {name: getattr(schedule, name) for name in kind.parameters()}
+    fields = {name: getattr(schedule, name) for name in kind.parameters() if name not in kind.loop_only}
     params = shared | {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
     return RunParameters(**shared, schedule=schedule, params=params)
 
@@ -62,6 +62,7 @@ def from_params(arm: Arm, params: Mapping[str, Any]) -> RunParameters:
     fields = {
         name: tuple(params[name]) if isinstance(params[name], list) else params[name]
         for name in arm.schedule_class.parameters()
+        if name not in arm.schedule_class.loop_only
     }
     return RunParameters(
         params["learning_rate"],

@@ -23,10 +23,10 @@ class ExpLossState(NamedTuple):
 class ExpLoss(Reactive):
     """scale = min(exp(gain * L), max_scale), from the base learning rate each time: it never compounds.
 
-    ``signal`` says what L is: the update's loss (batch), its moving average weighing the past by
-    ``smoothing`` (ema), the epoch's mean loss (epoch) or the signal split's (held_out). A loss that is not
-    finite gives max_scale. The state counts in ``capped`` the observations, one an update or one an epoch,
-    whose scale was capped.
+    ``signal`` says what L is: the update's loss (batch), its moving average weighing the past by ``smoothing`` (ema),
+    the epoch's mean loss (epoch) or the signal split's (held_out). A loss that is not finite gives max_scale; in a
+    loop of one's own, that of an update is taken for a skipped update's. The state counts in ``capped`` the
+    observations, one an update or one an epoch, whose scale was capped.
 
     Traps: the well-known callback that multiplies the OLD rate by exp(loss) compounds and explodes; this rule starts
     from the base learning rate each time. C classes begin at a loss of ln C, so at about C ** gain times the base

@@ -23,6 +23,10 @@ class Hypergradient(Reactive):
     u_(t-1) = -dw/d(eta) is what the learning rate multiplied in the update before: its gradient, or with momentum the
     velocity after it, weight decay included. ``beta`` is in squared learning rates per unit of loss.
 
+    With several parameter groups each learning rate goes down its own gradient, that of what it multiplies: groups at
+    different learning rates go their own ways, while those at one learning rate (weights with decay and biases without,
+    say) share it as if they were one group.
+
     Traps: the sign: u points downhill, so gradients that agree with the last update make the learning rate grow. With
     momentum u is the velocity and not the last gradient. A beta that is too large makes eta explode within a few
     updates; one that is too small is a constant learning rate.

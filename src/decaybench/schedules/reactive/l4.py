@@ -28,9 +28,12 @@ class L4(Reactive):
     learning rate eta0. Lmin starts at ``gamma0`` times the first loss, is the least loss after that, and grows by
     1 / ``tau`` of itself an update.
 
+    With several parameter groups the step goes along the direction of all of them, each in proportion to its base
+    learning rate, and takes the loss that fraction of the way once: groups that each did it alone would overshoot.
+
     Traps: momentum may turn v against g; then the update is skipped and only the velocity moves on. The learning rate
-    has no cap. The paper averages g as well; here g is the batch's own. The base learning rate changes nothing: fix it,
-    or slots differ in ``alpha`` alone.
+    has no cap. The paper averages g as well; here g is the batch's own. The base learning rate changes nothing (of
+    several, only their ratios count): fix it, or trials differ in ``alpha`` alone.
 
     Source: Rolinek & Martius 2018, L4.
     """

@@ -30,15 +30,20 @@ class ReduceOnPlateau(Reactive):
     (1 - threshold); ``"keras"`` cuts when ``patience`` were and by default asks for L < best - threshold.
     ``threshold_mode`` ("rel" or "abs") overrides that default. ``patience`` and ``cooldown`` are in epochs;
     ``min_scale`` is min_lr / base lr. ``signal`` is the epoch's mean training loss or the signal split's
-    (held_out).
+    (held_out). In a loop of one's own ``mode="max"`` watches a metric that should rise, such as the accuracy: it asks
+    for more than best * (1 + threshold) or best + threshold.
 
     Traps: with equal numbers the two conventions cut an epoch apart, their thresholds mean different things, and
-    torch's cooldown forgets bad epochs that Keras counts. In a short run a large patience never cuts at all.
+    torch's cooldown forgets bad epochs that Keras counts. In a short run a large patience never cuts at all. A relative
+    threshold is for values above 0: below 0 it calls values better that are a little worse, at 0 it asks for any
+    improvement at all; there ``threshold_mode="abs"`` is right. A metric that rises under mode "min" is cut as if it
+    never improved.
 
-    Source: torch.optim.lr_scheduler.ReduceLROnPlateau (mode min); keras.callbacks.ReduceLROnPlateau.
+    Source: torch.optim.lr_scheduler.ReduceLROnPlateau; keras.callbacks.ReduceLROnPlateau.
     """
 
     own = ("base_lr", "current")
+    loop_only = ("mode",)
 
     factor: Param = number("(0, 1)", Range(0.1, 0.7))
     patience: Param = number("int [0, inf)", Range(1, 3, int=True, unit="epoch", native="epoch"))
@@ -48,6 +53,7 @@ class ReduceOnPlateau(Reactive):
     min_scale: Param = number("[0, 1]", 0.0)
     convention: Literal["torch", "keras"] = "torch"
     signal: Literal["epoch", "held_out"] = "epoch"
+    mode: Literal["min", "max"] = "min"
 
     @classmethod
     def range_of(cls, name: str, *, epochs: int, options: Mapping[str, Any] | None = None) -> Range | None:
@@ -60,12 +66,15 @@ class ReduceOnPlateau(Reactive):
         self.require_resolved()
         base = base_lr.to(torch.float64).expand(k)
         zero = torch.zeros_like(base)
-        return PlateauState(base, zero + 1.0, zero + torch.inf, zero, zero)
+        worst = torch.inf if self.mode == "min" else -torch.inf
+        return PlateauState(base, zero + 1.0, zero + worst, zero, zero)
 
     def observe(self, state: PlateauState, observation: Observation) -> PlateauState:
         loss = observation.loss.to(torch.float64)
-        mode = self.threshold_mode or {"torch": "rel", "keras": "abs"}[self.convention]
-        better = loss < (state.best * (1.0 - self.threshold) if mode == "rel" else state.best - self.threshold)
+        relative = (self.threshold_mode or {"torch": "rel", "keras": "abs"}[self.convention]) == "rel"
+        margin = -self.threshold if self.mode == "min" else self.threshold
+        wanted = state.best * (1.0 + margin) if relative else state.best + margin
+        better = loss < wanted if self.mode == "min" else loss > wanted
         best = torch.where(better, loss, state.best)
         lower = torch.clamp(state.current * self.factor, min=self.min_scale)
         resting = state.cooling > 0

@@ -29,6 +29,9 @@ class Polyak(Reactive):
     L is the update's loss, g its gradient. With ``smoothing`` the learning rate grows by no more than 2 ** (1 /
     updates per epoch) an update, from the last one that was not 0.
 
+    With several parameter groups it is one step along the whole gradient, |g|^2 being that of all groups that move, and
+    each group's own base learning rate caps its own.
+
     Traps: the best possible loss is taken to be 0, which label smoothing or noisy labels make too low. Momentum
     multiplies what the rule thinks is a whole step: 0.9 makes it ten times as long. With ``smoothing`` one batch with a
     loss near 0 is felt for a long time, since the rate doubles only once an epoch from there.
@@ -61,7 +64,8 @@ class Polyak(Reactive):
 class Alig(Reactive):
     """scale = min(L / (|g|^2 + 1e-5), eta0) / eta0: the base learning rate eta0 is the cap, and all there is to tune.
 
-    L is the update's loss, g its gradient.
+    L is the update's loss, g its gradient. With several parameter groups g is the gradient of all groups that move, and
+    each group's own base learning rate caps its own, as the authors' ``max_lr`` of a group does.
 
     Traps: made for nets that fit their training examples. Its own form constrains the weights' norm instead of
     decaying them, and its Nesterov form has the learning rate inside the velocity: ``velocity = "keras"``.
