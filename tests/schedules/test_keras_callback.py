@@ -170,6 +170,29 @@ def theirs(schedule, monitor, mode="min"):
     )
 
 
+@pytest.mark.parametrize("given", PLATEAUS, ids=str)
+@pytest.mark.parametrize(("mode", "monitor"), [("max", "val_accuracy"), ("min", "mae")])
+def test_the_plateau_watches_a_metric_as_keras_own_does(given, mode, monitor):
+    rng = random.Random(mode)
+    values = [rng.random() ** (1 + e / 4) for e in range(T // N)]
+    logs = [{"loss": 9.0, monitor: 1.0 - value if mode == "max" else value} for value in values]
+    schedule = SCHEDULES["reduce_on_plateau"](factor=0.5, convention="keras", mode=mode, **given)
+    rates = drive(KerasCallback(schedule, T, N, monitor=monitor), logs=logs)
+    assert rates == pytest.approx(drive(theirs(schedule, monitor, mode), logs=logs), rel=1e-6)
+    assert rates[-1] < BASE
+
+
+def test_a_metric_is_watched_only_by_a_rule_that_knows_better_from_worse():
+    upwards = SCHEDULES["reduce_on_plateau"](mode="max", patience=0, factor=0.5, cooldown=0)
+    with refused('KerasCallback: reduce_on_plateau with mode "max" needs monitor, such as "val_accuracy"'):
+        KerasCallback(upwards, T, N)
+    for kind in ("linear", "exp_loss"):
+        with refused(f"KerasCallback: monitor is for a rule that has a mode: {kind} watches a loss"):
+            KerasCallback(SCHEDULES[kind](), T, N, monitor="val_accuracy")
+    with refused("KerasCallback: reduce_on_plateau watches val_accuracy each epoch, but this one has loss, val_loss"):
+        drive(KerasCallback(upwards, T, N, monitor="val_accuracy"))
+
+
 def test_the_held_out_loss_is_that_of_validation_data():
     held_out = np.zeros((3, 1), "float32"), np.full((3, 1), 0.5, "float32")
     watching = SCHEDULES["exp_loss"](gain=2.0, signal="held_out")

@@ -28,6 +28,11 @@ def test_initial_epoch_says_where_a_fixed_schedule_begins(first):
     assert fit(a_model(), KerasCallback(LINEAR, T, N), initial_epoch=first) == close(FALLING[first * N :])
 
 
+def test_the_second_half_of_a_linear_run():
+    rates = fit(a_model(1.0), KerasCallback(LINEAR, 80, 8), labels=np.ones(16), epochs=10, initial_epoch=5)
+    assert (rates[0], rates[-1]) == (0.5, pytest.approx(0.0125))
+
+
 @pytest.mark.parametrize("kind", ["reduce_on_plateau", "exp_loss"])
 def test_a_reactive_rule_cannot_begin_inside_a_run_without_its_state(kind):
     callback, model = KerasCallback(draw(kind, 0, T, N, signal="epoch"), T, N), a_model()

@@ -197,9 +197,10 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def _watched(self, logs: Mapping[str, Any]) -> float:
         name = self.monitor or ("val_loss" if getattr(self.schedule, "held_out", False) else "loss")
         if name not in logs:
+            unseen = name.startswith("val_") and not any(key.startswith("val_") for key in logs)
             raise ValueError(
-                f"KerasCallback: {self.schedule.kind} watches {name} each epoch, but this one has {', '.join(logs)}: "
-                "give fit validation_data and no validation_freq"
+                f"KerasCallback: {self.schedule.kind} watches {name} each epoch, but this one has {', '.join(logs)}"
+                + (": give fit validation_data and no validation_freq" if unseen else "")
             )
         return float(logs[name])
 
