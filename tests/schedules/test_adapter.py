@@ -276,6 +276,9 @@ def test_it_is_a_scheduler_of_torchs():
     for bad in (None, [torch.zeros(1)], torch.nn.Linear(1, 1)):
         with pytest.raises(TypeError, match=rf"^{type(bad).__name__} is not an Optimizer$"):
             TorchScheduler(bad, SCHEDULES["linear"](), 10, 5)
+    for bad in (SCHEDULES["linear"], "linear", None):
+        with pytest.raises(TypeError, match=r"^schedule must be one, such as SCHEDULES\['linear'\]\(\), got "):
+            TorchScheduler(optimizer, bad, 10, 5)
 
 
 def test_torchs_sequence_of_schedulers_begins_it_at_its_milestone():

@@ -39,10 +39,10 @@ class TorchScheduler(LRScheduler):
     ``scaler.unscale_(optimizer)`` if there is a gradient scaler. They are for torch.optim.SGD, wrapped by accelerate or
     not.
 
-    Raises TypeError for what is not an optimizer. Raises ValueError for a schedule with a Range in it, for sizes that
-    are not whole numbers from 1, for learning rates that are negative, not finite or all 0, and for an optimizer that
-    the rule cannot follow. Raises RuntimeError when a reactive rule was never shown a loss, or when one that looks at
-    gradients finds none. What raises changes nothing.
+    Raises TypeError for what is not an optimizer, or not a schedule. Raises ValueError for a schedule with a Range in
+    it, for sizes that are not whole numbers from 1, for learning rates that are negative, not finite or all 0, and
+    for an optimizer that the rule cannot follow. Raises RuntimeError when a reactive rule was never shown a loss, or
+    when one that looks at gradients finds none. What raises changes nothing.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:

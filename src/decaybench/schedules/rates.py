@@ -32,7 +32,9 @@ class Rates:
 
     @staticmethod
     def begin(schedule: Schedule, base_lrs: Sequence[float], total_steps: Any, steps_per_epoch: Any) -> "Rates":
-        """Before the first update. Raises ValueError as Bank does, and for sizes that are not whole numbers from 1."""
+        """Before the first update. Raises ValueError as Bank does, and TypeError for what is not a schedule."""
+        if not isinstance(schedule, Schedule):
+            raise TypeError(f"schedule must be one, such as SCHEDULES['linear'](), got {schedule!r}")
         total = whole_number("total_steps", total_steps, 1)
         steps = whole_number("steps_per_epoch", steps_per_epoch, 1)
         known = torch.tensor([base or 1.0 for base in base_lrs], dtype=torch.float64)  # a frozen group's matters not
