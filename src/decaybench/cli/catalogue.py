@@ -16,6 +16,7 @@ from rich.text import Text
 from decaybench.cli.console import wide_console
 from decaybench.cli.sketch import sketch
 from decaybench.errors import UserError
+from decaybench.paths import expanded
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
 from decaybench.schedules.base import PRODUCTS
 from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, example, settings
@@ -36,6 +37,7 @@ def show(kind: str | None, *, as_json: bool, plot: Path | None = None) -> None:
         raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
     kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
     if plot is not None:
+        plot = expanded(plot)
         if as_json:
             raise UserError("--plot: a picture is no JSON: --json cannot be given too")
         _draw(kinds, plot)

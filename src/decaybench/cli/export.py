@@ -4,10 +4,12 @@ from pathlib import Path
 
 from decaybench import api
 from decaybench.errors import UserError
+from decaybench.paths import expanded
 
 
 def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: Path | None) -> None:
     """Print the code, or write it to the file ``out``, in the place of one that is there."""
+    out = out and expanded(out)
     text = api.export(name, strategy=strategy, target=target, storage=storage)
     if out is None:
         print(text, end="")

@@ -4,7 +4,7 @@ anything else.
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -206,6 +206,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _interrupt)  # a polite kill is an interruption too: nothing half-written, resumable
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if any("://" in argument for argument in _without_storage(given)):
+        # Whatever refuses it would repeat it, and a password may stand there.
+        _leave("error: a database's URL stands where none belongs; it is given with --storage URL", 2)
     try:
         code = typer.main.get_command(app).main(given or ["--help"], prog_name="decaybench", standalone_mode=False)
     except UserError as error:
@@ -222,6 +225,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this code
         _leave("interrupted; the same command goes on where it was", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_storage(given: Sequence[str]) -> Iterator[str]:
+    """The arguments other than the database's URL in its place."""
+    for before, argument in zip(["", *given], given, strict=False):
+        if before != "--storage" and not argument.startswith("--storage="):
+            yield argument
 
 
 def _interrupt(*_: Any) -> None:
