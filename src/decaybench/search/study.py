@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import optuna
 from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     StudyModel,
@@ -21,9 +22,10 @@ from optuna.storages._rdb.models import (
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from decaybench.errors import MachineError
+from decaybench.errors import MachineError, UserError
 from decaybench.search.slot import Slot
 from decaybench.search.space import STRATEGY, Space, to_study
 
@@ -52,9 +54,9 @@ class StudyMirror:
     A slot is mirrored, with the parameters that the sweep's sampler proposed for it, as a RUNNING trial when its
     training begins, and told when its result is in our tables; a trial that a crash left RUNNING is told what became of
     its run. ``configure`` sets the pragmas on Optuna's own engine as on ours, and within ``plain_errors`` a database
-    that is locked or full is a UserError. No method may be called inside an open transaction of ours: SQLite has one
-    writer. ``begin``, ``tell`` and ``fail`` are a transaction each, and raise MachineError when somebody else changed
-    the study meanwhile: `reconcile` mends that.
+    that is locked or full is a UserError, as is one that Optuna refuses when it is opened here. No method may be called
+    inside an open transaction of ours: SQLite has one writer. ``begin``, ``tell`` and ``fail`` are a transaction each,
+    and raise MachineError when somebody else changed the study meanwhile: `reconcile` mends that.
 
     A stack's trials are written at once through Optuna's models, which are no public interface: by ``Study.add_trial``
     and ``tell`` a trial is two transactions and some thirty statements, nine times the work, and quickstart spent 6 to
@@ -74,11 +76,12 @@ class StudyMirror:
         self._spaces, self._plain_errors = dict(spaces), plain_errors
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
-        self._storage = RDBStorage(url, engine_kwargs=patient)
-        configure(self._storage.engine)
-        self._study = optuna.create_study(
-            study_name=name, storage=self._storage, direction=direction, load_if_exists=True
-        )
+        with plain_errors(), _optunas_errors():
+            self._storage = RDBStorage(url, engine_kwargs=patient)
+            configure(self._storage.engine)
+            self._study = optuna.create_study(
+                study_name=name, storage=self._storage, direction=direction, load_if_exists=True
+            )
 
     def begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
         """Mirror slots whose training begins as RUNNING trials; returns run id -> trial number.
@@ -216,6 +219,18 @@ class StudyMirror:
             distributions={STRATEGY: CategoricalDistribution(tuple(self._spaces)), **distributions},
             user_attrs=attributes,
         )
+
+
+@contextmanager
+def _optunas_errors() -> Iterator[None]:
+    """What Optuna says of a database when it opens it, in a line; the database's own complaints as they are."""
+    try:
+        yield
+    except StorageInternalError as error:
+        raise (error.__cause__ or error) from None
+    except (RuntimeError, ProgrammingError) as error:  # other tables than when we looked, or a name that is taken
+        said = error.orig if isinstance(error, ProgrammingError) else error
+        raise UserError(f"Optuna cannot use the database: {said}") from error
 
 
 def _row(trial: FrozenTrial) -> TrialModel:
