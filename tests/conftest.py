@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgres
 import pytest
 from sqlalchemy.engine import URL
 
+import postgres
 from small_sweep import SMALL
 
 

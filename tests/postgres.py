@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import URL
 
 
 def programs() -> Path | None:
@@ -71,8 +71,7 @@ def server() -> Iterator[URL]:
 
 def empty(url: URL) -> None:
     """Leave nothing in the database but an empty schema public, and nobody else connected to it."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
+    with _engine(url) as engine, engine.begin() as connection:
         run = connection.exec_driver_sql
         run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -84,22 +83,18 @@ def empty(url: URL) -> None:
         ):
             run(f"DROP SCHEMA {schema} CASCADE")
         run("CREATE SCHEMA public")
-    engine.dispose()
 
 
 def execute(url: str | URL, *statements: str) -> None:
     """Run statements as another program would."""
-    engine = create_engine(make_url(url))
-    with engine.begin() as connection:
+    with _engine(url) as engine, engine.begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
-    engine.dispose()
 
 
 def everything(url: str) -> list[tuple[object, ...]]:
     """What the database holds: every relation and type outside the system's schemas, and how many rows each table has."""
-    engine = create_engine(url)
-    with engine.connect() as connection:
+    with _engine(url) as engine, engine.connect() as connection:
         of = (
             "FROM pg_namespace n WHERE n.oid = {} AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
         )
@@ -111,5 +106,13 @@ def everything(url: str) -> list[tuple[object, ...]]:
         for name, kind, _, schema in relations:
             if kind == "r":
                 found.append((name, connection.exec_driver_sql(f'SELECT count(*) FROM "{schema}"."{name}"').scalar()))
-    engine.dispose()
     return found
+
+
+@contextmanager
+def _engine(url: str | URL) -> Iterator[Engine]:
+    engine = create_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

@@ -77,11 +77,18 @@ class StudyMirror:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
         with plain_errors(), _optunas_errors():
-            self._storage = RDBStorage(url, engine_kwargs=patient)
-            configure(self._storage.engine)
-            self._study = optuna.create_study(
-                study_name=name, storage=self._storage, direction=direction, load_if_exists=True
-            )
+            # Optuna's own check would keep a connection that nobody can close.
+            self._storage = RDBStorage(url, engine_kwargs=patient, skip_compatibility_check=True)
+            try:
+                if (found := self._storage.get_current_version()) != (head := self._storage.get_head_version()):
+                    raise UserError(f"the database's Optuna tables changed: they are {found}, and Optuna needs {head}")
+                configure(self._storage.engine)
+                self._study = optuna.create_study(
+                    study_name=name, storage=self._storage, direction=direction, load_if_exists=True
+                )
+            except BaseException:
+                self.__exit__()
+                raise
 
     def begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
         """Mirror slots whose training begins as RUNNING trials; returns run id -> trial number.
@@ -223,14 +230,15 @@ class StudyMirror:
 
 @contextmanager
 def _optunas_errors() -> Iterator[None]:
-    """What Optuna says of a database when it opens it, in a line; the database's own complaints as they are."""
+    """What the database says to Optuna when it is opened, as that, and in a line where other tables are in the way."""
     try:
         yield
-    except StorageInternalError as error:
-        raise (error.__cause__ or error) from None
-    except (RuntimeError, ProgrammingError) as error:  # other tables than when we looked, or a name that is taken
-        said = error.orig if isinstance(error, ProgrammingError) else error
-        raise UserError(f"Optuna cannot use the database: {said}") from error
+    except (StorageInternalError, ProgrammingError) as error:
+        said = error.__cause__ if isinstance(error, StorageInternalError) else error
+        if isinstance(said, ProgrammingError):
+            line, _, _ = str(said.orig).partition("\n")
+            raise UserError(f"Optuna cannot use the database: {line}") from error
+        raise said or error from None
 
 
 def _row(trial: FrozenTrial) -> TrialModel:
