@@ -31,17 +31,16 @@ SIGNALS = {
 }
 
 
-def show(kind: str | None, *, as_json: bool, plot: Path | None = None) -> None:
+def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
     """Print all kinds with a line each, or one kind in full with a sketch of its curve; or write a picture."""
     if kind is not None and kind not in SCHEDULES:
         raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
     kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
     if plot is not None:
-        plot = expanded(plot)
         if as_json:
             raise UserError("--plot: a picture is no JSON: --json cannot be given too")
-        _draw(kinds, plot)
-        print(f"{kind or 'schedules'}: {plot}")
+        _draw(kinds, file := expanded(plot))
+        print(f"{kind or 'schedules'}: {file}")
     elif as_json:
         print(json.dumps([describe(cls) for cls in kinds.values()], indent=2))
     elif kind is None:
