@@ -1,6 +1,7 @@
 """The Optuna study beside our tables: where samplers think and optuna-dashboard looks. Our tables are the truth."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
@@ -22,7 +23,7 @@ from optuna.storages._rdb.models import (
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from decaybench.errors import MachineError, UserError
@@ -77,8 +78,7 @@ class StudyMirror:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
         with plain_errors(), _optunas_errors():
-            # Optuna's own check would keep a connection that nobody can close.
-            self._storage = RDBStorage(url, engine_kwargs=patient, skip_compatibility_check=True)
+            self._storage = _open(url, patient)
             try:
                 if (found := self._storage.get_current_version()) != (head := self._storage.get_head_version()):
                     raise UserError(f"the database's Optuna tables changed: they are {found}, and Optuna needs {head}")
@@ -226,6 +226,20 @@ class StudyMirror:
             distributions={STRATEGY: CategoricalDistribution(tuple(self._spaces)), **distributions},
             user_attrs=attributes,
         )
+
+
+def _open(url: str, engine_kwargs: dict[str, Any] | None, attempts: int = 20) -> RDBStorage:
+    """Optuna's storage. Where another process makes its tables at the same time neither waits, and the later one fails:
+    it tries again.
+    """
+    try:
+        # Optuna's own check of the revision would leave a connection that nobody can close.
+        return RDBStorage(url, engine_kwargs=engine_kwargs, skip_compatibility_check=True)
+    except DBAPIError as error:
+        if attempts == 1 or not (isinstance(error, IntegrityError) or "already exists" in str(error.orig)):
+            raise
+    time.sleep(0.1)
+    return _open(url, engine_kwargs, attempts - 1)
 
 
 @contextmanager
