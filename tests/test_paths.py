@@ -9,6 +9,7 @@ import pytest
 import decaybench
 from decaybench import api, store
 from decaybench.cli import completion, main
+from decaybench.data.cache import cache_folder
 from decaybench.errors import UserError
 from decaybench.paths import expanded
 from small_sweep import SMALL
@@ -70,9 +71,6 @@ def test_every_path_of_python_and_of_the_commands(home, capsys):
     done = decaybench.run(Path("~/s.toml"), storage=url, studies=Path("~/st"), data="~/images")
     assert done.trained and done.report == home / "st" / "small" / "report" / "index.html"
     assert (home / "db" / "x.db").exists() and len(decaybench.load(url, "small").runs)
-    ends(0, "run", "~/s.toml", "--storage", url, "--studies", "~/st2", "--workers", "1")
-    assert (home / "st2" / "small" / "report" / "index.html").exists()
-    ends(0, "verify", "~/st2/small/report", "--storage", url)
     ends(0, "report", "small", "--storage", url, "--out", "~/again")
     assert (home / "again" / "index.html").exists()
     ends(0, "export", "small", "--storage", url, "--out", "~/winner.py")
@@ -100,6 +98,8 @@ def test_a_folder_of_that_name_can_be_said(home, monkeypatch, capsys):
 
 
 def test_the_environments(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/.elsewhere")
+    assert cache_folder() == home / ".elsewhere" / "decaybench"
     monkeypatch.setenv("DECAYBENCH_DATA", "~/images")
     assert api.data_root(None) == home / "images"
     monkeypatch.setenv("DECAYBENCH_STORAGE", "sqlite:///~/x.db")

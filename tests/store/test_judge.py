@@ -2,8 +2,10 @@
 
 import hashlib
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import optuna
@@ -91,7 +93,21 @@ def execute(url: str, *statements: str) -> None:
             connection.execute(statement)
 
 
+@cache
+def optunas_file(study: str | None) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        make_optunas(f"sqlite:///{folder}/x.db", study)
+        return (Path(folder) / "x.db").read_bytes()
+
+
 def optunas_tables(url: str, study: str | None = "theirs") -> None:
+    if url.startswith("sqlite") and not (file := Path(str(make_url(url).database))).exists():
+        file.write_bytes(optunas_file(study))
+    else:
+        make_optunas(url, study)
+
+
+def make_optunas(url: str, study: str | None) -> None:
     storage = RDBStorage(url)
     if study is not None:
         optuna.create_study(storage=storage, study_name=study)

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
+import decaybench
 import postgres
 from decaybench.cli import main
 from decaybench.errors import UserError
@@ -99,6 +100,12 @@ def printed(*arguments: str) -> str:
 )
 def test_the_command_line_prints_none_of_it_wherever_it_stands(arguments: list[str], password: str) -> None:
     assert not letters(printed(*arguments, FORMS["as it is"](password)))
+
+
+def test_python_says_none_of_it_where_a_sweep_belongs() -> None:
+    with pytest.raises(UserError, match="SWEEP is a URL") as caught:
+        decaybench.run("postgresql://me:secret@127.0.0.1:1/db")
+    assert "secret" not in told(caught.value)
 
 
 def test_who_did_not_encode_it_is_told_how() -> None:

@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any("://" in argument for argument in _without_storage(given)):
         # Whatever refuses it would repeat it, and a password may stand there.
-        _leave("error: a database's URL stands where none belongs; it is given with --storage URL", 2)
+        _leave("error: a URL stands where none belongs; a database's is given with --storage URL", 2)
     try:
         code = typer.main.get_command(app).main(given or ["--help"], prog_name="decaybench", standalone_mode=False)
     except UserError as error:
