@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 
+import postgres
 from small_sweep import SMALL
 
 
@@ -16,6 +19,23 @@ def sweep_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """A server of its own for each process of pytest; its programs are Debian's package postgresql."""
+    pytest.importorskip("psycopg")
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL server is installed: initdb is neither on the path nor in /usr/lib/postgresql")
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: URL) -> str:
+    """An empty database on a PostgreSQL server, by its owner."""
+    postgres.empty(postgres_server)
+    return postgres_server.render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ import optuna
 import pandas as pd
 import pytest
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import BaseModel
 from optuna.trial import TrialState, create_trial
 from pandas.testing import assert_frame_equal
+from sqlalchemy import create_engine
 
 from decaybench import store
 from decaybench.errors import MachineError, UserError
 from decaybench.schedules import Range
-from decaybench.search import BalancedSampler, Slot, StudyMirror, read_study
+from decaybench.search import BalancedSampler, Slot, StudyMirror, read_study, study
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,22 @@ def test_a_locked_database_is_the_users_to_mend(tmp_path, monkeypatch):
                     with pytest.raises(UserError, match=f"{path} has been locked by another process"):
                         change()
             mirror.tell({0: 0.5})
+
+
+def test_another_process_that_makes_the_tables_at_the_same_time_is_waited_for(open_mirror, monkeypatch):
+    def beaten(url, **options):
+        """Optuna's storage in a process that looked before another one made the tables, and makes them after it."""
+        monkeypatch.setattr(study, "RDBStorage", RDBStorage)
+        RDBStorage(url).engine.dispose()
+        engine = create_engine(url)
+        try:
+            BaseModel.metadata.create_all(engine, checkfirst=False)
+        finally:
+            engine.dispose()
+
+    monkeypatch.setattr(study, "RDBStorage", beaten)
+    with open_mirror() as mirror:
+        assert len(mirror.begin(proposed(SLOTS))) == len(SLOTS)
 
 
 def test_after_a_crash_running_trials_are_told_or_failed_and_missing_ones_added(open_mirror):

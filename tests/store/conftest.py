@@ -1,33 +1,18 @@
-"""A storage with one small sweep, on SQLite and on the PostgreSQL that DECAYBENCH_TEST_POSTGRES names.
+"""A storage with one small sweep, on SQLite and on PostgreSQL."""
 
-All tables of the PostgreSQL database are dropped.
-"""
-
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from decaybench.store import EpochRow, NewRun, Storage, create_sweep, open_storage
 
-SERVER = os.environ.get("DECAYBENCH_TEST_POSTGRES")
 
-
-@pytest.fixture(params=["sqlite", *(["postgresql"] if SERVER else [])])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/decaybench.db"
-    else:
-        assert SERVER is not None
-        url = SERVER
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        engine.dispose()
+    sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path}/decaybench.db" if sqlite else request.getfixturevalue("postgres_url")
     opened = open_storage(url, create=True)
     yield opened
     opened.engine.dispose()

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import optuna
 import pytest
+from sqlalchemy.exc import OperationalError
 
+import decaybench
 from decaybench.errors import UserError
 from decaybench.store import VERSION, open_storage
 from decaybench.store import open as opening
@@ -178,6 +180,56 @@ def test_locked_while_open(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             pass  # readers are not held up
         with pytest.raises(UserError, match=r"locked by another process for 0\.2 s"), storage.write():
             pass
+    storage.engine.dispose()
+
+
+SMALL_FILES = """
+import os, resource, sys
+from decaybench.errors import UserError
+from decaybench.store import open_storage
+resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))  # the shared memory of a log takes 32 KiB, and cannot be had
+for create in sys.argv[2:]:
+    try:
+        open_storage(sys.argv[1], create=create == "create")
+    except UserError as error:
+        print(error)
+"""
+
+
+def test_a_disk_without_shared_memory_is_left_as_it_is(tmp_path: Path) -> None:
+    ours = tmp_path / "ours" / "x.db"
+    open_storage(f"sqlite:///{ours}", create=True).engine.dispose()
+    (tmp_path / "theirs").mkdir()
+    optuna_file(tmp_path / "theirs" / "x.db")
+    (tmp_path / "empty.db").touch()
+    said = []
+    with untouched(tmp_path):
+        for path, *how in (
+            (tmp_path / "new" / "folder" / "x.db", "create"),
+            (tmp_path / "empty.db", "create"),
+            (tmp_path / "theirs" / "x.db", "create"),
+            (ours, "create", "read"),
+        ):
+            command = [sys.executable, "-c", SMALL_FILES, f"sqlite:///{path}", *how]
+            env = os.environ | {"PYTHONPATH": str(Path(decaybench.__file__).parents[1])}
+            lines = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.splitlines()
+            assert len(lines) == len(how)
+            said += [(line.partition(":")[0] == str(path), line) for line in lines]
+    for is_named, line in said:
+        assert is_named and "cannot hold a write-ahead log that processes share (SQLITE_IOERR_SHMSIZE)" in line
+        assert line.endswith("; use a local disk")
+
+
+@pytest.mark.parametrize(
+    "name", ["IOERR_SHMOPEN", "IOERR_SHMSIZE", "IOERR_SHMLOCK", "IOERR_SHMMAP", "IOERR_LOCK", "PROTOCOL"]
+)
+def test_what_sqlite_says_of_such_a_disk(ours: Path, name: str) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, f"SQLITE_{name}"), f"SQLITE_{name}"
+    line = rf"processes share \(SQLITE_{name}\); use a local disk"
+    storage = open_storage(f"sqlite:///{ours}", create=False)
+    with pytest.raises(UserError, match=line), storage.plain_errors():
+        raise OperationalError("SELECT 1", {}, error)
     storage.engine.dispose()
 
 

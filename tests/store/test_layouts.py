@@ -133,11 +133,9 @@ def test_what_a_newer_version_upgraded_meanwhile_is_refused_as_it_is(
 
 
 @pytest.fixture
-def old_server(storage: Storage) -> Iterator[Engine]:
+def old_server(postgres_url: str) -> Iterator[Engine]:
     """A PostgreSQL database as layout 1 left it, by its owner's engine."""
-    if storage.file is not None:
-        pytest.skip("needs DECAYBENCH_TEST_POSTGRES")
-    with storage.write() as connection:
+    with open_storage(postgres_url, create=True) as storage, storage.write() as connection:
         for name in LACKS:
             connection.execute(text(f"ALTER TABLE runs DROP COLUMN {name}"))
         connection.execute(text("UPDATE decaybench_version SET version = 1"))

@@ -66,7 +66,21 @@ def test_opening_a_database_again_keeps_the_locks_of_the_first(tmp_path: Path) -
         ("sqlite:///x.db?mode=ro", "read-only by its URL"),
         ("sqlite:///file:x.db?immutable=1&uri=true", "read-only by its URL"),
         ("sqlite:///x.db?timeout=3", "options in its URL"),
+        ("sqlite:///x.db?cache=shared&nolock", "options in its URL"),
         ("sqlite:///x%00.db", "null"),
+        ("sqlite:///q?m/x.db", "storage q is cut off by a ? in its URL; write a ? in PATH as %3F"),
+        ("sqlite:///a b/q?/x.db", "storage a b/q is cut off by a ?"),
+        ("sqlite:///q?m=1/x.db", "options in its URL; use plain sqlite:///PATH, a ? in PATH as %3F"),
+        ("sqlite:///x.db?", "cut off by a ?"),
+        ("sqlite:///x.db??", "cut off by a ?"),
+        ("sqlite:///?x.db", "in memory"),
+        ("sqlite:///folder/", "folder/ is a folder"),
+        ("sqlite://x.db", "names a host"),
+        ("sqlite://~/x.db", "names a host"),
+        ("sqlite://me:secret@host/x.db", "names a host"),
+        ("postgresql//host/db?password=secret", "is not a database URL"),
+        ("host=localhost password=secret", "is not a database URL"),
+        ("~/x.db", "write sqlite:///~/x.db"),
     ],
 )
 def test_bad_urls(url: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +145,19 @@ def test_odd_file_name(tmp_path: Path) -> None:
     again = open_storage(first.url, create=False)
     assert sweep_names(again) == []
     again.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("q%3Fm.db", "q?m.db"), ("a#b.db", "a#b.db"), ("a%23b.db", "a#b.db"), ("a b.db", "a b.db"), ("a%20b+c.db", "a b+c.db"),
+     ("50%.db", "50%.db"), ("{x}.db", "{x}.db"), ("a&b=c.db", "a&b=c.db"), ("me:you@here.db", "me:you@here.db"), ("it's.db", "it's.db")],
+)  # fmt: skip
+def test_what_a_path_may_hold(tmp_path: Path, written: str, name: str) -> None:
+    with open_storage(f"sqlite:///{tmp_path}/{written}", create=True) as storage:
+        theirs = optuna.storages.RDBStorage(storage.url)  # which takes the URL apart in its own way
+        theirs.remove_session()
+        theirs.engine.dispose()
+    assert os.listdir(tmp_path) == [name]
 
 
 def test_no_table_needs_sqlite() -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 from decaybench.cli.console import wide_console
 from decaybench.cli.sketch import sketch
 from decaybench.errors import UserError
+from decaybench.paths import expanded
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
 from decaybench.schedules.base import PRODUCTS
 from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, example, settings
@@ -30,7 +31,7 @@ SIGNALS = {
 }
 
 
-def show(kind: str | None, *, as_json: bool, plot: Path | None = None) -> None:
+def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
     """Print all kinds with a line each, or one kind in full with a sketch of its curve; or write a picture."""
     if kind is not None and kind not in SCHEDULES:
         raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
@@ -38,8 +39,8 @@ def show(kind: str | None, *, as_json: bool, plot: Path | None = None) -> None:
     if plot is not None:
         if as_json:
             raise UserError("--plot: a picture is no JSON: --json cannot be given too")
-        _draw(kinds, plot)
-        print(f"{kind or 'schedules'}: {plot}")
+        _draw(kinds, file := expanded(plot))
+        print(f"{kind or 'schedules'}: {file}")
     elif as_json:
         print(json.dumps([describe(cls) for cls in kinds.values()], indent=2))
     elif kind is None:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from decaybench.errors import UserError
+from decaybench.paths import expanded
+
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -13,8 +16,8 @@ def sweeps(incomplete: str) -> list[str]:
     """Names of shipped sweeps and paths of TOML files that go on from what is typed."""
     folder = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
     try:
-        here = sorted(f"{folder}{file.name}" for file in Path(folder or ".").glob("*.toml"))
-    except OSError:
+        here = sorted(f"{folder}{file.name}" for file in expanded(folder or ".").glob("*.toml"))
+    except (OSError, UserError):
         here = []
     return [name for name in (*shipped(), *here) if name.startswith(incomplete)]
 

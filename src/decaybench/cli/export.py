@@ -1,19 +1,19 @@
 """``decaybench export``: a sweep's winner as code, on stdout or in a file."""
 
-from pathlib import Path
-
 from decaybench import api
 from decaybench.errors import UserError
+from decaybench.paths import expanded
 
 
-def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: Path | None) -> None:
+def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: str | None) -> None:
     """Print the code, or write it to the file ``out``, in the place of one that is there."""
+    file = None if out is None else expanded(out)
     text = api.export(name, strategy=strategy, target=target, storage=storage)
-    if out is None:
+    if file is None:
         print(text, end="")
         return
     try:
-        out.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"--out: {out} cannot be written: {error.strerror}") from error
-    print(f"{name}: {out}")
+        raise UserError(f"--out: {file} cannot be written: {error.strerror}") from error
+    print(f"{name}: {file}")

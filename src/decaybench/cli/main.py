@@ -4,9 +4,8 @@ anything else.
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,9 +36,12 @@ StorageOption = Annotated[
         show_default=False,
     ),
 ]
+# Paths stay as they were typed: a Path of ./~ would be ~, the home folder.
 DataOption = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of image folders. Default: DECAYBENCH_DATA.", show_default=False),
+    str | None,
+    typer.Option(
+        path_type=str, metavar="DIR", help="Folder of image folders. Default: DECAYBENCH_DATA.", show_default=False
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -62,7 +64,9 @@ def decaybench(
 def run(
     sweep: SweepArgument,
     storage: StorageOption = None,
-    studies: Annotated[Path, typer.Option(metavar="DIR", help="Where reports go: DIR/NAME/report.")] = Path("studies"),
+    studies: Annotated[
+        str, typer.Option(path_type=str, metavar="DIR", help="Where reports go: DIR/NAME/report.")
+    ] = "studies",
     data: DataOption = None,
     device: DeviceOption = "auto",
     workers: Annotated[
@@ -99,8 +103,9 @@ def report(
     ],
     storage: StorageOption = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
+            path_type=str,
             metavar="DIR",
             help="Where the report goes. Default: studies/NAME/report, or studies/NAME+NAME/report.",
             show_default=False,
@@ -116,7 +121,7 @@ def report(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.", show_default=False)],
+    folder: Annotated[str, typer.Argument(path_type=str, metavar="DIR", help="A report's folder.", show_default=False)],
     storage: StorageOption = None,
 ) -> None:
     """Compute a report again from its database: says "verified", or what differs, and exits with 1."""
@@ -149,8 +154,9 @@ def schedules(
         typer.Argument(metavar="[KIND]", help="One schedule.", show_default=False, autocompletion=completion.kinds),
     ] = None,
     plot: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
+            path_type=str,
             metavar="FILE",
             help="Write the curve, or without KIND all curves, to FILE.svg, .png or .pdf.",
             show_default=False,
@@ -182,7 +188,10 @@ def export(
     ] = "torch",
     storage: StorageOption = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to a file instead of the terminal.", show_default=False)
+        str | None,
+        typer.Option(
+            path_type=str, metavar="FILE", help="Write to a file instead of the terminal.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Print the winner as code to paste: its optimizer, its learning rate and how to step it."""
@@ -206,6 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _interrupt)  # a polite kill is an interruption too: nothing half-written, resumable
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if any("://" in argument for argument in _without_storage(given)):
+        # Whatever refuses it would repeat it, and a password may stand there.
+        _leave("error: a URL stands where none belongs; a database's is given with --storage URL", 2)
     try:
         code = typer.main.get_command(app).main(given or ["--help"], prog_name="decaybench", standalone_mode=False)
     except UserError as error:
@@ -222,6 +234,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this code
         _leave("interrupted; the same command goes on where it was", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_storage(given: Sequence[str]) -> Iterator[str]:
+    """The arguments other than the database's URL in its place."""
+    for before, argument in zip(["", *given], given, strict=False):
+        if before != "--storage" and not argument.startswith("--storage="):
+            yield argument
 
 
 def _interrupt(*_: Any) -> None:

@@ -1,7 +1,6 @@
 """``decaybench check``: the sweep's plan, before anything is trained or written."""
 
 import json
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +11,7 @@ from decaybench.cli.live import duration
 from decaybench.runner import check_sweep
 
 
-def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
+def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
     """Check the sweep against its data and model, and print what it will train."""
     checked = api.as_sweep(sweep)
     plan = check_sweep(checked, data_root=api.data_root(data), device=device)

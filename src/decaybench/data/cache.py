@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from decaybench.paths import expanded
+
 
 class Parts(NamedTuple):
     """A source decoded, its two parts: images uint8 (N, C, H, W), labels int64 (N,) in 0 .. classes - 1."""
@@ -70,9 +72,9 @@ def write(key: str, parts: Parts) -> None:
 
 def cache_folder() -> Path | None:
     """XDG_CACHE_HOME/decaybench, by default ~/.cache/decaybench; None for a user without a home folder."""
-    configured = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(configured):  # the XDG specification has relative paths ignored
-        return Path(configured) / "decaybench"
+    configured = expanded(os.environ.get("XDG_CACHE_HOME", ""))
+    if configured.is_absolute():  # the XDG specification has relative paths ignored
+        return configured / "decaybench"
     try:
         return Path.home() / ".cache" / "decaybench"
     except RuntimeError:

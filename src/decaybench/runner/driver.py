@@ -54,7 +54,7 @@ def run_sweep(
     Everything is checked before anything is written: the database, the sweep against its former self, data and model.
     Raises UserError for what a person can mend.
     """
-    stored = None
+    stored, url = None, store.absolute(url)
     if (existing := store.find_storage(url)) is not None:
         with existing:
             stored = store.sweep_row(existing, sweep.name)

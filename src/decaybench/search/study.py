@@ -1,6 +1,7 @@
 """The Optuna study beside our tables: where samplers think and optuna-dashboard looks. Our tables are the truth."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 import optuna
 from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     StudyModel,
@@ -21,9 +23,10 @@ from optuna.storages._rdb.models import (
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from decaybench.errors import MachineError
+from decaybench.errors import MachineError, UserError
 from decaybench.search.slot import Slot
 from decaybench.search.space import STRATEGY, Space, to_study
 
@@ -52,9 +55,9 @@ class StudyMirror:
     A slot is mirrored, with the parameters that the sweep's sampler proposed for it, as a RUNNING trial when its
     training begins, and told when its result is in our tables; a trial that a crash left RUNNING is told what became of
     its run. ``configure`` sets the pragmas on Optuna's own engine as on ours, and within ``plain_errors`` a database
-    that is locked or full is a UserError. No method may be called inside an open transaction of ours: SQLite has one
-    writer. ``begin``, ``tell`` and ``fail`` are a transaction each, and raise MachineError when somebody else changed
-    the study meanwhile: `reconcile` mends that.
+    that is locked or full is a UserError, as is one that Optuna refuses when it is opened here. No method may be called
+    inside an open transaction of ours: SQLite has one writer. ``begin``, ``tell`` and ``fail`` are a transaction each,
+    and raise MachineError when somebody else changed the study meanwhile: `reconcile` mends that.
 
     A stack's trials are written at once through Optuna's models, which are no public interface: by ``Study.add_trial``
     and ``tell`` a trial is two transactions and some thirty statements, nine times the work, and quickstart spent 6 to
@@ -74,11 +77,18 @@ class StudyMirror:
         self._spaces, self._plain_errors = dict(spaces), plain_errors
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
-        self._storage = RDBStorage(url, engine_kwargs=patient)
-        configure(self._storage.engine)
-        self._study = optuna.create_study(
-            study_name=name, storage=self._storage, direction=direction, load_if_exists=True
-        )
+        with plain_errors(), _optunas_errors():
+            self._storage = _open(url, patient)
+            try:
+                if (found := self._storage.get_current_version()) != (head := self._storage.get_head_version()):
+                    raise UserError(f"the database's Optuna tables changed: they are {found}, and Optuna needs {head}")
+                configure(self._storage.engine)
+                self._study = optuna.create_study(
+                    study_name=name, storage=self._storage, direction=direction, load_if_exists=True
+                )
+            except BaseException:
+                self.__exit__()
+                raise
 
     def begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
         """Mirror slots whose training begins as RUNNING trials; returns run id -> trial number.
@@ -216,6 +226,33 @@ class StudyMirror:
             distributions={STRATEGY: CategoricalDistribution(tuple(self._spaces)), **distributions},
             user_attrs=attributes,
         )
+
+
+def _open(url: str, engine_kwargs: dict[str, Any] | None, attempts: int = 20) -> RDBStorage:
+    """Optuna's storage. Where another process makes its tables at the same time neither waits, and the later one fails:
+    it tries again.
+    """
+    try:
+        # Optuna's own check of the revision would leave a connection that nobody can close.
+        return RDBStorage(url, engine_kwargs=engine_kwargs, skip_compatibility_check=True)
+    except DBAPIError as error:
+        if attempts == 1 or not (isinstance(error, IntegrityError) or "already exists" in str(error.orig)):
+            raise
+    time.sleep(0.1)
+    return _open(url, engine_kwargs, attempts - 1)
+
+
+@contextmanager
+def _optunas_errors() -> Iterator[None]:
+    """What the database says to Optuna when it is opened, as that, and in a line where other tables are in the way."""
+    try:
+        yield
+    except (StorageInternalError, ProgrammingError) as error:
+        said = error.__cause__ if isinstance(error, StorageInternalError) else error
+        if isinstance(said, ProgrammingError):
+            line, _, _ = str(said.orig).partition("\n")
+            raise UserError(f"Optuna cannot use the database: {line}") from error
+        raise said or error from None
 
 
 def _row(trial: FrozenTrial) -> TrialModel:

@@ -16,7 +16,7 @@ from decaybench.store.read import (
 )
 from decaybench.store.rows import EpochRow, Mirror, NewRun, RunResult
 from decaybench.store.schema import OUTCOMES, PHASES, STATUSES, VERSION, sweep_id
-from decaybench.store.url import DEFAULT_STORAGE, storage_url
+from decaybench.store.url import DEFAULT_STORAGE, absolute, storage_url
 from decaybench.store.write import (
     add_runs,
     begin_attempt,
@@ -44,6 +44,7 @@ __all__ = [
     "RunResult",
     "RunRow",
     "Storage",
+    "absolute",
     "add_runs",
     "begin_attempt",
     "configure",

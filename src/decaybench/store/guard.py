@@ -1,4 +1,4 @@
-"""A look at a database before it is written to: whose is it, is it whole, and may this version write to it?
+"""A look at a SQLite file before it is written to: is it whole, and what does it hold? `judge` says whose that is.
 
 A refused file stays as it was, byte for byte, and nothing is left beside it. Even a reader changes a SQLite
 database that is in WAL mode (it makes ``-wal`` and ``-shm`` files), so the look takes the way that leaves no
@@ -10,70 +10,33 @@ of that process's locks on it, SQLite's too, and the next one that closes the da
 
 import contextlib
 import os
-import re
 import shutil
 import sqlite3
 import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
+from typing import Any, Final
 
 from decaybench.errors import UserError
-from decaybench.store.schema import TABLES, VERSION, Version
+from decaybench.store.judge import KNOWN, Found, found_in
 
-_OPTUNA = frozenset({"studies", "trials", "version_info"})
 _SMALLEST_PAGE = 512
-_SIDES = ("-wal", "-shm", "-journal")
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a database holds: tables, our layout's version, Optuna's (a revision like ``v3.2.0.a``)."""
-
-    tables: frozenset[str] = frozenset()
-    version: int | None = None
-    revision: str | None = None
-
-    @property
-    def ours(self) -> bool:
-        """Whether our tables are there."""
-        return Version.__tablename__ in self.tables
-
-
-def judge(found: Found, where: str, *, alone: bool) -> None:
-    """Raise UserError unless a database that holds ``found`` may be written to.
-
-    ``alone`` says that no other program's tables may stand there but Optuna's, as in a file; a PostgreSQL
-    database may be shared, as long as no table of another program bears the name of one of ours.
-    """
-    if found.ours:
-        if not isinstance(found.version, int) or TABLES - found.tables:
-            missing = ", ".join(sorted(TABLES - found.tables)) or "its layout's version"
-            raise UserError(f"{where} is damaged: it is decaybench's, but lacks {missing}")
-        if found.version > VERSION:
-            raise UserError(
-                f"{where} was written by a newer decaybench (layout {found.version}, "
-                f"this one knows {VERSION}); upgrade decaybench"
-            )
-    elif taken := sorted(TABLES & found.tables):
-        raise UserError(f"{where} has a table {taken[0]!r} that is not decaybench's; take another database")
-    elif alone and found.tables and not found.tables >= _OPTUNA:
-        listed = ", ".join(sorted(found.tables)[:3])
-        raise UserError(f"{where} is another program's database (tables: {listed}); take another file")
-    installed = metadata.version("optuna")
-    if found.revision is not None and _release(found.revision) > _release(installed):
-        raise UserError(
-            f"{where} was written by a newer Optuna (tables {found.revision}, "
-            f"Optuna {installed} is installed); upgrade optuna"
-        )
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """``v3.2.0.a`` and ``3.2.0`` as (3, 2, 0); Optuna names a revision after the release that brought it."""
-    return tuple(int(number) for number in re.findall(r"\d+", str(version))[:3])
+SIDES = ("-wal", "-shm", "-journal")
+"""What the names of the files end in that SQLite keeps beside an open database."""
+_NOT_SHARED: Final = (
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_PROTOCOL,
+)
+"""What network and virtual disks answer to a shared log or to locks."""
 
 
 def look_at_file(path: Path, wait: float) -> Found:
@@ -98,8 +61,8 @@ def look_at_file(path: Path, wait: float) -> Found:
         except (sqlite3.Error, OSError) as error:
             # Another process may be making this very file just now: only a file that holds still is damaged.
             if before == _fingerprint(path) or time.monotonic() > deadline:
-                if isinstance(error, sqlite3.Error) and is_locked(error):
-                    raise UserError(locked(str(path), wait)) from error
+                if (said := known_trouble(error, str(path), wait)) is not None:
+                    raise UserError(said) from error
                 if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
                     raise UserError(f"{path} is not a SQLite database") from error
                 raise UserError(f"{path} is damaged: {error}") from error
@@ -111,9 +74,14 @@ def is_locked(error: BaseException) -> bool:
     return isinstance(code, int) and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def locked(where: str, seconds: float) -> str:
-    """The message for a database that stayed locked."""
-    return f"{where} has been locked by another process for {seconds:g} s; try again when that one is done"
+def known_trouble(error: BaseException, where: str, wait: float) -> str | None:
+    """The line for what SQLite only hints at: a lock held for ``wait`` seconds, a disk that processes cannot share."""
+    if is_locked(error):
+        return f"{where} has been locked by another process for {wait:g} s; try again when that one is done"
+    if getattr(error, "sqlite_errorcode", None) in _NOT_SHARED:
+        name = getattr(error, "sqlite_errorname", error)
+        return f"{where}: its disk cannot hold a write-ahead log that processes share ({name}); use a local disk"
+    return None
 
 
 def _require_writable(path: Path) -> None:
@@ -139,7 +107,7 @@ def _require_mode(path: Path, access: int, message: str) -> None:
 
 def _fingerprint(path: Path) -> list[tuple[int, int] | None]:
     marks: list[tuple[int, int] | None] = []
-    for side in ("", *_SIDES):
+    for side in ("", *SIDES):
         try:
             found = os.stat(f"{path}{side}")
         except FileNotFoundError:
@@ -152,20 +120,26 @@ def _fingerprint(path: Path) -> list[tuple[int, int] | None]:
 def _read(path: Path, wait: float) -> Found:
     """What the file holds; ``sqlite3.Error`` when it is damaged or locked."""
     with _tables_in(path, wait) as connection:
+        connection.execute("BEGIN")  # what is read below is of one moment
         problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
         if problems != ["ok"]:
             raise sqlite3.DatabaseError(str(problems[0]))
-        tables = frozenset(
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if not name.startswith("sqlite_")
-        )
-        version = revision = None
-        if Version.__tablename__ in tables:
-            (version,) = connection.execute(f"SELECT max(version) FROM {Version.__tablename__}").fetchone()
-        if tables >= _OPTUNA | {"alembic_version"}:
-            (revision,) = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()
-    return Found(tables, version, revision)
+
+        def ask(query: str, *values: str) -> list[Any]:
+            return [row[0] for row in connection.execute(query, values)]
+
+        def named(kind: str) -> list[str]:
+            names = ask("SELECT name FROM sqlite_master WHERE type = ?", kind)
+            return [name for name in names if not name.startswith("sqlite_")]
+
+        tables: dict[str, frozenset[str]] = {}
+        for name in named("table"):
+            # To SQLite "Runs" is our table's name as well. Other tables may need a module that is not loaded here.
+            if (known := name.lower()) in KNOWN:
+                tables[known] = frozenset(map(str.lower, ask("SELECT name FROM pragma_table_info(?)", name)))
+            else:
+                tables[name] = frozenset()
+        return found_in(tables, ask, taken=frozenset(name.lower() for name in named("view")))
 
 
 @contextlib.contextmanager
@@ -177,7 +151,7 @@ def _tables_in(path: Path, wait: float) -> Iterator[sqlite3.Connection]:
     a ``-wal`` without its index, cannot be read without a write, so that is done to a copy; nobody, this process
     included, has such a file open.
     """
-    if not any(Path(f"{path}{side}").exists() for side in _SIDES):
+    if not any(Path(f"{path}{side}").exists() for side in SIDES):
         with contextlib.closing(_connect(path, "immutable=1", wait)) as connection:
             yield connection
         return

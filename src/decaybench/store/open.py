@@ -3,25 +3,21 @@
 import contextlib
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, text, update
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    ProgrammingError,
-    StatementError,
-)
+from sqlalchemy.exc import DatabaseError, InternalError, OperationalError, ProgrammingError, StatementError
 
 from decaybench.errors import UserError
-from decaybench.store.guard import Found, is_locked, judge, locked, look_at_file
+from decaybench.store.guard import SIDES, is_locked, known_trouble, look_at_file
+from decaybench.store.judge import Found, judge
 from decaybench.store.schema import ADDED, TABLES, VERSION, Base, Version
+from decaybench.store.server import reach, said_by_server
 from decaybench.store.url import parse, place
 
 BUSY_TIMEOUT = 60.0
@@ -118,8 +114,8 @@ def open_storage(url: str, *, create: bool) -> Storage:
         _make_folder(parsed)
         try:
             with storage.write() as connection:
-                _make_tables(connection, storage.where)
-        except ProgrammingError as error:  # a server's user without the right to make tables, or to change them
+                _make_tables(connection)
+        except (ProgrammingError, InternalError) as error:  # a server that is read-only, or a user without the right
             engine.dispose()
             raise UserError(_said_by(error.orig or error, parsed)) from error
         except BaseException:
@@ -188,7 +184,7 @@ def _begin_by_hand(engine: Engine) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("decaybench_begin", "BEGIN"))
 
 
-def _make_tables(connection: Connection, where: str) -> None:
+def _make_tables(connection: Connection) -> None:
     """Make what is missing of our tables and columns; the caller's transaction serialises those who do so at once.
 
     Another process may have done so since the look, so the layout is asked again; UserError if it is a newer one.
@@ -202,7 +198,7 @@ def _make_tables(connection: Connection, where: str) -> None:
     if layout is None:
         connection.execute(insert(Version), {"version": VERSION})
         return
-    judge(Found(TABLES, layout), where, alone=False)
+    judge(Found(dict.fromkeys(TABLES, frozenset[str]()), version=layout), connection.engine.url)
     for since, columns in ADDED.items():
         if since > layout:
             for name, kind in columns.items():
@@ -226,46 +222,47 @@ def _make_folder(url: URL) -> None:
 def _look(url: URL) -> tuple[Engine, Found]:
     """An engine that has written nothing, and what is in its database; UserError if that must stay so."""
     if url.get_backend_name() == "sqlite":
-        found = look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
-        judge(found, place(url), alone=True)
-        return create_engine(url, hide_parameters=True), found
-    engine, found = _reach(url)
-    judge(found, place(url), alone=False)
+        engine, found = create_engine(url, hide_parameters=True), look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
+    else:
+        engine, found = reach(url)
+    try:
+        judge(found, url)
+    except UserError:
+        engine.dispose()
+        raise
     return engine, found
 
 
 def _ready(engine: Engine, found: Found) -> Storage:
+    if (url := engine.url).get_backend_name() == "sqlite":
+        try:
+            _try_disk(Path(str(url.database)))
+        except sqlite3.Error as error:
+            raise UserError(_said_by(error, url)) from error
+        except OSError as error:
+            raise UserError(f"{place(url)} cannot be written: {error.strerror}") from error
     configure(engine)
     _begin_by_hand(engine)
-    return Storage(engine, engine.url.render_as_string(hide_password=False), found.version or VERSION)
+    return Storage(engine, url.render_as_string(hide_password=False), found.version or VERSION)
 
 
-def _reach(url: URL) -> tuple[Engine, Found]:
-    """An engine for a server, and what its database holds; UserError when it cannot be reached."""
-    try:
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    except ImportError as error:
-        raise UserError(f"storage {place(url)} needs psycopg; pip install 'psycopg[binary]'") from error
-    try:
-        with engine.connect() as connection:
-            tables = frozenset(inspect(connection).get_table_names())
-            version = revision = None
-            if Version.__tablename__ in tables:
-                version = connection.execute(select(func.max(Version.version))).scalar_one()
-            if tables >= {"alembic_version", "studies"}:
-                revision = connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one()
-    except (DatabaseError, InterfaceError) as error:
-        raise UserError(_said_by(error.orig or error, url)) from error
-    return engine, Found(tables, version, revision)
+def _try_disk(path: Path) -> None:
+    """Write to a throw-away database where ``path`` is or will be, unless somebody has that one open already.
+
+    A disk that cannot share a write-ahead log, such as a network's, says so only while it is written to: half of a
+    new database would be left, or an old one changed.
+    """
+    if any(Path(f"{path}{side}").exists() for side in SIDES):
+        return
+    folder = next(parent for parent in path.parents if parent.exists())
+    with (
+        tempfile.TemporaryDirectory(prefix=".decaybench-", dir=folder) as trial,
+        contextlib.closing(sqlite3.connect(Path(trial) / "x.db", isolation_level=None)) as connection,
+    ):
+        _set_pragmas(connection, None)
+        connection.execute("PRAGMA synchronous = OFF")  # it is to be quick, and need not last
+        connection.execute("CREATE TABLE tried (x)")
 
 
 def _said_by(error: BaseException, url: URL) -> str:
-    """One line of what the driver said, without the password."""
-    if is_locked(error):
-        return locked(place(url), BUSY_TIMEOUT)
-    said: Any = str(error).strip().partition("\n")[0]
-    secrets = [url.password, url.query.get("password")]
-    for secret in secrets:
-        if isinstance(secret, str) and secret:
-            said = said.replace(secret, "***")
-    return f"{place(url)}: {said}"
+    return known_trouble(error, place(url), BUSY_TIMEOUT) or said_by_server(error, url)

@@ -1,16 +1,26 @@
-"""Which URLs name a database of ours, and what of them people may read."""
+"""Which URLs name a database of ours, and what of them people may read.
+
+Passwords are kept out of messages here, not where the messages are made: a URL in which a part of the password could
+pass for something else (the host, an option) is refused, and nothing of it is repeated.
+"""
 
 import os
+import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qsl
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from decaybench.errors import UserError
+from decaybench.paths import expanded
 
 DEFAULT_STORAGE: Final = "sqlite:///studies/decaybench.db"
-_SERVER: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
+SERVER: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
+_ENCODED: Final = "@ as %40, : as %3A, / as %2F, ? as %3F, & as %26, % as %25"
+_PATHS: Final = ("host", "passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
+"""Options of a server's URL that may be paths; the host is one where it is a socket's folder."""
 
 
 def storage_url(given: str | None) -> str:
@@ -19,19 +29,26 @@ def storage_url(given: str | None) -> str:
 
 
 def parse(url: str) -> URL:
-    """The URL, a file's path in it absolute; UserError for one that is none of ours."""
+    """The URL, its paths absolute or, on a server, without ``~``; UserError for one that is none of ours."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        # What cannot be parsed may hold a password anywhere, so little of it is repeated.
-        if ":" in url or "@" in url:
-            said, advice = url.partition(":")[0] + ":...", f"sqlite:///PATH or {_SERVER}"
-        else:
-            said, advice = url, f"sqlite:///{url or 'PATH'}"
-        raise UserError(f"storage {said!r} is not a database URL; write {advice}") from None
+        # What cannot be parsed may hold a password anywhere: only what looks like a plain path is repeated.
+        if re.search(r"[:@?&=]", url):
+            raise UserError(f"storage is not a database URL; write sqlite:///PATH or {SERVER}") from None
+        raise UserError(f"storage {url!r} is not a database URL; write sqlite:///{url or 'PATH'}") from None
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"):
-        raise UserError(f"storage {parsed.drivername}://... is not supported; use sqlite:///PATH or {_SERVER}")
-    return parsed.set(database=str(_path(parsed))) if parsed.get_backend_name() == "sqlite" else parsed
+        raise UserError(f"storage {parsed.drivername}://... is not supported; use sqlite:///PATH or {SERVER}")
+    if parsed.get_backend_name() == "sqlite":
+        return parsed.set(database=str(_path(parsed, url)))
+    _require_plain(parsed, url)
+    given = {key: value for key in _PATHS if isinstance(value := parsed.query.get(key), str) and value[:1] == "~"}
+    return parsed.update_query_dict({key: str(expanded(path)) for key, path in given.items()})
+
+
+def absolute(url: str) -> str:
+    """The URL that `parse` makes of it as text, password included: what names the same database from any folder."""
+    return parse(url).render_as_string(hide_password=False)
 
 
 def place(url: URL) -> str:
@@ -42,16 +59,47 @@ def place(url: URL) -> str:
     return f"{url.get_backend_name()}://{url.host or ''}{port}/{url.database or ''}"
 
 
-def _path(url: URL) -> Path:
-    """The absolute path of a SQLite URL's file, links followed."""
+def _path(url: URL, given: str) -> Path:
+    """The absolute path of a SQLite URL's file, ``~`` expanded, links followed."""
     database, query = url.database or "", dict(url.query)
+    if (url.username, url.password, url.host, url.port) != (None,) * 4:
+        raise UserError("storage sqlite://... names a host, which a file does not have; use sqlite:///PATH")
     if database in ("", ":memory:") or database.startswith("file::memory:") or query.get("mode") == "memory":
         raise UserError("storage in memory cannot be shared with Optuna or resumed; use sqlite:///PATH")
     if query.get("mode") == "ro" or "immutable" in query:
         raise UserError(f"storage {database} is opened read-only by its URL; decaybench must write to it")
     if query or database.startswith("file:"):
-        raise UserError(f"storage {database} has options in its URL; use plain sqlite:///PATH")
+        raise UserError(f"storage {database} has options in its URL; use plain sqlite:///PATH, a ? in PATH as %3F")
+    if "?" in given:  # what follows would be dropped, and another file made
+        raise UserError(f"storage {database} is cut off by a ? in its URL; write a ? in PATH as %3F")
+    if database.endswith("/"):
+        raise UserError(f"storage {database} is a folder; add the name of a file")
     try:
-        return Path(database).resolve()
+        return expanded(database).resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a name with a NUL
         raise UserError(f"storage {database!r} is not a file's path: {error}") from error
+
+
+def _require_plain(parsed: URL, given: str) -> None:
+    """UserError unless a server's URL can be read in one way only."""
+    rest = given.partition("://")[2]
+    user, at, place = rest.rpartition("@")
+    wrong = None
+    if "\0" in given or "%00" in given:  # to the driver, the URL ends there
+        wrong = "has a NUL"
+    elif "@" in user or (at and parsed.username is None) or re.search(r"\?.*=", user, re.DOTALL):
+        # The host would be what stands behind the first @: the end of the password.
+        wrong = "has an @ that does not stand between password and host"
+    elif parsed.port is not None and not 0 < parsed.port < 2**16:
+        wrong = "has a port that is not in 1 .. 65535"
+    elif "?" in place and not _all_pairs(place.partition("?")[2]):
+        wrong = "has an option without a value"
+    if wrong is not None:
+        raise UserError(f"storage postgresql://...: {wrong}; within user, password and options write {_ENCODED}")
+
+
+def _all_pairs(query: str) -> bool:
+    try:
+        return bool(parse_qsl(query, strict_parsing=True))
+    except ValueError:
+        return False

@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from decaybench.errors import UserError
+from decaybench.paths import expanded
 from decaybench.sweep.model import Sweep
 
 
@@ -42,7 +43,9 @@ def shipped() -> dict[str, Path]:
 
 
 def _find(path: str | Path) -> Path:
-    file, known = Path(path), shipped()
+    if "://" in str(path):  # a database's, perhaps, and then with a password
+        raise UserError("SWEEP is a URL; it must be a sweep file or a shipped sweep's name")
+    file, known = expanded(path), shipped()
     try:
         here, folder = file.exists(), file.is_dir()
     except OSError:  # a name too long for any file

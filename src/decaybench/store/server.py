@@ -1,0 +1,70 @@
+"""Reaching a PostgreSQL server, and a look at what its database holds."""
+
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, ProgrammingError
+
+from decaybench.errors import UserError
+from decaybench.store import optunas
+from decaybench.store.judge import KNOWN, Found, found_in
+from decaybench.store.url import place
+
+# Unqualified names, as our statements and Optuna's have them, go by the search path: so does the look.
+_RELATIONS: Final = text("""
+    SELECT c.relname, c.relkind IN ('r', 'p'), array(
+        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+    FROM pg_class c WHERE pg_table_is_visible(c.oid) AND c.relname = ANY(:names)
+""")
+_TYPES: Final = text("""
+    SELECT t.typname, array(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid)
+    FROM pg_type t WHERE pg_type_is_visible(t.oid) AND t.typrelid = 0 AND t.typname = ANY(:names)
+""")
+
+
+def reach(url: URL) -> tuple[Engine, Found]:
+    """An engine for a server, and what its database holds; UserError when it cannot be reached."""
+    try:
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    except ImportError as error:
+        raise UserError(f"storage {place(url)} needs psycopg; pip install 'psycopg[binary]'") from error
+    except ArgumentError:
+        raise UserError(_unreadable(url)) from None
+    try:
+        engine.connect().close()
+    except (ProgrammingError, TypeError, ValueError):
+        # Nothing was sent yet: the URL itself is what the driver cannot read, and what it says repeats parts of it.
+        raise UserError(_unreadable(url)) from None
+    except (DatabaseError, InterfaceError) as error:
+        raise UserError(said_by_server(error.orig or error, url)) from error
+    try:
+        return engine, _look(engine)
+    except (DatabaseError, InterfaceError) as error:
+        engine.dispose()
+        raise UserError(said_by_server(error.orig or error, url)) from error
+
+
+def said_by_server(error: BaseException, url: URL) -> str:
+    """One line of what the driver said, without the password should it be there in spite of `url.parse`."""
+    said: Any = str(error).strip().partition("\n")[0]
+    for secret in (url.password, url.query.get("password"), url.query.get("sslpassword")):
+        if isinstance(secret, str) and secret:
+            said = said.replace(secret, "***")
+    return f"{place(url)}: {said}"
+
+
+def _look(engine: Engine) -> Found:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:  # all of one moment
+        relations = connection.execute(_RELATIONS, {"names": sorted(KNOWN)}).all()
+        types = connection.execute(_TYPES, {"names": sorted(KNOWN | optunas.ENUMS.keys())}).all()
+        return found_in(
+            {name: frozenset(columns) for name, is_table, columns in relations if is_table},
+            lambda query: connection.execute(text(query)).scalars(),
+            taken=frozenset({name for name, is_table, _ in relations if not is_table} | {name for name, _ in types}),
+            enums={name: frozenset(labels) for name, labels in types if name in optunas.ENUMS},
+        )
+
+
+def _unreadable(url: URL) -> str:
+    return f"{place(url)}: the storage URL has an option or a character that PostgreSQL's driver does not take"

@@ -1,0 +1,332 @@
+"""Whose tables a database holds is known before the first write, in a file and on a server."""
+
+import hashlib
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import BaseModel
+from sqlalchemy import Enum, make_url
+
+import postgres
+from decaybench.errors import UserError
+from decaybench.search import StudyMirror
+from decaybench.store import configure, find_storage, open_storage, optunas
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+STAMP = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"
+MLFLOW = [
+    STAMP,
+    "INSERT INTO alembic_version VALUES ('bd07f7e963c5')",
+    "CREATE TABLE experiments (experiment_id INTEGER, name VARCHAR(256), artifact_location VARCHAR(256))",
+    "CREATE TABLE runs (run_uuid VARCHAR(32), name VARCHAR(250), experiment_id INTEGER, status VARCHAR(9))",
+    "CREATE TABLE metrics (key VARCHAR(250), value FLOAT, timestamp BIGINT, run_uuid VARCHAR(32))",
+]
+
+# What stood there before, all in SQL that both databases know, and what the refusal says of a file and of a server.
+FOREIGN: dict[str, tuple[list[str], str, str]] = {
+    "MLflow": (MLFLOW, "is another program's database (tables: alembic_version, experiments, metrics)", "a table 'runs' that is not decaybench's"),
+    "alembic's table of another program": (
+        [STAMP, "INSERT INTO alembic_version VALUES ('bd07f7e963c5')"],
+        "is another program's database (tables: alembic_version)",
+        "a table 'alembic_version' of another program (revision 'bd07f7e963c5')",
+    ),
+    "the same without a revision yet": ([STAMP], "another program's database", "a table 'alembic_version' that is not Optuna's"),
+    "a table called as alembic's": (["CREATE TABLE alembic_version (number INTEGER)"], "another program's database", "a table 'alembic_version' that is not Optuna's"),
+    "studies and trials": (
+        ["CREATE TABLE studies (id INTEGER, title TEXT)", "CREATE TABLE trials (id INTEGER, patient TEXT)"],
+        "a table 'studies' that is not Optuna's",
+        "a table 'studies' that is not Optuna's",
+    ),
+    "trials alone": (["CREATE TABLE trials (trial_id INTEGER)"], "a table 'trials' that is not Optuna's", "a table 'trials' that is not Optuna's"),
+    "studies that have Optuna's columns": (
+        ["CREATE TABLE studies (study_id INTEGER, study_name TEXT, sponsor TEXT)", "INSERT INTO studies VALUES (1, 'x', 'y')"],
+        "a table 'studies' that is not Optuna's",
+        "a table 'studies' that is not Optuna's",
+    ),
+    "a view called as a table": (
+        ["CREATE VIEW trials AS SELECT 1 AS trial_id"],
+        "a table 'trials' that is not Optuna's",
+        "a table 'trials' that is not Optuna's",
+    ),
+    "a view called as ours": (["CREATE VIEW sweeps AS SELECT 1 AS id"], "is another program's database", "a table 'sweeps' that is not decaybench's"),
+}  # fmt: skip
+
+# What was done to Optuna's own tables, with a study in them.
+SPOILT: dict[str, tuple[list[str], str]] = {
+    "an old revision": (["UPDATE alembic_version SET version_num = 'v3.0.0.d'"], "an older Optuna (tables v3.0.0.d, Optuna "),
+    "the first revision": (["UPDATE alembic_version SET version_num = 'v0.9.0.a'"], "an older Optuna (tables v0.9.0.a, Optuna "),
+    "an unknown revision": (["UPDATE alembic_version SET version_num = 'abc123'"], "a table 'alembic_version' of another program (revision 'abc123')"),
+    "one between Optuna's": (["UPDATE alembic_version SET version_num = 'v3.1.0.a'"], "a table 'alembic_version' of another program (revision 'v3.1.0.a')"),
+    "a newer one": (["UPDATE alembic_version SET version_num = 'v99.1.0.a'"], "a newer Optuna (tables v99.1.0.a"),
+    "two revisions": (["INSERT INTO alembic_version VALUES ('bd07f7e963c5')"], "of another program"),
+    "no revision": (["DELETE FROM alembic_version"], "a table 'studies' that is not Optuna's"),
+    "a lost table": (["DROP TABLE trial_heartbeats"], "is damaged: it has Optuna's tables, but lacks trial_heartbeats"),
+    "two lost tables": (["DROP TABLE trial_heartbeats", "DROP TABLE version_info"], "lacks trial_heartbeats, version_info"),
+    "a lost column": (["ALTER TABLE studies RENAME COLUMN study_name TO title"], "a table 'studies' that is not Optuna's"),
+    "a view for a table": (
+        ["ALTER TABLE trial_params RENAME TO params", "CREATE VIEW trial_params AS SELECT * FROM params"],
+        "a table 'trial_params' that is not Optuna's",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    return f"sqlite:///{tmp_path}/x.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+def execute(url: str, *statements: str) -> None:
+    if not url.startswith("sqlite"):
+        postgres.execute(url, *statements)
+        return
+    with closing(sqlite3.connect(str(make_url(url).database), isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@cache
+def optunas_file(study: str | None) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        make_optunas(f"sqlite:///{folder}/x.db", study)
+        return (Path(folder) / "x.db").read_bytes()
+
+
+def optunas_tables(url: str, study: str | None = "theirs") -> None:
+    if url.startswith("sqlite") and not (file := Path(str(make_url(url).database))).exists():
+        file.write_bytes(optunas_file(study))
+    else:
+        make_optunas(url, study)
+
+
+def make_optunas(url: str, study: str | None) -> None:
+    storage = RDBStorage(url)
+    if study is not None:
+        optuna.create_study(storage=storage, study_name=study)
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def state(url: str) -> object:
+    if not url.startswith("sqlite"):
+        return postgres.everything(url)
+    folder = Path(str(make_url(url).database)).parent
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+@contextmanager
+def untouched(url: str) -> Iterator[None]:
+    before = state(url)
+    yield
+    assert state(url) == before
+
+
+OPEN: list[Callable[[str], object]] = [
+    lambda url: open_storage(url, create=True),
+    lambda url: open_storage(url, create=False),
+    find_storage,
+]
+
+
+def refusal(url: str) -> str:
+    """The line, one and the same for writers and readers, that nothing is changed with."""
+    said = set()
+    for open_it in OPEN:
+        with untouched(url), pytest.raises(UserError) as caught:
+            open_it(url)
+        said.add(str(caught.value))
+    (line,) = said
+    assert "\n" not in line and str(make_url(url).database) in line
+    return line
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_another_programs(url: str, case: str) -> None:
+    statements, of_a_file, of_a_server = FOREIGN[case]
+    execute(url, *statements)
+    assert (of_a_file if url.startswith("sqlite") else of_a_server) in refusal(url)
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_optunas_that_optuna_would_not_take(url: str, case: str) -> None:
+    statements, says = SPOILT[case]
+    optunas_tables(url)
+    execute(url, *statements)
+    assert says in refusal(url)
+
+
+def test_ours_beside_optunas_that_optuna_would_not_take(url: str) -> None:
+    open_storage(url, create=True).engine.dispose()
+    optunas_tables(url)
+    for storage in (open_storage(url, create=True), open_storage(url, create=False)):
+        storage.engine.dispose()
+    execute(url, "UPDATE alembic_version SET version_num = 'v3.0.0.d'")
+    assert "was written by an older Optuna" in refusal(url)
+
+
+def test_the_advice_for_an_older_optunas_is_right(url: str) -> None:
+    optunas_tables(url)
+    execute(url, "UPDATE alembic_version SET version_num = 'v3.0.0.d'")
+    advice = refusal(url).partition("optuna storage upgrade --storage ")[2]
+    if url.startswith("sqlite"):
+        assert advice == url
+    else:
+        assert advice == "postgresql://USER:PASSWORD@" + url.partition("@")[2]
+    storage = RDBStorage(url, skip_compatibility_check=True)  # which is what that command does
+    storage.upgrade()
+    storage.remove_session()
+    storage.engine.dispose()
+    open_storage(url, create=True).engine.dispose()
+
+
+@pytest.mark.parametrize("study", [None, "theirs"])
+def test_optunas_as_it_is_today_is_taken(url: str, study: str | None) -> None:
+    optunas_tables(url, study)
+    open_storage(url, create=True).engine.dispose()
+    open_storage(url, create=False).engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "undone",
+    [
+        ["DELETE FROM alembic_version"],
+        ["DROP TABLE alembic_version"],
+        ["DROP TABLE alembic_version", "DELETE FROM version_info"],
+        ["DROP TABLE alembic_version", "DROP TABLE version_info", "DROP TABLE trial_heartbeats", "DROP TABLE trial_values"],
+    ],
+)  # fmt: skip
+def test_what_a_process_killed_while_optuna_made_its_tables_leaves_is_gone_on_with(url: str, undone: list[str]) -> None:
+    optunas_tables(url, study=None)
+    execute(url, *undone)
+    with open_storage(url, create=True) as storage:
+        mirror(storage.url, storage.plain_errors)
+
+
+def mirror(url: str, plain_errors: object) -> None:
+    with StudyMirror(url, "s", direction="minimize", spaces={}, configure=configure, plain_errors=plain_errors):  # type: ignore[arg-type]
+        pass
+
+
+def test_what_changes_after_the_look_is_a_line_too(url: str) -> None:
+    with open_storage(url, create=True) as storage:
+        optunas_tables(url)
+        execute(url, "UPDATE alembic_version SET version_num = 'v3.0.0.d'")
+        with pytest.raises(UserError, match=r"they are v3\.0\.0\.d, and Optuna needs"):
+            mirror(storage.url, storage.plain_errors)
+        execute(
+            url, "DROP TABLE alembic_version", "ALTER TABLE studies RENAME TO old", "CREATE TABLE studies (id INTEGER)"
+        )
+        with pytest.raises(UserError, match="study_name"):
+            mirror(storage.url, storage.plain_errors)
+
+
+def test_the_tables_are_the_installed_optunas() -> None:
+    tables = BaseModel.metadata.tables
+    assert {name: set(optunas.TABLES[name]) for name in optunas.TABLES} == {
+        name: {column.name for column in table.columns} for name, table in tables.items()
+    }
+    kinds = [column.type for table in tables.values() for column in table.columns if isinstance(column.type, Enum)]
+    assert {kind.name: frozenset(kind.enums) for kind in kinds} == optunas.ENUMS
+
+
+def test_the_revisions_are_the_installed_optunas(tmp_path: Path) -> None:
+    storage = RDBStorage(f"sqlite:///{tmp_path}/x.db")
+    assert list(optunas.revisions()) == storage.get_all_versions()[::-1]
+    assert optunas.revisions()[-1] == storage.get_head_version()
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["Runs", "STUDIES"])
+def test_a_file_knows_no_case(tmp_path: Path, name: str) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    optunas_tables(url, study=None)
+    execute(url, *(["ALTER TABLE studies RENAME TO other", "DELETE FROM alembic_version"] if name == "STUDIES" else []))
+    execute(url, f"CREATE TABLE {name} (id INTEGER)")
+    assert f"a table {name.lower()!r} that is not" in refusal(url)
+
+
+def test_a_file_with_a_table_of_an_extension_is_another_programs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    execute(url, "CREATE TABLE places (id)", "PRAGMA writable_schema = ON")
+    sql = "CREATE VIRTUAL TABLE shapes USING spatialindex(x)"  # of a module that is not loaded here
+    execute(
+        url,
+        "PRAGMA writable_schema = ON",
+        f"INSERT INTO sqlite_master VALUES ('table', 'shapes', 'shapes', 0, '{sql}')",
+    )
+    assert "another program's database (tables: places, shapes)" in refusal(url)
+
+
+class TestServer:
+    """What only a server has: neighbours, schemas, types."""
+
+    @pytest.mark.parametrize(
+        ("statements", "says"),
+        [
+            (["CREATE TYPE trialstate AS ENUM ('OPEN', 'CLOSED')"], "'trialstate' that is not Optuna's"),
+            (["CREATE DOMAIN trials AS INTEGER"], "'trials' that is not Optuna's"),
+            (["CREATE DOMAIN epochs AS INTEGER"], "'epochs' that is not decaybench's"),
+            (["CREATE SEQUENCE runs"], "'runs' that is not decaybench's"),
+            (["CREATE MATERIALIZED VIEW version_info AS SELECT 1 AS x"], "'version_info' that is not Optuna's"),
+            (["CREATE TABLE photos (id INTEGER)", "CREATE INDEX studies ON photos (id)"], "'studies' that is not Optuna's"),
+        ],
+    )  # fmt: skip
+    def test_names_are_taken_by_more_than_tables(self, postgres_url: str, statements: list[str], says: str) -> None:
+        postgres.execute(postgres_url, *statements)
+        assert says in refusal(postgres_url)
+
+    def test_neighbours_with_other_names_stay(self, postgres_url: str) -> None:
+        postgres.execute(postgres_url, "CREATE TABLE photos (id INTEGER)", "CREATE TABLE patients (id INTEGER)")
+        with open_storage(postgres_url, create=True) as storage:
+            mirror(storage.url, storage.plain_errors)
+        open_storage(postgres_url, create=False).engine.dispose()
+        assert ("photos", 0) in postgres.everything(postgres_url)
+
+    def test_it_is_the_schemas_that_names_are_looked_up_in(self, postgres_url: str) -> None:
+        theirs = [statement.replace("TABLE ", "TABLE theirs.") for statement in FOREIGN["studies and trials"][0]]
+        postgres.execute(postgres_url, "CREATE SCHEMA theirs", "CREATE SCHEMA mine", *theirs)
+        # behind ours on the path, their tables would be taken for ours
+        both = f"{postgres_url}?options=-csearch_path%3Dmine,theirs"
+        assert "a table 'studies' that is not Optuna's" in refusal(both)
+        mine = f"{postgres_url}?options=-csearch_path%3Dmine"
+        with open_storage(mine, create=True) as storage:
+            mirror(storage.url, storage.plain_errors)
+        found = postgres.everything(postgres_url)
+        assert ("runs", "r", "mine") in [(row[0], row[1], row[3]) for row in found if len(row) == 4]
+        with pytest.raises(UserError, match="no sweeps"):
+            open_storage(postgres_url, create=False)
+
+    def test_tables_of_which_one_is_hidden_by_the_path(self, postgres_url: str) -> None:
+        optunas_tables(postgres_url)
+        postgres.execute(postgres_url, "CREATE SCHEMA mine", "CREATE TABLE mine.trials (id INTEGER)")
+        mine = f"{postgres_url}?options=-csearch_path%3Dmine,public"
+        assert "a table 'trials' that is not Optuna's" in refusal(mine)
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            ("-csearch_path%3Dnowhere", "no schema has been selected to create in"),
+            ("-cdefault_transaction_read_only%3Don", "read-only transaction"),
+        ],
+    )
+    def test_a_server_that_takes_no_tables(self, postgres_url: str, options: str, says: str) -> None:
+        with untouched(postgres_url), pytest.raises(UserError) as caught:
+            open_storage(f"{postgres_url}?options={options}", create=True)
+        assert says in str(caught.value) and "\n" not in str(caught.value)
+
+    def test_types_that_dropped_tables_left_are_used_again(self, postgres_url: str) -> None:
+        optunas_tables(postgres_url, study=None)
+        left = "', '".join(sorted(optunas.TABLES)) + "', '" + optunas.STAMP
+        drop = f"DO $$ DECLARE t text; BEGIN FOREACH t IN ARRAY ARRAY['{left}'] LOOP EXECUTE 'DROP TABLE ' || t || ' CASCADE'; END LOOP; END $$"
+        postgres.execute(postgres_url, drop)
+        with open_storage(postgres_url, create=True) as storage:
+            mirror(storage.url, storage.plain_errors)
