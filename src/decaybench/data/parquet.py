@@ -37,6 +37,9 @@ def read_part(path: Path, content: bytes) -> Part:
     format that Pillow knows (the first frame counts). They are turned upright as their EXIF data says; 1-bit
     images become 0 and 255; palettes, CMYK and YCbCr become RGB; opaque alpha is dropped. Transparency and 16
     bits a channel are refused, since either needs a choice that is not ours. Raises UserError.
+
+    Arrow reads without its thread pool: a thread of it may drop the last reference to ``content`` when the interpreter
+    is already going, and the process then ends with SIGABRT instead of its exit code.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -47,7 +50,7 @@ def read_part(path: Path, content: bytes) -> Part:
         rows = file.metadata.num_rows
         if rows == 0:
             raise UserError(f"{path}: must hold at least one example, got 0 rows")
-        labels = _labels(path, label_column, file.read(columns=[label_column]).column(0))
+        labels = _labels(path, label_column, file.read([label_column], use_threads=False).column(0))
         images = _decode(path, image_column, file, rows)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: must be a readable parquet file, got: {error}") from error
@@ -113,7 +116,7 @@ def _labels(path: Path, name: str, column: Any) -> npt.NDArray[np.int64]:
 def _decode(path: Path, name: str, file: Any, rows: int) -> npt.NDArray[np.uint8]:
     images: npt.NDArray[np.uint8] | None = None
     row = 0
-    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=[name]):
+    for batch in file.iter_batches(ROWS_AT_ONCE, columns=[name], use_threads=False):
         for cell in batch.column(0).to_pylist():
             where = f"{path}: column {name!r}, row {row} (from 0)"
             if cell is None or cell["bytes"] is None:
