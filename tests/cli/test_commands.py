@@ -172,6 +172,13 @@ def test_help_names_every_command_and_the_readme_too(call):
         assert "Usage" in call(command, "--help")
 
 
+def test_a_note_is_one_line():
+    console = Console(file=io.StringIO(), width=30, highlight=False)
+    with Live(console) as live:
+        live.note("strategies.a.warmup: 60 updates, [but] a run has 45")
+    assert console.file.getvalue() == "note: strategies.a.warmup: 60 updates, [but] a run has 45\n"
+
+
 def test_the_live_table_shows_shares_rate_and_time_left():
     console = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False)
     with Live(console) as live:

@@ -1,5 +1,9 @@
 """The plan in plain numbers, of balanced and of adaptive sweeps."""
 
+import pytest
+
+import decaybench
+from decaybench.data import draw_splits, load_dataset
 from decaybench.runner import check_sweep
 from decaybench.sweep import Sweep
 
@@ -11,9 +15,9 @@ MAPPING = {
 }
 
 
-def checked(tmp_path, monkeypatch, **search):
+def checked(tmp_path, monkeypatch, *, strategies=MAPPING["strategies"], **search):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    sweep = Sweep.from_mapping(MAPPING | {"search": search}, "x")
+    sweep = Sweep.from_mapping(MAPPING | {"search": search, "strategies": strategies}, "x")
     return check_sweep(sweep, data_root=None, device="cpu")
 
 
@@ -50,3 +54,32 @@ def test_what_pruning_may_save(tmp_path, monkeypatch):
     # of 3 slots one is worse than the median; of 2 epochs one is left, and runs of one epoch are never stopped
     assert plan.pruned == 3 / (3 * 3 * 3)
     assert plan.shared == 0
+
+
+def test_the_number_of_classes_and_the_smallest(tmp_path, monkeypatch):
+    plan = checked(tmp_path, monkeypatch)
+    assert plan.classes == 10
+    dataset = load_dataset("digits", None)
+    counts = dataset.train_labels[draw_splits(dataset, 0, train_size=320).train].bincount()
+    assert plan.smallest_class.train == int(counts.min()) < int(counts.max())
+    assert plan.smallest_class.name == f"class {int(counts.argmin())}"
+    assert plan.as_dict()["smallest_class"] == {"name": plan.smallest_class.name, "train": plan.smallest_class.train}
+
+
+def test_a_warmup_longer_than_the_run_is_noted(tmp_path, monkeypatch):
+    assert checked(tmp_path, monkeypatch).notes == ()
+    plan = checked(tmp_path, monkeypatch, strategies={"constant": {"warmup": 6}})
+    assert plan.notes == (
+        "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the ramp does not end within it",
+    )
+
+
+def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    task = MAPPING["task"] | {"epochs": 1, "batch_size": 100, "validation_size": 50, "test_size": 50}
+    budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
+    sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}
+    places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
+    with pytest.warns(UserWarning, match=r"^strategies.linear.warmup: 4 updates, but a run has 3: the ramp does not"):
+        assert decaybench.run(sweep, **places).trained == 2
+    assert decaybench.run(sweep, **places).trained == 0
