@@ -130,7 +130,11 @@ def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
-    assert f"{plan['runs']} runs" in call("check", str(file))
+    shown = call("check", str(file))
+    assert f"{plan['runs']} runs" in shown
+    smallest = plan["smallest_class"]
+    assert f"; 10 classes, the smallest, {smallest['name']}, with {smallest['train']} in train; small-cnn" in shown
+    assert 25 < smallest["train"] <= 32 and "note: " not in shown
     assert list(empty.iterdir()) == []
 
 

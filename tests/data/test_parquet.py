@@ -173,6 +173,11 @@ def test_null_bytes():
     assert "row 1 (from 0): the image must be in the file, got null bytes" in refused_image(None)
 
 
+def test_a_path_alone():
+    images = pa.array([{"bytes": None, "path": "cats/1.png"}], IMAGE)
+    assert refused(parquet(image=images, label=[0])).endswith("got null bytes and the path 'cats/1.png'")
+
+
 def test_null_cell():
     images = pa.array([{"bytes": encoded(grey()), "path": None}, None], IMAGE)
     assert "row 1 (from 0)" in refused(parquet(image=images, label=[0, 1]))

@@ -24,7 +24,7 @@ def show(sweep: str, *, data: Path | None, device: str, as_json: bool) -> None:
     console.print(Text(f"{checked.name}: {checked.question}" if checked.question else checked.name, style="bold"))
     examples = ", ".join(f"{count:,} {split}" for split, count in plan.examples.items() if count)
     smallest = plan.smallest_class
-    classes = f"{plan.classes:,} classes, the smallest ({smallest.name}) with {smallest.train:,} in train"
+    classes = f"{plan.classes:,} classes, the smallest, {smallest.name}, with {smallest.train:,} in train"
     setting = f"{task.model}, batch size {task.batch_size}, {plan.steps_per_epoch:,} updates an epoch"
     console.print(Text(f"{task.data}: {examples}; {classes}; {setting}"))
     several = len(checked.budget.lengths) > 1

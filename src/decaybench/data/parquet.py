@@ -83,7 +83,8 @@ def _decode(path: Path, name: str, file: Any, rows: int) -> npt.NDArray[np.uint8
         for cell in batch.column(name).to_pylist():
             where = f"{path}: column {name!r}, row {row} (from 0)"
             if cell is None or cell["bytes"] is None:
-                raise UserError(f"{where}: the image must be in the file, got null bytes")
+                path_alone = f" and the path {cell['path']!r}" if cell and cell["path"] else ""
+                raise UserError(f"{where}: the image must be in the file, got null bytes{path_alone}")
             image = _open(where, cell["bytes"])
             if images is None:
                 images = np.empty((rows, 1, image.height, image.width), dtype=np.uint8)
