@@ -201,6 +201,13 @@ def test_a_damaged_page():
     assert refused(bytes(content)).startswith("folder/train.parquet: must be a readable parquet file, got: ")
 
 
+def test_a_damaged_name():
+    content = parquet(image=cells(grey()), label=[0], extra=[b"x"])
+    assert refused(content.replace(b"extra", b"\xc0xtra")).startswith(
+        "folder/train.parquet: must be a readable parquet"
+    )
+
+
 def test_no_rows():
     message = refused(parquet(image=cells(), label=pa.array([], pa.int64())))
     assert message == "folder/train.parquet: must hold at least one example, got 0 rows"

@@ -58,7 +58,7 @@ def read_part(path: Path, content: bytes) -> Part:
             raise UserError(f"{path}: must hold at least one example, got 0 rows")
         labels = _labels(path, columns.label, file.read([columns.label], use_threads=False).column(columns.label))
         images = _decode(path, columns.image, file, rows)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name that is not UTF-8, a negative size
         raise UserError(f"{path}: must be a readable parquet file, got: {error}") from error
     return Part(path, images, labels, columns.label, columns.classes)
 
