@@ -56,6 +56,13 @@ def tests(session: nox.Session) -> None:
     run(session, "pytest", "-n", "auto", *session.posargs)  # a process a core: half of the time is spent in commands
 
 
+@shared
+def soak(session: nox.Session) -> None:
+    """The tests that repeat one thing many times, since it goes wrong only now and then."""
+    install(session, "tests")
+    run(session, "pytest", "-m", "soak", *session.posargs)
+
+
 @nox.session
 def frameworks(session: nox.Session) -> None:
     """Lightning, Accelerate and Hugging Face's Trainer must drive schedules to the learning rates of a plain loop."""

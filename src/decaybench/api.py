@@ -160,6 +160,9 @@ class _Noting(Watcher):
     def __init__(self, watcher: Watcher, url: str, sweep: Sweep, out: Path) -> None:
         self._watcher, self._url, self._sweep, self._out = watcher, url, sweep, out
 
+    def note(self, line: str) -> None:
+        self._watcher.note(line)
+
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         _show(self._url, name, planned(self._sweep.spec(), self._out / "index.html"))
         self._watcher.begin(name, updates_left, stack_size, device)

@@ -130,7 +130,11 @@ def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
-    assert f"{plan['runs']} runs" in call("check", str(file))
+    shown = call("check", str(file))
+    assert f"{plan['runs']} runs" in shown
+    smallest = plan["smallest_class"]
+    assert f"; 10 classes, the smallest, {smallest['name']}, with {smallest['train']} in train; small-cnn" in shown
+    assert 25 < smallest["train"] <= 32 and "note: " not in shown
     assert list(empty.iterdir()) == []
 
 
@@ -170,6 +174,13 @@ def test_help_names_every_command_and_the_readme_too(call):
         assert command in text
         assert f"decaybench {command}" in readme
         assert "Usage" in call(command, "--help")
+
+
+def test_a_note_is_one_line():
+    console = Console(file=io.StringIO(), width=30, highlight=False)
+    with Live(console) as live:
+        live.note("strategies.a.warmup: 60 updates, [but] a run has 45")
+    assert console.file.getvalue() == "note: strategies.a.warmup: 60 updates, [but] a run has 45\n"
 
 
 def test_the_live_table_shows_shares_rate_and_time_left():

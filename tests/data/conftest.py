@@ -1,6 +1,7 @@
 """Tiny folders of parquet files, and a cache folder of the test's own."""
 
 import io
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ def cache_folder(tmp_path, monkeypatch):
     return tmp_path / "cache" / "decaybench"
 
 
-def write_part(path, labels, *, size=(4, 4), colour=False, seed=0):
+def write_part(path, labels, *, size=(4, 4), colour=False, seed=0, column="label", classes=()):
     rng = np.random.default_rng(seed)
     shape = (*size[::-1], 3) if colour else size[::-1]
     stored = []
@@ -26,8 +27,11 @@ def write_part(path, labels, *, size=(4, 4), colour=False, seed=0):
         Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(buffer, "PNG")
         stored.append({"bytes": buffer.getvalue(), "path": None})
     path.parent.mkdir(parents=True, exist_ok=True)
-    labels = pa.array(labels, pa.int64())
-    pq.write_table(pa.table({"image": pa.array(stored, IMAGE), "label": labels}), path)
+    table = pa.table({"image": pa.array(stored, IMAGE), column: pa.array(labels, pa.int64())})
+    if classes:  # as the hub's library names them
+        features = {"image": {"_type": "Image"}, column: {"_type": "ClassLabel", "names": list(classes)}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, path)
 
 
 @pytest.fixture

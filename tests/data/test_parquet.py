@@ -173,6 +173,11 @@ def test_null_bytes():
     assert "row 1 (from 0): the image must be in the file, got null bytes" in refused_image(None)
 
 
+def test_a_path_alone():
+    images = pa.array([{"bytes": None, "path": "cats/1.png"}], IMAGE)
+    assert refused(parquet(image=images, label=[0])).endswith("got null bytes and the path 'cats/1.png'")
+
+
 def test_null_cell():
     images = pa.array([{"bytes": encoded(grey()), "path": None}, None], IMAGE)
     assert "row 1 (from 0)" in refused(parquet(image=images, label=[0, 1]))
@@ -196,36 +201,16 @@ def test_a_damaged_page():
     assert refused(bytes(content)).startswith("folder/train.parquet: must be a readable parquet file, got: ")
 
 
-def test_no_rows():
-    message = refused(parquet(image=cells(), label=pa.array([], pa.int64())))
-    assert message == "folder/train.parquet: must hold at least one example, got 0 rows"
-
-
-def test_the_only_integer_column_is_the_label():
-    part = read(image=cells(grey(), grey()), fine=[3, 4], weight=[0.5, 0.5])
-    assert part.labels.tolist() == [3, 4] and part.label_column == "fine"
-
-
-def test_label_goes_before_other_integers():
-    assert read(image=cells(grey(), grey()), fine=[3, 4], label=[0, 1]).labels.tolist() == [0, 1]
-
-
-def test_no_label_column():
-    message = refused(parquet(image=cells(grey()), text=["a"]))
-    assert message == (
-        "folder/train.parquet: must have a column 'label', or else exactly one column of integers, "
-        "got none (its columns: 'image', 'text')"
+def test_a_damaged_name():
+    content = parquet(image=cells(grey()), label=[0], extra=[b"x"])
+    assert refused(content.replace(b"extra", b"\xc0xtra")).startswith(
+        "folder/train.parquet: must be a readable parquet"
     )
 
 
-def test_several_integer_columns():
-    assert "got 'coarse', 'fine'" in refused(parquet(image=cells(grey()), coarse=[0], fine=[1]))
-
-
-@pytest.mark.parametrize(("labels", "kind"), [(["cat"], "string"), ([0.5], "double"), ([True], "bool")])
-def test_labels_that_are_not_integers(labels, kind):
-    message = refused(parquet(image=cells(grey()), label=labels))
-    assert message == f"folder/train.parquet: column 'label' must hold integers, got {kind}"
+def test_no_rows():
+    message = refused(parquet(image=cells(), label=pa.array([], pa.int64())))
+    assert message == "folder/train.parquet: must hold at least one example, got 0 rows"
 
 
 def test_null_labels():
@@ -240,26 +225,3 @@ def test_labels_beyond_64_bits():
 
 def test_small_integer_labels():
     assert read(image=cells(grey()), label=pa.array([255], pa.uint8())).labels.tolist() == [255]
-
-
-def test_no_image_column():
-    stored = pa.array([b"x"], pa.binary())
-    message = refused(parquet(image=stored, label=[0]))
-    assert "must have exactly one column of {bytes, path} structs, got none (its columns: 'image', 'label')" in message
-
-
-def test_several_image_columns():
-    message = refused(parquet(a=cells(grey()), b=cells(grey()), label=[0]))
-    assert "got 'a', 'b'" in message
-
-
-def test_many_columns_are_cut_short():
-    columns = {f"c{i}": ["x"] for i in range(13)}
-    assert "and 4 more" in refused(parquet(label=[0], **columns))
-
-
-def test_column_names_are_unique():
-    table = pa.Table.from_arrays([cells(grey()), pa.array([0]), pa.array([1])], names=["image", "label", "label"])
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    assert "column names must be unique, got 'label' 2 times" in refused(buffer.getvalue())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from decaybench.data import load_dataset, sources
+from decaybench.data import load_dataset, sha256_of, sources
 from decaybench.errors import UserError
 
 
@@ -42,6 +42,7 @@ def test_a_folder(root):
     assert data.train_labels.tolist() == [2, 0, 1] * 6  # numbered by sorted value
     assert data.test_labels.tolist() == [1, 0]
     assert data.classes == 3 and data.validation_size == 3
+    assert data.sha256 == sha256_of(data.train_images, data.train_labels, data.test_images, data.test_labels)
 
 
 @pytest.mark.parametrize("coloured", ["train", "test"])
@@ -54,17 +55,99 @@ def test_channels_are_those_of_both_parts(write, root, coloured):
     assert torch.equal(plain[:, 0], plain[:, 2])
 
 
-def test_a_test_label_that_train_lacks(write, root):
-    write(root / "tiny" / "test.parquet", [20, 99])
+def test_classes_are_called_what_the_files_call_them(write, root):
+    assert load_dataset("tiny", root).labels == (10, 20, 30)
+    assert load_dataset("tiny", root).class_names == ()
+    write(root / "tiny" / "train.parquet", [3, 1, 4] * 6, classes=["a", "cat", "b", "dog"])
+    write(root / "tiny" / "test.parquet", [3, 1])
+    data = load_dataset("tiny", root)
+    assert (data.labels, data.class_names) == ((1, 3, 4), ("cat", "dog", ""))
+    assert [data.called(i) for i in range(3)] == ["class 1 ('cat')", "class 3 ('dog')", "class 4"]
+
+
+def test_shards_are_one_part(write, root):
+    whole = load_dataset("tiny", root)
+    (root / "tiny" / "train.parquet").unlink()
+    for i, labels in enumerate(([30, 10], [20], [30, 10, 20] * 5)):
+        write(root / "tiny" / f"train-{i:05}-of-00003.parquet", labels, seed=i, colour=i == 1)
+    data = load_dataset("tiny", root)
+    assert torch.equal(data.train_labels, whole.train_labels)
+    assert data.train_images.shape == (18, 3, 4, 4) and data.test_images.shape == (2, 3, 4, 4)
+    assert [bool((i[0] == i[1]).all()) for i in data.train_images] == [n != 2 for n in range(18)]
+    assert torch.equal(data.test_images[:, :1], whole.test_images)
+    assert torch.equal(data.train_images[3:5, :1], noise(write, root, [30, 10], seed=2))
+
+
+def noise(write, root, labels, **options):
+    write(root / "other" / "train.parquet", labels * 2, **options)
+    write(root / "other" / "test.parquet", labels)
+    return load_dataset("other", root).train_images[: len(labels)]
+
+
+@pytest.mark.parametrize("folder", [".", "data", "default"])
+def test_the_layouts_of_the_hub(write, root, folder):
+    for part, labels in (("train", [0, 1] * 6), ("validation", [1, 0]), ("test", [1])):
+        write(root / "hubs" / folder / f"{part}-00000-of-00001.parquet", labels, column="labels")
+    data = load_dataset("hubs", root)
+    assert (len(data.train_labels), data.validation_labels.tolist(), data.test_labels.tolist()) == (12, [1, 0], [1])
+
+
+def test_a_validation_part_of_its_own(write, root):
+    without = load_dataset("tiny", root)
+    assert without.validation_images is None and without.validation_labels is None
+    write(root / "tiny" / "validation.parquet", [20, 10, 20, 30], seed=2)
+    data = load_dataset("tiny", root)
+    assert data.validation_labels.tolist() == [1, 0, 1, 2] and data.validation_size == 4
+    assert torch.equal(data.validation_images[:2], noise(write, root, [20, 10], seed=2))
+    assert torch.equal(data.train_images, without.train_images) and torch.equal(data.test_images, without.test_images)
+    assert len({data.sha256, without.sha256}) == 2
+    write(root / "tiny" / "validation.parquet", [20, 10, 20, 10], seed=2)
+    assert load_dataset("tiny", root).sha256 not in (data.sha256, without.sha256)  # the cache notices
+    (root / "tiny" / "validation.parquet").unlink()
+    assert load_dataset("tiny", root).sha256 == without.sha256
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_label_that_train_lacks(write, root, part):
+    write(root / "tiny" / f"{part}.parquet", [20, 99])
     assert refused("tiny", root) == (
-        f"{root}/tiny/test.parquet: column 'label' must have labels that train.parquet has, got 99 in row 1 (from 0)"
+        f"{root}/tiny/{part}.parquet: column 'label' must have labels that train.parquet has, got 99 in row 1 (from 0)"
     )
 
 
-def test_sizes_that_differ_between_the_parts(write, root):
-    write(root / "tiny" / "test.parquet", [20, 10], size=(5, 4))
+def test_a_label_that_every_shard_of_train_lacks(write, root):
+    (root / "tiny" / "train.parquet").unlink()
+    write(root / "tiny" / "train-00000-of-00002.parquet", [10] * 6)
+    write(root / "tiny" / "train-00001-of-00002.parquet", [20] * 6)
+    assert load_dataset("tiny", root).train_labels.tolist() == [0] * 6 + [1] * 6
+    write(root / "tiny" / "test.parquet", [20, 30])
+    assert "must have labels that the train part has, got 30 in row 1 (from 0)" in refused("tiny", root)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_labels_from_columns_of_two_names(write, root, part):
+    write(root / "tiny" / f"{part}.parquet", [20, 10], column="fine")
     assert refused("tiny", root) == (
-        f"{root}/tiny/test.parquet: images must have the size of train.parquet's, 4x4, got 5x4"
+        f"{root}/tiny/{part}.parquet: the labels must stand in a column 'label', as in train.parquet, got 'fine'"
+    )
+
+
+def test_one_number_for_two_classes(write, root):
+    write(root / "tiny" / "train.parquet", [0, 1] * 6, classes=["cat", "dog"])
+    write(root / "tiny" / "test.parquet", [0, 1], classes=["cat", "dog", "cow"])
+    assert load_dataset("tiny", root).class_names == ("cat", "dog")
+    write(root / "tiny" / "test.parquet", [0, 1], classes=["dog", "cat"])
+    assert refused("tiny", root) == (
+        f"{root}/tiny/test.parquet: column 'label' must name its classes as in train.parquet, "
+        "where 0 is 'cat', got 'dog'"
+    )
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_sizes_that_differ_between_the_parts(write, root, part):
+    write(root / "tiny" / f"{part}.parquet", [20, 10], size=(5, 4))
+    assert refused("tiny", root) == (
+        f"{root}/tiny/{part}.parquet: images must have the size of train.parquet's, 4x4, got 5x4"
     )
 
 

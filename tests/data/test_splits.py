@@ -7,7 +7,7 @@ from decaybench.data import Dataset, Splits, draw_splits, load_dataset
 from decaybench.errors import UserError
 
 
-def dataset(train_labels, test_labels=None, validation_size=None):
+def dataset(train_labels, test_labels=None, validation_size=None, own=None, **said):
     train = torch.tensor(train_labels)
     test = torch.tensor(sorted(set(train_labels)) * 4 if test_labels is None else test_labels)
 
@@ -15,7 +15,10 @@ def dataset(train_labels, test_labels=None, validation_size=None):
         return torch.zeros(len(labels), 1, 4, 4, dtype=torch.uint8)
 
     default = round(len(train) / 6) if validation_size is None else validation_size
-    return Dataset("made", images(train), train, images(test), test, int(train.max()) + 1, "", default)
+    if own is not None:
+        own = torch.tensor(own)
+        default, said = len(own), said | {"validation_images": images(own), "validation_labels": own}
+    return Dataset("made", images(train), train, images(test), test, int(train.max()) + 1, "", default, **said)
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +148,109 @@ def test_a_small_signal_split_has_one_of_each_class():
     assert sorted(data.train_labels[splits.signal].tolist()) == [0, 1, 2, 3]
 
 
-def test_a_class_with_one_example():
-    message = refused(dataset([0] * 10 + [1] * 10 + [2]), 0, validation_size=4)
-    assert message == (
-        "task.validation_size: a stratified draw of 4 from 21 examples needs at least 2 of every class, "
-        "got 1 of class 2"
+FOURTH_IS_RARE = [0, 1, 2] * 20 + [3]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "draw"),
+    [
+        ({"validation_size": 4}, "task.validation_size: a stratified draw of 4 from 61 examples"),
+        ({}, "task.validation_size: a stratified draw of 10 from 61 examples"),
+        ({"test_size": 8}, "task.test_size: a stratified draw of 8 from 17 examples"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("said", "called"),
+    [
+        ({}, "class 3"),
+        ({"labels": (10, 20, 30, 40)}, "class 40"),
+        ({"labels": (1, 2, 3, 12), "class_names": ("ant", "bee", "cow", "dog")}, "class 12 ('dog')"),
+    ],
+)
+def test_a_class_with_one_example(sizes, draw, said, called):
+    rare, enough = FOURTH_IS_RARE, [0, 1, 2, 3] * 20
+    train, test = (enough, [0, 1, 2] * 5 + [3, 2]) if "test_size" in sizes else (rare, rare)
+    assert refused(dataset(train, test, **said), 0, **sizes) == (
+        f"{draw} needs at least 2 of every class, got 1 of {called}"
     )
+
+
+@pytest.mark.parametrize(
+    ("fourth", "sizes", "draw"),
+    [
+        (2, {"signal": True}, "the signal split"),
+        (2, {"train_size": 8}, "task.train_size"),
+        (3, {"signal": True, "train_size": 5}, "task.train_size"),
+    ],
+)
+def test_a_class_that_earlier_splits_left_one_of(fourth, sizes, draw):
+    data = dataset([0, 1, 2] * 6 + [3] * fourth, [0, 1, 2, 3], labels=(10, 20, 30, 40))
+    message = refused(data, 0, validation_size=8, **sizes)
+    assert message.startswith(f"{draw}: a stratified draw of ") and message.endswith("got 1 of class 40")
+
+
+OWN = [0, 1, 2] * 4
+
+
+def test_a_validation_part_of_its_own_chooses_and_train_trains():
+    splits = draw_splits(dataset([0, 1, 2] * 8, own=OWN), 0)
+    assert splits.train.tolist() == list(range(24)) and splits.validation.tolist() == list(range(24, 36))
+    assert len(splits.signal) == 0 and splits.repeated == 0
+
+
+def test_validation_is_drawn_from_its_own_part():
+    data = dataset([0, 1, 2] * 8, own=OWN)
+    first, other = (draw_splits(data, seed, validation_size=6, train_size=9) for seed in (0, 1))
+    for splits in (first, other):
+        assert all(24 <= i < 36 for i in splits.validation.tolist()) and all(i < 24 for i in splits.train.tolist())
+        assert data.pool_labels[splits.validation].bincount().tolist() == [2, 2, 2]
+        assert data.pool_labels[splits.train].bincount().tolist() == [3, 3, 3]
+    assert not torch.equal(first.validation, other.validation)
+    assert first.sha256 == draw_splits(data, 0, validation_size=6, train_size=9).sha256
+    whole = draw_splits(data, 0, validation_size=12)
+    assert torch.equal(whole.validation, torch.arange(24, 36)) and len(whole.train) == 24
+
+
+def test_the_signal_split_is_drawn_from_train():
+    data = dataset([0, 1, 2] * 8, own=OWN)
+    splits = draw_splits(data, 0, signal=True)
+    assert len(splits.signal) == 6 and int(splits.signal.max()) < 24
+    assert torch.cat([splits.train, splits.signal]).sort().values.tolist() == list(range(24))
+
+
+@pytest.mark.parametrize("size", [0, 2, 10, 13, 24])
+def test_sizes_that_the_validation_part_does_not_have(size):
+    assert refused(dataset([0, 1, 2] * 8, own=OWN), 0, validation_size=size) == (
+        "task.validation_size must be in 3 .. 9, or all 12 (the validation part has 12 examples of 3 classes; "
+        f"one of each class must be drawn and one left), got {size}"
+    )
+
+
+def test_a_validation_part_that_can_only_be_taken_whole():
+    data = dataset([0, 1, 2] * 8, own=[0, 1, 2])
+    assert draw_splits(data, 0).validation.tolist() == [24, 25, 26]
+    assert "must be all 3 (" in refused(data, 0, validation_size=2)
+
+
+def test_a_rare_class_of_the_validation_part_is_named():
+    data = dataset([0, 1, 2] * 8, own=[0, 0, 0, 1, 1, 1, 1, 2], labels=(7, 8, 9))
+    assert len(draw_splits(data, 0).validation) == 8
+    assert refused(data, 0, validation_size=4).endswith(
+        "from 8 examples needs at least 2 of every class, got 1 of class 9"
+    )
+
+
+def test_no_room_for_the_signal_split_beside_a_validation_part():
+    assert refused(dataset([0, 1, 2] * 2, own=OWN), 0, signal=True) == (
+        "task.validation_size: the signal split, half as large but at least one of each class, takes 6 of the 6 "
+        "training examples and must leave 3, got 12 (the default, as the task has none)"
+    )
+
+
+def test_sizes_of_train_beside_a_validation_part():
+    data = dataset([0, 1, 2] * 8, own=OWN)
+    assert "or all 24 (the train part has 24" in refused(data, 0, train_size=25)
+    assert "or all 18 (the train part left by signal has 18" in refused(data, 0, train_size=25, signal=True)
 
 
 def test_a_test_part_that_lacks_classes():

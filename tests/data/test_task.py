@@ -34,6 +34,18 @@ def test_the_splits_are_gathered(dataset, splits):
     assert torch.equal(data.test.images, dataset.test_images[splits.test])
 
 
+def test_a_validation_part_of_its_own_is_gathered(dataset):
+    images, labels = noise(6, 3, 5, 4, seed=1), torch.arange(6) % 3
+    own = dataclasses.replace(dataset, validation_images=images, validation_labels=labels, validation_size=6)
+    data = prepare(own, draw_splits(own, 0, signal=True))
+    assert torch.equal(data.validation.images, images) and torch.equal(data.validation.labels, labels)
+    assert len(data.train) + len(data.signal) == 30
+    splits = draw_splits(own, 0, validation_size=3)
+    data = prepare(own, splits)
+    assert torch.equal(data.validation.images, images[splits.validation - 30])
+    assert torch.equal(data.train.images, dataset.train_images)
+
+
 def test_test_images_that_were_seen_before_are_counted(dataset, splits):
     random = torch.Generator().manual_seed(0)
     train, test = (

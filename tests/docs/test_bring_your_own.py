@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import decaybench
+from decaybench import UserError
+from decaybench.data import load_dataset
 from docs.pages import files
 
 PAGE = "bring-your-own.md"
@@ -41,7 +45,7 @@ def start(work, *command):
 
 def test_the_page_has_the_files_it_speaks_of(work):
     assert set(files(PAGE)) == {
-        *("my-decay/my_decay.py", "my-decay/pyproject.toml", "write_images.py"),
+        *("my-decay/my_decay.py", "my-decay/pyproject.toml", "write_images.py", "convert.py"),
         *("own-images.toml", "own-model.toml"),
     }
 
@@ -79,6 +83,23 @@ def test_the_folder_of_images_runs(work):
     done = start(work, "-m", "decaybench", "run", "own-images.toml", "--data", "data")
     assert done.startswith("own-images: complete")
     assert (work / "studies" / "own-images" / "report" / "index.html").is_file()
+
+
+def test_other_types_are_converted(work):
+    (work / "raw").mkdir()
+    for part in ("train", "test"):
+        images = pq.read_table(work / "data" / "stripes" / f"{part}.parquet")["image"].to_pylist()[:60]
+        table = pd.DataFrame(
+            {"image": [i["bytes"] for i in images], "label": ["dog", "cat"] * 30}, index=range(60, 0, -1)
+        )
+        table.to_parquet(work / "raw" / f"{part}.parquet")
+    start(work, "convert.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(work / "cache"))
+        dataset = load_dataset("pets", work / "data")
+        with pytest.raises(UserError, match=r"'image': binary, 'label': \w*string"):
+            load_dataset("raw", work)
+    assert dataset.train_labels.tolist() == dataset.test_labels.tolist() == [1, 0] * 30
 
 
 def test_the_model_and_the_schedules_run(work):

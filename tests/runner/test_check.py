@@ -1,5 +1,14 @@
 """The plan in plain numbers, of balanced and of adaptive sweeps."""
 
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import decaybench
+from decaybench.data import draw_splits, load_dataset
 from decaybench.runner import check_sweep
 from decaybench.sweep import Sweep
 
@@ -11,9 +20,9 @@ MAPPING = {
 }
 
 
-def checked(tmp_path, monkeypatch, **search):
+def checked(tmp_path, monkeypatch, *, strategies=MAPPING["strategies"], **search):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    sweep = Sweep.from_mapping(MAPPING | {"search": search}, "x")
+    sweep = Sweep.from_mapping(MAPPING | {"search": search, "strategies": strategies}, "x")
     return check_sweep(sweep, data_root=None, device="cpu")
 
 
@@ -50,3 +59,60 @@ def test_what_pruning_may_save(tmp_path, monkeypatch):
     # of 3 slots one is worse than the median; of 2 epochs one is left, and runs of one epoch are never stopped
     assert plan.pruned == 3 / (3 * 3 * 3)
     assert plan.shared == 0
+
+
+def test_the_number_of_classes_and_the_smallest(tmp_path, monkeypatch):
+    plan = checked(tmp_path, monkeypatch)
+    assert plan.classes == 10
+    dataset = load_dataset("digits", None)
+    counts = dataset.train_labels[draw_splits(dataset, 0, train_size=320).train].bincount()
+    assert plan.smallest_class.train == int(counts.min()) < int(counts.max())
+    assert plan.smallest_class.name == f"class {int(counts.argmin())}"
+    assert plan.as_dict()["smallest_class"] == {"name": plan.smallest_class.name, "train": plan.smallest_class.train}
+
+
+PNG = io.BytesIO()
+Image.new("L", (8, 8)).save(PNG, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("files", "column", "examples"),
+    [
+        (["train", "test"], "label", (50, 10, 60)),
+        (["train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"], "labels", (100, 20, 60)),
+        (["train", "validation", "test"], "fine_label", (60, 60, 60)),
+    ],
+)
+def test_folders_that_others_wrote(tmp_path, monkeypatch, files, column, examples):
+    """Beside the labels stands what pandas adds for an index."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "mine").mkdir()
+    cells = [{"bytes": PNG.getvalue(), "path": None}] * 60
+    table = pa.table({"image": cells, column: [7, 8, 9] * 20, "__index_level_0__": list(range(60))})
+    for file in files:
+        pq.write_table(table, tmp_path / "mine" / f"{file}.parquet")
+    task = {"data": "mine", "model": "small-cnn", "epochs": 1, "batch_size": 10}
+    budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
+    sweep = Sweep.from_mapping(MAPPING | {"task": task, "budget": budget}, "x")
+    plan = check_sweep(sweep, data_root=tmp_path, device="cpu")
+    assert tuple(plan.examples[split] for split in ("train", "validation", "test")) == examples
+    assert plan.classes == 3 and plan.smallest_class.train == examples[0] // 3
+
+
+def test_a_warmup_longer_than_the_run_is_noted(tmp_path, monkeypatch):
+    assert checked(tmp_path, monkeypatch).notes == ()
+    plan = checked(tmp_path, monkeypatch, strategies={"constant": {"warmup": 6}})
+    assert plan.notes == (
+        "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the ramp does not end within it",
+    )
+
+
+def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    task = MAPPING["task"] | {"epochs": 1, "batch_size": 100, "validation_size": 50, "test_size": 50}
+    budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
+    sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}
+    places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
+    with pytest.warns(UserWarning, match=r"^strategies.linear.warmup: 4 updates, but a run has 3: the ramp does not"):
+        assert decaybench.run(sweep, **places).trained == 2
+    assert decaybench.run(sweep, **places).trained == 0

@@ -33,6 +33,9 @@ class Live(Watcher):
     def __exit__(self, *_: object) -> None:
         self._stop()
 
+    def note(self, line: str) -> None:
+        self._console.print(Text(f"note: {line}"), soft_wrap=True)
+
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         self._made, self._total = 0, updates_left
         self._started = self._spoke = time.monotonic()

@@ -22,8 +22,10 @@ def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
     task = checked.task
     console.print(Text(f"{checked.name}: {checked.question}" if checked.question else checked.name, style="bold"))
     examples = ", ".join(f"{count:,} {split}" for split, count in plan.examples.items() if count)
+    smallest = plan.smallest_class
+    classes = f"{plan.classes:,} classes, the smallest, {smallest.name}, with {smallest.train:,} in train"
     setting = f"{task.model}, batch size {task.batch_size}, {plan.steps_per_epoch:,} updates an epoch"
-    console.print(Text(f"{task.data}: {examples}; {setting}"))
+    console.print(Text(f"{task.data}: {examples}; {classes}; {setting}"))
     several = len(checked.budget.lengths) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("strategy", "schedule", *(["length"] if several else [])):
@@ -59,3 +61,5 @@ def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
         stopped = f"at {asked.at:.0%} of its epochs a slot worse than the median of its strategy's is stopped"
         saved = f"at most about {plan.pruned:.0%} fewer updates in the search"
         console.print(Text(f"pruning: {stopped}, {asked.spare:.0%} of these are spared: {saved}"))
+    for note in plan.notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)

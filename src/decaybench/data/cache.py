@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,23 +15,33 @@ from decaybench.paths import expanded
 
 
 class Parts(NamedTuple):
-    """A source decoded, its two parts: images uint8 (N, C, H, W), labels int64 (N,) in 0 .. classes - 1."""
+    """A source decoded, its parts: images uint8 (N, C, H, W), labels int64 (N,) in 0 .. classes - 1.
+
+    N is 0 for a validation part that there is none of. ``labels`` int64 (classes,) are the classes' labels in the
+    files, and ``class_names`` their names (classes,), or (0,).
+    """
 
     train_images: npt.NDArray[np.uint8]
     train_labels: npt.NDArray[np.int64]
+    validation_images: npt.NDArray[np.uint8]
+    validation_labels: npt.NDArray[np.int64]
     test_images: npt.NDArray[np.uint8]
     test_labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    class_names: npt.NDArray[np.str_]
 
 
-def key_of(train: bytes, test: bytes) -> str:
-    """The key (hex) of two files' bytes, as this version of Pillow decodes them.
+def key_of(parts: Mapping[str, Sequence[bytes]]) -> str:
+    """The key (hex) of the bytes of each part's files, as this version of Pillow decodes them.
 
     Hashed anew each time: 15 MB take about 20 ms, and no timestamp can then be wrong.
     """
     import PIL
 
     # Raise the number when the same bytes are decoded, or kept, in another way.
-    words = ("1", PIL.__version__, hashlib.sha256(train).hexdigest(), hashlib.sha256(test).hexdigest())
+    words = ["2", PIL.__version__]
+    for part, files in parts.items():
+        words += [part, *(hashlib.sha256(file).hexdigest() for file in files)]
     return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
@@ -84,5 +95,5 @@ def cache_folder() -> Path | None:
 def _is_whole(parts: Parts) -> bool:
     return all(
         images.dtype == np.uint8 and images.ndim == 4 and labels.dtype == np.int64 and labels.shape == images.shape[:1]
-        for images, labels in (parts[:2], parts[2:])
+        for images, labels in (parts[:2], parts[2:4], parts[4:6])
     )

@@ -23,7 +23,10 @@ class Dataset:
     ``train_images`` and ``test_images`` are uint8 (N, C, H, W); ``train_labels`` and ``test_labels`` are
     int64 (N,) in 0 .. ``classes`` - 1, and every class occurs in the train part. ``sha256`` covers pixels and
     labels of both parts, so it tells whether two machines decoded the same numbers. ``validation_size`` is
-    the default size of the validation split. Raises ValueError where a source breaks these rules.
+    the default size of the validation split. A source with a validation part of its own has it in
+    ``validation_images`` and ``validation_labels``: the split is then drawn from it and not from train. ``labels`` are
+    the source's own labels of the classes, by default 0, 1, ..., and ``class_names`` their names, if any (an empty one
+    is no name): messages speak of these. Raises ValueError where a source breaks these rules.
     """
 
     name: str
@@ -34,26 +37,58 @@ class Dataset:
     classes: int
     sha256: str
     validation_size: int
+    validation_images: Tensor | None = None
+    validation_labels: Tensor | None = None
+    labels: tuple[int, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if (self.validation_images is None) != (self.validation_labels is None):
+            raise ValueError("Dataset.validation_images and validation_labels must be given together")
         for part, images, labels in (
             ("train", self.train_images, self.train_labels),
+            ("validation", self.validation_images, self.validation_labels),
             ("test", self.test_images, self.test_labels),
         ):
-            if images.dtype != torch.uint8 or images.ndim != 4:
-                got = f"{images.dtype} {tuple(images.shape)}"
-                raise ValueError(f"Dataset.{part}_images must be uint8 (N, C, H, W), got {got}")
-            if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-                got = f"{labels.dtype} {tuple(labels.shape)}"
-                raise ValueError(f"Dataset.{part}_labels must be int64 ({len(images)},), got {got}")
-            if len(labels) == 0:
-                raise ValueError(f"Dataset.{part}_labels must not be empty")
-            low, high = int(labels.min()), int(labels.max())
-            if not 0 <= low <= high < self.classes:
-                raise ValueError(f"Dataset.{part}_labels must be in 0 .. {self.classes - 1}, got {low} .. {high}")
-        if self.train_images.shape[1:] != self.test_images.shape[1:]:
-            shapes = f"{tuple(self.train_images.shape[1:])} and {tuple(self.test_images.shape[1:])}"
-            raise ValueError(f"Dataset.train_images and test_images must have one image shape, got {shapes}")
+            if images is not None and labels is not None:
+                self._check_part(part, images, labels)
+        for field in ("labels", "class_names"):
+            if len(given := getattr(self, field)) not in (0, self.classes):
+                raise ValueError(f"Dataset.{field} must have one entry per class, {self.classes}, got {len(given)}")
         absent = (torch.bincount(self.train_labels, minlength=self.classes) == 0).nonzero()
         if len(absent):
-            raise ValueError(f"Dataset.train_labels must have every class, got none of {int(absent[0])}")
+            raise ValueError(f"Dataset.train_labels must have every class, got none of {self.called(int(absent[0]))}")
+
+    def _check_part(self, part: str, images: Tensor, labels: Tensor) -> None:
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            got = f"{images.dtype} {tuple(images.shape)}"
+            raise ValueError(f"Dataset.{part}_images must be uint8 (N, C, H, W), got {got}")
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            got = f"{labels.dtype} {tuple(labels.shape)}"
+            raise ValueError(f"Dataset.{part}_labels must be int64 ({len(images)},), got {got}")
+        if len(labels) == 0:
+            raise ValueError(f"Dataset.{part}_labels must not be empty")
+        low, high = int(labels.min()), int(labels.max())
+        if not 0 <= low <= high < self.classes:
+            raise ValueError(f"Dataset.{part}_labels must be in 0 .. {self.classes - 1}, got {low} .. {high}")
+        if images.shape[1:] != self.train_images.shape[1:]:
+            shapes = f"{tuple(self.train_images.shape[1:])} and {tuple(images.shape[1:])}"
+            raise ValueError(f"Dataset.train_images and {part}_images must have one image shape, got {shapes}")
+
+    @property
+    def pool_images(self) -> Tensor:
+        """The train part and, after it, the validation part: what the splits but test point into."""
+        own = self.validation_images
+        return self.train_images if own is None else torch.cat([self.train_images, own])
+
+    @property
+    def pool_labels(self) -> Tensor:
+        """The labels of `pool_images`."""
+        own = self.validation_labels
+        return self.train_labels if own is None else torch.cat([self.train_labels, own])
+
+    def called(self, number: int) -> str:
+        """Class ``number`` in the words of its source: ``class 40``, or ``class 3 ('cat')``."""
+        label = self.labels[number] if self.labels else number
+        name = self.class_names[number] if self.class_names else ""
+        return f"class {label} ({name!r})" if name else f"class {label}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from decaybench.data.schema import choose_columns
 from decaybench.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,80 +22,45 @@ ROWS_AT_ONCE = 1024  # of encoded images in memory as Python objects
 
 class Part(NamedTuple):
     """One file decoded: ``images`` uint8 (N, C, H, W), C = 1 if all are grey and else 3; ``labels`` int64
-    (N,), as in the file; ``label_column`` is their column's name.
+    (N,), as in the file; ``label_column`` is their column's name; ``classes`` the names of labels 0, 1, ..., if known.
     """
 
+    path: Path
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     label_column: str
+    classes: tuple[str, ...]
 
 
 def read_part(path: Path, content: bytes) -> Part:
     """Decode ``content``, the bytes of the parquet file at ``path`` (which is only named in errors).
 
     The file has one column of ``{bytes, path}`` structs, whatever its name, and integer labels in the column
-    ``label``, or else in its only integer column; other columns are ignored. Images are of one size, in any
-    format that Pillow knows (the first frame counts). They are turned upright as their EXIF data says; 1-bit
-    images become 0 and 255; palettes, CMYK and YCbCr become RGB; opaque alpha is dropped. Transparency and 16
-    bits a channel are refused, since either needs a choice that is not ours. Raises UserError.
+    ``label``. Without one they stand in the only column whose name ends in label or labels (of several, the only one
+    of integers), or else in the only one that the hub's metadata names the classes of, or else, where no name ends so,
+    in the only column of integers that does not number the rows. Other columns are ignored.
+
+    Images are of one size, in any format that Pillow knows (the first frame counts). They are turned upright as their
+    EXIF data says; 1-bit images become 0 and 255; palettes, CMYK and YCbCr become RGB; opaque alpha is dropped.
+    Transparency and 16 bits a channel are refused, since either needs a choice that is not ours. Raises UserError.
+
+    Arrow reads without its thread pool: a thread of it may drop the last reference to ``content`` when the interpreter
+    is already going, and the process then ends with SIGABRT instead of its exit code.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
-        image_column, label_column = _columns(path, file.schema_arrow)
+        columns = choose_columns(path, file.schema_arrow)
         rows = file.metadata.num_rows
         if rows == 0:
             raise UserError(f"{path}: must hold at least one example, got 0 rows")
-        labels = _labels(path, label_column, file.read(columns=[label_column]).column(0))
-        images = _decode(path, image_column, file, rows)
-    except (pa.ArrowException, OSError) as error:
+        labels = _labels(path, columns.label, file.read([columns.label], use_threads=False).column(columns.label))
+        images = _decode(path, columns.image, file, rows)
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name that is not UTF-8, a negative size
         raise UserError(f"{path}: must be a readable parquet file, got: {error}") from error
-    return Part(images, labels, label_column)
-
-
-def _columns(path: Path, schema: Any) -> tuple[str, str]:
-    """The names of the image and the label column."""
-    from pyarrow import types
-
-    names = list(schema.names)
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{path}: column names must be unique, got {name!r} {names.count(name)} times")
-
-    images = [field.name for field in schema if _is_image(field.type)]
-    if len(images) != 1:
-        raise UserError(
-            f"{path}: must have exactly one column of {{bytes, path}} structs, "
-            f"got {_listed(images)} (its columns: {_listed(names)})"
-        )
-    if "label" in names:
-        kind = schema.field("label").type
-        if not types.is_integer(kind):
-            raise UserError(f"{path}: column 'label' must hold integers, got {kind}")
-        return images[0], "label"
-    integers = [field.name for field in schema if types.is_integer(field.type)]
-    if len(integers) != 1:
-        raise UserError(
-            f"{path}: must have a column 'label', or else exactly one column of integers, "
-            f"got {_listed(integers)} (its columns: {_listed(names)})"
-        )
-    return images[0], integers[0]
-
-
-def _is_image(kind: Any) -> bool:
-    from pyarrow import types
-
-    if not types.is_struct(kind) or {kind.field(i).name for i in range(kind.num_fields)} != {"bytes", "path"}:
-        return False
-    stored = kind.field("bytes").type
-    return bool(types.is_binary(stored) or types.is_large_binary(stored))
-
-
-def _listed(names: list[str], most: int = 10) -> str:
-    shown = ", ".join(repr(name) for name in names[:most]) or "none"
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    return Part(path, images, labels, columns.label, columns.classes)
 
 
 def _labels(path: Path, name: str, column: Any) -> npt.NDArray[np.int64]:
@@ -113,11 +79,12 @@ def _labels(path: Path, name: str, column: Any) -> npt.NDArray[np.int64]:
 def _decode(path: Path, name: str, file: Any, rows: int) -> npt.NDArray[np.uint8]:
     images: npt.NDArray[np.uint8] | None = None
     row = 0
-    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=[name]):
-        for cell in batch.column(0).to_pylist():
+    for batch in file.iter_batches(ROWS_AT_ONCE, columns=[name], use_threads=False):
+        for cell in batch.column(name).to_pylist():
             where = f"{path}: column {name!r}, row {row} (from 0)"
             if cell is None or cell["bytes"] is None:
-                raise UserError(f"{where}: the image must be in the file, got null bytes")
+                path_alone = f" and the path {cell['path']!r}" if cell and cell["path"] else ""
+                raise UserError(f"{where}: the image must be in the file, got null bytes{path_alone}")
             image = _open(where, cell["bytes"])
             if images is None:
                 images = np.empty((rows, 1, image.height, image.width), dtype=np.uint8)

@@ -68,15 +68,17 @@ def prepare(dataset: Dataset, splits: Splits) -> TaskData:
     if splits.repeated:
         raise ValueError(f"splits must be disjoint, got {splits.repeated} examples that stand in them more than once")
 
-    def source_train(index: Tensor) -> Examples:
-        return Examples(dataset.train_images[index], dataset.train_labels[index])
+    images, labels = dataset.pool_images, dataset.pool_labels
 
-    train = source_train(splits.train)
+    def drawn(index: Tensor) -> Examples:
+        return Examples(images[index], labels[index])
+
+    train = drawn(splits.train)
     mean, std = _statistics(train.images)
     return TaskData(
         train=train,
-        validation=source_train(splits.validation),
-        signal=source_train(splits.signal) if len(splits.signal) else None,
+        validation=drawn(splits.validation),
+        signal=drawn(splits.signal) if len(splits.signal) else None,
         test=Examples(dataset.test_images[splits.test], dataset.test_labels[splits.test]),
         mean=mean,
         std=std,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from decaybench.runner.crew import choose_crew
-from decaybench.runner.environment import choose_device, prepare_environment, provenance
+from decaybench.runner.environment import Rarest, choose_device, prepare_environment, provenance
 from decaybench.runner.estimate import estimate_seconds, shared_updates
-from decaybench.sweep import Arm, Sweep, arms, ledger, most_pruned
+from decaybench.sweep import Arm, Sweep, arms, ledger, long_warmups, most_pruned
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,15 @@ class Plan:
     """The whole plan; ``seconds`` is estimated from a short measurement on ``device``, for ``workers`` processes.
 
     ``shared`` is the share of the search's updates that is saved at least, since runs that begin alike are computed
-    once until they part; ``pruned`` the share that pruning is expected to save at most.
+    once until they part; ``pruned`` the share that pruning is expected to save at most. ``notes`` are lines on what is
+    legal but hardly meant.
     """
 
     name: str
     device: str
     examples: dict[str, int]
+    classes: int
+    smallest_class: Rarest
     steps_per_epoch: int
     rows: tuple[PlanRow, ...]
     runs: int
@@ -49,6 +52,7 @@ class Plan:
     shared: float
     pruned: float
     seconds: float
+    notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-able dicts and lists."""
@@ -85,6 +89,8 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         name=sweep.name,
         device=environment.device.type,
         examples=facts["examples"],
+        classes=environment.data.classes,
+        smallest_class=environment.rarest,
         steps_per_epoch=facts["steps_per_epoch"],
         rows=tuple(rows),
         runs=sum(row.search_runs + row.confirm_runs + row.replay_runs for row in rows),
@@ -93,6 +99,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         shared=shared,
         pruned=most_pruned(sweep),
         seconds=estimate_seconds(sweep, environment, crew, shared),
+        notes=long_warmups(sweep, facts["steps_per_epoch"]),
     )
 
 

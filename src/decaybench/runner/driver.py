@@ -35,7 +35,7 @@ from decaybench.runner.replay import replaying
 from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
 from decaybench.store import Mirror, RunResult, RunRow, Storage
-from decaybench.sweep import RunParameters, Sweep, extends, from_params, resolve
+from decaybench.sweep import RunParameters, Sweep, extends, from_params, long_warmups, resolve
 
 
 def run_sweep(
@@ -150,6 +150,8 @@ class _Driver:
             if updates := self.planner.updates_left():
                 store.update_sweep(self.storage, self.sweep.name, status="running")
                 at_once = self.stack_size * pool.workers
+                for line in long_warmups(self.sweep, self.planner.size(1.0).steps_per_epoch):
+                    self.watcher.note(line)
                 self.watcher.begin(self.sweep.name, updates, at_once, self.environment.device.type)
             trained = self._train_phase("search", pool)
             for _ in self.planner.write_waves():

@@ -21,6 +21,14 @@ from decaybench.training import check_model
 VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
 
 
+@dataclass(frozen=True)
+class Rarest:
+    """The class of which the training split has fewest examples, as its source calls it."""
+
+    name: str
+    train: int
+
+
 @dataclass(frozen=True, eq=False)
 class Environment:
     """What all runs of a sweep share on this machine."""
@@ -30,6 +38,7 @@ class Environment:
     data_sha256: str
     splits: Splits
     chance: Chance
+    rarest: Rarest
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -63,7 +72,9 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     for length in sweep.budget.lengths:
         size(sweep, len(data.train.labels), length)
     majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
-    return Environment(device, data, dataset.sha256, splits, Chance(majority, math.log(data.classes)))
+    counts = data.train.labels.bincount(minlength=data.classes)
+    rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))
+    return Environment(device, data, dataset.sha256, splits, Chance(majority, math.log(data.classes)), rarest)
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:

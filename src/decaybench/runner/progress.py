@@ -1,5 +1,6 @@
 """What the runner tells whoever watches: plain calls, so that it knows no terminal."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ class Share:
 
 class Watcher:
     """Watches nothing; subclass and override what you want to see."""
+
+    def note(self, line: str) -> None:
+        """What is legal but hardly meant, said before training begins; unless overridden a UserWarning."""
+        warnings.warn(line, stacklevel=2)
 
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         """Training of sweep ``name`` begins; ``updates_left`` counts the updates of all runs still to be trained."""

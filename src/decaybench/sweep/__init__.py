@@ -21,6 +21,7 @@ from decaybench.sweep.plan import (
 from decaybench.sweep.pruning import is_spared, most_pruned, prune_group, rung
 from decaybench.sweep.resolve import RunParameters, from_params, resolve
 from decaybench.sweep.spec import extends, spec_hash
+from decaybench.sweep.warmup import long_warmups
 
 __all__ = [
     "Arm",
@@ -43,6 +44,7 @@ __all__ = [
     "is_spared",
     "ledger",
     "load_sweep",
+    "long_warmups",
     "most_pruned",
     "plan_confirm",
     "plan_replay",

@@ -1,0 +1,52 @@
+"""Warmups that are longer than the run: legal, but hardly meant, since the base learning rate is never reached."""
+
+from typing import Final
+
+from decaybench.schedules import Range, convert
+from decaybench.schedules.ranges import TIME_UNITS
+from decaybench.sweep.arms import Arm, arms
+from decaybench.sweep.model import Sweep
+
+MOST: Final = 2.0**53  # updates; beyond it nobody counts
+
+
+def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:
+    """A line for each strategy and length whose warmup, or part of the range that is searched, exceeds the run."""
+    lines = []
+    for arm in arms(sweep):
+        for name in arm.schedule_class.parameters():
+            if (given := _given(arm, name)) is None:
+                continue
+            for length in sweep.budget.lengths:
+                total = sweep.epochs(length) * steps_per_epoch
+                ends = [
+                    round(
+                        min(
+                            convert(end, given.unit, "update", total_steps=total, steps_per_epoch=steps_per_epoch), MOST
+                        )
+                    )
+                    for end in given.choices or (given.low, given.high)
+                ]
+                least, most = min(ends), max(ends)
+                if most <= total:
+                    continue
+                at = f" of length {length:g}" if len(sweep.budget.lengths) > 1 else ""
+                given_as, ramp = f"{most:,} updates", "the ramp"
+                if least < most:
+                    given_as, ramp = f"{least:,} to {most:,} updates are searched", "a longer ramp"
+                lines.append(
+                    f"strategies.{arm.label}.{name}: {given_as}, but a run{at} has {total:,}: "
+                    f"{ramp} does not end within it"
+                )
+    return tuple(lines)
+
+
+def _given(arm: Arm, name: str) -> Range | None:
+    """The lengths of warmup that a strategy may take; None for a field that is none, or has its class' default."""
+    native = arm.schedule_class.native_unit(name, {})
+    if not name.startswith("warmup") or native not in TIME_UNITS:
+        return None
+    if name in arm.fixed:
+        value = arm.fixed[name]
+        return Range(choices=(value.value,), unit=value.unit or native, native=native)
+    return next((dimension.range for dimension in arm.space if dimension.name == f"{arm.label}.{name}"), None)
