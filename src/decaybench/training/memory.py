@@ -40,7 +40,7 @@ def _named(module: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 class _Pickler(pickle.Pickler):
-    """Tensors by their numbers, whatever graph they are part of; functions by which they are."""
+    """Tensors by their numbers, whatever graph they are part of; functions by their code."""
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Tensor):
@@ -48,8 +48,8 @@ class _Pickler(pickle.Pickler):
             return _Content, (str(obj.dtype), tuple(obj.shape), numbers.numpy().tobytes())
         if isinstance(obj, torch.Generator):
             return _Content, (obj.get_state().numpy().tobytes(),)
-        if isinstance(obj, FunctionType | staticmethod | classmethod | property):
-            return _Content, (id(obj),)
+        if isinstance(obj, FunctionType):
+            return _Content, (id(obj.__code__),)
         return NotImplemented
 
 

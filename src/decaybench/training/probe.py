@@ -81,10 +81,10 @@ class Probe:
         module, when = self._alone(0), "in training" if training else "in evaluation"
         with torch.set_grad_enabled(training):
             once, twice = self._watched(module, training, when)
-        if not (torch.equal(once, twice) if self.device.type == "cpu" else _close(once, twice)):
-            raise Refusal(f"gives other logits for the same images a second time {when}")
         if not once.isfinite().all():
             raise Refusal(f"gives logits that are NaN or infinite {when}, with its initial weights")
+        if not (torch.equal(once, twice) if self.device.type == "cpu" else _close(once, twice)):
+            raise Refusal(f"gives other logits for the same images a second time {when}")
         with torch.no_grad():
             parts = [self._logits(module, 0, training, part) for part in (slice(1), slice(1, None))]
         if not _close(torch.cat(parts), once):
@@ -125,6 +125,8 @@ class Probe:
             with torch.set_grad_enabled(training):
                 alone = torch.stack([self._logits(module, run, training) for run, module in enumerate(modules)])
                 with told("cannot be run in a stack"):
+                    # Other runs in the same places before: nothing may be left of them.
+                    stack.forward(flat.flip(0), self.images.flip(0).transpose(0, 1), training=training)
                     logits = stack.forward(flat, self.images.transpose(0, 1), training=training)
             self._require_same("logits", logits, alone)
             if training:

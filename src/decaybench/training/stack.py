@@ -13,6 +13,7 @@ groups or more (one group takes another kernel; hence the loop pads a lone run t
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -87,7 +88,7 @@ class Stack:
         self._shapes = [tuple(p.shape) for p in template.parameters()]
         self._sizes = [p.numel() for p in template.parameters()]
         self._layers = _wide(template, k)
-        self._whole = _Whole(template, compute_dtype, vectorised) if self._layers is None else None
+        self._whole = _Whole(template, 1 if vectorised else k, compute_dtype) if self._layers is None else None
         self.wide = self._whole is None
         self.fixed = self.wide and not any(isinstance(module, nn.Dropout) and module.p for module in template.modules())
 
@@ -110,36 +111,50 @@ class Stack:
 
 
 class _Whole:
-    """Any nn.Module over K parameter sets. Its buffers and attributes are shared by all runs."""
+    """Any nn.Module over K parameter sets: a copy of it for each run, or one that is vectorised over all of them."""
 
-    def __init__(self, template: nn.Module, dtype: torch.dtype, vectorised: bool) -> None:
-        self._module = duplicate(template, dtype)
-        self._parameters = [(name, tuple(p.shape), p.numel()) for name, p in template.named_parameters()]
-        self._dtype, self._vectorised = dtype, vectorised
+    def __init__(self, template: nn.Module, copies: int, dtype: torch.dtype) -> None:
+        self._modules = [duplicate(template, dtype) for _ in range(copies)]
+        self._shapes = [(name, tuple(p.shape)) for name, p in template.named_parameters()]
+        self._sizes = [p.numel() for p in template.parameters()]
+        self._dtype = dtype
+        # Where each parameter is held; one that is tied is held in several places.
+        self._places = []
+        for module in self._modules:
+            names = {id(p): name for name, p in module.named_parameters()}
+            held = [(part._parameters, name, p) for part in module.modules() for name, p in part._parameters.items()]
+            self._places.append([(holder, name, names[id(p)]) for holder, name, p in held if p is not None])
 
     def __call__(self, flat: Tensor, images: Tensor, training: bool) -> Tensor:
-        self._module.to(flat.device).train(training)
         # Each run's images are its own memory, as they are for a model alone: a module may write into them, and view
         # them. So are its parameters, at an address that does not tell its place among others.
         x = images.to(self._dtype).transpose(0, 1)
-        if self._vectorised:
-            together: Tensor = torch.func.vmap(self._one)(flat, x.clone(memory_format=torch.contiguous_format))
+        if len(self._modules) < len(flat):
+            self._modules[0].to(flat.device).train(training)
+            together: Tensor = torch.func.vmap(self._called)(flat, x.clone(memory_format=torch.contiguous_format))
             return together
-        return torch.stack(
-            [
-                self._one(own.clone(), images.clone(memory_format=torch.contiguous_format))
-                for own, images in zip(flat.unbind(), x.unbind(), strict=True)
-            ]
-        )
+        runs = zip(self._modules, self._places, flat.unbind(), x.unbind(), strict=True)
+        return torch.stack([self._alone(*run, training) for run in runs])
 
-    def _one(self, flat: Tensor, images: Tensor) -> Tensor:
-        parts = torch.split(flat, [size for _, _, size in self._parameters])
-        values = {
-            name: part.view(shape).to(self._dtype)
-            for (name, shape, _), part in zip(self._parameters, parts, strict=True)
-        }
-        out: Tensor = torch.func.functional_call(self._module, values, (images,))
+    def _alone(
+        self, module: nn.Module, places: list[tuple[Any, str, str]], flat: Tensor, images: Tensor, training: bool
+    ) -> Tensor:
+        """One run's own copy, which holds the run's parameters until the next call: checkpointing, for one, runs parts
+        of it again in the backward pass.
+        """
+        values = self._values(flat.clone())
+        for holder, name, parameter in places:
+            holder[name] = values[parameter]
+        out: Tensor = module.train(training)(images.clone(memory_format=torch.contiguous_format))
         return out
+
+    def _called(self, flat: Tensor, images: Tensor) -> Tensor:
+        out: Tensor = torch.func.functional_call(self._modules[0], self._values(flat), (images,))
+        return out
+
+    def _values(self, flat: Tensor) -> dict[str, Tensor]:
+        parts = torch.split(flat, self._sizes)
+        return {name: part.view(shape).to(self._dtype) for (name, shape), part in zip(self._shapes, parts, strict=True)}
 
 
 def duplicate(module: nn.Module, dtype: torch.dtype) -> nn.Module:
