@@ -167,7 +167,7 @@ class Demanding(Fixed):
 
 
 def test_a_kind_without_an_example_is_described_all_the_same(call, monkeypatch):
-    monkeypatch.setattr(catalogue, "SCHEDULES", {"demanding": Demanding, "linear": SCHEDULES["linear"]})
+    monkeypatch.setattr(catalogue, "SCHEDULES", registry.Registry(Demanding, SCHEDULES["linear"]))
     code, out, _ = call("demanding")
     assert code == 0
     assert "somebody else's" in out and "demanding: there is no example of its curve" in out and "secret" in out
@@ -205,7 +205,7 @@ def test_a_package_that_cannot_be_imported_breaks_nothing_but_itself(call, a_bro
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("waves", "must be a kind that can be used, got \"waves\": {}"), ("cosin", "must be one of constant")],
+    [("waves", 'must be a kind that can be used, got "waves": {}'), ("cosin", "must be one of constant")],
 )
 def test_a_sweep_that_names_a_broken_or_misspelt_kind(call, a_broken_package, kind, says):
     mapping = {
