@@ -10,6 +10,7 @@ from types import MethodType
 
 import numpy as np
 import torch
+import torch.fx
 import torch.nn.functional as F
 import torch.nn.utils.prune
 from torch import nn
@@ -386,7 +387,7 @@ def without_gradient():
     return Own(torch.no_grad()(lambda self, x: self.head(x.flatten(1))), head=head())
 
 
-@row("gives logits that are NaN or infinite in training")
+@row("gives logits or gradients that are NaN or infinite in training")
 def a_logarithm_of_pixels():
     return Own(lambda self, x: self.head(x.flatten(1).log()), head=head())
 
@@ -529,7 +530,7 @@ def a_counter_of_the_class():
     return OfTheClass(forward, head=head())
 
 
-@row("gives other logits for the same images a second time in training")
+@row("gives other logits or gradients for the same images a second time in training")
 def a_counter_out_of_sight():
     calls = []
 
@@ -620,6 +621,39 @@ def an_order_that_is_drawn():
     return Own(lambda self, x: self.head(x.flatten(1)[:, self.order]), head=head(), order=torch.randperm(64).tolist())
 
 
+@row("changes the attribute 1.n in training")
+def a_counter_in_a_backward_hook():
+    def count(module, before, after):
+        module.n += 1
+
+    net = mlp()
+    net[1].n = 0
+    net[1].register_full_backward_hook(count)
+    return net
+
+
+@row("holds copy in the memory of the parameter head.weight")
+def a_buffer_that_is_a_weight():
+    linear = head()
+    return Own(
+        lambda self, x: F.linear(self.head(x.flatten(1)), self.copy[:, :10]), head=linear, copy=linear.weight.data
+    )
+
+
+@row("has two parameters in the same memory, 1.weight and 3.weight")
+def weights_tied_by_their_data():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), head())
+    net[3].weight.data = net[1].weight.data
+    return net
+
+
+@row("cannot be run in a stack: RuntimeError: mat1 and mat2 must have the same dtype")
+def parameters_in_a_list():
+    net = Own(lambda self, x: F.linear(x.flatten(1), *self.used), head=head())
+    net.used = list(net.head.parameters())
+    return net
+
+
 # --- what draws
 
 
@@ -653,7 +687,7 @@ def torchs_noise():
     return Own(lambda self, x: self.head(x.flatten(1) + torch.randn_like(x.flatten(1))), head=head())
 
 
-@row("gives other logits for the same images a second time in training")
+@row("gives other logits or gradients for the same images a second time in training")
 def noise_from_nowhere():
     return Own(lambda self, x: self.head(x.flatten(1)) + float(np.random.default_rng().normal()), head=head())
 
@@ -674,7 +708,7 @@ def a_numpy_generator_of_its_own():
     return Own(forward, head=head(), rng=np.random.default_rng(0))
 
 
-@row("gives other logits for the same images a second time in evaluation")
+@row("gives other logits or gradients for the same images a second time in evaluation")
 def what_follows_torchs_seed():
     def forward(self, x):
         return self.head(x.flatten(1)) * (1 if self.training else 1 + torch.initial_seed())
@@ -738,6 +772,21 @@ def no_dropout_in_a_module():
 @row()
 def no_dropout_of_channels():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout2d(0.0), nn.AlphaDropout(0.0), nn.Flatten(), head(144))
+
+
+class Noisy(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x):
+        return x * 1
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * (1 + torch.rand(()))
+
+
+@row("draws from torch's generator in training")
+def noise_on_the_gradient():
+    return Own(lambda self, x: Noisy.apply(self.head(x.flatten(1))), head=head())
 
 
 # --- train() and eval()
@@ -1109,6 +1158,38 @@ def no_forward():
             self.head = head()
 
     return Without()
+
+
+@row()
+def wrapped_for_several_gpus():
+    return nn.DataParallel(mlp())
+
+
+@row("cannot be |has other")
+def scripted():
+    return torch.jit.script(mlp())
+
+
+@row()
+def a_traced_graph():
+    return torch.fx.symbolic_trace(mlp())
+
+
+@row()
+def what_reads_all_its_parameters():
+    def forward(self, x):
+        size = sum(p.square().sum() for p in self.parameters())
+        return self.head(x.flatten(1)) / (1 + size)
+
+    return Own(forward, head=head())
+
+
+@row("cannot be trained: RuntimeError")
+def a_sparse_gradient():
+    def forward(self, x):
+        return self.head(self.table((x.flatten(1) > 0).long()).flatten(1))
+
+    return Own(forward, table=nn.Embedding(2, 2, sparse=True), head=head(128))
 
 
 # --- builders

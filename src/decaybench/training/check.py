@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
 
@@ -55,6 +55,7 @@ def check_model(
             probe = Probe(template, siblings, shape, classes, device)
             for training in () if probe.wide else (True, False):  # layers that are run K-wide are known to be
                 probe.independent(training)
+            _require_own_memory(template)
             probe.stacked()
             probe.trained(precision)
     except Refusal as refused:
@@ -86,3 +87,19 @@ def _require_parameters(module: nn.Module, template: nn.Module) -> None:
     ours, theirs = ([(name, p.shape) for name, p in one.named_parameters()] for one in (template, module))
     if ours != theirs:
         raise Refusal("must have the same parameters for every seed, got others for another seed")
+
+
+def _require_own_memory(module: nn.Module) -> None:
+    """A parameter's memory is its own: a view of it would not follow the parameters of several runs."""
+    owner: dict[int, str] = {}
+    for name, p in module.named_parameters():
+        if (other := owner.setdefault(p.untyped_storage().data_ptr(), name)) != name:
+            raise Refusal(
+                f"has two parameters in the same memory, {other} and {name}: tie them by using one in both places"
+            )
+    for path, part in module.named_modules():
+        for name, tensor in {**part._buffers, **vars(part)}.items():
+            if isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter):
+                where = owner.get(tensor.untyped_storage().data_ptr())
+                if where is not None and tensor.numel():
+                    raise Refusal(f"holds {f'{path}.{name}'.lstrip('.')} in the memory of the parameter {where}")

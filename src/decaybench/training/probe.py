@@ -82,24 +82,30 @@ class Probe:
         with torch.set_grad_enabled(training):
             once, twice = self._watched(module, training, when)
         if not once.isfinite().all():
-            raise Refusal(f"gives logits that are NaN or infinite {when}, with its initial weights")
+            raise Refusal(f"gives logits or gradients that are NaN or infinite {when}, with its initial weights")
         if not (torch.equal(once, twice) if self.device.type == "cpu" else _close(once, twice)):
-            raise Refusal(f"gives other logits for the same images a second time {when}")
+            raise Refusal(f"gives other logits or gradients for the same images a second time {when}")
         with torch.no_grad():
-            parts = [self._logits(module, 0, training, part) for part in (slice(1), slice(1, None))]
-        if not _close(torch.cat(parts), once):
+            whole, *parts = [
+                self._logits(module, 0, training, part) for part in (slice(None), slice(1), slice(1, None))
+            ]
+        if not _close(torch.cat(parts), whole):
             raise Refusal(
                 f"gives an image other logits beside other images {when}, but evaluation and full batches go in parts"
             )
 
     def _watched(self, module: nn.Module, training: bool, when: str) -> list[Tensor]:
-        """Two passes over the same images, which draw nothing and after which the module holds the same."""
+        """Two passes over the same images, forward and in training backward, which draw nothing and after which the
+        module holds the same; the logits and gradients of each.
+        """
         given, passes, held = memory(module), [], []
         for seed in range(2):
             with seeds.seeded(seed, self.device):
                 before = _generators(self.device)
-                passes.append(self._logits(module, 0, training).detach())
+                logits = self._logits(module, 0, training)
+                gradient = self._gradient(module, logits, 0) if training else logits
                 after = _generators(self.device)
+            passes.append(torch.cat([logits.detach().flatten(), gradient.flatten()]))
             if drawn := [name for name in before if before[name] != after[name]]:
                 raise Refusal(f"draws from {listed(drawn)} {when}, so a run is not the same twice{self._dropout()}")
             held.append(memory(module))
@@ -123,20 +129,17 @@ class Probe:
             flat = self.flat.to(self.dtype, copy=True).requires_grad_(training)
             modules = [self._alone(run) for run in range(RUNS)]
             with torch.set_grad_enabled(training):
-                alone = torch.stack([self._logits(module, run, training) for run, module in enumerate(modules)])
+                alone = [self._logits(module, run, training) for run, module in enumerate(modules)]
                 with told("cannot be run in a stack"):
                     # Other runs in the same places before: nothing may be left of them.
                     stack.forward(flat.flip(0), self.images.flip(0).transpose(0, 1), training=training)
                     logits = stack.forward(flat, self.images.transpose(0, 1), training=training)
-            self._require_same("logits", logits, alone)
+            self._require_same("logits", logits, torch.stack(alone))
             if training:
-                if not alone.requires_grad:
-                    raise Refusal("gives logits that no gradient goes through: they are detached from its parameters")
-                with told("cannot be trained"):
-                    torch.autograd.backward((alone * self.weights).sum())
                 with told("cannot be trained in a stack"):
                     torch.autograd.backward((logits * self.weights).sum())
-                self._require_same("gradients", flat.grad, torch.stack([_gradient(module) for module in modules]))
+                gradients = [self._gradient(module, alone[run], run) for run, module in enumerate(modules)]
+                self._require_same("gradients", flat.grad, torch.stack(gradients))
 
     def _require_same(self, what: str, stacked: Tensor | None, alone: Tensor) -> None:
         if stacked is None or not _close(stacked.detach(), alone.detach()):
@@ -162,6 +165,16 @@ class Probe:
                     torch.autograd.backward(loss.sum())
                 if not logits.isfinite().all():
                     raise Refusal(f"gives logits that are NaN or infinite in {precision}, with its initial weights")
+
+    def _gradient(self, module: nn.Module, logits: Tensor, run: int) -> Tensor:
+        """The gradient (P,) of a module alone; zero where none comes, as in a branch that is not used."""
+        if not logits.requires_grad:
+            raise Refusal("gives logits that no gradient goes through: they are detached from its parameters")
+        module.zero_grad()
+        with told("cannot be trained"):
+            torch.autograd.backward((logits * self.weights[run]).sum())
+            grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in module.parameters()]
+            return torch.cat([grad.flatten() for grad in grads])
 
     def _alone(self, run: int) -> nn.Module:
         """The module of a run by itself, with the run's parameters."""
@@ -190,12 +203,6 @@ class Probe:
         if not logits.is_floating_point():
             raise Refusal(f"{wanted} one of {logits.dtype}")
         return logits
-
-
-def _gradient(module: nn.Module) -> Tensor:
-    """The gradient (P,) of a module alone; zero where none comes, as in a branch that is not used."""
-    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in module.parameters()]
-    return torch.cat([grad.flatten() for grad in grads])
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
