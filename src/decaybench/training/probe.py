@@ -119,7 +119,8 @@ class Probe:
     def _dropout(self) -> str:
         for part in self.template.modules():
             if isinstance(part, _DropoutNd) and part.p:
-                return f": {part} must stand after Flatten in a plain Sequential of layers that are run K-wide"
+                possible = "nn.Dropout after the Flatten of a plain nn.Sequential of Conv2d, Linear, ReLU and MaxPool2d"
+                return f": {part}; possible is {possible}"
         return ""
 
     def stacked(self) -> None:
