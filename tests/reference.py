@@ -79,7 +79,8 @@ class SeededDropout(nn.Module):
 
 def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     dtype = DTYPES[recipe.precision]
-    model = models.build(recipe.model, data.shape, data.classes, run.seed, recipe.dropout).to(dtype)
+    model = models.build(recipe.model, data.shape, data.classes, run.seed, recipe.dropout)
+    model._apply(lambda held: held.to(dtype) if held.is_floating_point() else held)  # `to` would halve complex buffers
     own = seeds.generator(run.seed, "dropout")
     for name, layer in list(model.named_children()):
         if isinstance(layer, nn.Dropout):

@@ -13,6 +13,7 @@ LAYER = {
     "errors": 0,
     "paths": 0,
     "seeds": 0,
+    "plugins": 0,
     "schedules": 0,
     "data": 0,
     "models": 0,
@@ -28,8 +29,8 @@ LAYER = {
     "cli": 4,
     "__main__": 5,
 }
-# What a room may import beside itself. L0 rooms stand on errors, paths and seeds alone; L1 rooms do not know each other.
-FOUNDATION = {"errors", "paths", "seeds"}
+# What a room may import beside itself. L0 rooms stand on the foundation alone; L1 rooms do not know each other.
+FOUNDATION = {"errors", "paths", "plugins", "seeds"}
 L1_USES = {
     "training": {"schedules", "data", "models"},
     "sweep": {"schedules"},

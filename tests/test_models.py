@@ -1,5 +1,9 @@
 """The CNNs: shapes, parameter counts, an init drawn from the seed alone."""
 
+import random
+from importlib.metadata import EntryPoint
+
+import numpy as np
 import pytest
 import torch
 
@@ -123,3 +127,50 @@ def test_dropout_is_lenets_alone():
         assert torch.equal(a, b)
     with pytest.raises(UserError, match=r"task.dropout must be 0 for model 'small-cnn', which has no dropout, got 0.3"):
         build("small-cnn", (1, 8, 8), 10, seed=0, dropout=0.3)
+
+
+def provide(monkeypatch, builder):
+    monkeypatch.setitem(models.MODELS._built_in, "own", builder)
+
+
+def test_a_builder_may_draw_from_any_global_generator(monkeypatch):
+    provide(monkeypatch, lambda shape, classes: filled(random.random(), np.random.rand(), torch.rand(())))
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    first, again, other = (parameters(build("own", (1, 8, 8), 10, seed)).tolist() for seed in (5, 5, 6))
+    assert first == again and len(set(first) & set(other)) == 0
+    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+def filled(*values):
+    return torch.nn.ParameterList([torch.nn.Parameter(torch.tensor(float(value))) for value in values])
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_lazy_layers_get_their_shapes_and_weights_from_the_seed_alone(monkeypatch):
+    provide(monkeypatch, lambda shape, classes: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(classes)))
+    net = build("own", (3, 4, 4), 10, seed=1)
+    assert net[1].weight.shape == (10, 48) and type(net[1]) is torch.nn.Linear and net.training
+    torch.manual_seed(3)
+    assert torch.equal(parameters(net), parameters(build("own", (3, 4, 4), 10, seed=1)))
+    assert not torch.equal(parameters(net), parameters(build("own", (3, 4, 4), 10, seed=2)))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("nowhere:net", "decaybench.models: entry point own = nowhere:net cannot be imported: ModuleNotFoundError"),
+        ("math:net", "decaybench.models: entry point own = math:net cannot be imported: AttributeError"),
+        ("math:pi", "task.model 'own' must be a function that builds an nn.Module, got 3.14"),
+        (
+            "math:floor",
+            "task.model 'own' must build an nn.Module from the images' shape (1, 8, 8) and the number of classes 10, got TypeError",
+        ),
+    ],
+)
+def test_an_entry_point_that_gives_no_builder(monkeypatch, value, says):
+    monkeypatch.setattr(models, "entry_points", lambda *, group, name: [EntryPoint(name, value, group)])
+    for dropout in (0.0, 0.5):
+        with pytest.raises(UserError) as caught:
+            build("own", (1, 8, 8), 10, seed=0, dropout=dropout)
+        assert "\n" not in str(caught.value)
+        assert str(caught.value).startswith(says) or (dropout and "task.dropout must be 0" in str(caught.value))

@@ -1,5 +1,7 @@
 """What a person can mend, and what the machine did."""
 
+from textwrap import shorten
+
 
 class UserError(Exception):
     """Something the user can fix; its text is one line that names the file, the key, the rule and the value.
@@ -16,3 +18,8 @@ class MachineError(Exception):
 
     The command line prints it as ``error: ...`` on stderr and exits with 1.
     """
+
+
+def reason(error: BaseException) -> str:
+    """What another's code raised, as the end of one line: ``ImportError: no module named x``."""
+    return shorten(f"{type(error).__name__}: {error}".removesuffix(": "), 300, placeholder=" ...")

@@ -6,9 +6,10 @@ from importlib.metadata import entry_points
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from decaybench import seeds
-from decaybench.errors import UserError
+from decaybench import plugins, seeds
+from decaybench.errors import UserError, reason
 
 Shape = tuple[int, int, int]
 Builder = Callable[..., nn.Module]
@@ -104,7 +105,7 @@ class _Models(Mapping[str, Builder]):
         if name in self._built_in:
             return self._built_in[name]
         for entry_point in entry_points(group="decaybench.models", name=name):
-            builder: Builder = entry_point.load()
+            builder: Builder = plugins.load(entry_point)
             return builder
         raise KeyError(name)
 
@@ -116,26 +117,37 @@ class _Models(Mapping[str, Builder]):
 
 
 MODELS: Mapping[str, Builder] = _Models()
-"""Name -> function of an image shape (C, H, W) and the number of classes, drawing from torch's generator."""
+"""Name -> function of an image shape (C, H, W) and the number of classes, drawing from the global generators."""
 
 
 def build(name: str, shape: Shape, classes: int, seed: int, dropout: float = 0.0) -> nn.Module:
     """The model ``name`` for images (C, H, W), its initial weights drawn from ``seed`` alone.
 
-    It is on the CPU; the global generators are left as they were. ``dropout`` is handed to a model that knows it.
-    Raises UserError for a name that MODELS lacks, for images smaller than the model's layers can take, for dropout
-    where the model has none, and for a builder that does not give an nn.Module.
+    It is on the CPU; the global generators are left as they were. Lazy layers get their shapes from a pass over blank
+    images. ``dropout`` is handed to a model that knows it. Raises UserError for a name that MODELS lacks, for images
+    smaller than the model's layers can take, for dropout where the model has none, and for a builder that raises or
+    does not give an nn.Module.
     """
     if name not in MODELS:
         raise UserError(f"task.model must be one of {', '.join(MODELS)}, got {name!r}")
     builder = MODELS[name]
-    if dropout and "dropout" not in inspect.signature(builder).parameters:
-        raise UserError(f"task.dropout must be 0 for model {name!r}, which has no dropout, got {dropout}")
+    if not callable(builder):
+        raise UserError(f"task.model {name!r} must be a function that builds an nn.Module, got {builder!r}")
     options = {"dropout": dropout} if dropout else {}
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        # torch.manual_seed would seed every GPU's global generator too.
-        torch.default_generator.manual_seed(seeds.derive(seed, "init"))
-        model = builder(shape, classes, **options)
+    try:
+        if dropout and "dropout" not in inspect.signature(builder).parameters:
+            raise UserError(f"task.dropout must be 0 for model {name!r}, which has no dropout, got {dropout}")
+        with seeds.seeded(seeds.derive(seed, "init")), torch.device("cpu"):
+            model = builder(shape, classes, **options)
+            if isinstance(model, nn.Module) and any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+                with torch.no_grad():
+                    model.eval()(torch.zeros(2, *shape))
+                model.train()
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a builder of the user's own does
+        wanted = f"an nn.Module from the images' shape {shape} and the number of classes {classes}"
+        raise UserError(f"task.model {name!r} must build {wanted}, got {reason(error)}") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"task.model {name!r} must build an nn.Module, got {type(model).__name__}")
     return model

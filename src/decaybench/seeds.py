@@ -1,7 +1,11 @@
 """Every random number's origin: streams derived from one seed by name, independent of order, clock and process."""
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -18,3 +22,25 @@ def derive(seed: int, *path: int | str) -> int:
 def generator(seed: int, *path: int | str) -> torch.Generator:
     """A CPU generator for the stream ``derive(seed, *path)``."""
     return torch.Generator().manual_seed(derive(seed, *path))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Python's, NumPy's and torch's global generators begin at ``seed``, and are as they were afterwards.
+
+    For code that is not ours: what is ours draws from no global generator. A GPU's is one of them where it is the
+    ``device``.
+    """
+    python, numpys = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU's too
+        if device is not None and device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpys)

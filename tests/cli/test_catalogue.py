@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 
 from decaybench.cli import catalogue, main
 from decaybench.cli.sketch import HEIGHT, sketch
-from decaybench.schedules import SCHEDULES, Fixed, number
+from decaybench.errors import UserError
+from decaybench.schedules import SCHEDULES, Fixed, number, registry
+from decaybench.sweep import Sweep
 
 
 @pytest.fixture
@@ -164,7 +167,7 @@ class Demanding(Fixed):
 
 
 def test_a_kind_without_an_example_is_described_all_the_same(call, monkeypatch):
-    monkeypatch.setattr(catalogue, "SCHEDULES", {"demanding": Demanding, "linear": SCHEDULES["linear"]})
+    monkeypatch.setattr(catalogue, "SCHEDULES", registry.Registry(Demanding, SCHEDULES["linear"]))
     code, out, _ = call("demanding")
     assert code == 0
     assert "somebody else's" in out and "demanding: there is no example of its curve" in out and "secret" in out
@@ -176,3 +179,42 @@ def test_a_kind_without_an_example_is_described_all_the_same(call, monkeypatch):
     assert ">linear</text>" in Path("all.svg").read_text()
     assert call("demanding", "--plot", "one.svg")[0] == 2
     assert not Path("one.svg").exists()
+
+
+@pytest.fixture
+def a_broken_package(monkeypatch):
+    """A package whose schedule ``waves`` cannot be imported."""
+    waves = EntryPoint("waves", "nowhere:Waves", registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: [waves])
+    monkeypatch.delitem(vars(SCHEDULES), "_all", raising=False)
+    yield "decaybench.schedules: entry point waves = nowhere:Waves cannot be imported: ModuleNotFoundError: No module named 'nowhere'"
+    vars(SCHEDULES).pop("_all", None)
+
+
+def test_a_package_that_cannot_be_imported_breaks_nothing_but_itself(call, a_broken_package):
+    code, out, err = call()
+    assert code == 0 and "cosine" in out and "waves" not in out
+    assert err == f"not listed: {a_broken_package}\n"
+    code, out, err = call("--json")
+    assert code == 0 and "cosine" in {kind["kind"] for kind in json.loads(out)} and err.startswith("not listed")
+    assert call("cosine")[0] == 0
+    assert call("waves") == (2, "", f"error: {a_broken_package}\n")
+    code, _, err = call("cosin")
+    assert code == 2 and err.startswith("error: schedules: KIND must be one of constant") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("waves", 'must be a kind that can be used, got "waves": {}'), ("cosin", "must be one of constant")],
+)
+def test_a_sweep_that_names_a_broken_or_misspelt_kind(call, a_broken_package, kind, says):
+    mapping = {
+        "name": "x",
+        "task": {"data": "digits", "model": "small-cnn", "epochs": 1, "batch_size": 10},
+        "budget": {"trials": 1, "repeats": 1, "confirm_seeds": 1},
+    }
+    assert Sweep.from_mapping(mapping | {"strategies": {"cosine": {}}}, "s.toml").name == "x"
+    with pytest.raises(UserError) as refusal:
+        Sweep.from_mapping(mapping | {"strategies": {"a": {"schedule": kind}}}, "s.toml")
+    assert str(refusal.value).startswith(f"s.toml: strategies.a.schedule: {says.format(a_broken_package)}")
+    assert "\n" not in str(refusal.value)

@@ -1,6 +1,7 @@
 """Datasets: digits, folders, other packages, and what is wrong with a folder."""
 
 import os
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,27 @@ def test_a_dataset_of_another_package(monkeypatch):
 def test_another_package_must_return_a_dataset(monkeypatch):
     provide(monkeypatch, 7)
     assert refused("theirs", None).endswith("theirs = package:function must return a Dataset, got int")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("their_data:broken", "must return a Dataset, got ZeroDivisionError: integer division or modulo by zero"),
+        ("their_data:leaves", "must return a Dataset, got SystemExit: 2"),
+        (
+            "their_data:wants",
+            "must return a Dataset, got TypeError: wants() missing 1 required positional argument: 'root'",
+        ),
+        ("their_data:absent", "cannot be imported: AttributeError: module 'their_data' has no attribute 'absent'"),
+        ("nowhere:data", "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+    ],
+)
+def test_another_packages_function_that_does_not_work(monkeypatch, tmp_path, value, says):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "import sys\ndef broken(): 1 // 0\ndef leaves(): sys.exit(2)\ndef wants(root): pass\n"
+    (tmp_path / "their_data.py").write_text(code)
+    monkeypatch.setattr(sources, "entry_points", lambda *, group, name: [EntryPoint(name, value, group)])
+    assert refused("theirs", None) == f"decaybench.datasets: entry point theirs = {value} {says}"
 
 
 @pytest.mark.skipif("DECAYBENCH_DATA" not in os.environ, reason="DECAYBENCH_DATA is unset: no real images")

@@ -1,13 +1,17 @@
 """The plan in plain numbers, of balanced and of adaptive sweeps."""
 
 import io
+import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 import decaybench
+from decaybench import UserError, models
 from decaybench.data import draw_splits, load_dataset
 from decaybench.runner import check_sweep
 from decaybench.sweep import Sweep
@@ -116,3 +120,81 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
     with pytest.warns(UserWarning, match=r"^strategies.linear.warmup: 4 updates, but a run has 3: the ramp does not"):
         assert decaybench.run(sweep, **places).trained == 2
     assert decaybench.run(sweep, **places).trained == 0
+
+
+class Centred(nn.Module):
+    """Subtracts a running mean of its inputs."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.head = nn.Linear(64, classes)
+        self.register_buffer("mean", torch.zeros(64))
+
+    def forward(self, x):
+        x = x.flatten(1)
+        self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+        return self.head(x - self.mean)
+
+
+class Skips(nn.Module):
+    """Stochastic depth with Python's generator."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.block, self.head = nn.Linear(64, 64), nn.Linear(64, classes)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return self.head(x + self.block(x) if random.random() < 0.5 else x)
+
+
+class Wide(nn.Module):
+    """Fits 8x8 pixels, but not as bfloat16."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.head, self.gain = nn.Linear(64, classes), torch.linspace(0.5, 1.5, 64)
+
+    def forward(self, x):
+        return self.head(x.flatten(1) * self.gain)
+
+
+@pytest.mark.parametrize(
+    ("model", "precision", "says"),
+    [
+        (
+            Centred,
+            "fp32",
+            "sweep: task.model: Centred changes the buffer mean in training, which the runs of a stack share",
+        ),
+        (
+            Skips,
+            "fp32",
+            "sweep: task.model: Skips draws from Python's random in training, so a run is not the same twice",
+        ),
+        (
+            Wide,
+            "bf16",
+            "sweep: task.model: Wide cannot be trained in bf16: RuntimeError: mat1 and mat2 must have the same dtype",
+        ),
+        (
+            lambda shape: None,
+            "fp32",
+            "sweep: task.model 'own' must build an nn.Module from the images' shape (1, 8, 8)",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused_before_anything_is_written(
+    tmp_path, monkeypatch, model, precision, says
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(models.MODELS._built_in, "own", model)
+    mapping = MAPPING | {"task": MAPPING["task"] | {"model": "own", "precision": precision}}
+    with pytest.raises(UserError) as of_check:
+        check_sweep(Sweep.from_mapping(mapping, "sweep"), data_root=None, device="cpu")
+    with pytest.raises(UserError) as of_run:
+        decaybench.run(mapping, storage="sqlite:///new.db", studies="out")
+    assert str(of_check.value) == str(of_run.value)
+    assert str(of_run.value).startswith(says) and "\n" not in str(of_run.value)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []

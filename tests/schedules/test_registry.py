@@ -56,8 +56,22 @@ def test_other_packages_add_kinds_that_are_loaded_when_asked_for(monkeypatch):
     [
         (("cosine", "decaybench.schedules.fixed:Linear"), "takes a name that is in use"),
         (("waves", "decaybench.schedules.ranges:Range"), "is not a Schedule class"),
+        (("waves", "nowhere:Waves"), "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+        (("waves", "decaybench.schedules.fixed:Waves"), "cannot be imported: AttributeError: "),
+        (("waves", "this_leaves:Waves"), "cannot be imported: SystemExit: 3"),
+        (("waves", "this_raises:Waves"), "cannot be imported: ZeroDivisionError: division by zero"),
     ],
 )
-def test_an_entry_point_that_cannot_be_used_is_named(monkeypatch, entry, message):
-    with pytest.raises(UserError, match=f"entry point {entry[0]} = {entry[1]} {message}"):
-        list(found(monkeypatch, entry))
+def test_an_entry_point_that_cannot_be_used_breaks_nothing_but_itself(monkeypatch, tmp_path, entry, message):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "this_leaves.py").write_text("import sys; sys.exit(3)")
+    (tmp_path / "this_raises.py").write_text("1 / 0")
+    kinds = found(monkeypatch, entry, ("ramp", "decaybench.schedules.fixed:Linear"))
+    assert list(kinds) == ["constant", "cosine", "ramp"]
+    assert "square" not in kinds
+    said = kinds.unusable[entry[0]]
+    assert list(kinds.unusable) == [entry[0]]
+    assert said.startswith(f"decaybench.schedules: entry point {entry[0]} = {entry[1]} {message}")
+    if entry[0] == "waves":
+        with pytest.raises(UserError, match=r"entry point waves"):
+            kinds["waves"]

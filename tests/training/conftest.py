@@ -2,7 +2,9 @@
 
 import pytest
 
+from decaybench import models
 from decaybench.training.lanes import Lanes
+from training.judged import few_digits
 
 
 @pytest.fixture
@@ -17,3 +19,15 @@ def lane_updates(monkeypatch):
 
     monkeypatch.setattr(Lanes, "gradient", counting)
     return computed
+
+
+@pytest.fixture(scope="module")
+def few():
+    """A few digits of each split."""
+    return few_digits()
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """Make a builder the model ``own``."""
+    return lambda builder: monkeypatch.setitem(models.MODELS._built_in, "own", builder)

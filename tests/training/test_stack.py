@@ -9,9 +9,8 @@ from torch import nn
 
 from decaybench import models
 from decaybench.data import draw_splits, load_dataset, prepare
-from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES, Bank
-from decaybench.training import OptimizerForm, Recipe, Run, check_model, loop, train
+from decaybench.training import OptimizerForm, Recipe, Run, loop, train
 from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
 
@@ -324,28 +323,6 @@ def test_a_forward_of_a_subclass_is_not_bypassed(make):
     logits = Stack(model, 2, torch.float64).forward(flat, images)
     for i in range(2):
         torch.testing.assert_close(logits[i], model(images[:, i]))
-
-
-def frozen() -> nn.Module:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    model[1].bias.requires_grad_(False)
-    return model
-
-
-@pytest.mark.parametrize(
-    ("model", "says"),
-    [
-        (frozen(), "every parameter is trained, but 1.bias must not be"),
-        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 10)), "BatchNorm2d"),
-        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(), nn.Flatten(), nn.Linear(144, 10)), "after Flatten"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(64, 7)), "must give 10 logits"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(63, 10)), "cannot be stacked"),
-    ],
-)
-def test_models_that_cannot_be_stacked_are_refused_in_one_line(model, says):
-    with pytest.raises(UserError, match=says) as refusal:
-        check_model(model, (1, 8, 8), 10)
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

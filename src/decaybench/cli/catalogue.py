@@ -36,6 +36,8 @@ def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
     if kind is not None and kind not in SCHEDULES:
         raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
     kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
+    for reason in SCHEDULES.unusable.values() if kind is None else ():
+        print(f"not listed: {reason}", file=sys.stderr)
     if plot is not None:
         if as_json:
             raise UserError("--plot: a picture is no JSON: --json cannot be given too")

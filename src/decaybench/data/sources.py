@@ -3,19 +3,19 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from decaybench import seeds
+from decaybench import plugins, seeds
 from decaybench.data import cache, hub
 from decaybench.data.dataset import Dataset, sha256_of
 from decaybench.data.folder import find_parts, listed
 from decaybench.data.join import join
 from decaybench.data.parquet import read_part
-from decaybench.errors import UserError
+from decaybench.errors import UserError, reason
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DIGITS_TEST = 300
@@ -38,7 +38,7 @@ def load_dataset(name: str, root: Path | None) -> Dataset:
     if name == "digits":
         return _digits()
     for entry_point in entry_points(group="decaybench.datasets", name=name):
-        provided = entry_point.load()()
+        provided = _provided(entry_point)
         if not isinstance(provided, Dataset):
             raise UserError(
                 f"decaybench.datasets: entry point {name} = {entry_point.value} must return a Dataset, "
@@ -58,6 +58,18 @@ def load_dataset(name: str, root: Path | None) -> Dataset:
             "pass --data DIR or set DECAYBENCH_DATA"
         )
     raise UserError(f"task.data must be digits or a folder in {root} ({_folders(root)}), got {name!r}")
+
+
+def _provided(entry_point: EntryPoint) -> object:
+    """What another package's function gives."""
+    function = plugins.load(entry_point)
+    try:
+        return function()
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever the function does
+        named = f"entry point {entry_point.name} = {entry_point.value}"
+        raise UserError(f"decaybench.datasets: {named} must return a Dataset, got {reason(error)}") from error
 
 
 def _digits() -> Dataset:

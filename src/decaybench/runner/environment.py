@@ -16,7 +16,7 @@ from decaybench.errors import UserError
 from decaybench.models import build
 from decaybench.runner.choose import Chance
 from decaybench.sweep import Sweep, size
-from decaybench.training import check_model
+from decaybench.training import check_builder, check_model
 
 VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
 
@@ -68,7 +68,10 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         signal=sweep.needs_signal,
     )
     data = prepare(dataset, splits)
-    check_model(build(task.model, data.shape, data.classes, seed=0, dropout=task.dropout), data.shape, data.classes)
+    template, *siblings = check_builder(
+        lambda seed: build(task.model, data.shape, data.classes, seed, dropout=task.dropout)
+    )
+    check_model(template, data.shape, data.classes, siblings=siblings, precision=task.precision, device=device)
     for length in sweep.budget.lengths:
         size(sweep, len(data.train.labels), length)
     majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)

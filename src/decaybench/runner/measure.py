@@ -20,7 +20,7 @@ from decaybench.training.lanes import EVALUATION_CHUNK
 WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
 # On a GPU the first epoch warms up, the second is recorded, and only from the third on all is replayed.
 EPOCHS = {"cpu": 1, "cuda": 3}
-METHOD = 2  # which way of measuring the remembered numbers come from
+METHOD = 3  # which way of measuring the remembered numbers come from
 SECONDS = 0.15  # of each width that is tried
 CLOSE = 0.97  # a smaller width that is nearly as fast leaves more stacks to share out
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
+from decaybench import plugins
 from decaybench.errors import UserError
 from decaybench.schedules.base import Schedule
 
@@ -11,28 +12,50 @@ GROUP = "decaybench.schedules"
 
 
 class Registry(Mapping[str, type[Schedule]]):
-    """Name -> class. Entry points are looked at when all are listed or an unknown name is asked for."""
+    """Name -> class. Entry points are looked at when all are listed or an unknown name is asked for.
+
+    One that cannot be used is not listed but ``unusable``, with the reason; UserError for whoever asks for it.
+    """
 
     def __init__(self, *built_in: type[Schedule]) -> None:
         self._built_in = {schedule.kind: schedule for schedule in built_in}
 
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Entry point -> why it cannot be used, in one line."""
+        return self._all[1]
+
     @cached_property
-    def _all(self) -> dict[str, type[Schedule]]:
-        found = dict(self._built_in)
+    def _all(self) -> tuple[dict[str, type[Schedule]], dict[str, str]]:
+        found, unusable = dict(self._built_in), {}
         for entry in entry_points(group=GROUP):
-            if entry.name in found:
-                raise UserError(f"{GROUP}: entry point {entry.name} = {entry.value} takes a name that is in use")
-            schedule = entry.load()
-            if not (isinstance(schedule, type) and issubclass(schedule, Schedule)):
-                raise UserError(f"{GROUP}: entry point {entry.name} = {entry.value} is not a Schedule class")
-            found[entry.name] = schedule
-        return found
+            try:
+                schedule = _schedule(entry, taken=entry.name in found)
+            except UserError as broken:
+                unusable[entry.name] = str(broken)
+            else:
+                found[entry.name] = schedule
+        return found, unusable
 
     def __getitem__(self, name: str) -> type[Schedule]:
-        return self._built_in[name] if name in self._built_in else self._all[name]
+        if name in self._built_in:
+            return self._built_in[name]
+        found, unusable = self._all
+        if name not in found and name in unusable:
+            raise UserError(unusable[name])
+        return found[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._all)
+        return iter(self._all[0])
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._all[0])
+
+
+def _schedule(entry: EntryPoint, *, taken: bool) -> type[Schedule]:
+    if taken:
+        raise UserError(f"{GROUP}: entry point {entry.name} = {entry.value} takes a name that is in use")
+    schedule = plugins.load(entry)
+    if not (isinstance(schedule, type) and issubclass(schedule, Schedule)):
+        raise UserError(f"{GROUP}: entry point {entry.name} = {entry.value} is not a Schedule class")
+    return schedule

@@ -168,11 +168,15 @@ class Strategy(Table):
         if not isinstance(raw, Mapping):
             return raw
         kind = raw.get("schedule")
-        if not isinstance(kind, str) or kind not in SCHEDULES:
+        try:
+            found = SCHEDULES.get(kind) if isinstance(kind, str) else None
+        except UserError as unusable:  # of another package, which cannot be imported
+            raise RuleError(f"must be a kind that can be used, got {show(kind)}: {unusable}", "schedule") from None
+        if found is None:
             known = ", ".join(SCHEDULES)
             raise RuleError(f"must be one of {known} (it defaults to the label), got {show(kind)}", "schedule")
         common = [name for name in cls.model_fields if name != "own"]
-        fields = SCHEDULES[kind].parameters()
+        fields = found.parameters()
         for key in raw:
             if key not in common and key not in fields:
                 raise RuleError(f"unknown key; known for {kind}: {', '.join([*fields, *common])}", str(key))

@@ -9,7 +9,7 @@ from torch import Tensor
 from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
 from decaybench.training.optimizers import make_optimizer
-from decaybench.training.recipe import Recipe, Run
+from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
 
 # Fixed sizes, so that a sum's order, and with it a run's bits, never depends on K.
@@ -86,7 +86,7 @@ class Lanes:
                 mine = part[seats]
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
                 self._noise.look(self.seeds[rows])
-                logits = self._stack(len(mine)).forward(leaf, images, self._noise)
+                logits = self._stack(len(mine)).forward(leaf, images, self._noise, training=True)
                 mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
                 # Backward from the sum over runs gives each run its own gradient: no run's loss depends on another's
                 # parameters.
@@ -117,8 +117,8 @@ class Lanes:
 
     def _stack(self, k: int) -> Stack:
         if k not in self._stacks:
-            compute = torch.bfloat16 if self.recipe.precision == "bf16" else self.dtype
-            self._stacks[k] = Stack(self._template, k, compute)
+            compute, vectorised = COMPUTED_IN[self.recipe.precision], self.device.type != "cpu"
+            self._stacks[k] = Stack(self._template, k, compute, vectorised=vectorised)
         return self._stacks[k]
 
     def _chunks(self) -> list[tuple[slice, slice | Tensor]]:

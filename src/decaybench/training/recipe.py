@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
+
 from decaybench.schedules import Schedule
 from decaybench.training.optimizers import OptimizerForm
 
 Precision = Literal["fp32", "bf16", "fp64"]
+COMPUTED_IN: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 
 
 @dataclass(frozen=True)

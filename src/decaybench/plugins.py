@@ -1,0 +1,15 @@
+"""What other packages add through entry points."""
+
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from decaybench.errors import UserError, reason
+
+
+def load(entry_point: EntryPoint) -> Any:
+    """What an entry point names; UserError, in one line, where it cannot be imported."""
+    try:
+        return entry_point.load()
+    except (Exception, SystemExit) as error:  # whatever another package does when it is imported
+        named = f"{entry_point.group}: entry point {entry_point.name} = {entry_point.value}"
+        raise UserError(f"{named} cannot be imported: {reason(error)}") from error

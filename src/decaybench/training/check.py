@@ -1,0 +1,105 @@
+"""Whether a model of one's own can be trained in a stack: judged, and tried, before anything is written."""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parameter import is_lazy
+
+from decaybench import seeds
+from decaybench.errors import UserError
+from decaybench.training.arithmetic import exact_arithmetic
+from decaybench.training.probe import CPU, RUNS, Probe, Refusal, listed, told
+from decaybench.training.recipe import Precision
+
+
+def check_builder(build: Callable[[int], nn.Module]) -> list[nn.Module]:
+    """The models of the first seeds; UserError where a seed's initial weights are not the same each time."""
+    models = [build(seed) for seed in range(RUNS)]
+    again = build(0)
+    name, theirs = type(again).__name__, dict(again.named_parameters())
+    if again is models[0]:
+        raise UserError(f"task.model: {name} must be built anew for every run, got one module each time")
+    for where, own in models[0].named_parameters():
+        if is_lazy(own) or own.device.type != "cpu":  # check_model says more of it
+            continue
+        if where not in theirs or not torch.equal(own, theirs[where]):
+            raise UserError(
+                f"task.model: {name} must have the same initial weights whenever it is built for a seed, got others "
+                f"for {where}: draw them from the global generator of torch, NumPy or Python"
+            )
+    return models
+
+
+def check_model(
+    template: nn.Module,
+    shape: tuple[int, int, int],
+    classes: int,
+    *,
+    siblings: Sequence[nn.Module] = (),
+    precision: Precision = "fp32",
+    device: torch.device = CPU,
+) -> None:
+    """UserError, in one line that says why, for a model that a stack would not train as it is trained alone.
+
+    ``siblings`` are the same model built for other seeds, each for a run of its own. The module is run in float64, or
+    in float32 where it cannot be, and then in ``precision``. It is left as it was, and so are the global generators.
+    """
+    try:
+        with exact_arithmetic(), seeds.seeded(0, device), warnings.catch_warnings(), told("cannot be tried"):
+            warnings.simplefilter("ignore")  # those of the module are for training to show
+            for module in (template, *siblings):
+                _require_parameters(module, template)
+            probe = Probe(template, siblings, shape, classes, device)
+            for training in () if probe.wide else (True, False):  # layers that are run K-wide are known to be
+                probe.independent(training)
+            _require_own_memory(template)
+            probe.stacked()
+            probe.trained(precision)
+    except Refusal as refused:
+        raise UserError(f"task.model: {type(template).__name__} {refused}") from refused.__cause__
+
+
+def _require_parameters(module: nn.Module, template: nn.Module) -> None:
+    """What can be said of a module without running it."""
+    named = dict(module.named_parameters())
+    if not named:
+        raise Refusal("has no parameters, so there is nothing to train")
+    for name, tensor in [*named.items(), *module.named_buffers()]:
+        if is_lazy(tensor):
+            raise Refusal(f"must know its shapes once it is built, but {name} belongs to a lazy layer that did not run")
+        if tensor.device.type != "cpu":
+            raise Refusal(f"must be built on the CPU, got {name} on {tensor.device}")
+    for name, p in named.items():
+        if not p.dtype.is_floating_point:
+            raise Refusal(f"must have real floating-point parameters, got {name} of {p.dtype}")
+        if p._backward_hooks or p._post_accumulate_grad_hooks:
+            raise Refusal(f"has a hook on the parameter {name}, which a stack would never call")
+    if frozen := [name for name, p in named.items() if not p.requires_grad]:
+        raise Refusal(
+            f"cannot be trained: every parameter is trained, but {listed(frozen)} must not be (requires_grad)"
+        )
+    for part in module.modules():
+        if isinstance(part, _BatchNorm) or getattr(part, "track_running_stats", False):
+            raise Refusal(f"has {part}, which keeps statistics across a batch; GroupNorm and LayerNorm do not")
+    ours, theirs = ([(name, p.shape) for name, p in one.named_parameters()] for one in (template, module))
+    if ours != theirs:
+        raise Refusal("must have the same parameters for every seed, got others for another seed")
+
+
+def _require_own_memory(module: nn.Module) -> None:
+    """A parameter's memory is its own: a view of it would not follow the parameters of several runs."""
+    owner: dict[int, str] = {}
+    for name, p in module.named_parameters():
+        if (other := owner.setdefault(p.untyped_storage().data_ptr(), name)) != name:
+            raise Refusal(
+                f"has two parameters in the same memory, {other} and {name}: tie them by using one in both places"
+            )
+    for path, part in module.named_modules():
+        for name, tensor in {**part._buffers, **vars(part)}.items():
+            if isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter):
+                where = owner.get(tensor.untyped_storage().data_ptr())
+                if where is not None and tensor.numel():
+                    raise Refusal(f"holds {f'{path}.{name}'.lstrip('.')} in the memory of the parameter {where}")

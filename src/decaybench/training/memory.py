@@ -1,0 +1,66 @@
+"""What a module holds beside its layers' settings, as bytes, to see what a forward pass leaves behind."""
+
+import contextlib
+import io
+import pickle
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+TORCHS = frozenset(vars(nn.Module()))  # the attributes that every module has
+
+
+def memory(module: nn.Module) -> dict[str, bytes]:
+    """Name -> content of every parameter, buffer and attribute of a module, of its parts and of its own classes.
+
+    What cannot be pickled (a lock, a lambda) is left out: only the numbers that come out can tell.
+    """
+    held = {}
+    for what, value in _named(module):
+        with contextlib.suppress(Exception):
+            held[what] = _bytes(value)
+    return held
+
+
+def _named(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    for path, part in module.named_modules():
+        within = f"{path}." if path else ""
+        for kind, values in (
+            ("parameter", part._parameters),
+            ("buffer", part._buffers),
+            ("attribute", {name: value for name, value in vars(part).items() if name not in TORCHS}),
+        ):
+            yield from ((f"{kind} {within}{name}", value) for name, value in values.items())
+        for owner in type(part).__mro__:
+            if not owner.__module__.startswith(("torch.", "builtins")):
+                yield from ((f"class attribute {owner.__name__}.{name}", value) for name, value in vars(owner).items())
+
+
+class _Pickler(pickle.Pickler):
+    """Tensors by their numbers, whatever graph they are part of; functions by their code."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, Tensor):
+            numbers = obj.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
+            return _Content, (str(obj.dtype), tuple(obj.shape), numbers.numpy().tobytes())
+        if isinstance(obj, torch.Generator):
+            return _Content, (obj.get_state().numpy().tobytes(),)
+        if isinstance(obj, FunctionType):
+            return _Content, (id(obj.__code__),)
+        return NotImplemented
+
+
+class _Content:
+    """What stands for a value; it is never read back."""
+
+    def __init__(self, *content: Any) -> None:
+        self.content = content
+
+
+def _bytes(value: Any) -> bytes:
+    written = io.BytesIO()
+    _Pickler(written).dump(value)
+    return written.getvalue()

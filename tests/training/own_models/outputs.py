@@ -1,0 +1,150 @@
+"""What comes out, and which images it follows from."""
+
+import torch
+import torch.fx
+import torch.nn.functional as F
+import torch.nn.utils.prune
+from torch import nn
+
+from training.own_models.rows import Own, head, row
+
+
+@row("must give 10 logits per image, one tensor (5, 10), got a tuple")
+def a_tuple():
+    return Own(lambda self, x: (self.head(x.flatten(1)),) * 2, head=head())
+
+
+@row("got a dict")
+def a_dict():
+    return Own(lambda self, x: {"logits": self.head(x.flatten(1))}, head=head())
+
+
+@row("got a list")
+def a_list():
+    return Own(lambda self, x: [self.head(x.flatten(1))], head=head())
+
+
+@row("got None")
+def nothing():
+    return Own(lambda self, x: None, head=head())
+
+
+@row("got a ndarray")
+def an_array():
+    return Own(lambda self, x: self.head(x.flatten(1)).detach().numpy(), head=head())
+
+
+@row("got one of shape (5, 7)")
+def too_few_logits():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
+
+
+@row("got one of shape (5,)")
+def one_number_an_image():
+    return Own(lambda self, x: self.head(x.flatten(1)).mean(1), head=head())
+
+
+@row("got one of torch.int64")
+def whole_numbers():
+    return Own(lambda self, x: self.head(x.flatten(1)).long(), head=head())
+
+
+@row("got one of torch.complex")
+def complex_logits():
+    return Own(lambda self, x: torch.complex(self.head(x.flatten(1)), x.flatten(1)[:, :10]), head=head())
+
+
+@row("got a tuple")
+def a_tuple_in_training_only():
+    def forward(self, x):
+        logits = self.head(x.flatten(1))
+        return (logits, logits) if self.training else logits
+
+    return Own(forward, head=head())
+
+
+@row("gives logits that no gradient goes through")
+def detached():
+    return Own(lambda self, x: self.head(x.flatten(1)).detach(), head=head())
+
+
+@row("gives logits that no gradient goes through")
+def through_numpy():
+    return Own(lambda self, x: torch.from_numpy(self.head(x.flatten(1)).detach().numpy().copy()), head=head())
+
+
+@row("gives logits that no gradient goes through")
+def without_gradient():
+    return Own(torch.no_grad()(lambda self, x: self.head(x.flatten(1))), head=head())
+
+
+@row("gives logits or gradients that are NaN or infinite in training")
+def a_logarithm_of_pixels():
+    return Own(lambda self, x: self.head(x.flatten(1).log()), head=head())
+
+
+@row()
+def a_branch_that_is_not_used():
+    return Own(lambda self, x: self.head(x.flatten(1)), head=head(), auxiliary=head())
+
+
+@row()
+def a_detached_branch():
+    return Own(lambda self, x: self.head(x.flatten(1)) + self.b(x.flatten(1)).detach(), head=head(), b=head())
+
+
+@row()
+def another_branch_in_evaluation():
+    def forward(self, x):
+        logits = self.head(x.flatten(1))
+        return logits if self.training else logits * 2
+
+    return Own(forward, head=head())
+
+
+@row("BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True), which keeps")
+def batch_norm():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), head(144))
+
+
+@row("track_running_stats=False")
+def batch_norm_without_running_statistics():
+    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64, track_running_stats=False), head())
+
+
+@row("LazyBatchNorm2d|BatchNorm2d")
+def lazy_batch_norm():
+    return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10))
+
+
+@row("keeps statistics across a batch; GroupNorm and LayerNorm do not")
+def instance_norm_that_remembers():
+    return nn.Sequential(nn.InstanceNorm2d(1, track_running_stats=True), nn.Flatten(), head())
+
+
+@row()
+def instance_norm():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4, affine=True), nn.Flatten(), head(144))
+
+
+@row("gives an image other logits beside other images in training")
+def the_batchs_mean():
+    return Own(lambda self, x: self.head((x - x.mean(0)).flatten(1)), head=head())
+
+
+@row("cannot be run on a batch of 1: ValueError: Expected more than 1 value per channel")
+def batch_norm_as_a_function():
+    return Own(lambda self, x: self.head(F.batch_norm(x.flatten(1), None, None, training=True)), head=head())
+
+
+@row("cannot be run on a batch of 5: RuntimeError: shape '[64, 64]' is invalid for input of size 320")
+def a_batch_size_in_the_code():
+    return Own(lambda self, x: self.head(x.view(64, 64)), head=head())
+
+
+@row("cannot be run on a batch of 1")
+def a_squeeze_too_many():
+    def forward(self, x):
+        return self.head(self.hidden(x.flatten(1).unsqueeze(1)).squeeze()).softmax(1)
+
+    return Own(forward, hidden=nn.Linear(64, 16), head=head(16))

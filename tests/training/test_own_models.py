@@ -1,0 +1,96 @@
+"""A model of one's own is trained as it is alone, or one line says why not."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from decaybench import models
+from decaybench.training import Recipe, check_builder, check_model, train
+from decaybench.training.stack import Stack, flatten_parameters
+from reference import plain_loop
+from training.judged import CLASSES, CPU, SHAPE, assert_own_bits, generators, refused, runs
+from training.own_models import ROWS, Own
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # a module's own
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_model_is_trained_as_alone_or_refused_in_one_line(row, own, few):
+    own(row.build)
+    before = generators()
+    said = refused("fp64")
+    assert generators() == before
+    if row.says is not None:
+        assert said is not None and said.startswith("task.model") and "\n" not in said
+        assert any(part in said for part in row.says.split("|")), said
+        return
+    assert said is None
+    recipe = Recipe("own", epochs=2, batch_size=10, precision="fp64")
+    curves = []
+    results = train(recipe, runs(0, 1, 2), few, device=CPU, read_test=True, on_epoch=curves.append)
+    for i, run in enumerate(runs(0, 1, 2)):
+        plain = plain_loop(recipe, run, few)
+        tolerance = 1e-5 if row.name.startswith("in_single_precision") else 1e-10
+        np.testing.assert_allclose([c.train_loss[i] for c in curves], plain.train_loss, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(
+            [c.validation_loss[i] for c in curves], plain.validation_loss, rtol=0, atol=tolerance
+        )
+        np.testing.assert_allclose(results[i].test_loss, plain.test_loss, rtol=0, atol=tolerance)
+    assert_own_bits(few)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "says"),
+    [
+        ("in_single_precision_by_force", "fp32", None),
+        ("in_single_precision_by_force", "bf16", "cannot be trained in bf16: RuntimeError: mat1 and mat2"),
+        ("group_and_layer_norm", "bf16", None),
+        ("a_complex_buffer", "fp32", None),
+        ("a_complex_buffer", "bf16", "cannot be trained in bf16: RuntimeError: Unsupported dtype BFloat16"),
+        ("a_state_that_is_no_buffer", "bf16", "changes the attribute state in training"),
+    ],
+)
+def test_a_model_is_tried_in_the_sweeps_precision(name, precision, says, own):
+    own(next(row.build for row in ROWS if row.name == name))
+    said = refused(precision)
+    assert said is None if says is None else says in said, said
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp64"])
+@pytest.mark.parametrize(
+    ("name", "shape", "dropout"), [("small-cnn", (3, 8, 8), 0), ("lenet", (1, 28, 28), 0.5), ("3c3d", (3, 9, 9), 0)]
+)
+def test_models_of_the_package_pass(name, shape, dropout, precision):
+    template, *siblings = check_builder(lambda seed: models.build(name, shape, CLASSES, seed, dropout))
+    check_model(template, shape, CLASSES, siblings=siblings, precision=precision)
+
+
+def test_a_model_is_left_as_it_was():
+    net = Own(lambda self, x: self.head(x.flatten(1) * self.gain), head=nn.Linear(64, 10), gain=torch.ones(64))
+    net.eval()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    check_model(net, SHAPE, CLASSES)
+    assert not net.training and net.gain.dtype == torch.float32
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert net.head.weight.grad is None and isinstance(net.head.weight, nn.Parameter)
+
+
+def test_the_table_is_of_60_models_and_more():
+    assert len({row.name for row in ROWS}) == len(ROWS) > 60
+
+
+@pytest.mark.parametrize(
+    "name", ["of_functions", "attention", "tied_biases_in_a_module", "old_weight_norm", "in_place"]
+)
+def test_vectorised_it_has_the_numbers_of_one_run_after_the_other(name, own):
+    own(next(row.build for row in ROWS if row.name == name))
+    nets = [models.build("own", SHAPE, CLASSES, seed) for seed in range(3)]
+    images = torch.randn(4, 3, *SHAPE, dtype=torch.float64)
+    results = []
+    for vectorised in (False, True):
+        flat = flatten_parameters(nets, torch.float64).requires_grad_()
+        logits = Stack(nets[0], 3, torch.float64, vectorised=vectorised).forward(flat, images, training=True)
+        logits.square().sum().backward()
+        results.append((logits.detach(), flat.grad))
+    torch.testing.assert_close(*results, rtol=0, atol=1e-12)
