@@ -99,8 +99,8 @@ def open_storage(url: str, *, create: bool) -> Storage:
     """Open the database at ``url``, ``sqlite:///PATH`` or ``postgresql://...``.
 
     With ``create`` what is missing is made: folder, file, tables, and what an older layout lacks. Without, nothing is
-    written, and a database without sweeps is an error. What cannot or must not be written to (see `guard`) is refused,
-    unchanged. Raises UserError.
+    written, and a database without sweeps is an error. What cannot or must not be written to (`guard`, `judge`) is
+    refused, unchanged. Raises UserError.
     """
     parsed = parse(url)
     if not create and _is_missing(parsed):
