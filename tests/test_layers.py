@@ -12,6 +12,7 @@ ROOT = Path(decaybench.__file__).parent
 LAYER = {
     "errors": 0,
     "seeds": 0,
+    "shared": 0,
     "schedules": 0,
     "data": 0,
     "models": 0,
@@ -27,8 +28,8 @@ LAYER = {
     "cli": 4,
     "__main__": 5,
 }
-# What a room may import beside itself. L0 rooms stand on errors and seeds alone; L1 rooms do not know each other.
-FOUNDATION = {"errors", "seeds"}
+# What a room may import beside itself. L0 rooms stand on errors, seeds and shared alone; L1 rooms do not know each other.
+FOUNDATION = {"errors", "seeds", "shared"}
 L1_USES = {
     "training": {"schedules", "data", "models"},
     "sweep": {"schedules"},

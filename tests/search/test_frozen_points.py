@@ -1,13 +1,15 @@
 """Points of the balanced sampler, written down: those of sweeps that were begun stay where they are."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from decaybench.schedules import Range
-from decaybench.search import point
+from decaybench.search import balanced, point
+from decaybench.shared import SHARED, Shared
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,57 @@ def test_every_kind_of_space_is_written_down_for_several_seeds_repeats_and_slots
 
 def test_points_stay_where_they_are():
     check()
+
+
+TEMPO = Dim("one_minus_tempo", Range(0.1, 0.9), True)
+
+
+@pytest.fixture
+def appended(monkeypatch):
+    """A fourth and a fifth shared name, for the test's time."""
+    new = [
+        Shared(name, "must be in (0, 1)", lambda value: 0 < value < 1, one_minus=True) for name in ("tempo", "pulse")
+    ]
+    monkeypatch.setattr(balanced, "SHARED", (*SHARED, *new))
+
+
+@pytest.mark.usefixtures("appended")
+@pytest.mark.parametrize("label", SPACES)
+def test_a_new_shared_name_moves_no_point(label):
+    check()
+    for seed, repeat, slot in ((0, 0, 0), (3, 2, 41)):
+        before = point(seed, repeat, label, slot, SPACES[label])
+        assert before == {
+            n: v for n, v in point(seed, repeat, label, slot, (TEMPO, *SPACES[label])).items() if n in before
+        }
+
+
+@pytest.mark.usefixtures("appended")
+@pytest.mark.parametrize("points", ["sobol", "random"])
+def test_a_new_shared_name_is_paired_and_a_scramble_of_its_own(points):
+    def drawn(label, slot, repeat=0, dim=TEMPO):
+        return point(5, repeat, label, slot, (*SPACES[label], dim), points)[dim.name]
+
+    for slot in range(8):
+        assert len({drawn(label, slot) for label in SPACES}) == 1
+        assert drawn("own", slot) != drawn("own", slot, repeat=1)
+        assert drawn("own", slot) != drawn("own", slot, dim=Dim("one_minus_pulse", TEMPO.range, True))
+
+
+@pytest.mark.usefixtures("appended")
+def test_a_new_shared_name_fills_its_plane_with_every_other_parameter():
+    others = (
+        RATE,
+        MOMENTUM,
+        DECAY,
+        *(Dim(f"own.{i}", Range(0.0, 1.0)) for i in range(6)),
+        Dim("one_minus_pulse", TEMPO.range, True),
+    )
+    for repeat in range(3):
+        rows = [point(repeat, repeat, "own", slot, (TEMPO, *others)) for slot in range(64)]
+        median = {name: sorted(row[name] for row in rows)[32] for name in rows[0]}
+        for other in others:
+            quadrants = Counter(
+                (row[TEMPO.name] >= median[TEMPO.name], row[other.name] >= median[other.name]) for row in rows
+            )
+            assert set(quadrants.values()) == {16}, other.name

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
+from decaybench.shared import SHARED, Shared
 from decaybench.sweep.own import combinations, own_fields
-from decaybench.sweep.values import Choices, Parameter, RuleError, Span, Value, show
+from decaybench.sweep.values import Choices, Parameter, RuleError, Value, show
 
 if TYPE_CHECKING:
     from decaybench.sweep.model import Search, Strategy, Sweep, Task
@@ -78,23 +79,24 @@ def build_arms(task: "Task", search: "Search", strategies: Mapping[str, "Strateg
             built.append(_arm(label, strategy, task, search))
         except RuleError as refused:
             raise refused.below("strategies", label) from None
-    for parameter in ("learning_rate", "momentum", "weight_decay"):
+    for parameter in SHARED:
         _check_paired(parameter, built)
     return tuple(built)
 
 
 def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Arm:
     kind = SCHEDULES[strategy.schedule]
-    learning_rate = _shared(strategy.learning_rate or search.learning_rate) or kind.learning_rate or LEARNING_RATE
-    momentum = _momentum(strategy.momentum or search.momentum)
-    weight_decay = _shared(strategy.weight_decay or search.weight_decay)
-    assert weight_decay is not None
+    limits: dict[str, float | Range] = {}
+    for shared in SHARED:
+        given = getattr(strategy, shared.name) or getattr(search, shared.name)
+        # Only the learning rate has no default in [search]: a kind may have a range of its own for it.
+        limits[shared.name] = kind.learning_rate or LEARNING_RATE if given is None else _limits(shared, given)
+    momentum = limits["momentum"]
     optimizer, nesterov, velocity = _form(strategy, task)
     if nesterov and _may_be_zero(momentum):
         raise RuleError("needs momentum > 0, got true with momentum 0", "nesterov")
     _check_fits(strategy, optimizer, velocity, momentum)
     fixed, own = own_fields(kind, strategy.own, task.epochs)
-    shared = {"learning_rate": learning_rate, "one_minus_momentum": momentum, "weight_decay": weight_decay}
     return Arm(
         label=label,
         kind=strategy.schedule,
@@ -103,15 +105,19 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
         optimizer=optimizer,
         nesterov=nesterov,
         velocity=velocity,
-        learning_rate=learning_rate,
+        learning_rate=limits["learning_rate"],
         momentum=momentum,
-        weight_decay=weight_decay,
+        weight_decay=limits["weight_decay"],
         fixed=fixed,
         space=(
-            *(Dimension(name, value, True) for name, value in shared.items() if isinstance(value, Range)),
             *(
-                Dimension(f"{label}.{name}", searched, False, name not in strategy.own and _follows_run(kind, name))
-                for name, searched in own.items()
+                Dimension(shared.dimension, value, True)
+                for shared in SHARED
+                if isinstance(value := limits[shared.name], Range)
+            ),
+            *(
+                Dimension(f"{label}.{name}", value, False, name not in strategy.own and _follows_run(kind, name))
+                for name, value in own.items()
             ),
         ),
     )
@@ -157,46 +163,30 @@ def _may_be_zero(momentum: float | Range) -> bool:
     return 1.0 in (momentum.choices or ()) if isinstance(momentum, Range) else momentum == 0
 
 
-def _shared(given: Parameter | None) -> float | Range | None:
-    if given is None:
-        return None
-    if isinstance(given, Span):
-        return Range(float(given.low), float(given.high), log=given.log)
+def _limits(shared: Shared, given: Parameter) -> float | Range:
+    """The number that a shared parameter is fixed to, or the range that is searched."""
+    if isinstance(given, Value):
+        assert isinstance(given.value, int | float)
+        return float(given.value)
     if isinstance(given, Choices):
-        return Range(choices=tuple(float(choice) for choice in given.choices))
-    assert isinstance(given.value, int | float)
-    return float(given.value)
+        return Range(choices=tuple(shared.to_searched(float(choice)) for choice in given.choices))
+    low, high = sorted((shared.to_searched(float(given.low)), shared.to_searched(float(given.high))))
+    return Range(low, high, log=given.log)
 
 
-def _momentum(given: Parameter) -> float | Range:
-    found = _shared(given)
-    assert found is not None
-    if not isinstance(found, Range):
-        return found
-    if found.choices is not None:
-        return Range(choices=tuple(1.0 - choice for choice in found.choices))
-    return Range(1.0 - found.high, 1.0 - found.low, log=found.log)
-
-
-def _check_paired(parameter: str, built: list[Arm]) -> None:
+def _check_paired(parameter: Shared, built: list[Arm]) -> None:
     """Slot i is one point for all strategies: a parameter they share needs one scale, or one list."""
-    searching = [arm for arm in built if isinstance(getattr(arm, parameter), Range)]
+    searching = [arm for arm in built if isinstance(getattr(arm, parameter.name), Range)]
     for arm in searching[1:]:
         first, this = _scale(searching[0], parameter), _scale(arm, parameter)
         if this != first:
             other = f"strategies.{searching[0].label}'s ({first})"
             rule = f"must be searched like {other}, since slots are paired, got {this}"
-            raise RuleError(rule, "strategies", arm.label, parameter)
+            raise RuleError(rule, "strategies", arm.label, parameter.name)
 
 
-def _scale(arm: Arm, parameter: str) -> str:
-    searched: Range = getattr(arm, parameter)
+def _scale(arm: Arm, parameter: Shared) -> str:
+    searched: Range = getattr(arm, parameter.name)
     if searched.choices is None:
         return f"log = {show(searched.log)}"
-    choices = [tidy_momentum(c) if parameter == "momentum" else c for c in searched.choices]
-    return f"choices = {show(choices)}"
-
-
-def tidy_momentum(one_minus: float) -> float:
-    """Momentum from a choice of 1 - momentum: 0.1 again, and not 0.09999999999999998."""
-    return round(1.0 - one_minus, 15)
+    return f"choices = {show([parameter.to_native(choice, choice=True) for choice in searched.choices])}"

@@ -21,6 +21,7 @@ from pydantic import (
 
 from decaybench.errors import UserError
 from decaybench.schedules import SCHEDULES
+from decaybench.shared import SHARED
 from decaybench.sweep.arms import OptimizerKind, build_arms
 from decaybench.sweep.messages import one_line
 from decaybench.sweep.values import Parameter, RuleError, Value, parse, parse_shared, plain, show
@@ -47,7 +48,8 @@ def _batch_size(raw: object) -> int | str:
 
 
 def _shared(name: str) -> PlainValidator:
-    return PlainValidator(lambda raw: parse_shared(name, raw))
+    parameter = next(shared for shared in SHARED if shared.name == name)
+    return PlainValidator(lambda raw: parse_shared(parameter, raw))
 
 
 Name = Annotated[str, AfterValidator(_name)]
