@@ -16,6 +16,7 @@ LAYER = {
     "schedules": 0,
     "data": 0,
     "models": 0,
+    "optimizers": 0,
     "training": 1,
     "sweep": 1,
     "search": 1,
@@ -31,8 +32,8 @@ LAYER = {
 # What a room may import beside itself. L0 rooms stand on errors, seeds and shared alone; L1 rooms do not know each other.
 FOUNDATION = {"errors", "seeds", "shared"}
 L1_USES = {
-    "training": {"schedules", "data", "models"},
-    "sweep": {"schedules"},
+    "training": {"schedules", "optimizers", "data", "models"},
+    "sweep": {"schedules", "optimizers"},
     "search": {"schedules"},
     "store": set(),
     "compare": set(),

@@ -12,8 +12,8 @@ import torch
 
 from decaybench.errors import UserError
 from decaybench.export.keras import RATES, write
+from decaybench.optimizers import OptimizerForm, make_optimizer
 from decaybench.schedules import SCHEDULES, Schedule, trace
-from decaybench.training.optimizers import OptimizerForm, make_optimizer
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
 

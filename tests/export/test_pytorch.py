@@ -7,8 +7,8 @@ import torch
 
 from decaybench.export.pytorch import write
 from decaybench.export.torch_schedulers import SCHEDULERS
+from decaybench.optimizers import OptimizerForm, make_optimizer
 from decaybench.schedules import SCHEDULES, Schedule, trace
-from decaybench.training.optimizers import OptimizerForm, make_optimizer
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from decaybench.optimizers import OPTIMIZERS, Velocity
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
 from decaybench.shared import SHARED, Shared
 from decaybench.sweep.own import combinations, own_fields
@@ -12,8 +13,7 @@ from decaybench.sweep.values import Choices, Parameter, RuleError, Value, show
 if TYPE_CHECKING:
     from decaybench.sweep.model import Search, Strategy, Sweep, Task
 
-OptimizerKind = Literal["sgd", "adam", "schedule-free", "prodigy"]
-WITHOUT_SCHEDULE: tuple[OptimizerKind, ...] = ("schedule-free", "prodigy")  # they promise to need none
+WITHOUT_SCHEDULE = tuple(name for name, optimizer in OPTIMIZERS.items() if not optimizer.needs_schedule)
 
 LEARNING_RATE = Range(1e-3, 1.0, log=True)  # where the strategy, [search] and the kind say nothing
 
@@ -45,9 +45,9 @@ class Arm:
     kind: str
     schedule_class: type[Schedule]
     family: Literal["fixed", "reactive"]
-    optimizer: OptimizerKind
+    optimizer: str
     nesterov: bool
-    velocity: Literal["torch", "keras"]
+    velocity: Velocity
     learning_rate: float | Range
     momentum: float | Range
     weight_decay: float | Range
@@ -128,31 +128,35 @@ def _follows_run(kind: type[Schedule], name: str) -> bool:
     return kind.range_of(name, epochs=1) != kind.range_of(name, epochs=1_000_000)
 
 
-def _form(strategy: "Strategy", task: "Task") -> tuple[OptimizerKind, bool, Literal["torch", "keras"]]:
-    """Optimizer, Nesterov, velocity. The others have neither: what the task says for SGD is no concern of theirs."""
+def _form(strategy: "Strategy", task: "Task") -> tuple[str, bool, Velocity]:
+    """Optimizer, Nesterov, velocity. What the task says of the last two does not concern an optimizer without them."""
     optimizer = strategy.optimizer or task.optimizer
     nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
-    if optimizer != "sgd":
+    if not OPTIMIZERS[optimizer].has_velocity:
         if nesterov and (strategy.nesterov or task.optimizer == optimizer):
             raise RuleError(f"must be false under {optimizer}, which has no Nesterov form, got true", "nesterov")
         return optimizer, False, "torch"
-    return "sgd", nesterov, strategy.velocity or task.velocity
+    return optimizer, nesterov, strategy.velocity or task.velocity
 
 
-def _check_fits(
-    strategy: "Strategy", optimizer: OptimizerKind, velocity: Literal["torch", "keras"], momentum: float | Range
-) -> None:
+def _check_fits(strategy: "Strategy", optimizer: str, velocity: Velocity, momentum: float | Range) -> None:
     """What a rule that looks at gradients asks of the optimizer, and an optimizer of the momentum."""
     kind = SCHEDULES[strategy.schedule]
-    products = kind.observes if issubclass(kind, Reactive) else ()
-    if products and optimizer != "sgd":
-        rule = f'must be "sgd", since {strategy.schedule} looks at gradients'
+    products = frozenset(kind.observes if issubclass(kind, Reactive) else ())
+    shown = OPTIMIZERS[optimizer].observable
+    if not products <= _all(shown):
+        able = " or ".join(show(name) for name, other in OPTIMIZERS.items() if products <= _all(other.observable))
+        rule = f"must be {able}, since {strategy.schedule} looks at gradients"
         raise RuleError(f"{rule}, got {show(optimizer)}", "optimizer")
-    if set(products) - {"grad_norm_sq"} and velocity == "keras" and not _is_zero(momentum):
+    if products and not products <= shown[velocity] and not _is_zero(momentum):  # without momentum they are the same
         rule = f'must be "torch", since {strategy.schedule} follows a velocity without the learning rate in it'
         raise RuleError(f"{rule}, got {show(velocity)}", "velocity")
-    if optimizer == "schedule-free" and _may_be_zero(momentum):
-        raise RuleError("must be above 0 under schedule-free, got 0", "momentum")
+    if OPTIMIZERS[optimizer].needs_momentum and _may_be_zero(momentum):
+        raise RuleError(f"must be above 0 under {optimizer}, got 0", "momentum")
+
+
+def _all(shown: Mapping[Velocity, frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*shown.values())
 
 
 def _is_zero(momentum: float | Range) -> bool:

@@ -1,8 +1,8 @@
 """Training: K models as one stack. Knows no Optuna and no SQL."""
 
+from decaybench.optimizers import OptimizerForm
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.loop import train
-from decaybench.training.optimizers import OptimizerForm
 from decaybench.training.recipe import Precision, Recipe, Run, steps_per_epoch
 from decaybench.training.stack import check_model
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import Schedule
-from decaybench.training.optimizers import OptimizerForm
 
 Precision = Literal["fp32", "bf16", "fp64"]
 
