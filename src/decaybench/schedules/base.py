@@ -1,6 +1,6 @@
 """What every schedule is: a frozen dataclass whose body turns time, and what has been observed, into a scale.
 
-Adding a kind is writing one class and listing it in ``SCHEDULES``: the search space, the conformance tests,
+Adding a kind is writing one class and listing it in the ``KINDS`` of its room: the search space, the conformance tests,
 the bank and the torch adapter follow from its fields.
 """
 
@@ -126,6 +126,8 @@ class Schedule:
     kind: ClassVar[str]
     family: ClassVar[Literal["fixed", "reactive"]]
     learning_rate: ClassVar[Range | None] = None  # the kind's own search range for the base learning rate
+    # Where the middles of its ranges show little of a kind, what shows more: values of fields and of "learning_rate".
+    example: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     _options: ClassVar[dict[str, tuple[Any, ...]]] = {}
 
     _: KW_ONLY

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,6 +46,8 @@ class ReduceOnPlateau(Reactive):
     min_scale: Param = number("[0, 1]", 0.0)
     convention: Literal["torch", "keras"] = "torch"
     signal: Literal["epoch", "held_out"] = "epoch"
+
+    example: ClassVar = {"learning_rate": 1.0, "patience": 1}  # noisy enough for plateaus
 
     @classmethod
     def range_of(cls, name: str, *, epochs: int, options: Mapping[str, Any] | None = None) -> Range | None:
