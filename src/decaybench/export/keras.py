@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from decaybench.errors import UserError
 from decaybench.export import keras_rules as rules
-from decaybench.export.formula import KERAS, body, first_cycle, milestones
+from decaybench.export.formula import FORMULAS, KERAS, body, first_cycle, milestones
 from decaybench.export.setting import Setting, literal, whole, wrapped
 from decaybench.optimizers import OPTIMIZERS, KerasCode
 from decaybench.optimizers.code import Subclass
@@ -28,7 +28,7 @@ class Rate:
 
 def write(setting: Setting) -> str:
     """Code that makes ``optimizer`` and, for a rule that watches the loss, ``callbacks``."""
-    rate = RATES.get(setting.arm.kind, _by_decaybench)(setting)
+    rate = _rate(setting)
     optimizer = _optimizer(setting, _code(setting), rate.rate)
     lines = [*rate.before, *optimizer, *rate.after]
     used = "\n".join(lines)
@@ -40,6 +40,17 @@ def write(setting: Setting) -> str:
         driver = "KerasCallback" if "KerasCallback" in used else "TorchScheduler"
         imports.append(f"from decaybench.schedules import SCHEDULES, {driver}")
     return "\n".join([*setting.head(), *imports, "", *lines, "", *_fit(setting, bool(rate.after))]) + "\n"
+
+
+def _rate(setting: Setting) -> Rate:
+    """Keras' own learning rates, which know no warmup like ours, or else the general way."""
+    exact = None if setting.warmup else RATES.get(setting.arm.kind)
+    return exact(setting) if exact else _general(setting)
+
+
+def _general(setting: Setting) -> Rate:
+    """The kind's formula; one without, of another package perhaps, is left to decaybench."""
+    return (_by_formula if setting.arm.kind in FORMULAS else _by_decaybench)(setting)
 
 
 def _fit(setting: Setting, calls: bool) -> list[str]:
@@ -153,7 +164,7 @@ def _stairs(s: Any) -> list[str]:
 def _step_decay(setting: Setting) -> Rate:
     s: Any = setting.schedule
     if s.offset or not whole(s.epochs_drop):
-        return _by_formula(setting)
+        return _general(setting)
     steps = int(s.epochs_drop) * setting.steps_per_epoch
     drop = f"decay_rate={literal(s.drop)}"
     return _schedule("ExponentialDecay", _base(setting), drop, f"decay_steps={steps}", "staircase=True")
@@ -186,7 +197,7 @@ def _cosine_restarts(setting: Setting) -> Rate:
     s: Any = setting.schedule
     first = first_cycle(s, setting.total_steps)
     if s.mult not in (1, 2) or not whole(first):
-        return _by_formula(setting)
+        return _general(setting)
     growth = [f"t_mul={literal(float(s.mult))}", f"m_mul={literal(float(s.decay))}", f"alpha={literal(float(s.floor))}"]
     return _schedule("CosineDecayRestarts", _base(setting), f"first_decay_steps={int(first)}", *growth)
 
@@ -195,39 +206,19 @@ def _reduce_on_plateau(setting: Setting) -> Rate:
     return Rate(_base(setting), after=rules.reduce_on_plateau(setting))
 
 
-def _unless_warmup(exact: Callable[[Setting], Rate]) -> Callable[[Setting], Rate]:
-    """Keras' own class, which knows no warmup like ours, or else the formula."""
-    return lambda setting: (_by_formula if setting.warmup else exact)(setting)
-
-
+# The kinds that Keras has a schedule or callback for; an entry falls back itself where the learning rates are others.
 RATES: Final[Mapping[str, Callable[[Setting], Rate]]] = MappingProxyType(
     {
-        "constant": _unless_warmup(_constant),
-        "time_based": _unless_warmup(_time_based),
-        "inverse_time": _unless_warmup(_inverse_time),
-        "inv": _by_formula,
-        "step_decay": _unless_warmup(_step_decay),
-        "multi_step": _unless_warmup(_multi_step),
-        "exponential": _unless_warmup(_exponential),
-        "polynomial": _unless_warmup(_polynomial),
-        "linear": _unless_warmup(_polynomial),
-        "cosine": _unless_warmup(_cosine),
-        "cosine_restarts": _unless_warmup(_cosine_restarts),
-        "one_cycle": _by_formula,
-        "triangular": _by_formula,
-        "wsd": _by_formula,
-        "rex": _by_formula,
-        "inverse_sqrt": _by_formula,
-        "noam": _by_formula,
-        "exp_loss": _by_decaybench,
-        "exp_loss_relative": _by_decaybench,
-        "loss_ratio": _by_decaybench,
+        "constant": _constant,
+        "time_based": _time_based,
+        "inverse_time": _inverse_time,
+        "step_decay": _step_decay,
+        "multi_step": _multi_step,
+        "exponential": _exponential,
+        "polynomial": _polynomial,
+        "linear": _polynomial,
+        "cosine": _cosine,
+        "cosine_restarts": _cosine_restarts,
         "reduce_on_plateau": _reduce_on_plateau,
-        "bold_driver": _by_decaybench,
-        "greedy_lr": _by_decaybench,
-        "polyak": _by_decaybench,
-        "alig": _by_decaybench,
-        "l4": _by_decaybench,
-        "hypergradient": _by_decaybench,
     }
 )
