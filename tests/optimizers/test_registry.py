@@ -8,7 +8,16 @@ import torch
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.errors import UserError
 from decaybench.export import TARGETS
-from decaybench.optimizers import DEFAULT, OPTIMIZERS, KerasCode, Optimizer, OptimizerForm, TorchCode, make_optimizer
+from decaybench.optimizers import (
+    DEFAULT,
+    KINDS,
+    OPTIMIZERS,
+    KerasCode,
+    Optimizer,
+    OptimizerForm,
+    TorchCode,
+    make_optimizer,
+)
 from decaybench.schedules import SCHEDULES, Reactive
 from decaybench.sweep import Sweep, arms
 from decaybench.training import Recipe, Run, train
@@ -39,12 +48,9 @@ def sign(monkeypatch):
 
 
 def test_they_bear_their_names_and_one_is_the_default():
-    assert [optimizer.name for optimizer in OPTIMIZERS.values()] == list(OPTIMIZERS)
+    assert [optimizer.name for optimizer in KINDS] == list(OPTIMIZERS)
     assert next(iter(OPTIMIZERS)) == DEFAULT == OptimizerForm().kind
-    assert [name for name, optimizer in OPTIMIZERS.items() if not optimizer.needs_schedule] == [
-        "schedule-free",
-        "prodigy",
-    ]
+    assert {"schedule-free", "prodigy"} <= {name for name, cls in OPTIMIZERS.items() if not cls.needs_schedule}
 
 
 def test_what_rules_look_at_is_shown_by_the_default():
@@ -75,7 +81,7 @@ def sweep(**strategy):
 @pytest.mark.parametrize(
     ("strategy", "rule"),
     [
-        ({"optimizer": "rmsprop"}, 'optimizer: must be one of sgd, adam, schedule-free, prodigy, sign, got "rmsprop"'),
+        ({"optimizer": "rmsprop"}, f'optimizer: must be one of {", ".join(OPTIMIZERS)}, sign, got "rmsprop"'),
         ({"nesterov": True}, "nesterov: must be false under sign, which has no Nesterov form, got true"),
         ({"momentum": 0}, "momentum: must be above 0 under sign, got 0"),
         ({"schedule": "polyak"}, 'optimizer: must be "sgd", since polyak looks at gradients, got "sign"'),
@@ -106,6 +112,17 @@ def test_an_export_writes_what_the_class_says_and_refuses_where_it_says_nothing(
     assert 'optimizer = "sign"' in TARGETS["toml"](made)
     with pytest.raises(UserError, match=r"^--format: Keras has no sign, the optimizer of it; use torch$"):
         TARGETS["keras"](made)
+
+
+def test_code_is_not_inherited():
+    """A class that extends Adam and says nothing of its code would be exported as Adam."""
+
+    class Heavy(OPTIMIZERS["adam"]):
+        name = "heavy"
+
+    use = setting(SCHEDULES["constant"](), 60, 5, optimizer="adam").use
+    assert Heavy.in_torch(use) is Heavy.in_keras(use) is None
+    assert OPTIMIZERS["adam"].in_torch(use).name == "torch.optim.Adam"
 
 
 @pytest.mark.usefixtures("sign")

@@ -18,6 +18,7 @@ OPTIMIZERS: Final[Mapping[str, type[Optimizer]]] = {optimizer.name: optimizer fo
 
 __all__ = [
     "DEFAULT",
+    "KINDS",
     "OPTIMIZERS",
     "KerasCode",
     "Optimizer",

@@ -37,6 +37,13 @@ class Optimizer(ABC):
     """The products of gradients (``schedules.base.PRODUCTS``) that a rule may look at, for each velocity: those whose u
     is what ``direct`` returns."""
 
+    def __init_subclass__(cls) -> None:
+        """A class has its own code or none: that of the class that it extends is the code of another optimizer."""
+        super().__init_subclass__()
+        for code in ("in_torch", "in_keras"):
+            if code not in vars(cls):
+                setattr(cls, code, vars(Optimizer)[code])
+
     @classmethod
     def in_torch(cls, use: Use) -> TorchCode | None:
         """PyTorch's code; without any an export is refused."""
