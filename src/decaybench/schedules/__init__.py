@@ -1,4 +1,4 @@
-"""Learning-rate schedules, fixed and loss-reactive: one class a kind, all listed in ``SCHEDULES``."""
+"""Learning-rate schedules, fixed and loss-reactive: one class per kind, all listed in ``SCHEDULES``."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -126,9 +126,9 @@ class Schedule:
     kind: ClassVar[str]
     family: ClassVar[Literal["fixed", "reactive"]]
     learning_rate: ClassVar[Range | None] = None  # the kind's own search range for the base learning rate
+    _options: ClassVar[dict[str, tuple[Any, ...]]] = {}
     # Where the middles of its ranges show little of a kind, what shows more: values of fields and of "learning_rate".
     example: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    _options: ClassVar[dict[str, tuple[Any, ...]]] = {}
 
     _: KW_ONLY
     warmup: Param = number("[0, inf)", 0, unit="update", range_unit="run")  # updates, rounded to whole ones
