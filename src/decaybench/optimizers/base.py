@@ -1,6 +1,6 @@
 """What every optimizer is: the update of K runs at once, on ``(K, P)`` tensors, in place, and what is known of it.
 
-Adding one is writing one class in a file of its own and listing it in ``OPTIMIZERS``: the sweep file, training and the
+Adding one is writing one class in a file of its own and listing it in ``KINDS``: the sweep file, training and the
 exports follow from the class.
 
 Only products, sums, quotients and square roots, each an operation of its own: these are rounded exactly, so a run's

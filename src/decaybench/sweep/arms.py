@@ -148,7 +148,8 @@ def _check_fits(strategy: "Strategy", optimizer: str, velocity: Velocity, moment
         able = " or ".join(show(name) for name, other in OPTIMIZERS.items() if products <= _all(other.observable))
         rule = f"must be {able}, since {strategy.schedule} looks at gradients"
         raise RuleError(f"{rule}, got {show(optimizer)}", "optimizer")
-    if products and not products <= shown[velocity] and not _is_zero(momentum):  # without momentum they are the same
+    # Without momentum both velocities are the gradient.
+    if not products <= shown.get(velocity, frozenset()) and not _is_zero(momentum):
         rule = f'must be "torch", since {strategy.schedule} follows a velocity without the learning rate in it'
         raise RuleError(f"{rule}, got {show(velocity)}", "velocity")
     if OPTIMIZERS[optimizer].needs_momentum and _may_be_zero(momentum):
