@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from benchmarks.work import MOMENTUM, Work, load
 from decaybench.data import TaskData, batch_order, normalise
 from decaybench.models import build
+from decaybench.optimizers import make_optimizer
 from decaybench.training import OptimizerForm
-from decaybench.training.optimizers import make_optimizer
 from decaybench.training.stack import Stack, cross_entropy, decays, flatten_parameters
 
 QUICKSTART = 200 * 180  # updates of its runs

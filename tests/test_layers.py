@@ -14,9 +14,11 @@ LAYER = {
     "paths": 0,
     "seeds": 0,
     "plugins": 0,
+    "shared": 0,
     "schedules": 0,
     "data": 0,
     "models": 0,
+    "optimizers": 0,
     "training": 1,
     "sweep": 1,
     "search": 1,
@@ -30,10 +32,10 @@ LAYER = {
     "__main__": 5,
 }
 # What a room may import beside itself. L0 rooms stand on the foundation alone; L1 rooms do not know each other.
-FOUNDATION = {"errors", "paths", "plugins", "seeds"}
+FOUNDATION = {"errors", "paths", "plugins", "seeds", "shared"}
 L1_USES = {
-    "training": {"schedules", "data", "models"},
-    "sweep": {"schedules"},
+    "training": {"schedules", "optimizers", "data", "models"},
+    "sweep": {"schedules", "optimizers"},
     "search": {"schedules"},
     "store": set(),
     "compare": set(),

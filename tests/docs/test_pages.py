@@ -9,6 +9,7 @@ import pytest
 
 from decaybench.data.hub import SOURCES
 from decaybench.models import MODELS
+from decaybench.optimizers import OPTIMIZERS
 from decaybench.schedules import SCHEDULES
 from decaybench.sweep import Budget, Search, Strategy, Sweep, Task, load_sweep, resolve, shipped
 from decaybench.sweep.arms import arms
@@ -36,6 +37,12 @@ def test_every_legal_word_is_listed(title):
         for word in get_args(field.annotation):
             if isinstance(word, str):
                 assert f'`"{word}"`' in table, f"{name}: {word}"
+
+
+def test_every_optimizer_is_listed_and_explained():
+    for name in OPTIMIZERS:
+        assert f'`"{name}"`' in section("sweep-file.md", "[task]")
+        assert f'\n- `"{name}"`: ' in text("sweep-file.md")
 
 
 @pytest.mark.parametrize(("title", "model"), [("[task]", Task), ("[budget]", Budget), ("[search]", Search)])

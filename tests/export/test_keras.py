@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from decaybench.errors import UserError
+from decaybench.export.formula import FORMULAS
 from decaybench.export.keras import RATES, write
+from decaybench.optimizers import OptimizerForm, make_optimizer
 from decaybench.schedules import SCHEDULES, Schedule, trace
-from decaybench.training.optimizers import OptimizerForm, make_optimizer
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
 
@@ -34,9 +35,24 @@ def expected(schedule: Schedule, values: Sequence[float] | None) -> list[float]:
     return [LEARNING_RATE * a * b for a, b in zip(ramp, late, strict=True)]
 
 
-def test_every_kind_has_its_way_and_its_line_in_the_table():
-    ours = {kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")}
-    assert set(RATES) == ours == {kind for kind, _, _ in EXACT} | set(GRADIENT_RULES)
+def test_every_way_has_its_line_in_the_table():
+    assert {*RATES, *FORMULAS} <= {kind for kind, _, _ in EXACT} <= set(SCHEDULES)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SCHEDULES if kind not in GRADIENT_RULES])
+def test_a_kind_is_exact_or_falls_back(kind, monkeypatch):
+    """With a warmup, which no schedule of Keras' has, it is the formula; without one, or in no table, decaybench's."""
+
+    def code(seed: int) -> str:
+        return write(setting(draw(kind, seed, T, N), T, N))
+
+    general = "(keras.optimizers.schedules.LearningRateSchedule)" if kind in FORMULAS else f'SCHEDULES["{kind}"]('
+    assert general in code(1)
+    monkeypatch.setattr("decaybench.export.keras.RATES", {})
+    assert general in code(0)
+    monkeypatch.setattr("decaybench.export.keras.FORMULAS", {})
+    for seed in (0, 1):
+        assert f'SCHEDULES["{kind}"](' in code(seed)
 
 
 @pytest.mark.parametrize("kind", GRADIENT_RULES)
@@ -178,6 +194,7 @@ def test_keras_trains_with_the_exact_ones_too(keras, kind, given):
 @pytest.mark.parametrize("kind", ["cosine", "exp_loss", "reduce_on_plateau"])
 def test_a_kind_of_another_package_is_left_to_decaybench(keras, monkeypatch, kind):
     monkeypatch.setattr("decaybench.export.keras.RATES", {})
+    monkeypatch.setattr("decaybench.export.keras.FORMULAS", {})
     schedule = draw(kind, 1, T, N)
     assert 'SCHEDULES["' in write(setting(schedule, T, N))
     check(keras, schedule, 1)

@@ -5,10 +5,11 @@ import re
 import pytest
 import torch
 
+from decaybench.export.formula import FORMULAS
 from decaybench.export.pytorch import write
 from decaybench.export.torch_schedulers import SCHEDULERS
+from decaybench.optimizers import OptimizerForm, make_optimizer
 from decaybench.schedules import SCHEDULES, Schedule, trace
-from decaybench.training.optimizers import OptimizerForm, make_optimizer
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
 
@@ -72,9 +73,20 @@ def check(schedule: Schedule, seed: int = 0, **task: object) -> str:
     return code
 
 
-def test_every_kind_has_its_way_and_its_line_in_the_table():
-    ours = {kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")}
-    assert set(SCHEDULERS) == ours == {kind for kind, _, _ in EXACT}
+def test_every_way_has_its_line_in_the_table():
+    assert {*SCHEDULERS, *FORMULAS} <= {kind for kind, _, _ in EXACT} <= set(SCHEDULES)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_a_kind_is_exact_or_falls_back(kind, monkeypatch):
+    """With a warmup, which no scheduler of torch's has, it is the formula; without one, or in no table, decaybench's."""
+    general = "LambdaLR" if kind in FORMULAS else "TorchScheduler"
+    assert general in check(draw(kind, 1, T, N), 1)
+    monkeypatch.setattr("decaybench.export.torch_schedulers.SCHEDULERS", {})
+    assert general in check(draw(kind, 0, T, N), 0)
+    monkeypatch.setattr("decaybench.export.torch_schedulers.FORMULAS", {})
+    for seed in (0, 1):
+        assert "TorchScheduler" in check(draw(kind, seed, T, N), seed)
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
@@ -162,12 +174,6 @@ def test_the_scheduler_is_torch_s_own_where_that_is_exact(kind, given, says):
 @pytest.mark.parametrize("kind", ["polyak", "alig"])
 def test_gradients_are_read_from_an_sgd_with_keras_velocity_too(kind):
     assert "KerasSGD" in check(draw(kind, 0, T, N), velocity="keras")
-
-
-def test_a_kind_of_another_package_is_left_to_decaybench(monkeypatch):
-    for kind in ("cosine", "exp_loss", "reduce_on_plateau"):
-        monkeypatch.setattr("decaybench.export.torch_schedulers.SCHEDULERS", {})
-        assert "TorchScheduler" in check(draw(kind, 1, T, N), 1)
 
 
 OPTIMIZERS = [

@@ -7,7 +7,7 @@ import torch
 
 from decaybench.schedules import SCHEDULES, Range, number, trace
 from decaybench.schedules.base import Fixed
-from decaybench.schedules.example import CHOSEN, EPOCH, UPDATES, example, settings
+from decaybench.schedules.example import EPOCH, UPDATES, example, settings
 
 KINDS = pytest.mark.parametrize("kind", sorted(SCHEDULES))
 REACTIVE = sorted(kind for kind, cls in SCHEDULES.items() if cls.family == "reactive")
@@ -79,8 +79,8 @@ def test_values_are_the_middles_of_the_ranges_in_native_units():
 
 
 def test_what_is_chosen_by_hand_is_legal_and_could_be_searched():
-    for kind, chosen in CHOSEN.items():
-        cls = SCHEDULES[kind]
+    for kind, cls in SCHEDULES.items():
+        chosen = cls.example
         shared = cls.learning_rate or Range(1e-3, 1.0, log=True)
         assert shared.low <= chosen.get("learning_rate", shared.low) <= shared.high, kind
         for name, value in chosen.items():

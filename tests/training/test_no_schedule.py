@@ -1,8 +1,6 @@
-"""The optimizers that promise to need no schedule, against their authors' packages (data/oracles.json)."""
+"""The optimizers that promise to need no schedule, in a training."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,40 +9,12 @@ from torch.nn.utils import vector_to_parameters
 
 from decaybench import models
 from decaybench.data import draw_splits, load_dataset, normalise, prepare
+from decaybench.optimizers import OPTIMIZERS, make_optimizer
 from decaybench.schedules import SCHEDULES
 from decaybench.training import OptimizerForm, Recipe, Run, lanes, train
-from decaybench.training.optimizers import make_optimizer
 
-FROZEN = json.loads((Path(__file__).parents[1] / "data" / "oracles.json").read_text())
 CPU = torch.device("cpu")
-KINDS = pytest.mark.parametrize("kind", ["schedule-free", "prodigy"])
-
-
-def tensor(values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-@KINDS
-def test_k_runs_at_once_take_the_packages_trajectories(kind):
-    cases, quadratic = FROZEN[kind], FROZEN["quadratic"]
-    settings = [case["params"] for case in cases]
-    curvature, updates, every = tensor(quadratic["curvature"]), quadratic["updates"], quadratic["every"]
-    ends = tensor([p["lr"] if isinstance(p["lr"], list) else [p["lr"]] * 2 for p in settings])
-    w = tensor([quadratic["start"]] * len(cases))
-    ours = make_optimizer(
-        OptimizerForm(kind),
-        w,
-        momentum=tensor([p["momentum"] for p in settings]),
-        weight_decay=tensor([p["weight_decay"] for p in settings]),
-        decays=torch.ones(4, dtype=torch.float64),
-    )
-    for t in range(updates):
-        rate = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t / updates
-        ours.step(w, ours.direct(w, curvature * w), rate)
-        if (t + 1) % every == 0:
-            for name, mine in (("trained", w), ("evaluated", ours.weights(w))):
-                theirs = tensor([case[name][t // every] for case in cases])
-                torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12, msg=f"{name} after update {t + 1}")
+KINDS = pytest.mark.parametrize("kind", [name for name, cls in OPTIMIZERS.items() if not cls.needs_schedule])
 
 
 @pytest.fixture(scope="module")

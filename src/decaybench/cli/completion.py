@@ -42,10 +42,11 @@ def kinds(incomplete: str) -> list[str]:
 
 
 def built_in() -> Iterator[str]:
-    """The kinds that ``SCHEDULES = Registry(...)`` lists, read from its source: importing it would load torch."""
-    source = (PACKAGE / "schedules" / "__init__.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            for argument in node.value.args:
-                if isinstance(argument, ast.Name):
-                    yield re.sub(r"(?<!^)(?=[A-Z])", "_", argument.id).lower()  # as a kind is named after its class
+    """The kinds that both lists ``KINDS = (...)`` hold, read from their source: importing it would load torch."""
+    for family in ("fixed", "reactive"):
+        source = (PACKAGE / "schedules" / family / "__init__.py").read_text(encoding="utf-8")
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Tuple):
+                for listed in node.value.elts:
+                    if isinstance(listed, ast.Name):
+                        yield re.sub(r"(?<!^)(?=[A-Z])", "_", listed.id).lower()  # as a kind is named after its class

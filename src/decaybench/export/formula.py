@@ -165,6 +165,7 @@ FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
         "noam": _noam,
     }
 )
+"""The kinds whose formula is written out. Any other is left to decaybench's own classes."""
 
 
 def milestones(s: Any) -> list[tuple[float, float]]:

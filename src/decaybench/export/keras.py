@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from decaybench.errors import UserError
 from decaybench.export import keras_rules as rules
-from decaybench.export.formula import KERAS, body, first_cycle, milestones
+from decaybench.export.formula import FORMULAS, KERAS, body, first_cycle, milestones
 from decaybench.export.setting import Setting, literal, whole, wrapped
-from decaybench.sweep.arms import WITHOUT_SCHEDULE
+from decaybench.optimizers import OPTIMIZERS, KerasCode
+from decaybench.optimizers.code import Subclass
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Rate:
 
 def write(setting: Setting) -> str:
     """Code that makes ``optimizer`` and, for a rule that watches the loss, ``callbacks``."""
-    rate = RATES.get(setting.arm.kind, _by_decaybench)(setting)
-    optimizer = _optimizer(setting, rate.rate)
+    rate = _rate(setting)
+    optimizer = _optimizer(setting, _code(setting), rate.rate)
     lines = [*rate.before, *optimizer, *rate.after]
     used = "\n".join(lines)
     imports = ["import math", ""] if "math." in used else []
@@ -37,6 +38,17 @@ def write(setting: Setting) -> str:
     if "KerasCallback(" in used:
         imports.append("from decaybench.schedules import SCHEDULES, KerasCallback")
     return "\n".join([*setting.head(), *imports, "", *lines, "", *_fit(setting, bool(rate.after))]) + "\n"
+
+
+def _rate(setting: Setting) -> Rate:
+    """Keras' own learning rates, which know no warmup like ours, or else the general way."""
+    exact = None if setting.warmup else RATES.get(setting.arm.kind)
+    return exact(setting) if exact else _general(setting)
+
+
+def _general(setting: Setting) -> Rate:
+    """The kind's formula; one without, of another package perhaps, is left to decaybench."""
+    return (_by_formula if setting.arm.kind in FORMULAS else _by_decaybench)(setting)
 
 
 def _fit(setting: Setting, calls: bool) -> list[str]:
@@ -52,58 +64,44 @@ def _fit(setting: Setting, calls: bool) -> list[str]:
     return lines
 
 
-def _optimizer(setting: Setting, rate: str) -> list[str]:
-    given, arm = setting.parameters, setting.arm
-    if arm.optimizer in WITHOUT_SCHEDULE:
-        raise UserError(f"--format: Keras has no {arm.optimizer}, the optimizer of {arm.label}; use torch")
-    arguments = [f"learning_rate={rate}"]
-    if arm.optimizer == "adam":
-        arguments += [f"beta_1={literal(float(given.momentum))}", "beta_2=0.999", "epsilon=1e-8"]
-        note = ["# epsilon stands beside the uncorrected second moment here, beside the corrected one in torch's Adam."]
-        own, name = "keras.optimizers.Adam", "DecayingAdam"
-    else:
-        arguments.append(f"momentum={literal(float(given.momentum))}")
-        arguments += ["nesterov=True"] if arm.nesterov else []
-        note, own, name = [], "keras.optimizers.SGD", "DecayingSGD"
-        if arm.velocity == "torch" and given.momentum > 0 and not (arm.kind == "constant" and not setting.warmup):
-            return ["", *_torch_sgd(setting), "", "", *wrapped("optimizer = TorchSGD", arguments)]
-    if not given.weight_decay:
-        return [*note, *wrapped(f"optimizer = {own}", arguments)]
-    words = "Weight decay is added to the gradient, as torch does; Keras' own weight_decay= is apart from it."
-    lines = ["", f"class {name}({own}):", f'    """{words}"""', "", *_update_step(setting)]
-    lines.append("        super().update_step(gradient, variable, learning_rate)")
-    return [*lines, "", "", *note, *wrapped(f"optimizer = {name}", arguments)]
+def _code(setting: Setting) -> KerasCode:
+    """How its optimizer is written; UserError for one that is not."""
+    optimizer = OPTIMIZERS.get(setting.arm.optimizer)
+    code = optimizer.in_keras(setting.use) if optimizer else None
+    if code is None:
+        raise UserError(
+            f"--format: Keras has no {setting.arm.optimizer}, the optimizer of {setting.arm.label}; use torch"
+        )
+    return code
 
 
-def _torch_sgd(setting: Setting) -> list[str]:
-    step = "(velocity * self.momentum + gradient)" if setting.arm.nesterov else "velocity"
-    decay = "; weight decay is added to the gradient" if setting.parameters.weight_decay else ""
-    return [
-        "class TorchSGD(keras.optimizers.SGD):",
-        f'    """SGD as torch has it: v = m * v + g; w -= lr * v{decay}.',
-        "",
-        "    Keras' own has the learning rate inside v: another path whenever the learning rate changes.",
-        '    """',
-        "",
-        *_update_step(setting),
-        "        velocity = self.momentums[self._get_variable_index(variable)]",
-        "        self.assign(velocity, velocity * self.momentum + gradient)",
-        f"        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * {step})",
-    ]
+def _optimizer(setting: Setting, code: KerasCode, rate: str) -> list[str]:
+    arguments, lines, name = [f"learning_rate={rate}", *code.arguments], list[str](), code.name
+    if code.other or setting.parameters.weight_decay:
+        name, lines = _subclass(setting, code)
+    return [*lines, *code.note, *wrapped(f"optimizer = {name}", arguments)]
 
 
-def _update_step(setting: Setting) -> list[str]:
+def _subclass(setting: Setting, code: KerasCode) -> tuple[str, list[str]]:
+    """A class with weight decay, and with the step that Keras' own does not have: its name and its lines."""
+    decaying = f"Decaying{code.name.rpartition('.')[2]}"
+    step = ["super().update_step(gradient, variable, learning_rate)"]
+    made = code.other or Subclass(decaying, code.decay.words, step)
+    doc = made.doc + ("\n" if "\n" in made.doc else "")
     lines = [
-        "    def update_step(self, gradient, variable, learning_rate):",
-        "        gradient = ops.cast(gradient, variable.dtype)",
+        *f'"""{doc}"""'.splitlines(),
+        "",
+        "def update_step(self, gradient, variable, learning_rate):",
+        "    gradient = ops.cast(gradient, variable.dtype)",
     ]
     if setting.parameters.weight_decay:
-        add = f"gradient = gradient + {literal(setting.parameters.weight_decay)} * variable"
+        add = code.decay.line.format(decay=literal(setting.parameters.weight_decay))
         if setting.decays_weights_only:
-            lines += ["        if len(variable.shape) > 1:  # not for biases", f"            {add}"]
+            lines += ["    if len(variable.shape) > 1:  # not for biases", f"        {add}"]
         else:
-            lines.append(f"        {add}")
-    return lines
+            lines.append(f"    {add}")
+    lines += [f"    {line}" for line in made.step]
+    return made.name, ["", f"class {made.name}({code.name}):", *(line and f"    {line}" for line in lines), "", ""]
 
 
 def _base(setting: Setting) -> str:
@@ -164,7 +162,7 @@ def _stairs(s: Any) -> list[str]:
 def _step_decay(setting: Setting) -> Rate:
     s: Any = setting.schedule
     if s.offset or not whole(s.epochs_drop):
-        return _by_formula(setting)
+        return _general(setting)
     steps = int(s.epochs_drop) * setting.steps_per_epoch
     drop = f"decay_rate={literal(s.drop)}"
     return _schedule("ExponentialDecay", _base(setting), drop, f"decay_steps={steps}", "staircase=True")
@@ -197,7 +195,7 @@ def _cosine_restarts(setting: Setting) -> Rate:
     s: Any = setting.schedule
     first = first_cycle(s, setting.total_steps)
     if s.mult not in (1, 2) or not whole(first):
-        return _by_formula(setting)
+        return _general(setting)
     growth = [f"t_mul={literal(float(s.mult))}", f"m_mul={literal(float(s.decay))}", f"alpha={literal(float(s.floor))}"]
     return _schedule("CosineDecayRestarts", _base(setting), f"first_decay_steps={int(first)}", *growth)
 
@@ -206,39 +204,19 @@ def _reduce_on_plateau(setting: Setting) -> Rate:
     return Rate(_base(setting), after=rules.reduce_on_plateau(setting))
 
 
-def _unless_warmup(exact: Callable[[Setting], Rate]) -> Callable[[Setting], Rate]:
-    """Keras' own class, which knows no warmup like ours, or else the formula."""
-    return lambda setting: (_by_formula if setting.warmup else exact)(setting)
-
-
+# The kinds that Keras has a schedule or callback for; an entry falls back itself where the learning rates are others.
 RATES: Final[Mapping[str, Callable[[Setting], Rate]]] = MappingProxyType(
     {
-        "constant": _unless_warmup(_constant),
-        "time_based": _unless_warmup(_time_based),
-        "inverse_time": _unless_warmup(_inverse_time),
-        "inv": _by_formula,
-        "step_decay": _unless_warmup(_step_decay),
-        "multi_step": _unless_warmup(_multi_step),
-        "exponential": _unless_warmup(_exponential),
-        "polynomial": _unless_warmup(_polynomial),
-        "linear": _unless_warmup(_polynomial),
-        "cosine": _unless_warmup(_cosine),
-        "cosine_restarts": _unless_warmup(_cosine_restarts),
-        "one_cycle": _by_formula,
-        "triangular": _by_formula,
-        "wsd": _by_formula,
-        "rex": _by_formula,
-        "inverse_sqrt": _by_formula,
-        "noam": _by_formula,
-        "exp_loss": _by_decaybench,
-        "exp_loss_relative": _by_decaybench,
-        "loss_ratio": _by_decaybench,
+        "constant": _constant,
+        "time_based": _time_based,
+        "inverse_time": _inverse_time,
+        "step_decay": _step_decay,
+        "multi_step": _multi_step,
+        "exponential": _exponential,
+        "polynomial": _polynomial,
+        "linear": _polynomial,
+        "cosine": _cosine,
+        "cosine_restarts": _cosine_restarts,
         "reduce_on_plateau": _reduce_on_plateau,
-        "bold_driver": _by_decaybench,
-        "greedy_lr": _by_decaybench,
-        "polyak": _by_decaybench,
-        "alig": _by_decaybench,
-        "l4": _by_decaybench,
-        "hypergradient": _by_decaybench,
     }
 )

@@ -24,9 +24,9 @@ def by_decaybench(setting: Setting) -> list[str]:
 
 
 def reduce_on_plateau(setting: Setting) -> list[str]:
-    """Keras' own callback, where it counts, compares and starts as the setting does."""
+    """Keras' own callback, where it counts and compares as the setting does; it knows no warmup."""
     s: Any = setting.schedule
-    if s.convention != "keras" or s.threshold_mode == "rel" or setting.warmup:
+    if s.convention != "keras" or s.threshold_mode == "rel":
         return by_decaybench(setting)
     arguments = [
         f'monitor="{"val_loss" if s.held_out else "loss"}"',

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+from decaybench.optimizers import OptimizerForm, Use
 from decaybench.schedules import Schedule
 from decaybench.sweep import Arm, RunParameters, Sweep
 
@@ -45,6 +46,13 @@ class Setting:
         """Whole updates of warmup."""
         length: float = self.schedule.warmup
         return round(length)
+
+    @property
+    def use(self) -> Use:
+        """What decides how its optimizer is written."""
+        form = OptimizerForm(self.arm.optimizer, self.arm.nesterov, self.arm.velocity)
+        constant = self.arm.kind == "constant" and not self.warmup
+        return Use(form, float(self.parameters.momentum), float(self.parameters.weight_decay), constant)
 
     @property
     def decays_weights_only(self) -> bool:

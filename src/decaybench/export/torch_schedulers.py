@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from decaybench.export.formula import PYTHON, body, first_cycle, milestones
+from decaybench.export.formula import FORMULAS, PYTHON, body, first_cycle, milestones
 from decaybench.export.setting import Setting, call, literal, whole, wrapped
 from decaybench.schedules import Reactive
 
@@ -24,8 +24,14 @@ class Scheduler:
 
 
 def scheduler_of(setting: Setting) -> Scheduler:
-    """The setting's scheduler; a kind of another package is left to decaybench."""
-    return SCHEDULERS.get(setting.arm.kind, _by_decaybench)(setting)
+    """The setting's scheduler: torch's own, which knows no warmup like ours, or else the general way."""
+    exact = None if setting.warmup else SCHEDULERS.get(setting.arm.kind)
+    return exact(setting) if exact else _general(setting)
+
+
+def _general(setting: Setting) -> Scheduler:
+    """The kind's formula; one without, of another package perhaps, is left to decaybench."""
+    return (_by_formula if setting.arm.kind in FORMULAS else _by_decaybench)(setting)
 
 
 def _torch(name: str, *arguments: str) -> list[str]:
@@ -73,7 +79,7 @@ def _exponential(setting: Setting) -> Scheduler:
     if not s.staircase:
         return _each_update("ExponentialLR", f"gamma={rate} ** (1 / {literal(steps)})")
     if not whole(steps):
-        return _by_formula(setting)
+        return _general(setting)
     if steps % setting.steps_per_epoch:
         return _each_update("StepLR", f"step_size={int(steps)}, gamma={rate}")
     return _each_epoch("StepLR", f"step_size={int(steps) // setting.steps_per_epoch}, gamma={rate}")
@@ -82,7 +88,7 @@ def _exponential(setting: Setting) -> Scheduler:
 def _step_decay(setting: Setting) -> Scheduler:
     s: Any = setting.schedule
     if s.offset or not whole(s.epochs_drop):
-        return _by_formula(setting)
+        return _general(setting)
     return _each_epoch("StepLR", f"step_size={int(s.epochs_drop)}, gamma={literal(s.drop)}")
 
 
@@ -90,7 +96,7 @@ def _multi_step(setting: Setting) -> Scheduler:
     pairs = milestones(setting.schedule)
     first = math.ceil(pairs[0][0])  # an epoch is past a milestone of 2.4 once it is 3
     if len({gamma for _, gamma in pairs}) > 1 or first < 1:
-        return _by_formula(setting)
+        return _general(setting)
     times = [math.ceil(time) for time, _ in pairs]
     return _each_epoch("MultiStepLR", f"milestones={times}, gamma={literal(pairs[0][1])}")
 
@@ -98,7 +104,7 @@ def _multi_step(setting: Setting) -> Scheduler:
 def _polynomial(setting: Setting) -> Scheduler:
     s: Any = setting.schedule
     if s.end:
-        return _by_formula(setting)
+        return _general(setting)
     return _each_update("PolynomialLR", f"total_iters={setting.total_steps}, power={literal(s.power)}")
 
 
@@ -118,7 +124,7 @@ def _cosine_restarts(setting: Setting) -> Scheduler:
     s: Any = setting.schedule
     first = first_cycle(s, setting.total_steps)
     if s.decay != 1 or not whole(first) or not whole(s.mult):
-        return _by_formula(setting)
+        return _general(setting)
     least = literal(s.floor * setting.parameters.learning_rate)
     return _each_update("CosineAnnealingWarmRestarts", f"T_0={int(first)}, T_mult={int(s.mult)}, eta_min={least}")
 
@@ -127,7 +133,7 @@ def _one_cycle(setting: Setting) -> Scheduler:
     """torch counts its points one update earlier, from the first of ``total_steps`` to the last."""
     s: Any = setting.schedule
     if s.phases == 3 and s.pct_down not in (0, 2 * s.pct):
-        return _by_formula(setting)
+        return _general(setting)
     T = setting.total_steps
     arguments = [
         f"max_lr={literal(setting.parameters.learning_rate)}",
@@ -146,7 +152,7 @@ def _triangular(setting: Setting) -> Scheduler:
     s: Any = setting.schedule
     up = setting.total_steps / (2 * s.cycles)
     if not whole(up) or (s.per == "cycle" and s.gamma not in (0.5, 1)):
-        return _by_formula(setting)
+        return _general(setting)
     mode = "triangular" if s.gamma == 1 else "exp_range" if s.per == "update" else "triangular2"
     peak = setting.parameters.learning_rate
     arguments = [
@@ -163,7 +169,7 @@ def _triangular(setting: Setting) -> Scheduler:
 def _reduce_on_plateau(setting: Setting) -> Scheduler:
     s: Any = setting.schedule
     if s.convention != "torch":
-        return _by_decaybench(setting)
+        return _general(setting)
     reads = "held_out_loss" if s.held_out else "train_loss"
     arguments = [
         f"factor={literal(s.factor)}",
@@ -177,41 +183,19 @@ def _reduce_on_plateau(setting: Setting) -> Scheduler:
     return Scheduler(lines, per_epoch=f"scheduler.step({reads})", reads=reads)
 
 
-def _unless_warmup(
-    exact: Callable[[Setting], Scheduler], warmed: Callable[[Setting], Scheduler]
-) -> Callable[[Setting], Scheduler]:
-    """torch's own class, which knows no warmup like ours, or else the other way."""
-    return lambda setting: (warmed if setting.warmup else exact)(setting)
-
-
+# The kinds that torch has a scheduler for; an entry falls back itself where the setting's learning rates are others.
 SCHEDULERS: Final[Mapping[str, Callable[[Setting], Scheduler]]] = MappingProxyType(
     {
-        "constant": _unless_warmup(_constant, _by_formula),
-        "time_based": _by_formula,
-        "inverse_time": _by_formula,
-        "inv": _by_formula,
-        "step_decay": _unless_warmup(_step_decay, _by_formula),
-        "multi_step": _unless_warmup(_multi_step, _by_formula),
-        "exponential": _unless_warmup(_exponential, _by_formula),
-        "polynomial": _unless_warmup(_polynomial, _by_formula),
-        "linear": _unless_warmup(_linear, _by_formula),
-        "cosine": _unless_warmup(_cosine, _by_formula),
-        "cosine_restarts": _unless_warmup(_cosine_restarts, _by_formula),
-        "one_cycle": _unless_warmup(_one_cycle, _by_formula),
-        "triangular": _unless_warmup(_triangular, _by_formula),
-        "wsd": _by_formula,
-        "rex": _by_formula,
-        "inverse_sqrt": _by_formula,
-        "noam": _by_formula,
-        "exp_loss": _by_decaybench,
-        "exp_loss_relative": _by_decaybench,
-        "loss_ratio": _by_decaybench,
-        "reduce_on_plateau": _unless_warmup(_reduce_on_plateau, _by_decaybench),
-        "bold_driver": _by_decaybench,
-        "greedy_lr": _by_decaybench,
-        "polyak": _by_decaybench,
-        "alig": _by_decaybench,
-        "l4": _by_decaybench,
-        "hypergradient": _by_decaybench,
+        "constant": _constant,
+        "step_decay": _step_decay,
+        "multi_step": _multi_step,
+        "exponential": _exponential,
+        "polynomial": _polynomial,
+        "linear": _linear,
+        "cosine": _cosine,
+        "cosine_restarts": _cosine_restarts,
+        "one_cycle": _one_cycle,
+        "triangular": _triangular,
+        "reduce_on_plateau": _reduce_on_plateau,
     }
 )

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from decaybench.optimizers import DEFAULT
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import Rarest, choose_device, prepare_environment, provenance
 from decaybench.runner.estimate import estimate_seconds, shared_updates
@@ -104,8 +105,8 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
 
 
 def _kind(arm: Arm) -> str:
-    """The arm's schedule, and its optimizer unless it is plain SGD."""
-    return arm.kind if arm.optimizer == "sgd" else f"{arm.kind} ({arm.optimizer})"
+    """The arm's schedule, and its optimizer unless it is the default one."""
+    return arm.kind if arm.optimizer == DEFAULT else f"{arm.kind} ({arm.optimizer})"
 
 
 def _searched(takers: Sequence[Arm], strategy: str | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from decaybench.runner.measure import measure
 from decaybench.runner.proposals import Proposals
 from decaybench.schedules import Fixed, Reactive
 from decaybench.schedules.bank import fixed_scales
+from decaybench.shared import SHARED
 from decaybench.sweep import RunParameters, Size, Sweep, arms, ledger, plan_search, resolve, shares_slots, size
 
 FAMILIES = 100  # that are looked at; the rest are taken to be like them
@@ -66,11 +67,11 @@ def shared_updates(sweep: Sweep, environment: Environment) -> float:
 
 def _computed(family: list[tuple[RunParameters, Size]]) -> int:
     """Updates of runs of one seed when those that are alike are computed once."""
-    known: dict[tuple[float, float, float], list[NDArray[np.float64]]] = {}
+    known: dict[tuple[float, ...], list[NDArray[np.float64]]] = {}
     total = 0
     for own, of in family:
         rates = _known_rates(own, of)
-        others = known.setdefault((own.learning_rate, own.momentum, own.weight_decay), [])
+        others = known.setdefault(tuple(getattr(own, shared.name) for shared in SHARED), [])
         total += of.total_steps - max((_alike(rates, other) for other in others), default=0)
         others.append(rates)
     return total

@@ -9,6 +9,7 @@ from decaybench.runner import stacks
 from decaybench.runner.choose import Winners, slots, winners
 from decaybench.runner.environment import Environment
 from decaybench.runner.proposals import ENDED, Place, Proposals
+from decaybench.shared import SHARED
 from decaybench.store import NewRun, RunRow, Storage
 from decaybench.sweep import (
     Arm,
@@ -164,7 +165,7 @@ class Planner:
         if rung(self._sweep, run.length) is not None:
             return prune_group(self._sweep, run.strategy, run.repeat, run.length, run.slot)
         arm = self.arms[run.strategy]
-        return run.repeat, run.slot, arm.learning_rate, arm.momentum, arm.weight_decay
+        return run.repeat, run.slot, *(getattr(arm, shared.name) for shared in SHARED)
 
     def _chosen(self) -> dict[Place, str]:
         """The strategies of an adaptive sweep's slots, as far as they are chosen."""

@@ -1,6 +1,6 @@
 """What every schedule is: a frozen dataclass whose body turns time, and what has been observed, into a scale.
 
-Adding a kind is writing one class and listing it in ``SCHEDULES``: the search space, the conformance tests,
+Adding a kind is writing one class and listing it in the ``KINDS`` of its room: the search space, the conformance tests,
 the bank and the torch adapter follow from its fields.
 """
 
@@ -129,6 +129,8 @@ class Schedule:
     learning_rate: ClassVar[Range | None] = None  # the kind's own search range for the base learning rate
     loop_only: ClassVar[tuple[str, ...]] = ()  # options for one's own loop: a sweep leaves them at their defaults
     _options: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    # Where the middles of its ranges show little of a kind, what shows more: values of fields and of "learning_rate".
+    example: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     _: KW_ONLY
     warmup: Param = number("[0, inf)", 0, unit="update", range_unit="run")  # updates, rounded to whole ones

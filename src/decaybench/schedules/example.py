@@ -4,7 +4,7 @@ A reactive rule has no curve of its own, so it drives a softmax regression here,
 drive anything else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -20,18 +20,6 @@ EPOCH: Final = 10
 """Updates of the run, and of each epoch."""
 TRAINING: Final = "a softmax regression on five overlapping clouds of points, plain SGD, batches of 20"
 
-# Where a range's middle shows little of a rule, what shows more: the base learning rate ("learning_rate") and fields.
-CHOSEN: Final[Mapping[str, Mapping[str, Any]]] = {
-    "multi_step": {"milestones": (10, 15)},  # whole epochs
-    "exp_loss": {"learning_rate": 0.05, "gain": 1},  # the rule itself: from about 5 on, since there are 5 classes
-    "reduce_on_plateau": {"learning_rate": 1.0, "patience": 1},  # noisy enough for plateaus
-    "bold_driver": {"learning_rate": 0.5},  # moves both ways, and so does the next one
-    "greedy_lr": {"learning_rate": 0.5},
-    "polyak": {"learning_rate": 10.0},  # a cap that does not always bind
-    "alig": {"learning_rate": 10.0},
-    "l4": {"learning_rate": 1.0, "alpha": 0.05},  # the scale is the learning rate itself
-    "hypergradient": {"learning_rate": 0.05, "beta": 0.01},  # too low to begin with, and quick to notice
-}
 _CLASSES, _BATCH = 5, 20
 
 
@@ -50,9 +38,9 @@ class Example(NamedTuple):
 def settings(kind: type[Schedule]) -> dict[str, Any]:
     """A value in native units for every parameter that is searched: the middle of its range, to three digits.
 
-    Of "0 or a range" it is the range's middle; a list has two entries. ``CHOSEN`` goes first.
+    Of "0 or a range" it is the range's middle; a list has two entries. the kind's ``example`` goes first.
     """
-    values = {name: value for name, value in CHOSEN.get(kind.kind, {}).items() if name != "learning_rate"}
+    values = {name: value for name, value in kind.example.items() if name != "learning_rate"}
     for name in kind.parameters():
         searched = kind.range_of(name, epochs=UPDATES // EPOCH, options=values)
         if searched is None or name in values:
@@ -66,7 +54,7 @@ def settings(kind: type[Schedule]) -> dict[str, Any]:
 def example(kind: type[Schedule]) -> Example:
     """The kind at its ``settings``, in a run of UPDATES updates. Raises as the kind does."""
     schedule = kind(**settings(kind))
-    base_lr = CHOSEN.get(kind.kind, {}).get("learning_rate", 0.1)
+    base_lr = kind.example.get("learning_rate", 0.1)
     if isinstance(schedule, Reactive):
         return Example(schedule, base_lr, *_train(schedule, base_lr))
     return Example(schedule, base_lr, trace(schedule, UPDATES, EPOCH), None)

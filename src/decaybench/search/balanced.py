@@ -18,32 +18,46 @@ from scipy.stats import qmc
 from decaybench.search.slot import Slot, Told
 from decaybench.search.space import STRATEGY, Space, to_study
 from decaybench.seeds import derive
+from decaybench.shared import SHARED
 
 Points = Literal["sobol", "random"]
 
-# A shared parameter has its coordinate by name, so that two strategies agree on it even when one of them fixes another.
-SHARED = ("learning_rate", "one_minus_momentum", "weight_decay")
+# The first shared parameters are coordinates 0, 1, ... of one sequence, each by its place, so that two strategies agree
+# on it even when one of them fixes another. A sequence of more coordinates would be another scramble, and move the
+# points of every sweep that was begun. So what is shared since then takes a coordinate of a scramble of its own name,
+# from APART on by its place.
+TOGETHER: Final = 3
+# No two parameters take the same coordinate, since coordinate j of two scrambles of one Sobol sequence are functions of
+# each other: such a pair would fill a diagonal of its plane only. A strategy's own parameters lie between these two.
+APART: Final = 32
 
 
 def point(seed: int, repeat: int, label: str, slot: int, space: Space, points: Points = "sobol") -> dict[str, Any]:
     """The parameters of one slot, in range units by dimension name: a pure function of its arguments.
 
-    Shared dimensions take point ``slot`` of one sequence per repeat, the same for every strategy and mapped through the
+    Shared dimensions take point ``slot`` of sequences of the repeat, the same for every strategy and mapped through the
     strategy's own ranges; own dimensions take it from a sequence of the label's own. No order, clock, stack or number
     of workers enters. Source of "sobol": Owen-scrambled Sobol points, ``scipy.stats.qmc.Sobol``; "random" points are
     uniform and independent, of numpy's PCG64.
     """
     unit = _UNIT[points]
-    shared = unit(derive(seed, "shared", repeat), len(SHARED), slot)
-    # Own parameters take the coordinates after the shared ones: coordinate j of two scrambles of one Sobol sequence are
-    # functions of each other, and a pair of them would fill a diagonal of its plane only.
-    width = len(SHARED) + sum(d.range.dims for d in space if not d.shared)
-    own = unit(derive(seed, "own", repeat, label), width, slot)[len(SHARED) :]
+    together = unit(derive(seed, "shared", repeat), TOGETHER, slot)
+    places = {shared.dimension: place for place, shared in enumerate(SHARED)}
+
+    def shared_coordinate(name: str) -> float:
+        place = places[name]
+        if place < TOGETHER:
+            return float(together[place])
+        place += APART - TOGETHER
+        return float(unit(derive(seed, "shared", repeat, name), place + 1, slot)[place])
+
+    width = TOGETHER + sum(d.range.dims for d in space if not d.shared)
+    own = unit(derive(seed, "own", repeat, label), width, slot)[TOGETHER:]
     values: dict[str, Any] = {}
     used = 0
     for dimension in space:
         if dimension.shared:
-            values[dimension.name] = dimension.range.at([float(shared[SHARED.index(dimension.name)])])
+            values[dimension.name] = dimension.range.at([shared_coordinate(dimension.name)])
         else:
             width = dimension.range.dims
             values[dimension.name] = dimension.range.at([float(u) for u in own[used : used + width]])

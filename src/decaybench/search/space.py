@@ -17,6 +17,7 @@ from optuna.distributions import (
 
 from decaybench.schedules import Range
 from decaybench.schedules.ranges import convert
+from decaybench.shared import SHARED
 
 STRATEGY = "strategy"
 
@@ -98,8 +99,9 @@ def from_native(space: Space, params: Mapping[str, Any], *, total_steps: int, st
     """
     values = {}
     for dimension in space:
-        if dimension.name == "one_minus_momentum":
-            native = 1.0 - params["momentum"]
+        if dimension.shared:
+            shared = next(shared for shared in SHARED if shared.dimension == dimension.name)
+            native = shared.to_searched(params[shared.name])
         else:
             native = params[dimension.name.rpartition(".")[2]]
         values[dimension.name] = _back(dimension.range, native, total_steps, steps_per_epoch)

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from decaybench.optimizers import OPTIMIZERS, Velocity
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
+from decaybench.shared import SHARED, Shared
 from decaybench.sweep.own import combinations, own_fields
-from decaybench.sweep.values import Choices, Parameter, RuleError, Span, Value, show
+from decaybench.sweep.values import Choices, Parameter, RuleError, Value, show
 
 if TYPE_CHECKING:
     from decaybench.sweep.model import Search, Strategy, Sweep, Task
 
-OptimizerKind = Literal["sgd", "adam", "schedule-free", "prodigy"]
-WITHOUT_SCHEDULE: tuple[OptimizerKind, ...] = ("schedule-free", "prodigy")  # they promise to need none
+WITHOUT_SCHEDULE = tuple(name for name, optimizer in OPTIMIZERS.items() if not optimizer.needs_schedule)
 
 LEARNING_RATE = Range(1e-3, 1.0, log=True)  # where the strategy, [search] and the kind say nothing
 
@@ -44,9 +45,9 @@ class Arm:
     kind: str
     schedule_class: type[Schedule]
     family: Literal["fixed", "reactive"]
-    optimizer: OptimizerKind
+    optimizer: str
     nesterov: bool
-    velocity: Literal["torch", "keras"]
+    velocity: Velocity
     learning_rate: float | Range
     momentum: float | Range
     weight_decay: float | Range
@@ -78,23 +79,24 @@ def build_arms(task: "Task", search: "Search", strategies: Mapping[str, "Strateg
             built.append(_arm(label, strategy, task, search))
         except RuleError as refused:
             raise refused.below("strategies", label) from None
-    for parameter in ("learning_rate", "momentum", "weight_decay"):
+    for parameter in SHARED:
         _check_paired(parameter, built)
     return tuple(built)
 
 
 def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Arm:
     kind = SCHEDULES[strategy.schedule]
-    learning_rate = _shared(strategy.learning_rate or search.learning_rate) or kind.learning_rate or LEARNING_RATE
-    momentum = _momentum(strategy.momentum or search.momentum)
-    weight_decay = _shared(strategy.weight_decay or search.weight_decay)
-    assert weight_decay is not None
+    limits: dict[str, float | Range] = {}
+    for shared in SHARED:
+        given = getattr(strategy, shared.name) or getattr(search, shared.name)
+        # Only the learning rate has no default in [search]: a kind may have a range of its own for it.
+        limits[shared.name] = kind.learning_rate or LEARNING_RATE if given is None else _limits(shared, given)
+    momentum = limits["momentum"]
     optimizer, nesterov, velocity = _form(strategy, task)
     if nesterov and _may_be_zero(momentum):
         raise RuleError("needs momentum > 0, got true with momentum 0", "nesterov")
     _check_fits(strategy, optimizer, velocity, momentum)
     fixed, own = own_fields(kind, strategy.own, task.epochs)
-    shared = {"learning_rate": learning_rate, "one_minus_momentum": momentum, "weight_decay": weight_decay}
     return Arm(
         label=label,
         kind=strategy.schedule,
@@ -103,15 +105,19 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
         optimizer=optimizer,
         nesterov=nesterov,
         velocity=velocity,
-        learning_rate=learning_rate,
+        learning_rate=limits["learning_rate"],
         momentum=momentum,
-        weight_decay=weight_decay,
+        weight_decay=limits["weight_decay"],
         fixed=fixed,
         space=(
-            *(Dimension(name, value, True) for name, value in shared.items() if isinstance(value, Range)),
             *(
-                Dimension(f"{label}.{name}", searched, False, name not in strategy.own and _follows_run(kind, name))
-                for name, searched in own.items()
+                Dimension(shared.dimension, value, True)
+                for shared in SHARED
+                if isinstance(value := limits[shared.name], Range)
+            ),
+            *(
+                Dimension(f"{label}.{name}", value, False, name not in strategy.own and _follows_run(kind, name))
+                for name, value in own.items()
             ),
         ),
     )
@@ -122,31 +128,36 @@ def _follows_run(kind: type[Schedule], name: str) -> bool:
     return kind.range_of(name, epochs=1) != kind.range_of(name, epochs=1_000_000)
 
 
-def _form(strategy: "Strategy", task: "Task") -> tuple[OptimizerKind, bool, Literal["torch", "keras"]]:
-    """Optimizer, Nesterov, velocity. The others have neither: what the task says for SGD is no concern of theirs."""
+def _form(strategy: "Strategy", task: "Task") -> tuple[str, bool, Velocity]:
+    """Optimizer, Nesterov, velocity. What the task says of the last two does not concern an optimizer without them."""
     optimizer = strategy.optimizer or task.optimizer
     nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
-    if optimizer != "sgd":
+    if not OPTIMIZERS[optimizer].has_velocity:
         if nesterov and (strategy.nesterov or task.optimizer == optimizer):
             raise RuleError(f"must be false under {optimizer}, which has no Nesterov form, got true", "nesterov")
         return optimizer, False, "torch"
-    return "sgd", nesterov, strategy.velocity or task.velocity
+    return optimizer, nesterov, strategy.velocity or task.velocity
 
 
-def _check_fits(
-    strategy: "Strategy", optimizer: OptimizerKind, velocity: Literal["torch", "keras"], momentum: float | Range
-) -> None:
+def _check_fits(strategy: "Strategy", optimizer: str, velocity: Velocity, momentum: float | Range) -> None:
     """What a rule that looks at gradients asks of the optimizer, and an optimizer of the momentum."""
     kind = SCHEDULES[strategy.schedule]
-    products = kind.observes if issubclass(kind, Reactive) else ()
-    if products and optimizer != "sgd":
-        rule = f'must be "sgd", since {strategy.schedule} looks at gradients'
+    products = frozenset(kind.observes if issubclass(kind, Reactive) else ())
+    shown = OPTIMIZERS[optimizer].observable
+    if not products <= _all(shown):
+        able = " or ".join(show(name) for name, other in OPTIMIZERS.items() if products <= _all(other.observable))
+        rule = f"must be {able}, since {strategy.schedule} looks at gradients"
         raise RuleError(f"{rule}, got {show(optimizer)}", "optimizer")
-    if set(products) - {"grad_norm_sq"} and velocity == "keras" and not _is_zero(momentum):
+    # Without momentum both velocities are the gradient.
+    if not products <= shown.get(velocity, frozenset()) and not _is_zero(momentum):
         rule = f'must be "torch", since {strategy.schedule} follows a velocity without the learning rate in it'
         raise RuleError(f"{rule}, got {show(velocity)}", "velocity")
-    if optimizer == "schedule-free" and _may_be_zero(momentum):
-        raise RuleError("must be above 0 under schedule-free, got 0", "momentum")
+    if OPTIMIZERS[optimizer].needs_momentum and _may_be_zero(momentum):
+        raise RuleError(f"must be above 0 under {optimizer}, got 0", "momentum")
+
+
+def _all(shown: Mapping[Velocity, frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*shown.values())
 
 
 def _is_zero(momentum: float | Range) -> bool:
@@ -157,46 +168,30 @@ def _may_be_zero(momentum: float | Range) -> bool:
     return 1.0 in (momentum.choices or ()) if isinstance(momentum, Range) else momentum == 0
 
 
-def _shared(given: Parameter | None) -> float | Range | None:
-    if given is None:
-        return None
-    if isinstance(given, Span):
-        return Range(float(given.low), float(given.high), log=given.log)
+def _limits(shared: Shared, given: Parameter) -> float | Range:
+    """The number that a shared parameter is fixed to, or the range that is searched."""
+    if isinstance(given, Value):
+        assert isinstance(given.value, int | float)
+        return float(given.value)
     if isinstance(given, Choices):
-        return Range(choices=tuple(float(choice) for choice in given.choices))
-    assert isinstance(given.value, int | float)
-    return float(given.value)
+        return Range(choices=tuple(shared.to_searched(float(choice)) for choice in given.choices))
+    low, high = sorted((shared.to_searched(float(given.low)), shared.to_searched(float(given.high))))
+    return Range(low, high, log=given.log)
 
 
-def _momentum(given: Parameter) -> float | Range:
-    found = _shared(given)
-    assert found is not None
-    if not isinstance(found, Range):
-        return found
-    if found.choices is not None:
-        return Range(choices=tuple(1.0 - choice for choice in found.choices))
-    return Range(1.0 - found.high, 1.0 - found.low, log=found.log)
-
-
-def _check_paired(parameter: str, built: list[Arm]) -> None:
+def _check_paired(parameter: Shared, built: list[Arm]) -> None:
     """Slot i is one point for all strategies: a parameter they share needs one scale, or one list."""
-    searching = [arm for arm in built if isinstance(getattr(arm, parameter), Range)]
+    searching = [arm for arm in built if isinstance(getattr(arm, parameter.name), Range)]
     for arm in searching[1:]:
         first, this = _scale(searching[0], parameter), _scale(arm, parameter)
         if this != first:
             other = f"strategies.{searching[0].label}'s ({first})"
             rule = f"must be searched like {other}, since slots are paired, got {this}"
-            raise RuleError(rule, "strategies", arm.label, parameter)
+            raise RuleError(rule, "strategies", arm.label, parameter.name)
 
 
-def _scale(arm: Arm, parameter: str) -> str:
-    searched: Range = getattr(arm, parameter)
+def _scale(arm: Arm, parameter: Shared) -> str:
+    searched: Range = getattr(arm, parameter.name)
     if searched.choices is None:
         return f"log = {show(searched.log)}"
-    choices = [tidy_momentum(c) if parameter == "momentum" else c for c in searched.choices]
-    return f"choices = {show(choices)}"
-
-
-def tidy_momentum(one_minus: float) -> float:
-    """Momentum from a choice of 1 - momentum: 0.1 again, and not 0.09999999999999998."""
-    return round(1.0 - one_minus, 15)
+    return f"choices = {show([parameter.to_native(choice, choice=True) for choice in searched.choices])}"

@@ -42,7 +42,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     elif details["type"] == "extra_forbidden":
         rule = f"unknown key; known: {', '.join(_table(model, path).model_fields)}"
     else:
-        if "expected" in context:  # 'sgd', 'adam', 'schedule-free' or 'prodigy'
+        if "expected" in context:  # 'fp32', 'bf16' or 'fp64'
             context["expected"] = ", ".join(re.findall(r"'([^']*)'", context["expected"]))
         words = RULES.get(details["type"])
         rule = words.format(**context) if words else details["msg"]

@@ -20,8 +20,10 @@ from pydantic import (
 )
 
 from decaybench.errors import UserError
+from decaybench.optimizers import DEFAULT, OPTIMIZERS, Velocity
 from decaybench.schedules import SCHEDULES
-from decaybench.sweep.arms import OptimizerKind, build_arms
+from decaybench.shared import SHARED
+from decaybench.sweep.arms import build_arms
 from decaybench.sweep.messages import one_line
 from decaybench.sweep.values import Parameter, RuleError, Value, parse, parse_shared, plain, show
 
@@ -46,8 +48,15 @@ def _batch_size(raw: object) -> int | str:
     raise RuleError(f'must be a whole number >= 1 or "full", got {show(raw)}')
 
 
+def _optimizer(raw: object) -> str:
+    if isinstance(raw, str) and raw in OPTIMIZERS:
+        return raw
+    raise RuleError(f"must be one of {', '.join(OPTIMIZERS)}, got {show(raw)}")
+
+
 def _shared(name: str) -> PlainValidator:
-    return PlainValidator(lambda raw: parse_shared(name, raw))
+    parameter = next(shared for shared in SHARED if shared.name == name)
+    return PlainValidator(lambda raw: parse_shared(parameter, raw))
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -59,11 +68,11 @@ Repeats = Annotated[int, Field(ge=1, le=10_000)]
 MOST_RUNS = 10_000_000
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
+Optimizer = Annotated[str, PlainValidator(_optimizer)]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
 WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]
 Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
-Velocity = Literal["torch", "keras"]
 
 
 class Table(BaseModel):
@@ -82,7 +91,7 @@ class Task(Table):
     model: Text
     epochs: Epochs
     batch_size: BatchSize
-    optimizer: OptimizerKind = "sgd"
+    optimizer: Optimizer = DEFAULT
     nesterov: bool = False
     velocity: Velocity = "torch"
     decay_biases: bool = True
@@ -153,7 +162,7 @@ class Strategy(Table):
     """One labelled schedule with its search space; ``own`` holds the kind's fields as the file gives them."""
 
     schedule: str
-    optimizer: OptimizerKind | None = None
+    optimizer: Optimizer | None = None
     nesterov: bool | None = None
     velocity: Velocity | None = None
     learning_rate: LearningRate | None = None

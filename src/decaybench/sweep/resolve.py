@@ -6,7 +6,8 @@ from typing import Any
 
 from decaybench.errors import UserError
 from decaybench.schedules import Range, Schedule
-from decaybench.sweep.arms import Arm, tidy_momentum
+from decaybench.shared import SHARED, Shared
+from decaybench.sweep.arms import Arm
 from decaybench.sweep.own import counts
 
 
@@ -51,7 +52,7 @@ def resolve(arm: Arm, values: Mapping[str, Any], *, total_steps: int, steps_per_
         schedule = kind(**own)
     except ValueError as error:
         raise UserError(f"strategies.{arm.label}: {error}") from None
-    shared = {name: _shared(arm, name, values) for name in ("learning_rate", "momentum", "weight_decay")}
+    shared = {parameter.name: _shared(arm, parameter, values) for parameter in SHARED}
     fields = {name: getattr(schedule, name) for name in kind.parameters() if name not in kind.loop_only}
     params = shared | {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
     return RunParameters(**shared, schedule=schedule, params=params)
@@ -64,13 +65,8 @@ def from_params(arm: Arm, params: Mapping[str, Any]) -> RunParameters:
         for name in arm.schedule_class.parameters()
         if name not in arm.schedule_class.loop_only
     }
-    return RunParameters(
-        params["learning_rate"],
-        params["momentum"],
-        params["weight_decay"],
-        arm.schedule_class(**fields),
-        dict(params),
-    )
+    shared = {parameter.name: params[parameter.name] for parameter in SHARED}
+    return RunParameters(**shared, schedule=arm.schedule_class(**fields), params=dict(params))
 
 
 def _in_own_range(kind: type[Schedule], name: str, value: float, whole: Range, epochs: int) -> float:
@@ -83,11 +79,8 @@ def _in_own_range(kind: type[Schedule], name: str, value: float, whole: Range, e
     return round(scaled) if own.int else scaled
 
 
-def _shared(arm: Arm, name: str, values: Mapping[str, Any]) -> float:
-    given: float | Range = getattr(arm, name)
+def _shared(arm: Arm, parameter: Shared, values: Mapping[str, Any]) -> float:
+    given: float | Range = getattr(arm, parameter.name)
     if not isinstance(given, Range):
         return given
-    if name != "momentum":
-        return float(values[name])
-    one_minus = float(values["one_minus_momentum"])
-    return 1.0 - one_minus if given.choices is None else tidy_momentum(one_minus)
+    return parameter.to_native(float(values[parameter.dimension]), choice=given.choices is not None)

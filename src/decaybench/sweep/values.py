@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from decaybench.shared import Shared
+
 Number = int | float
 Scalar = int | float | str | bool
 
@@ -76,7 +78,7 @@ def show(value: object) -> str:
 def parse(raw: object, *, log_needs_positive: bool = True) -> Parameter:
     """Read one parameter's value as TOML (or a Python mapping) gives it; raises ``RuleError``.
 
-    ``log_needs_positive`` is off for momentum alone, whose log scale runs over 1 - momentum.
+    ``log_needs_positive`` is off where a log scale runs over 1 - the value, as momentum's does.
     """
     if isinstance(raw, Value | Span | Choices):
         raw = plain(raw)
@@ -101,21 +103,17 @@ def parse(raw: object, *, log_needs_positive: bool = True) -> Parameter:
     return span
 
 
-def parse_shared(name: str, raw: object) -> Parameter:
-    """Like ``parse``, for ``learning_rate``, ``momentum`` or ``weight_decay``: numbers without a unit."""
-    value = parse(raw, log_needs_positive=name != "momentum")
+def parse_shared(shared: Shared, raw: object) -> Parameter:
+    """Like ``parse``, for a parameter that all strategies share: numbers without a unit."""
+    value = parse(raw, log_needs_positive=not shared.one_minus)
     if value.unit is not None:
-        raise RuleError(f"{name} has no unit, got {show(value.unit)}", "unit")
+        raise RuleError(f"{shared.name} has no unit, got {show(value.unit)}", "unit")
     if isinstance(value, Span) and value.int:
-        raise RuleError(f"must be false: {name} is no whole number, got true", "int")
+        raise RuleError(f"must be false: {shared.name} is no whole number, got true", "int")
     for number, at in numbers(value):
         _number(number, *at)
-        if name == "learning_rate" and not number > 0:
-            raise RuleError(f"must be > 0, got {show(number)}", *at)
-        if name == "momentum" and not 0 <= number < 1:
-            raise RuleError(f"must be in [0, 1), got {show(number)}", *at)
-        if name == "weight_decay" and not number >= 0:
-            raise RuleError(f"must be >= 0, got {show(number)}", *at)
+        if not shared.legal(number):
+            raise RuleError(f"{shared.rule}, got {show(number)}", *at)
     return value
 
 

@@ -1,9 +1,9 @@
 """Training: K models as one stack. Knows no Optuna and no SQL."""
 
+from decaybench.optimizers import OptimizerForm
 from decaybench.training.check import check_builder, check_model
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.loop import train
-from decaybench.training.optimizers import OptimizerForm
 from decaybench.training.recipe import Precision, Recipe, Run, steps_per_epoch
 
 __all__ = [

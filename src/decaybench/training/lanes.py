@@ -8,7 +8,7 @@ from torch import Tensor
 
 from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
-from decaybench.training.optimizers import make_optimizer
+from decaybench.optimizers import make_optimizer
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
 

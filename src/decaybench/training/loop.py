@@ -11,6 +11,7 @@ from torch import Tensor
 
 from decaybench.data import TaskData
 from decaybench.schedules import Bank, Observation
+from decaybench.shared import SHARED
 from decaybench.training.arithmetic import exact_arithmetic
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.graph import Chunks, bucket
@@ -92,7 +93,7 @@ class _Training:
         first: list[Run] = []
         lane = []
         for i, run in enumerate(runs):
-            alike = (run.seed, run.learning_rate, run.momentum, run.weight_decay) if self.shares else i
+            alike = (run.seed, *(getattr(run, shared.name) for shared in SHARED)) if self.shares else i
             if alike not in lane_of:
                 lane_of[alike] = len(first)
                 first.append(run)

@@ -5,8 +5,8 @@ from typing import Literal
 
 import torch
 
+from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import Schedule
-from decaybench.training.optimizers import OptimizerForm
 
 Precision = Literal["fp32", "bf16", "fp64"]
 COMPUTED_IN: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}

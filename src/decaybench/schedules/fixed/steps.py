@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -49,6 +49,8 @@ class MultiStep(Fixed):
 
     milestones: Param = number("[0, inf)", Range(0.3, 0.9, unit="run", native="epoch", count=(1, 3)), pad=math.inf)
     gamma: Param = number("(0, 1]", Range(choices=(0.1, 0.2, 0.5)), pad=1.0)
+
+    example: ClassVar = {"milestones": (10, 15)}  # whole epochs
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,5 +1,12 @@
-"""Loss-reactive schedules: time and the run's own training, one file a rule with a state worth reading."""
+"""Loss-reactive schedules: time and the run's own training, one file per rule with a state worth reading.
 
+All are listed in ``KINDS``, in the order of the catalogue.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from decaybench.schedules.base import Schedule
 from decaybench.schedules.reactive.bold_driver import BoldDriver
 from decaybench.schedules.reactive.exp_loss import ExpLoss, ExpLossRelative, LossRatio
 from decaybench.schedules.reactive.greedy_lr import GreedyLr
@@ -7,6 +14,19 @@ from decaybench.schedules.reactive.hypergradient import Hypergradient
 from decaybench.schedules.reactive.l4 import L4
 from decaybench.schedules.reactive.plateau import ReduceOnPlateau
 from decaybench.schedules.reactive.polyak import Alig, Polyak
+
+KINDS: Final[Sequence[type[Schedule]]] = (
+    ExpLoss,
+    ExpLossRelative,
+    LossRatio,
+    ReduceOnPlateau,
+    BoldDriver,
+    GreedyLr,
+    Polyak,
+    Alig,
+    L4,
+    Hypergradient,
+)
 
 __all__ = [
     "L4",

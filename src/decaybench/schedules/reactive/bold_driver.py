@@ -1,7 +1,7 @@
 """The bold driver: a little faster while the loss falls, much slower once it rises."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class BoldDriver(Reactive):
     down: Param = number("(0, 1]", Range(0.3, 0.9))
     max_scale: Param = number("[1, inf)", 10.0)
     signal: Literal["epoch", "held_out"] = "epoch"
+
+    example: ClassVar = {"learning_rate": 0.5}  # moves both ways
 
     def init(self, k: int, base_lr: Tensor) -> BoldDriverState:
         self.require_resolved()

@@ -1,7 +1,7 @@
 """Learning rates that follow the loss: an exponential of it, or of its change, or a power of its ratio to the first."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,6 +42,9 @@ class ExpLoss(Reactive):
     signal: Literal["batch", "ema", "epoch", "held_out"] = "batch"
     max_scale: Param = number("(0, inf)", 1000.0)
     smoothing: Param = number("[0, 1)", 0.9)
+
+    # The rule itself: from about 5 on, since the example has 5 classes.
+    example: ClassVar = {"learning_rate": 0.05, "gain": 1}
 
     def init(self, k: int, base_lr: Tensor) -> ExpLossState:
         self.require_resolved()

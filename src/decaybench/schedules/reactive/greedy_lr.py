@@ -1,7 +1,7 @@
 """GreedyLR: raise the learning rate after a good run of losses, cut it after a bad one."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -56,6 +56,8 @@ class GreedyLr(Reactive):
     max_scale: Param = number("[1, inf)", 10.0)
     threshold: Param = number("[0, inf)", 1e-6)
     signal: Literal["epoch", "held_out", "batch"] = "epoch"
+
+    example: ClassVar = {"learning_rate": 0.5}  # moves both ways
 
     def init(self, k: int, base_lr: Tensor) -> GreedyState:
         self.require_resolved()

@@ -1,7 +1,7 @@
 """Hypergradient descent: the learning rate itself goes down its own gradient."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ class Hypergradient(Reactive):
     own = ("base_lr", "rate")
 
     beta: Param = number("[0, inf)", Range(1e-7, 1e-2, log=True))
+
+    example: ClassVar = {"learning_rate": 0.05, "beta": 0.01}  # too low to begin with, and quick to notice
 
     def init(self, k: int, base_lr: Tensor) -> HypergradientState:
         self.require_resolved()

@@ -1,7 +1,7 @@
 """L4: the step that, along the update's direction, would take the loss a fraction of the way to its least."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,6 +45,8 @@ class L4(Reactive):
     gamma: Param = number("[0, 1]", 0.9)
     gamma0: Param = number("[0, 1]", 0.75)
     tau: Param = number("(0, inf)", 1000.0, unit="update")
+
+    example: ClassVar = {"learning_rate": 1.0, "alpha": 0.05}  # the scale is the learning rate itself
 
     def init(self, k: int, base_lr: Tensor) -> L4State:
         self.require_resolved()

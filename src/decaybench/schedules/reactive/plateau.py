@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,6 +54,8 @@ class ReduceOnPlateau(Reactive):
     convention: Literal["torch", "keras"] = "torch"
     signal: Literal["epoch", "held_out"] = "epoch"
     mode: Literal["min", "max"] = "min"
+
+    example: ClassVar = {"learning_rate": 1.0, "patience": 1}  # noisy enough for plateaus
 
     @classmethod
     def range_of(cls, name: str, *, epochs: int, options: Mapping[str, Any] | None = None) -> Range | None:

@@ -1,7 +1,7 @@
 """Polyak's step size for a loss whose least value is 0: the loss over the squared norm of its gradient."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,6 +44,8 @@ class Polyak(Reactive):
     c: Param = number("(0, inf)", Range(0.2, 1.0))
     smoothing: bool = True
 
+    example: ClassVar = {"learning_rate": 10.0}  # a cap that does not always bind
+
     def init(self, k: int, base_lr: Tensor) -> PolyakState:
         self.require_resolved()
         return _capped(k, base_lr)
@@ -74,6 +76,8 @@ class Alig(Reactive):
     learning_rate = Range(0.01, 10.0, log=True)
     observes = ("grad_norm_sq",)
     own = ("base_lr", "current", "last")
+
+    example: ClassVar = {"learning_rate": 10.0}
 
     def init(self, k: int, base_lr: Tensor) -> PolyakState:
         self.require_resolved()

@@ -1,42 +1,12 @@
-"""Methods that promise to need no schedule, to be compared with those that are one."""
+"""Prodigy, to be compared with methods that have a schedule."""
 
 import torch
 from torch import Tensor
 
-from decaybench.training.optimizers.adam import BETA2, EPS
-from decaybench.training.optimizers.base import Optimizer
-
-
-class ScheduleFree(Optimizer):
-    """Schedule-free SGD: z -= lr·g(y), x = the average of z weighed by lr_max², y = (1 - m)·z + m·x.
-
-    ``parameters`` is y, where gradients are taken; x is what is evaluated. Weight decay acts at y.
-
-    Source: Defazio et al. 2024, The road less scheduled; SGDScheduleFree of the package schedulefree (r = 0,
-    weight_lr_power = 2).
-    """
-
-    def __init__(self, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor) -> None:
-        super().__init__(parameters, momentum, weight_decay, decays)
-        self._fast, self._mean = parameters.detach().clone(), parameters.detach().clone()  # z and x
-        self._largest = torch.zeros_like(self.momentum)  # the largest learning rate so far
-        self._total = torch.zeros_like(self.momentum)
-
-    def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
-        lr = learning_rate[:, None]
-        torch.maximum(self._largest, lr, out=self._largest)
-        weight = self._largest * self._largest
-        self._total += weight
-        share = torch.where(self._total > 0, weight / self._total, 0.0)
-        self._fast.sub_(direction.mul_(lr))
-        self._mean.mul_(1 - share).add_(self._fast * share)
-        parameters.copy_((self._fast * (1 - self.momentum)).add_(self._mean * self.momentum))
-
-    def weights(self, parameters: Tensor) -> Tensor:
-        return self._mean
-
-    def memory(self) -> tuple[Tensor, ...]:
-        return self._fast, self._mean, self._largest, self._total
+from decaybench.optimizers.adam import BETA2, EPS
+from decaybench.optimizers.base import Optimizer
+from decaybench.optimizers.code import TorchCode, Use
+from decaybench.optimizers.form import OptimizerForm
 
 
 class Prodigy(Optimizer):
@@ -49,10 +19,20 @@ class Prodigy(Optimizer):
     at beta1 = 0 leaves the paper: its momentum then has the new d.
     """
 
+    name = "prodigy"
+    needs_schedule = False
     START = 1e-6  # d at the first update
 
-    def __init__(self, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor) -> None:
-        super().__init__(parameters, momentum, weight_decay, decays)
+    @classmethod
+    def in_torch(cls, use: Use) -> TorchCode:
+        # decouple=False: weight decay is in the gradient
+        arguments = [f"betas=({use.momentum!r}, {BETA2})", "decouple=False"]
+        return TorchCode("Prodigy", arguments, ["from prodigyopt import Prodigy  # pip install prodigyopt"])
+
+    def __init__(
+        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
+    ) -> None:
+        super().__init__(form, parameters, momentum, weight_decay, decays)
         self._start = parameters.detach().clone()
         self._mean, self._square, self._sum = (torch.zeros_like(parameters) for _ in range(3))
         # Per run in double, (K, 1), as the package keeps them.

@@ -1,4 +1,7 @@
-"""The update of K runs at once, on ``(K, P)`` tensors, in place.
+"""What every optimizer is: the update of K runs at once, on ``(K, P)`` tensors, in place, and what is known of it.
+
+Adding one is writing one class in a file of its own and listing it in ``KINDS``: the sweep file, training and the
+exports follow from the class.
 
 Only products, sums, quotients and square roots, each an operation of its own: these are rounded exactly, so a run's
 bits do not depend on where in a vector register it stood (a fused multiply-add in the body of a vector loop would
@@ -6,25 +9,14 @@ differ from its tail). A sum over one run's own row is the same at any K, too.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 from torch import Tensor
 
-Kind = Literal["sgd", "adam", "schedule-free", "prodigy"]
-
-
-@dataclass(frozen=True)
-class OptimizerForm:
-    """What changes the arithmetic of an update, and so belongs to a whole stack.
-
-    ``velocity`` is where the learning rate enters: "torch" has v = m·v + g; w -= lr·v, "keras" (Keras, Caffe,
-    network3.py) has v = m·v - lr·g; w += v. They differ whenever the learning rate changes.
-    """
-
-    kind: Kind = "sgd"
-    nesterov: bool = False
-    velocity: Literal["torch", "keras"] = "torch"
+from decaybench.optimizers.code import KerasCode, TorchCode, Use
+from decaybench.optimizers.form import OptimizerForm, Velocity
 
 
 class Optimizer(ABC):
@@ -34,7 +26,38 @@ class Optimizer(ABC):
     is torch's: wd·w is added to the gradient.
     """
 
-    def __init__(self, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor) -> None:
+    name: ClassVar[str]
+    needs_schedule: ClassVar[bool] = True
+    """False for a method that promises to need none."""
+    has_velocity: ClassVar[bool] = False
+    """Whether it has both velocities, and Nesterov's form; the others are in ``OptimizerForm(name)`` alone."""
+    needs_momentum: ClassVar[bool] = False
+    """Whether momentum 0 is refused."""
+    observable: ClassVar[Mapping[Velocity, frozenset[str]]] = MappingProxyType({})
+    """The products of gradients (``schedules.base.PRODUCTS``) that a rule may look at, for each velocity: those whose u
+    is what ``direct`` returns."""
+
+    def __init_subclass__(cls) -> None:
+        """A class has its own code or none: that of the class that it extends is the code of another optimizer."""
+        super().__init_subclass__()
+        for code in ("in_torch", "in_keras"):
+            if code not in vars(cls):
+                setattr(cls, code, vars(Optimizer)[code])
+
+    @classmethod
+    def in_torch(cls, use: Use) -> TorchCode | None:
+        """PyTorch's code; without any an export is refused."""
+        return None
+
+    @classmethod
+    def in_keras(cls, use: Use) -> KerasCode | None:
+        """Keras' code; without any an export is refused."""
+        return None
+
+    def __init__(
+        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
+    ) -> None:
+        self.form = form
         self.momentum, self._weight_decay, self._decays = momentum[:, None], weight_decay[:, None], decays
         self._decaying = bool((weight_decay > 0).any())  # settled before training: no host sync in it
 

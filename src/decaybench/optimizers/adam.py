@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from decaybench.training.optimizers.base import Optimizer
+from decaybench.optimizers.base import Optimizer
+from decaybench.optimizers.code import KerasCode, TorchCode, Use
+from decaybench.optimizers.form import OptimizerForm
 
 BETA2 = 0.999
 EPS = 1e-8
@@ -12,8 +14,24 @@ EPS = 1e-8
 class Adam(Optimizer):
     """Adam as torch has it; ``momentum`` is beta1."""
 
-    def __init__(self, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor) -> None:
-        super().__init__(parameters, momentum, weight_decay, decays)
+    name = "adam"
+
+    @classmethod
+    def in_torch(cls, use: Use) -> TorchCode:
+        return TorchCode("torch.optim.Adam", [f"betas=({use.momentum!r}, {BETA2})"])
+
+    @classmethod
+    def in_keras(cls, use: Use) -> KerasCode:
+        return KerasCode(
+            "keras.optimizers.Adam",
+            [f"beta_1={use.momentum!r}", f"beta_2={BETA2}", "epsilon=1e-8"],
+            ["# epsilon stands beside the uncorrected second moment here, beside the corrected one in torch's Adam."],
+        )
+
+    def __init__(
+        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
+    ) -> None:
+        super().__init__(form, parameters, momentum, weight_decay, decays)
         self._mean, self._square = torch.zeros_like(parameters), torch.zeros_like(parameters)
         # beta1 ** t and beta2 ** t as running products, since torch.pow's bits depend on the place in the vector.
         self._power1 = torch.ones_like(self.momentum, dtype=torch.float64)

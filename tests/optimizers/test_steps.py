@@ -1,4 +1,4 @@
-"""Updates against the frameworks they are named after."""
+"""Updates against the frameworks and packages they are named after (data/frameworks.json, data/oracles.json)."""
 
 import itertools
 import json
@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from decaybench.optimizers import OPTIMIZERS, OptimizerForm, make_optimizer
 from decaybench.schedules import SCHEDULES, trace
-from decaybench.training.optimizers import OptimizerForm, make_optimizer
+from decaybench.schedules.base import PRODUCTS
 
-FROZEN = json.loads((Path(__file__).parents[1] / "data" / "frameworks.json").read_text())
+DATA = Path(__file__).parents[1] / "data"
+FROZEN = json.loads((DATA / "frameworks.json").read_text())
+ORACLES = json.loads((DATA / "oracles.json").read_text())
 
 
 @pytest.mark.parametrize("case", FROZEN["sgd"], ids=lambda c: json.dumps(c["params"]))
@@ -81,15 +84,18 @@ def test_k_runs_equal_torchs_optimizers(form):
         torch.testing.assert_close(w[i, decays == 0], free.detach(), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        OptimizerForm(kind, nesterov, velocity)
-        for kind, nesterov, velocity in itertools.product(("sgd",), (False, True), ("torch", "keras"))
-    ]
-    + [OptimizerForm("adam"), OptimizerForm("schedule-free"), OptimizerForm("prodigy")],
-    ids=str,
-)
+ALL_FORMS = [
+    form
+    for name, optimizer in OPTIMIZERS.items()
+    for form in (
+        [OptimizerForm(name, *of) for of in itertools.product((False, True), ("torch", "keras"))]
+        if optimizer.has_velocity
+        else [OptimizerForm(name)]
+    )
+]
+
+
+@pytest.mark.parametrize("form", ALL_FORMS, ids=str)
 def test_a_runs_bits_depend_neither_on_k_nor_on_its_neighbours(form):
     p = 37  # no multiple of any vector's width, so a run's row begins anywhere in a register
     rng = torch.Generator().manual_seed(2)
@@ -110,3 +116,48 @@ def test_a_runs_bits_depend_neither_on_k_nor_on_its_neighbours(form):
     for k, place in [(2, 0), (2, 1), (3, 2), (8, 5), (17, 16)]:
         for neighbour in (1.0, float("nan"), float("inf")):
             assert torch.equal(train(k, place, neighbour), alone)
+
+
+def tensor(values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", ["schedule-free", "prodigy"])
+def test_k_runs_at_once_take_the_packages_trajectories(kind):
+    cases, quadratic = ORACLES[kind], ORACLES["quadratic"]
+    settings = [case["params"] for case in cases]
+    curvature, updates, every = tensor(quadratic["curvature"]), quadratic["updates"], quadratic["every"]
+    ends = tensor([p["lr"] if isinstance(p["lr"], list) else [p["lr"]] * 2 for p in settings])
+    w = tensor([quadratic["start"]] * len(cases))
+    ours = make_optimizer(
+        OptimizerForm(kind),
+        w,
+        momentum=tensor([p["momentum"] for p in settings]),
+        weight_decay=tensor([p["weight_decay"] for p in settings]),
+        decays=torch.ones(4, dtype=torch.float64),
+    )
+    for t in range(updates):
+        rate = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t / updates
+        ours.step(w, ours.direct(w, curvature * w), rate)
+        if (t + 1) % every == 0:
+            for name, mine in (("trained", w), ("evaluated", ours.weights(w))):
+                theirs = tensor([case[name][t // every] for case in cases])
+                torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12, msg=f"{name} after update {t + 1}")
+
+
+@pytest.mark.parametrize("form", ALL_FORMS, ids=str)
+def test_where_a_rule_may_look_at_the_direction_it_is_what_the_learning_rate_multiplies(form):
+    shown = OPTIMIZERS[form.kind].observable.get(form.velocity, frozenset())
+    assert shown <= set(PRODUCTS)
+    generator = torch.Generator().manual_seed(3)
+    w = torch.randn(2, 5, generator=generator, dtype=torch.float64)
+    ours = make_optimizer(form, w, momentum=tensor([0.9, 0.5]), weight_decay=tensor([0.0, 0.1]), decays=torch.ones(5))
+    moves = []
+    for rate in (0.1, 0.01, 0.1):
+        before = w.clone()
+        u = ours.direct(w, torch.randn(2, 5, generator=generator, dtype=torch.float64))
+        direction = u.clone()
+        ours.step(w, u, tensor([rate, rate]))
+        moves.append(torch.allclose(before - w, rate * direction, rtol=1e-9, atol=1e-12))
+    if shown & {"grad_dot_direction", "grad_dot_previous"}:
+        assert all(moves)

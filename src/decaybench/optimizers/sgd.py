@@ -1,0 +1,113 @@
+"""SGD with momentum, in torch's form and in Keras'."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor
+
+from decaybench.optimizers.base import Optimizer
+from decaybench.optimizers.code import KerasCode, Subclass, TorchCode, Use
+from decaybench.optimizers.form import OptimizerForm, Velocity
+
+
+class SGD(Optimizer):
+    """SGD as torch has it: v = m·v + g; w -= lr·v (Nesterov: lr·(g + m·v)).
+
+    With ``velocity`` "keras" as Keras, Caffe and network3.py have it: v = m·v - lr·g; w += v (Nesterov: m·v - lr·g).
+    """
+
+    name = "sgd"
+    has_velocity = True
+    # With the learning rate in the velocity there is no direction that the learning rate multiplies.
+    observable: ClassVar[Mapping[Velocity, frozenset[str]]] = MappingProxyType(
+        {
+            "torch": frozenset({"grad_norm_sq", "grad_dot_direction", "grad_dot_previous"}),
+            "keras": frozenset({"grad_norm_sq"}),
+        }
+    )
+
+    @classmethod
+    def in_torch(cls, use: Use) -> TorchCode:
+        if use.form.velocity == "keras" and use.momentum > 0:
+            return TorchCode("KerasSGD", _arguments(use), source=KERAS_SGD)
+        return TorchCode("torch.optim.SGD", _arguments(use))
+
+    @classmethod
+    def in_keras(cls, use: Use) -> KerasCode:
+        # While the learning rate stays the same, so does the path.
+        other = use.form.velocity == "torch" and use.momentum > 0 and not use.constant
+        return KerasCode("keras.optimizers.SGD", _arguments(use), other=_torch_sgd(use) if other else None)
+
+    def __init__(
+        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
+    ) -> None:
+        super().__init__(form, parameters, momentum, weight_decay, decays)
+        self._velocity = torch.zeros_like(parameters)
+
+    def direct(self, parameters: Tensor, gradient: Tensor) -> Tensor:
+        gradient = super().direct(parameters, gradient)
+        if self.form.velocity == "keras":
+            return gradient
+        velocity = self._velocity.mul_(self.momentum).add_(gradient)
+        return (velocity * self.momentum).add_(gradient) if self.form.nesterov else velocity
+
+    def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
+        if self.form.velocity == "torch":
+            parameters.sub_(direction * learning_rate[:, None])
+            return
+        scaled = direction.mul_(learning_rate[:, None])
+        velocity = self._velocity.mul_(self.momentum).sub_(scaled)
+        parameters.add_((velocity * self.momentum).sub_(scaled) if self.form.nesterov else velocity)
+
+    def memory(self) -> tuple[Tensor, ...]:
+        return (self._velocity,)
+
+
+def _arguments(use: Use) -> list[str]:
+    return [f"momentum={use.momentum!r}", *(["nesterov=True"] if use.form.nesterov else [])]
+
+
+KERAS_SGD: Final = '''\
+class KerasSGD(torch.optim.SGD):
+    """SGD with the learning rate inside the velocity, as Keras and Caffe have it: v = m * v - lr * g; w += v.
+
+    torch.optim.SGD has v = m * v + g; w -= lr * v: another path whenever the learning rate changes.
+    """
+
+    def __init__(self, params, lr, momentum, nesterov=False, weight_decay=0.0):
+        super().__init__(params, lr=lr, weight_decay=weight_decay)
+        self.momentum, self.nesterov = momentum, nesterov
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                step = (p.grad + group["weight_decay"] * p) * group["lr"]
+                velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                velocity.mul_(self.momentum).sub_(step)
+                p.add_(velocity * self.momentum - step if self.nesterov else velocity)
+        return loss
+'''
+
+
+def _torch_sgd(use: Use) -> Subclass:
+    step = "(velocity * self.momentum + gradient)" if use.form.nesterov else "velocity"
+    decay = "; weight decay is added to the gradient" if use.weight_decay else ""
+    return Subclass(
+        "TorchSGD",
+        f"SGD as torch has it: v = m * v + g; w -= lr * v{decay}.\n\n"
+        "Keras' own has the learning rate inside v: another path whenever the learning rate changes.",
+        [
+            "velocity = self.momentums[self._get_variable_index(variable)]",
+            "self.assign(velocity, velocity * self.momentum + gradient)",
+            f"self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * {step})",
+        ],
+    )
