@@ -17,9 +17,9 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from decaybench import seeds
 from decaybench.errors import reason
-from decaybench.training.memory import memory
 from decaybench.training.recipe import COMPUTED_IN, Precision
-from decaybench.training.stack import Stack, cross_entropy, duplicate, flatten_parameters
+from decaybench.training.stack.forward import Stack, cross_entropy, duplicate, flatten_parameters
+from decaybench.training.stack.memory import memory
 
 RUNS, BATCH = 3, 5
 CPU = torch.device("cpu")

@@ -11,8 +11,8 @@ from torch.nn.parameter import is_lazy
 from decaybench import seeds
 from decaybench.errors import UserError
 from decaybench.training.arithmetic import exact_arithmetic
-from decaybench.training.probe import CPU, RUNS, Probe, Refusal, listed, told
 from decaybench.training.recipe import Precision
+from decaybench.training.stack.probe import CPU, RUNS, Probe, Refusal, listed, told
 
 
 def check_builder(build: Callable[[int], nn.Module]) -> list[nn.Module]:
