@@ -15,6 +15,7 @@ from pathlib import Path
 
 from decaybench import store
 from decaybench.report import Summary, collect, summarise
+from decaybench.report.words.verdicts import reason
 from decaybench.runner import run_sweep
 from decaybench.sweep import Sweep
 
@@ -51,7 +52,8 @@ def main() -> None:
             (pair,) = compared({"one": SAME, "other": SAME}, seed, Path(folder)).pairs
             assert pair.difference is not None
             verdicts[pair.verdict] += 1
-            print(f"seed {seed}: {100 * pair.difference.mean:+.1f} points, {pair.verdict}: {pair.reason}", flush=True)
+            said = reason(pair.reason, pair.metric)
+            print(f"seed {seed}: {100 * pair.difference.mean:+.1f} points, {pair.verdict}: {said}", flush=True)
     wrong = verdicts["better"] + verdicts["worse"]
     print(", ".join(f"{verdict} {n}" for verdict, n in verdicts.most_common()))
     print(f"{wrong} of {given.sweeps} sweeps of one schedule under two labels call one of them better")

@@ -4,8 +4,10 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import decaybench
+from decaybench.compare import Verdict
 
 ROOT = Path(decaybench.__file__).parent
 
@@ -44,6 +46,8 @@ ONLY_IN = {
     "rich": {"cli"},
     "keras": {"schedules"},
 }
+
+WORDLESS = ("compare",)
 
 
 def imports(path: Path) -> set[str]:
@@ -108,3 +112,27 @@ print(sorted({"torch", "pandas", "matplotlib", "optuna", "sqlalchemy", "numpy", 
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip().endswith("[]"), out.stdout
+
+
+def sentences(path: Path) -> list[str]:
+    """String literals of more than two words, but for docstrings and what is raised."""
+    found = []
+
+    def look(node: ast.AST) -> None:
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            return
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value.split()) > 2:
+            found.append(node.value)
+        for child in ast.iter_child_nodes(node):
+            look(child)
+
+    look(ast.parse(path.read_text()))
+    return found
+
+
+def test_what_is_found_is_data_and_no_sentence():
+    # A verdict's name is its value in verdicts.csv and in scripts that read it: a word that happens to have spaces.
+    names = set(get_args(Verdict))
+    found = {(path.name, text) for room in WORDLESS for path in (ROOT / room).rglob("*.py") for text in sentences(path)}
+    assert {(name, text) for name, text in found if text not in names} == set()
+    assert any(sentences(path) for path in (ROOT / "report").rglob("*.py"))

@@ -2,8 +2,10 @@
 
 import csv
 
+from decaybench.compare import Withheld
 from decaybench.report import answer_text, build_report, collect, summarise
-from decaybench.report.pairs import SHARED_SLOTS
+from decaybench.report.pairs import SharedSlots
+from decaybench.report.words.verdicts import reason
 from report.frames_factory import confirm_scores, make, unconfirm
 
 CHOSEN = {0: "cosine", 1: "cosine", 2: "exp_loss", 3: "cosine", 4: "exp_loss"}
@@ -65,7 +67,7 @@ def test_no_ranks_and_no_verdicts(tmp_path) -> None:
     assert len(rows) == 4
     for row in rows:
         assert (row["verdict"], row["difference"], row["p_better"]) == ("no verdict", "", "")
-        assert row["reason"].startswith(SHARED_SLOTS)
+        assert row["reason"].startswith(reason(Withheld((SharedSlots(),)), "accuracy"))
     page = (tmp_path / "report" / "index.html").read_text()
     assert "That is a search for one good setting, not a comparison" in page
     assert "of the settings found: not a comparison" in page

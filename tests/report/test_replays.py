@@ -4,9 +4,14 @@ import pytest
 from decaybench.compare import holm, one_sided_p
 from decaybench.report import collect
 from decaybench.report.replays import replays
+from decaybench.report.words.verdicts import reason as worded
 from report.frames_factory import change, make
 
 BOTH = {"constant": "constant", "exp_loss": "exp_loss", "loss_ratio": "loss_ratio"}
+
+
+def said(replay) -> str:
+    return worded(replay.judged.reason, "accuracy")
 
 
 def scored(frames, column: str, reactive: float, replay: float):
@@ -44,7 +49,7 @@ def test_seeds_are_paired_and_a_repeat_is_their_mean() -> None:
     assert whole.judged.difference is not None and whole.judged.difference.mean == pytest.approx(expected.mean())
     rest = (by_phase["confirm"] - by_phase["replay"]).drop(first).groupby("repeat").mean()
     assert part.differences == pytest.approx(rest.to_numpy())
-    assert (part.judged.verdict, part.judged.reason) == (
+    assert (part.judged.verdict, said(part)) == (
         "no verdict",
         "an unequal ledger: exp_loss has 14 of 15 replays",
     )
@@ -83,7 +88,7 @@ def test_all_lengths_are_one_family_for_holm() -> None:
     ps = [one_sided_p(each.differences) for (each,) in found]
     assert [each.judged.p_adjusted for (each,) in found] == pytest.approx(list(holm(ps)))
     assert found[2][0].differences.tolist() == alone.differences.tolist()
-    assert "p = " in alone.judged.reason or alone.judged.verdict == "equivalent"
+    assert "p = " in said(alone) or alone.judged.verdict == "equivalent"
 
 
 @pytest.mark.parametrize(
@@ -96,5 +101,5 @@ def test_an_unequal_ledger_of_a_replayed_strategy_withholds_every_verdict(phase:
         (frames.runs.phase == phase) & (frames.runs.strategy == "loss_ratio") & (frames.runs.length == 0.5)
     ]
     results = collect(change(frames, lambda r: r.id == at.id.iloc[0], outcome=None, test_accuracy=None))
-    said = {each.judged.reason for length in (0.5, 1.0) for each in replays(results, length)}
-    assert said == {f"an unequal ledger: loss_ratio at length 0.5 has {reason}"}
+    found = {said(each) for length in (0.5, 1.0) for each in replays(results, length)}
+    assert found == {f"an unequal ledger: loss_ratio at length 0.5 has {reason}"}

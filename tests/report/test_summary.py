@@ -10,12 +10,17 @@ from decaybench.errors import UserError
 from decaybench.report import collect, summarise
 from decaybench.report.results import records, strategies
 from decaybench.report.summary import Summary
+from decaybench.report.words.verdicts import reason as worded
 from decaybench.runner import choose
 from report.frames_factory import THREE, change, confirm_scores, make, unconfirm
 
 
 def summary_of(frames) -> Summary:
     return summarise(collect(frames))
+
+
+def said(pair) -> str:
+    return worded(pair.reason, pair.metric)
 
 
 def row(summary: Summary, label: str, length: float = 1.0):
@@ -89,9 +94,9 @@ def test_verdicts_at_every_length() -> None:
             ("cosine", "exp_loss", "better"),
         ]
     ]
-    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.667 points" in summary.pairs[0].reason
+    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.667 points" in said(summary.pairs[0])
     back = summary.pair("cosine", "constant", 1.0)
-    assert back.verdict == "better" and "ahead in 5 of 5 repeats" in back.reason
+    assert back.verdict == "better" and "ahead in 5 of 5 repeats" in said(back)
 
 
 @pytest.mark.parametrize(("rope", "verdict"), [(None, "worse"), (0.05, "equivalent"), (0.0, "worse")])
@@ -104,7 +109,7 @@ def test_the_smallest_difference_that_matters_may_be_set(rope: float | None, ver
 
 def test_identical_runs_are_equivalent() -> None:
     pair = summary_of(confirm_scores(make(diverge=0.0), {key: [0.9, 0.91, 0.92, 0.9, 0.9] for key in THREE})).pairs[0]
-    assert (pair.verdict, pair.reason, pair.difference) == ("equivalent", "identical runs", (0.0, 0.0, 0.0))
+    assert (pair.verdict, said(pair), pair.difference) == ("equivalent", "identical runs", (0.0, 0.0, 0.0))
 
 
 def test_survivors_are_beside_what_divergence_costs() -> None:
@@ -201,12 +206,12 @@ def test_lengths_are_apart() -> None:
     ],
 )
 def test_reasons(settings: dict, reason: str) -> None:
-    assert {p.reason for p in summary_of(make(**settings)).pairs} == {reason}
+    assert {said(p) for p in summary_of(make(**settings)).pairs} == {reason}
 
 
 def test_an_unequal_ledger_is_spelled_out() -> None:
     frames = unconfirm(make(diverge=0.0), lambda r: (r.strategy == "cosine") & (r.repeat > 2))
-    assert {p.reason for p in summary_of(frames).pairs} == {
+    assert {said(p) for p in summary_of(frames).pairs} == {
         "an unequal ledger: cosine has 20 of 20 slots and 6 of 10 confirm runs"
     }
 
@@ -218,13 +223,13 @@ def test_planned_slots_must_be_equal_among_those_that_search() -> None:
     ]
     for pair in summary_of(frames._replace(runs=deleted)).pairs:
         assert pair.verdict == "no verdict" and pair.p_adjusted is None and pair.difference is not None
-        assert pair.reason == "an unequal ledger: constant has 10 of 20 slots and 10 of 10 confirm runs"
+        assert said(pair) == "an unequal ledger: constant has 10 of 20 slots and 10 of 10 confirm runs"
     # joined sweeps may have planned differently
     spec = frames.sweep["spec"]
     trials = {"s": 4, "t": 2}
     joined = {**frames.sweep, "joined": {"s": ["cosine", "exp_loss"], "t": ["constant"]}}
     joined["spec"] = {**spec, "budget": {**spec["budget"], "trials": trials}}
-    reasons = {pair.reason for pair in summary_of(frames._replace(runs=deleted, sweep=joined)).pairs}
+    reasons = {said(pair) for pair in summary_of(frames._replace(runs=deleted, sweep=joined)).pairs}
     assert reasons == {"an unequal ledger: planned slots a repeat are 2 and 4"}
 
 

@@ -42,6 +42,37 @@ class Account:
     extra: int
 
 
+class Gap(NamedTuple):
+    """A strategy that lacks slots or confirm runs; ``length`` is None where the sweep has one only."""
+
+    label: str
+    length: float | None
+    slots: Entry
+    confirm: Entry
+
+
+class ReplayGap(NamedTuple):
+    """A strategy whose replays nothing can be said of yet: it lacks slots, confirm runs or replays."""
+
+    label: str
+    length: float | None
+    slots: Entry
+    confirm: Entry
+    replay: Entry
+
+
+class UnequalTrials(NamedTuple):
+    """Strategies that search are planned so many slots per repeat, not all of them the same."""
+
+    planned: tuple[int, ...]
+
+
+class UnequalLedger(NamedTuple):
+    """What keeps the ledger from being equal and complete."""
+
+    gaps: tuple[Gap | ReplayGap | UnequalTrials, ...]
+
+
 class Plan:
     """A sweep's plan for its strategies, by label; joined sweeps keep their own numbers of trials."""
 
@@ -114,25 +145,35 @@ def _entry(results: Results, phase: str, label: str, length: float, planned: int
     )
 
 
-def gaps(results: Results, accounts: Mapping[tuple[str, float], Account]) -> list[str]:
-    """What keeps the ledger from being equal and complete, in words, at most three gaps spelled out.
+def unequal(results: Results, accounts: Mapping[tuple[str, float], Account]) -> UnequalLedger | None:
+    """What keeps the ledger from being equal and complete; None where nothing does.
 
     Replays decide nothing between strategies: they are not looked at.
     """
-    several = len(results.lengths) > 1
-    found = [
-        f"{label}{f' at length {length:g}' if several else ''} has {own.slots.done} of {own.slots.planned} slots"
-        f" and {own.confirm.done} of {own.confirm.planned} confirm runs"
+    found: list[Gap | UnequalTrials] = [
+        Gap(label, told(results, length), own.slots, own.confirm)
         for (label, length), own in accounts.items()
         if (own.slots.done, own.confirm.done) != (own.slots.planned, own.confirm.planned)
     ]
     # a strategy with nothing to search is planned one slot a repeat; the others must be planned alike
     searching = {results.plan.slots(label) for label, arm in results.plan.arms.items() if arm.space}
     if len(searching) > 1:
-        found.append("planned slots a repeat are " + " and ".join(str(each) for each in sorted(searching)))
-    return at_most_three(found)
+        found.append(UnequalTrials(tuple(sorted(searching))))
+    return UnequalLedger(tuple(found)) if found else None
 
 
-def at_most_three(found: list[str]) -> list[str]:
-    """The gaps, of many the first two and how many there are besides."""
-    return found if len(found) <= 3 else [*found[:2], f"and {len(found) - 2} gaps more"]
+def unequal_replays(results: Results) -> UnequalLedger | None:
+    """What the ledger of the strategies that are to be replayed lacks; None where nothing is lacking."""
+    found = []
+    for length in results.lengths:
+        for label in (s.label for s in results.strategies if results.plan.replays(s.label)):
+            own = account(results, label, length)
+            entries = own.slots, own.confirm, own.replay
+            if any(entry.done < entry.planned for entry in entries):
+                found.append(ReplayGap(label, told(results, length), *entries))
+    return UnequalLedger(tuple(found)) if found else None
+
+
+def told(results: Results, length: float) -> float | None:
+    """The length where it tells something apart: None in a sweep of one."""
+    return length if len(results.lengths) > 1 else None

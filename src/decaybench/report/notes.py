@@ -10,6 +10,7 @@ from decaybench.report.pruning import pruning_sentence
 from decaybench.report.replays import replays
 from decaybench.report.summary import Summary
 from decaybench.report.tuning import Advice, recommendations, refused
+from decaybench.report.words.verdicts import SAID
 
 
 def notes(summary: Summary) -> tuple[str, ...]:
@@ -58,16 +59,8 @@ def _replay(summary: Summary) -> str:
     judged = [(each.judged.verdict, each.label) for each in replays(results, results.longest)]
     if not judged:
         return ""
-    saying = {
-        "better": "reacting is better than the recorded rates for",
-        "worse": "reacting is worse than the recorded rates for",
-        "equivalent": "reacting is equivalent to the recorded rates for",
-        "difference shown, size unclear": "reacting differs from the recorded rates, by an unclear size, for",
-        "no difference shown": "no difference is shown for",
-        "no verdict": "no verdict is given for",
-    }
-    grouped = groupby(sorted(judged, key=lambda each: list(saying).index(each[0])), key=lambda each: each[0])
-    parts = [f"{saying[verdict]} {words.listed([label for _, label in group])}" for verdict, group in grouped]
+    grouped = groupby(sorted(judged, key=lambda each: list(SAID).index(each[0])), key=lambda each: each[0])
+    parts = [f"{SAID[verdict].replayed} {words.listed([label for _, label in group])}" for verdict, group in grouped]
     return (
         "Does reacting help, or only the learning rates that it came to? With these recorded and run again on another "
         f"seed, {'; '.join(parts)}."

@@ -13,6 +13,7 @@ from decaybench.report.pruning import Pruned, pruning
 from decaybench.report.replays import replays
 from decaybench.report.results import NO_SCHEDULE, Run
 from decaybench.report.summary import Row, Summary
+from decaybench.report.words.verdicts import reason
 
 
 class Table(NamedTuple):
@@ -110,14 +111,15 @@ def families_text(summary: Summary, length: float) -> str:
     verdict = f"The verdict on reactive against fixed is: {pair.verdict}"
     if pair.verdict == "no verdict":
         verdict = "No verdict is given"
-    return f"{lead}{where} ({who}; {interval}). {verdict} ({pair.reason})."
+    return f"{lead}{where} ({who}; {interval}). {verdict} ({reason(pair.reason, pair.metric)})."
 
 
 def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
     """The table of pairs, and the reason for which none of them has a verdict, where they share it."""
     pairs = [pair for pair in summary.pairs if pair.length == length]
     reasons = {(pair.verdict, pair.reason) for pair in pairs}
-    shared = pairs[0].reason if len(reasons) == 1 and pairs[0].verdict == "no verdict" else ""
+    same = len(reasons) == 1 and pairs[0].verdict == "no verdict"
+    shared = reason(pairs[0].reason, pairs[0].metric) if same else ""
 
     def line(pair: Pair) -> tuple[str, ...]:
         return (
@@ -128,7 +130,7 @@ def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
             "-" if pair.p_adjusted is None else words.p_value(pair.p_adjusted),
             "-" if pair.p_better is None else f"{pair.p_better:.2f}",
             pair.verdict,
-            *([] if shared else [pair.reason]),
+            *([] if shared else [reason(pair.reason, pair.metric)]),
         )
 
     header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "adjusted p", "share of repeats a ahead", "verdict")
@@ -182,7 +184,7 @@ def replays_table(summary: Summary, length: float) -> Table:
             words.bounds(metric, judged.difference, signed=True) or "-",
             "-" if judged.p_adjusted is None else words.p_value(judged.p_adjusted),
             judged.verdict,
-            judged.reason,
+            reason(judged.reason, metric),
         )
         for replay in replays(summary.results, length)
         for judged in [replay.judged]

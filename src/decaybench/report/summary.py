@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decaybench.compare import Interval, iqm, mean_interval, wilson
-from decaybench.report.ledger import Account, account, gaps
+from decaybench.report.ledger import Account, account, unequal
 from decaybench.report.pairs import Pair, Values, pairs, turned
 from decaybench.report.results import DIGITS, Results, Run, Strategy
 
@@ -116,7 +116,7 @@ def summarise(results: Results) -> Summary:
         rows += here if results.adaptive else _ranked(here, results.metric)
     accounts = {(row.strategy.label, row.length): row.account for row in rows}
     values = [Values(row.strategy.label, row.strategy.family, row.length, row.by_repeat) for row in rows]
-    return Summary(results, tuple(rows), pairs(results, values, gaps(results, accounts)))
+    return Summary(results, tuple(rows), pairs(results, values, unequal(results, accounts)))
 
 
 def _row(results: Results, strategy: Strategy, length: float) -> Row:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from decaybench.compare import Interval
 from decaybench.report.results import records
 from decaybench.report.summary import Row, Summary
+from decaybench.report.words.verdicts import reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +93,17 @@ def verdicts_csv(summary: Summary) -> str:
     """One row a length and unordered pair, a before b in file order, then the length's family row."""
     rows = (
         (
-            *(p.a, p.b, p.length, p.metric, *_three(p.difference), p.p_adjusted, p.p_better, p.verdict, p.reason),
+            *(
+                p.a,
+                p.b,
+                p.length,
+                p.metric,
+                *_three(p.difference),
+                p.p_adjusted,
+                p.p_better,
+                p.verdict,
+                reason(p.reason, p.metric),
+            ),
             *(p.p_better_unpaired, p.detectable, p.repeats_needed),
         )
         for p in summary.pairs
