@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from decaybench import store
-from decaybench.report import Summary, collect, summarise
+from decaybench.findings import Summary, collect, join, summarise
 from decaybench.report.words.verdicts import reason
 from decaybench.runner import run_sweep
 from decaybench.sweep import Sweep
@@ -38,7 +38,7 @@ def compared(strategies: dict[str, dict[str, object]], seed: int, folder: Path) 
     url = f"sqlite:///{folder}/same-{seed}.db"
     run_sweep(sweep, url=url, data_root=None, device="cpu")
     with store.open_storage(url, create=False) as storage:
-        return summarise(collect(store.load_frames(storage, sweep.name)))
+        return summarise(collect(join([store.load(storage, sweep.name)])))
 
 
 def main() -> None:

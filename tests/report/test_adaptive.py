@@ -3,10 +3,10 @@
 import csv
 
 from decaybench.compare import Withheld
-from decaybench.report import answer_text, build_report, collect, summarise
-from decaybench.report.pairs import SharedSlots
+from decaybench.findings.pairs import SharedSlots
+from decaybench.report import answer_text
 from decaybench.report.words.verdicts import reason
-from report.frames_factory import confirm_scores, make, unconfirm
+from frames_factory import confirm_scores, make, summary_of, unconfirm, write_report
 
 CHOSEN = {0: "cosine", 1: "cosine", 2: "exp_loss", 3: "cosine", 4: "exp_loss"}
 SCORES = {label: [0.95, 0.96, 0.97, 0.96, 0.96] for label in ("constant", "cosine", "exp_loss")}
@@ -22,7 +22,7 @@ def adaptive(**settings):
 
 
 def text(frames) -> str:
-    return answer_text(summarise(collect(frames)))
+    return answer_text(summary_of(frames))
 
 
 def test_the_answer() -> None:
@@ -57,12 +57,12 @@ def test_an_unfinished_one_counts_the_slots_that_nobody_has_yet() -> None:
 
 def test_no_ranks_and_no_verdicts(tmp_path) -> None:
     frames = adaptive()
-    summary = summarise(collect(frames))
+    summary = summary_of(frames)
     assert {row.rank for row in summary.rows} == {None}
     assert [row.account.confirm.planned for row in summary.rows] == [0, 6, 4]
     assert all(row.complete for row in summary.rows)
     assert summary.families(1.0) is None
-    build_report(frames, tmp_path / "report")
+    write_report(frames, tmp_path / "report")
     rows = list(csv.DictReader((tmp_path / "report" / "verdicts.csv").read_text().splitlines()))
     assert len(rows) == 4
     for row in rows:

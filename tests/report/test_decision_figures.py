@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decaybench.report import collect, summarise
+from decaybench.findings.summary import Summary
 from decaybench.report.figures import (
     differences,
     divergence,
@@ -16,13 +16,8 @@ from decaybench.report.figures import (
     tuning_cost,
     verdicts,
 )
-from decaybench.report.summary import Summary
 from decaybench.report.words.verdicts import SAID
-from report.frames_factory import confirm_scores, make
-
-
-def summary_of(frames) -> Summary:
-    return summarise(collect(frames))
+from frames_factory import confirm_scores, make, summary_of
 
 
 def judged(summary: Summary, verdict: str = "no difference shown") -> Summary:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from decaybench.findings.boundaries import boundaries
+from decaybench.findings.pairs import LEAST_REPEATS, Pair, turned
+from decaybench.findings.pruning import Pruned, pruning
+from decaybench.findings.replays import replays
+from decaybench.findings.results import Run
+from decaybench.findings.summary import Row, Summary
+from decaybench.findings.sweep import NO_SCHEDULE
+from decaybench.findings.time_to_target import times_to_target
 from decaybench.report import words
-from decaybench.report.edges import edges
-from decaybench.report.pace import paces
-from decaybench.report.pairs import LEAST_REPEATS, Pair, turned
-from decaybench.report.pruning import Pruned, pruning
-from decaybench.report.replays import replays
-from decaybench.report.results import NO_SCHEDULE, Run
-from decaybench.report.summary import Row, Summary
 from decaybench.report.words.verdicts import reason
 
 
@@ -224,7 +225,7 @@ def edges_table(summary: Summary) -> Table:
             f"{each.end}, {words.rate(each.bound)}",
             f"{each.flagged} of {each.repeats}",
         )
-        for each in edges(summary.results)
+        for each in boundaries(summary.results)
     )
     return Table("Winners at the end of a range", ("strategy", "parameter", "end", "repeats"), rows, text=(0, 1, 2))
 
@@ -238,7 +239,7 @@ def pace_table(summary: Summary, length: float) -> Table:
             "-" if pace.updates is None else "never" if math.isinf(pace.updates) else f"{pace.updates:,.0f}",
             "-" if pace.steady is None else f"{pace.steady:.0%}",
         )
-        for pace in paces(summary, length)
+        for pace in times_to_target(summary, length)
     )
     near = words.exact(summary.results.metric, summary.results.rope)
     header = ("strategy", "runs that reached it", "median updates", f"repeats within {near} of the best")

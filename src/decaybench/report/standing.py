@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decaybench.compare import Interval, Verdict
+from decaybench.findings.pairs import LEAST_REPEATS, Pair
+from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
-from decaybench.report.pairs import LEAST_REPEATS, Pair
-from decaybench.report.summary import Row, Summary
 from decaybench.report.words.verdicts import SAID
 from decaybench.report.words.verdicts import reason as said
 

@@ -1,6 +1,6 @@
 """A strategy with everything settled but what is searched: the precedence of a sweep's tables, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -78,8 +78,7 @@ def build_arms(task: "Task", search: "Search", strategies: Mapping[str, "Strateg
             built.append(_arm(label, strategy, task, search))
         except RuleError as refused:
             raise refused.below("strategies", label) from None
-    for parameter in ("learning_rate", "momentum", "weight_decay"):
-        _check_paired(parameter, built)
+    check_paired(built)
     return tuple(built)
 
 
@@ -178,15 +177,16 @@ def _momentum(given: Parameter) -> float | Range:
     return Range(1.0 - found.high, 1.0 - found.low, log=found.log)
 
 
-def _check_paired(parameter: str, built: list[Arm]) -> None:
-    """Slot i is one point for all strategies: a parameter they share needs one scale, or one list."""
-    searching = [arm for arm in built if isinstance(getattr(arm, parameter), Range)]
-    for arm in searching[1:]:
-        first, this = _scale(searching[0], parameter), _scale(arm, parameter)
-        if this != first:
-            other = f"strategies.{searching[0].label}'s ({first})"
-            rule = f"must be searched like {other}, since slots are paired, got {this}"
-            raise RuleError(rule, "strategies", arm.label, parameter)
+def check_paired(built: Sequence[Arm]) -> None:
+    """Slot i is one point for all strategies: a parameter they share needs one scale, or one list; else RuleError."""
+    for parameter in ("learning_rate", "momentum", "weight_decay"):
+        searching = [arm for arm in built if isinstance(getattr(arm, parameter), Range)]
+        for arm in searching[1:]:
+            first, this = _scale(searching[0], parameter), _scale(arm, parameter)
+            if this != first:
+                other = f"strategies.{searching[0].label}'s ({first})"
+                rule = f"must be searched like {other}, since slots are paired, got {this}"
+                raise RuleError(rule, "strategies", arm.label, parameter)
 
 
 def _scale(arm: Arm, parameter: str) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from decaybench.compare import Shown, SizeUnclear, TooFew, Verdict, Withheld, judge, mirrored, one_sided_p
-from decaybench.report.ledger import Entry, Gap, ReplayGap, UnequalLedger, UnequalTrials
-from decaybench.report.pairs import SharedSlots
+from decaybench.findings.ledger import Entry, Gap, ReplayGap, UnequalLedger, UnequalTrials
+from decaybench.findings.pairs import SharedSlots
 from decaybench.report.words.verdicts import SAID, reason
 
 ROPE = 0.002

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from decaybench.findings.pairs import Pair
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report import words
 from decaybench.report.figures import look
-from decaybench.report.pairs import Pair
-from decaybench.report.results import Strategy
-from decaybench.report.summary import Summary
 from decaybench.report.words.verdicts import SAID
 
 NAME = "verdicts"

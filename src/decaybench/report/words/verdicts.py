@@ -16,8 +16,8 @@ from decaybench.compare import (
     Withheld,
     WithinRope,
 )
-from decaybench.report.ledger import Gap, ReplayGap, UnequalLedger, UnequalTrials
-from decaybench.report.pairs import SharedSlots
+from decaybench.findings.ledger import Gap, ReplayGap, UnequalLedger, UnequalTrials
+from decaybench.findings.pairs import SharedSlots
 from decaybench.report.words.numbers import count, exact, listed
 
 

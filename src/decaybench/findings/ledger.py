@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from decaybench.report.results import Results
-    from decaybench.sweep import Arm, Size
+from decaybench.findings.results import Results
 
 
 class Entry(NamedTuple):
@@ -73,55 +71,19 @@ class UnequalLedger(NamedTuple):
     gaps: tuple[Gap | ReplayGap | UnequalTrials, ...]
 
 
-class Plan:
-    """A sweep's plan for its strategies, by label; joined sweeps keep their own numbers of trials."""
-
-    def __init__(self, sweep: Mapping[str, Any]) -> None:
-        from decaybench.sweep import Sweep, arms
-
-        self._spec, self._provenance = sweep["spec"], sweep["provenance"] or {}
-        labels = list(self._spec["strategies"])
-        trials = self._spec["budget"]["trials"]
-        owners = {label: name for name, own in (sweep.get("joined") or {}).items() for label in own}
-        self._trials = {label: trials[owners[label]] if isinstance(trials, Mapping) else trials for label in labels}
-        # Labels of joined sweeps have a dot, which a sweep file may not hold: so they are numbered here.
-        numbered = {f"s{place}": self._spec["strategies"][label] for place, label in enumerate(labels)}
-        alike = {**self._spec, "name": "plan", "strategies": numbered}
-        alike["budget"] = {**self._spec["budget"], "trials": max(self._trials.values())}
-        self.sweep = Sweep.from_mapping(alike, f"sweep {sweep['name']}")
-        self.arms: dict[str, Arm] = dict(zip(labels, arms(self.sweep), strict=True))
-
-    def slots(self, label: str) -> int:
-        """Slots of a strategy per repeat and length: one where it has nothing to search."""
-        return int(self._trials[label]) if self.arms[label].space else 1
-
-    def replays(self, label: str) -> int:
-        """Replay runs of a strategy per repeat and length."""
-        from decaybench.sweep import replays_each
-
-        return replays_each(self.sweep)[self.arms[label].label]
-
-    def size(self, length: float) -> Size | None:
-        """How long a run is; None where provenance does not say how many updates an epoch has."""
-        from decaybench.sweep import Size
-
-        steps, epochs = self._provenance.get("steps_per_epoch"), self.sweep.epochs(length)
-        return None if steps is None else Size(steps, epochs, steps * epochs)
-
-
 def account(results: Results, label: str, length: float) -> Account:
     """One strategy's account at one length. Shared slots are nobody's: there, what a strategy has is its plan."""
-    plan, repeats = results.plan, results.repeats
+    sweep, repeats = results.sweep, results.repeats
     counts = {
-        "search": plan.slots(label) * repeats,
+        "search": sweep.slots(label) * repeats,
         "confirm": results.confirm_seeds * repeats,
-        "replay": plan.replays(label) * repeats,
+        "replay": sweep.replays(label) * repeats,
     }
     slots, confirm, replay = (_entry(results, phase, label, length, counts[phase]) for phase in counts)
     runs = [run for phase in counts for run in results.of(phase, label, length)]
-    of, arm = plan.size(length), plan.arms[label]
+    of = sweep.size(length)
     computed = [run.updates_computed for run in runs if run.done]
-    signal = ((results.sweep["provenance"] or {}).get("examples") or {}).get("signal", 0) if arm.held_out else 0
+    signal = sweep.examples("signal") if sweep.arms[label].held_out else 0
     return Account(
         slots,
         confirm,
@@ -156,7 +118,7 @@ def unequal(results: Results, accounts: Mapping[tuple[str, float], Account]) -> 
         if (own.slots.done, own.confirm.done) != (own.slots.planned, own.confirm.planned)
     ]
     # a strategy with nothing to search is planned one slot a repeat; the others must be planned alike
-    searching = {results.plan.slots(label) for label, arm in results.plan.arms.items() if arm.space}
+    searching = {results.sweep.slots(label) for label, arm in results.sweep.arms.items() if arm.space}
     if len(searching) > 1:
         found.append(UnequalTrials(tuple(sorted(searching))))
     return UnequalLedger(tuple(found)) if found else None
@@ -166,7 +128,7 @@ def unequal_replays(results: Results) -> UnequalLedger | None:
     """What the ledger of the strategies that are to be replayed lacks; None where nothing is lacking."""
     found = []
     for length in results.lengths:
-        for label in (s.label for s in results.strategies if results.plan.replays(s.label)):
+        for label in (s.label for s in results.strategies if results.sweep.replays(s.label)):
             own = account(results, label, length)
             entries = own.slots, own.confirm, own.replay
             if any(entry.done < entry.planned for entry in entries):

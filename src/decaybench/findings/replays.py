@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from decaybench import compare
 from decaybench.compare import Judged
-from decaybench.report.ledger import unequal_replays
-from decaybench.report.pairs import SharedSlots
-from decaybench.report.results import DIGITS, Results
+from decaybench.findings.ledger import unequal_replays
+from decaybench.findings.pairs import SharedSlots
+from decaybench.findings.results import DIGITS, Results
 
 
 class Replay(NamedTuple):

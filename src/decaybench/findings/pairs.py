@@ -23,8 +23,8 @@ from decaybench.compare import (
     mirrored,
     p_better_unpaired,
 )
-from decaybench.report.ledger import UnequalLedger
-from decaybench.report.results import DIGITS, Results
+from decaybench.findings.ledger import UnequalLedger
+from decaybench.findings.results import DIGITS, Results
 
 LEAST_REPEATS = 5
 """Repeats below which the report speaks of a strategy's selected setting only."""
