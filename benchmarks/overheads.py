@@ -34,8 +34,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decaybench import api, store
+from decaybench.findings.selection import Chance, told
 from decaybench.runner import driver
-from decaybench.runner.choose import Chance, told
 from decaybench.runner.pool import Pool
 from decaybench.runner.proposals import Proposals
 from decaybench.search import Slot, StudyMirror, balanced_sampler

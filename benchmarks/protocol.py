@@ -94,7 +94,7 @@ def paired(results: Array) -> Array:
 
 
 def verdicts(differences: Sequence[Array], rope: float = ROPE) -> list[str]:
-    return [judged.verdict for judged in judge(differences, rope, str)]
+    return [judged.verdict for judged in judge(differences, rope)]
 
 
 class Alarms(NamedTuple):

@@ -14,7 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 from decaybench import store
-from decaybench.report import Summary, collect, summarise
+from decaybench.findings import Summary, collect, join, summarise
+from decaybench.report.words.verdicts import reason
 from decaybench.runner import run_sweep
 from decaybench.sweep import Sweep
 
@@ -37,7 +38,7 @@ def compared(strategies: dict[str, dict[str, object]], seed: int, folder: Path) 
     url = f"sqlite:///{folder}/same-{seed}.db"
     run_sweep(sweep, url=url, data_root=None, device="cpu")
     with store.open_storage(url, create=False) as storage:
-        return summarise(collect(store.load_frames(storage, sweep.name)))
+        return summarise(collect(join([store.load(storage, sweep.name)])))
 
 
 def main() -> None:
@@ -51,7 +52,8 @@ def main() -> None:
             (pair,) = compared({"one": SAME, "other": SAME}, seed, Path(folder)).pairs
             assert pair.difference is not None
             verdicts[pair.verdict] += 1
-            print(f"seed {seed}: {100 * pair.difference.mean:+.1f} points, {pair.verdict}: {pair.reason}", flush=True)
+            said = reason(pair.reason, pair.metric)
+            print(f"seed {seed}: {100 * pair.difference.mean:+.1f} points, {pair.verdict}: {said}", flush=True)
     wrong = verdicts["better"] + verdicts["worse"]
     print(", ".join(f"{verdict} {n}" for verdict, n in verdicts.most_common()))
     print(f"{wrong} of {given.sweeps} sweeps of one schedule under two labels call one of them better")

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.same import SAME, compared
+from decaybench.compare import Identical
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def test_one_schedule_under_two_labels_is_not_better_than_itself(seed, tmp_path)
 def test_identical_runs_are_equivalent(tmp_path):
     fixed = {**SAME, "decay_rate": 0.3}
     (pair,) = compared({"one": fixed, "other": fixed}, 0, tmp_path).pairs
-    assert (pair.verdict, pair.reason) == ("equivalent", "identical runs")
+    assert (pair.verdict, pair.reason) == ("equivalent", Identical())
 
 
 def test_a_hopeless_learning_rate_is_worse(tmp_path):

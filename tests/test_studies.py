@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from decaybench.report import answer_text, collect, summarise
-from decaybench.report.summary import Summary
+import frames_factory
+from decaybench.findings.summary import Summary
+from decaybench.report import answer_text
 from decaybench.report.tables import summary_csv, verdicts_csv
 from decaybench.store import Frames
 from decaybench.sweep import Sweep, load_sweep, spec_hash
@@ -45,7 +46,7 @@ def summary_of(folder: Path) -> Summary:
     runs = pd.read_csv(folder / "runs.csv")
     runs["params"] = [json.loads(text) for text in runs["params"]]
     epochs = pd.DataFrame(columns=["run_id", "epoch", "train_loss", "validation_loss"])
-    return summarise(collect(Frames(row, runs.astype({"outcome": "str"}), epochs, {})))
+    return frames_factory.summary_of(Frames(row, runs.astype({"outcome": "str"}), epochs, {}))
 
 
 def rows(text: str) -> list[dict[str, str]]:

@@ -6,32 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from decaybench import store
 from decaybench.errors import UserError
-from decaybench.export import TARGETS, Setting
+from decaybench.export import TARGETS, Setting, picked_setting
+from decaybench.findings import collect, join, pick, summarise
 from decaybench.paths import expanded
 from decaybench.report import (
     ReportSummary,
-    Summary,
     Verified,
     build_report,
     check_folder,
-    collect,
     compare,
-    join,
     planned,
     read_manifest,
     source,
-    summarise,
 )
-from decaybench.report.summary import Row
-from decaybench.report.words import count, listed, value
+from decaybench.report.words.winner import found
 from decaybench.runner import Share, Watcher, audit, run_sweep
 from decaybench.search import StoredStudy, read_study
 from decaybench.search.views import Content, publish
-from decaybench.sweep import Sweep, arms, from_params, load_sweep, size
+from decaybench.sweep import Sweep, load_sweep
 
 MOST_WORKERS = 1024
 storage_url = store.storage_url
@@ -116,22 +110,20 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
     names = [sweep["name"] for sweep in manifest["sweeps"]]
     try:
         sweeps = _read(url, names)
-        with store.open_storage(url, create=False) as opened:
-            runs = [store.runs(opened, name) for name in names]
     except UserError:
         raise
     except Exception as error:  # what nobody writes there: a month 13, a learning rate of three bytes
         return Verified(folder, 0, 0, (f"database: cannot be read: {error}",))
-    audited = zip(sweeps, runs, strict=True)
-    contradictions = [line for sweep, rows in audited for line in audit(sweep.frames, rows, sweep.study)]
+    contradictions = [line for sweep in sweeps for line in audit(sweep.frames, sweep.stored.runs, sweep.study)]
     sources = [sweep.source for sweep in sweeps]
-    return compare(folder, manifest, [sweep.frames for sweep in sweeps], sources, contradictions)
+    return compare(folder, manifest, [sweep.stored for sweep in sweeps], sources, contradictions)
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """All that the database holds of a sweep: its tables and its Optuna study."""
+class _Kept:
+    """All that the database holds of a sweep: its tables, as rows and as frames, and its Optuna study."""
 
+    stored: store.Stored
     frames: store.Frames
     study: StoredStudy | None
 
@@ -140,15 +132,16 @@ class _Stored:
         return source(self.frames, self.study.sha256 if self.study else None)
 
 
-def _read(url: str, names: Sequence[str]) -> list[_Stored]:
+def _read(url: str, names: Sequence[str]) -> list[_Kept]:
     with store.open_storage(url, create=False) as opened:
-        return [_Stored(store.load_frames(opened, name), read_study(opened.url, name)) for name in names]
+        stored = [(store.load(opened, name), read_study(opened.url, name)) for name in names]
+    return [_Kept(tables, store.frames(tables), study) for tables, study in stored]
 
 
 def _write(url: str, names: Sequence[str], out: Path) -> ReportSummary:
     sweeps = _read(url, names)
-    frames = join([sweep.frames for sweep in sweeps])
-    written = build_report(frames, out, [sweep.source for sweep in sweeps])
+    evidence = join([sweep.stored for sweep in sweeps])
+    written = build_report(evidence, out, [sweep.source for sweep in sweeps])
     if written.dashboard is not None:
         _show(url, names[0], written.dashboard)
     return written
@@ -164,7 +157,7 @@ class _Noting(Watcher):
         self._watcher.note(line)
 
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
-        _show(self._url, name, planned(self._sweep.spec(), self._out / "index.html"))
+        _show(self._url, name, planned(self._sweep, self._out / "index.html"))
         self._watcher.begin(name, updates_left, stack_size, device)
 
     def phase(self, phase: str, shares: Sequence[Share]) -> None:
@@ -192,7 +185,7 @@ def export(name: str, *, strategy: str | None = None, target: str = "torch", sto
     """
     if target not in (*TARGETS, "all"):
         raise UserError(f"--format: must be one of {', '.join(TARGETS)}, all, got {target!r}")
-    setting = winner(load(storage, name), strategy)
+    setting = winner(name, strategy=strategy, storage=storage)
     if target != "all":
         return TARGETS[target](setting)
     return "\n".join(f"# ---- {each} ----\n{_or_why_not(write, setting)}" for each, write in TARGETS.items())
@@ -206,61 +199,9 @@ def _or_why_not(write: Callable[[Setting], str], setting: Setting) -> str:
         return f"# {str(error).removeprefix('--format: ')}\n"
 
 
-def winner(frames: store.Frames, strategy: str | None = None) -> Setting:
+def winner(name: str, *, strategy: str | None = None, storage: str | None = None) -> Setting:
     """The setting that `export` writes down; UserError where there is none."""
-    results = collect(frames)
-    name, length, metric = results.sweep["name"], results.longest, results.metric
-    sweep = Sweep.from_mapping(results.sweep["spec"], f"sweep {name}")
-    known = {arm.label: arm for arm in arms(sweep)}
-    if strategy is not None and strategy not in known:
-        raise UserError(f"--strategy: must be one of {', '.join(known)}, got {strategy!r}")
-    summary, sign = summarise(results), -1 if metric == "loss" else 1
-    rows = [r for r in summary.ranked(length) if strategy in (None, r.strategy.label) and r.repeats_done]
-    if not rows:
-        raise UserError(
-            f"sweep {name}: nothing is confirmed yet of {strategy or 'any strategy'}; decaybench run goes on with it"
-        )
-    # An adaptive sweep ranks no strategies: what it found is its best repeat's setting, whosever it is.
-    row = max(rows, key=lambda r: float(np.nanmax(sign * r.by_repeat))) if summary.adaptive else rows[0]
-    best = int(np.nanargmax(sign * np.round(row.by_repeat, 12)))  # of equal ones the first
-    confirmed = [run for run in results.of("confirm", row.strategy.label, length) if run.done and run.repeat == best]
-    if all(run.diverged for run in confirmed):
-        raise UserError(f"sweep {name}: every confirmed run of {row.strategy.label} diverged: no setting to export")
-    examples = results.sweep["provenance"]["examples"]["train"]
-    arm = known[row.strategy.label]
-    return Setting(
-        sweep=sweep,
-        arm=arm,
-        parameters=from_params(arm, confirmed[0].params),
-        length=length,
-        steps_per_epoch=size(sweep, examples, length).steps_per_epoch,
-        train_examples=examples,
-        repeat=best,
-        slot=confirmed[0].slot,
-        found=_found(summary, row, best, len(confirmed), sum(run.diverged for run in confirmed)),
-    )
-
-
-def _found(summary: Summary, row: Row, repeat: int, seeds: int, diverged: int) -> list[str]:
-    """Where a setting comes from and what may be expected of it, in sentences."""
-    metric, mean = summary.results.metric, row.confirmed(summary.results.metric)
-    assert mean is not None  # a row with a rank has a mean
-    lost = f", {diverged} of which diverged" if diverged else ""
-    found = [
-        f"Confirmed test {metric} {value(metric, row.by_repeat[repeat])}, the mean of {count(seeds, 'seed')}{lost}."
-    ]
-    if row.repeats_done > 1:
-        found.append(
-            f"It is the best of {row.repeats_done} repeats' winners, so expect a little less: their mean is "
-            f"{value(metric, mean.mean)}."
-        )
-    rows = summary.at(row.length)
-    level = [other.strategy.label for other in rows if other.rank == row.rank and other is not row]
-    tied = f", level with {listed(level)}" if level else ""
-    if summary.adaptive:
-        found.append("The sweep searched for one good setting and compared no strategies.")
-    elif len(rows) > 1:
-        found.append(f"The strategy is number {row.rank} of {len(rows)}{tied}; the report says how sure that is.")
-    if summary.results.sweep["status"] != "complete":
-        found.append("The sweep is unfinished: that may change.")
-    return found
+    with store.open_storage(storage_url(storage), create=False) as opened:
+        summary = summarise(collect(join([store.load(opened, name)])))
+    picked = pick(summary, strategy)
+    return picked_setting(summary.results, picked, found(summary, picked))

@@ -10,8 +10,6 @@ import pytest
 import decaybench
 from decaybench import api
 from decaybench.cli import main
-from decaybench.errors import UserError
-from report.frames_factory import make
 from small_sweep import SMALL
 
 URL = "sqlite:///d.db"
@@ -53,7 +51,7 @@ def confirmed() -> dict[tuple[str, int], list]:
 
 
 def test_the_winner_is_the_first_strategy_s_best_repeat(call):
-    setting = api.winner(decaybench.load(URL, "small"))
+    setting = api.winner("small", storage=URL)
     means = {
         key: sum(accuracy for _, accuracy, _ in runs) / 2 for key, runs in confirmed().items() if key[0] != "doomed"
     }
@@ -101,20 +99,13 @@ def test_wrong_usage(call, arguments, says):
 def test_the_sweep_file_passes_check_and_gives_the_winner_s_numbers_again(call):
     for label in ("exp_loss", "staircase"):
         call("export", "small", "--strategy", label, "--format", "toml", "--out", "again.toml")
-        repeat = api.winner(decaybench.load(URL, "small"), label).repeat
+        repeat = api.winner("small", strategy=label, storage=URL).repeat
         assert f"small-{label}" in call("check", "again.toml")
         again = api.run("again.toml", storage=URL)
         runs = decaybench.load(URL, again.name).runs
         runs = runs[(runs["phase"] == "confirm") & (runs["repeat"] == repeat)]
         numbers = [(run.seed, run.test_accuracy, run.test_loss) for run in runs.itertuples()]
         assert numbers == confirmed()[label, repeat]
-
-
-def test_nothing_confirmed_yet():
-    frames = make(confirmed=False)
-    frames.sweep["spec"]["task"]["batch_size"] = 64
-    with pytest.raises(UserError, match="nothing is confirmed yet of any strategy"):
-        api.winner(frames)
 
 
 def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch):
@@ -128,6 +119,6 @@ def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch
     decaybench.run("s.toml", storage=URL)
     runs = decaybench.load(URL, "small").runs
     means = runs[runs["phase"] == "confirm"].groupby(["repeat", "strategy"])["test_accuracy"].mean()
-    setting = api.winner(decaybench.load(URL, "small"))
+    setting = api.winner("small", storage=URL)
     assert means[setting.repeat, setting.arm.label] == means.max()
     assert "compared no strategies" in api.export("small", storage=URL)

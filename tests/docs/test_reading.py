@@ -7,11 +7,10 @@ from typing import get_args
 import pytest
 
 from decaybench.compare import Verdict, detectable
-from decaybench.report import build_report, collect, summarise
 from decaybench.report.figures import draw_all
 from decaybench.report.sections import ledger_table, results_table
 from docs.pages import DOCS, section, text
-from report.frames_factory import make
+from frames_factory import make, summary_of, write_report
 
 PAGE = "reading-the-report.md"
 
@@ -23,7 +22,7 @@ def frames():
 
 
 def test_every_file_is_listed(frames, tmp_path):
-    build_report(frames, tmp_path / "report")
+    write_report(frames, tmp_path / "report")
     written = {*json.loads((tmp_path / "report" / "manifest.json").read_text())["files"], "manifest.json"}
     listed = re.findall(r"^\| `([\w./*]+)` \|", text(PAGE), re.MULTILINE)
     assert {re.sub(r"figures/.*", "figures/*.svg", name) for name in written} == {*listed, "index.html"}
@@ -31,7 +30,7 @@ def test_every_file_is_listed(frames, tmp_path):
 
 def test_the_figures_are_listed_in_the_page_s_order(frames):
     titles = re.findall(r"^\d+\. \*\*(.+)\.\*\*", section(PAGE, "The figures"), re.MULTILINE)
-    assert titles == [figure.title for figure in draw_all(summarise(collect(frames)))]
+    assert titles == [figure.title for figure in draw_all(summary_of(frames))]
     assert len(titles) == 12
 
 
@@ -56,7 +55,7 @@ def test_what_so_many_repeats_can_show():
 )
 def test_every_column_is_explained(frames, title, table):
     words = set(re.findall(r"\w+", " ".join(re.findall(r"^\|.+\|$", section(PAGE, title), re.MULTILINE))))
-    for column in table(summarise(collect(frames))).header:
+    for column in table(summary_of(frames)).header:
         if column not in ("strategy", "kind and family"):
             assert set(re.findall(r"\w+", re.sub(r", (%|nats)", "", column))) <= words, column
 

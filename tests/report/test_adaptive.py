@@ -2,9 +2,11 @@
 
 import csv
 
-from decaybench.report import answer_text, build_report, collect, summarise
-from decaybench.report.pairs import SHARED_SLOTS
-from report.frames_factory import confirm_scores, make, unconfirm
+from decaybench.compare import Withheld
+from decaybench.findings.pairs import SharedSlots
+from decaybench.report import answer_text
+from decaybench.report.words.verdicts import reason
+from frames_factory import confirm_scores, make, summary_of, unconfirm, write_report
 
 CHOSEN = {0: "cosine", 1: "cosine", 2: "exp_loss", 3: "cosine", 4: "exp_loss"}
 SCORES = {label: [0.95, 0.96, 0.97, 0.96, 0.96] for label in ("constant", "cosine", "exp_loss")}
@@ -20,7 +22,7 @@ def adaptive(**settings):
 
 
 def text(frames) -> str:
-    return answer_text(summarise(collect(frames)))
+    return answer_text(summary_of(frames))
 
 
 def test_the_answer() -> None:
@@ -55,17 +57,17 @@ def test_an_unfinished_one_counts_the_slots_that_nobody_has_yet() -> None:
 
 def test_no_ranks_and_no_verdicts(tmp_path) -> None:
     frames = adaptive()
-    summary = summarise(collect(frames))
+    summary = summary_of(frames)
     assert {row.rank for row in summary.rows} == {None}
     assert [row.account.confirm.planned for row in summary.rows] == [0, 6, 4]
     assert all(row.complete for row in summary.rows)
     assert summary.families(1.0) is None
-    build_report(frames, tmp_path / "report")
+    write_report(frames, tmp_path / "report")
     rows = list(csv.DictReader((tmp_path / "report" / "verdicts.csv").read_text().splitlines()))
     assert len(rows) == 4
     for row in rows:
         assert (row["verdict"], row["difference"], row["p_better"]) == ("no verdict", "", "")
-        assert row["reason"].startswith(SHARED_SLOTS)
+        assert row["reason"].startswith(reason(Withheld((SharedSlots(),)), "accuracy"))
     page = (tmp_path / "report" / "index.html").read_text()
     assert "That is a search for one good setting, not a comparison" in page
     assert "of the settings found: not a comparison" in page

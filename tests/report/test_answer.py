@@ -1,14 +1,14 @@
 import pytest
 
-from decaybench.report import answer_text, collect, summarise, words
+from decaybench.report import answer_text, words
 from decaybench.report.sections import families_text
-from report.frames_factory import THREE, change, confirm_scores, make, unconfirm
+from frames_factory import THREE, change, confirm_scores, make, summary_of, unconfirm
 
 FLAT = {"constant": [0.96] * 5, "cosine": [0.97] * 5, "exp_loss": [0.95] * 5}
 
 
 def text(frames) -> str:
-    return answer_text(summarise(collect(frames)))
+    return answer_text(summary_of(frames))
 
 
 def scored(scores=FLAT, **settings):
@@ -182,11 +182,11 @@ def test_the_answer_is_one_plain_line(settings: dict) -> None:
 
 
 def test_families_are_ahead_and_better_only_by_the_verdict() -> None:
-    summary = summarise(collect(scored()))
+    summary = summary_of(scored())
     lead = families_text(summary, 1.0)
     assert lead.startswith("Fixed strategies were 1.5 points ahead of reactive ones (")
     assert "The verdict on reactive against fixed is: worse (" in lead
-    few = families_text(summarise(collect(scored({label: x[:2] for label, x in FLAT.items()}, repeats=2))), 1.0)
+    few = families_text(summary_of(scored({label: x[:2] for label, x in FLAT.items()}, repeats=2)), 1.0)
     assert few.startswith("The selected settings of fixed strategies were 1.5 points ahead of those of reactive ones (")
     assert "better" not in few and "No verdict is given (too few repeats: 2 of at least 5)." in few
 

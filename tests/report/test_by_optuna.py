@@ -11,12 +11,11 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
-from decaybench.report import collect, summarise
 from decaybench.report.figures import by_optuna, look
 from decaybench.report.figures.by_optuna import draw_optunas
 from decaybench.report.searches import by_strategy, together
 from decaybench.search.views import Axis, Point, Search
-from report.frames_factory import draw, fifteen, make
+from frames_factory import draw, fifteen, make, summary_of
 
 
 def searched(**options):
@@ -38,7 +37,7 @@ def searched(**options):
         return {**row.params, **own, "momentum": 0.5 + 0.49 * u[2]}
 
     frames.runs["params"] = [params(row) for row in frames.runs.itertuples()]
-    return summarise(collect(frames))
+    return summary_of(frames)
 
 
 def names(plots):
@@ -89,17 +88,17 @@ def test_every_kind_of_plot_is_drawn_without_a_trace_in_pyplot():
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_what_cannot_be_drawn_is_said(metric):
-    one = draw_optunas(summarise(collect(make({"cosine": "cosine"}, trials=1, repeats=1, metric=metric))))
+    one = draw_optunas(summary_of(make({"cosine": "cosine"}, trials=1, repeats=1, metric=metric)))
     assert [names(plots) for plots in one] == [[], [], [], []]
     assert [plots.missing for plots in one[1:]] == [("cosine: 1 result so far",)] * 3
-    alone = draw_optunas(summarise(collect(make(metric=metric))))
+    alone = draw_optunas(summary_of(make(metric=metric)))
     assert alone[2].missing[0] == "constant: only learning_rate was searched" and len(alone[2].missing) == 3
     few = draw_optunas(searched(trials=1, metric=metric))
     assert "stairs: fewer than 10 results" in few[2].missing
     lost = draw_optunas(searched(diverge=9.0, metric=metric))
     assert "stairs: hardly any result differs from the others" in lost[2].missing
     never = make(metric=metric)
-    never = draw_optunas(summarise(collect(never._replace(runs=never.runs.iloc[:0]))))
+    never = draw_optunas(summary_of(never._replace(runs=never.runs.iloc[:0])))
     assert not any(names(plots) for plots in never) and all(plots.missing for plots in never)
 
 
@@ -135,15 +134,15 @@ def test_the_best_and_the_worst_are_kept_and_axes_without_a_value_are_not(monkey
 
 
 def test_fifteen_strategies_stay_small():
-    drawn = draw_optunas(summarise(collect(make(fifteen()))))
+    drawn = draw_optunas(summary_of(make(fifteen())))
     assert sum(len(f.svg) for plots in drawn for f in (*plots.wide, *plots.narrow)) < 1_000_000
 
 
 def test_the_users_backend_stays_unchosen():
     code = (
-        "import matplotlib; from report.frames_factory import make; from decaybench.report import collect, summarise\n"
+        "import matplotlib; from frames_factory import make, summary_of\n"
         "from decaybench.report.figures.by_optuna import draw_optunas\n"
-        "assert draw_optunas(summarise(collect(make(repeats=2))))[0].wide\n"
+        "assert draw_optunas(summary_of(make(repeats=2)))[0].wide\n"
         "assert matplotlib.get_backend(auto_select=False) is None\n"
     )
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])

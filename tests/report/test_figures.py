@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from decaybench.report import collect, summarise
+from decaybench.findings.summary import Summary
 from decaybench.report.figures import (
     confirmed,
     curves,
@@ -20,8 +20,7 @@ from decaybench.report.figures import (
     spread,
     traces,
 )
-from decaybench.report.summary import Summary
-from report.frames_factory import THREE, change, fifteen, make, unconfirm
+from frames_factory import THREE, change, fifteen, make, summary_of, unconfirm
 
 ALWAYS = {"confirmed", "learning-rate", "curves", "search", "slots"}
 ORDER = [
@@ -29,10 +28,6 @@ ORDER = [
     *("replay", "curves", "search", "divergence", "slots"),
 ]
 BESIDE = {"differences", "verdicts", "tuning-cost", "loss-against-rate", "divergence"}
-
-
-def summary_of(frames) -> Summary:
-    return summarise(collect(frames))
 
 
 def judged(summary: Summary, verdict: str = "no difference shown") -> Summary:

@@ -3,14 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from decaybench.report import collect, graphs, summarise
-from report.frames_factory import THREE, change, fifteen, make
+from decaybench.report import graphs
+from frames_factory import THREE, change, fifteen, make, summary_of
 
 IDS = ["decaybench-confirmed", "decaybench-search", "decaybench-learning-rate", "decaybench-slots"]
 
 
 def graphs_of(frames):
-    return graphs.graphs(summarise(collect(frames)))
+    return graphs.graphs(summary_of(frames))
 
 
 def points(graph):
@@ -35,7 +35,7 @@ def test_every_graph_is_plain_json_with_what_the_figures_show(metric):
 
 
 def test_confirmed_has_mean_interval_and_repeats_the_best_on_top():
-    summary = summarise(collect(make(diverge=0.0)))
+    summary = summary_of(make(diverge=0.0))
     graph = graphs.graphs(summary)["decaybench-confirmed"]
     rows = summary.ranked(1.0)
     assert graph["layout"]["yaxis"]["ticktext"] == [row.strategy.label for row in rows]

@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from decaybench.report import answer_text, collect, planned, summarise
+from decaybench.report import answer_text, planned
 from decaybench.report.note import reported
-from report.frames_factory import make
+from decaybench.sweep import Sweep
+from frames_factory import make, summary_of
 
 
 def test_the_note_of_a_report_has_question_plan_answer_and_place():
-    summary = summarise(collect(make()))
+    summary = summary_of(make())
     got = reported(summary, Path("studies/synthetic/report/index.html"))
     assert got.metric == "validation accuracy" and len(got.graphs) == 4
     assert got.note.startswith("## Which decay is best?\n")
@@ -20,7 +21,7 @@ def test_the_note_of_a_report_has_question_plan_answer_and_place():
 
 def test_before_training_the_note_has_the_plan():
     spec = make(lengths=(0.5, 1.0), metric="loss").sweep["spec"]
-    got = planned(spec, Path("/r/index.html"))
+    got = planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html"))
     assert got.metric == "validation loss" and got.graphs == {}
     assert "Not finished yet" in got.note and "at 50% and 100% of the epochs" in got.note
     assert "figures" not in got.note
@@ -28,8 +29,8 @@ def test_before_training_the_note_has_the_plan():
 
 def test_an_adaptive_sweep_is_called_what_it_is():
     spec = make().sweep["spec"]
-    spec["search"]["allocation"] = "adaptive"
-    note = planned(spec, Path("/r/index.html")).note
+    spec["search"] |= {"allocation": "adaptive", "sampler": "random"}
+    note = planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html")).note
     assert "12 slots in each of 5 repeats" in note and "not a comparison" in note and "best setting" in note
 
 
@@ -46,4 +47,4 @@ def test_an_adaptive_sweep_is_called_what_it_is():
 )
 def test_the_users_words_mean_nothing_to_markdown(question, said):
     spec = make(question=question).sweep["spec"]
-    assert planned(spec, Path("/r/index.html")).note.splitlines()[0] == f"## {said}"
+    assert planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html")).note.splitlines()[0] == f"## {said}"

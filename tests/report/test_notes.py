@@ -4,17 +4,12 @@ import re
 
 import pytest
 
-from decaybench.report import collect, summarise
 from decaybench.report.figures import Drawn
 from decaybench.report.markdown import markdown
 from decaybench.report.notes import notes
-from report.frames_factory import THREE, change, confirm_scores, make
+from frames_factory import THREE, change, confirm_scores, make, named, summary_of
 
 LENGTHS = (0.5, 1.0)
-
-
-def summary_of(frames):
-    return summarise(collect(frames))
 
 
 def test_tuning_and_replay() -> None:
@@ -41,9 +36,9 @@ def test_replays_that_are_still_to_be_trained() -> None:
     pending = change(frames, lambda r: r.index == 0, outcome=None)
     for done in (make(diverge=0.0, replayed=True), pending):  # the search goes first, and the answer says so
         assert "decaybench run" not in " ".join(notes(summary_of(done)))
-    frames.sweep["joined"] = {"a": ["constant", "cosine"], "b": ["exp_loss"]}
-    frames.sweep["spec"]["budget"]["trials"] = {"a": 4, "b": 4}
-    assert "decaybench run b trains the rest." in " ".join(notes(summary_of(frames)))
+    a, b = make({"constant": "constant", "cosine": "cosine"}, diverge=0.0), make({"exp_loss": "exp_loss"}, diverge=0.0)
+    joined = summary_of(named(a, "a"), named(b, "b"))
+    assert "decaybench run b trains the rest." in " ".join(notes(joined))
 
 
 def test_what_fewer_trials_would_have_found_is_refused_for_tpe() -> None:

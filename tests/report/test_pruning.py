@@ -5,13 +5,13 @@ import math
 import pytest
 
 from decaybench.compare import wilson
-from decaybench.report import collect, summarise
-from decaybench.report.edges import edges
+from decaybench.findings.boundaries import boundaries
+from decaybench.findings.pruning import pruning
 from decaybench.report.figures import divergence, learning_rates, look, spread
-from decaybench.report.pruning import pruning, pruning_sentence
 from decaybench.report.searches import by_strategy
 from decaybench.report.sections import pruning_table
-from report.frames_factory import change, make
+from decaybench.report.words.pruning import pruning_sentence
+from frames_factory import change, make, results_of, summary_of
 
 # accuracy, pruned and outcome of a strategy's slots, one list a repeat
 A = [
@@ -38,7 +38,7 @@ def sweep(slots, *, prune=None, **options):
                     validation_loss=None if accuracy is None else 1 - accuracy,
                     pruned=pruned,
                 )
-    return summarise(collect(frames))
+    return summary_of(frames)
 
 
 HALF = {"at": 0.5, "spare": 0.2}
@@ -65,15 +65,15 @@ def test_every_length_has_its_own_row():
 
 
 def test_in_words():
-    assert pruning_sentence(sweep({"a": A, "b": B}, prune=HALF)) == (
+    assert pruning_sentence(sweep({"a": A, "b": B}, prune=HALF).results) == (
         "Pruning stopped 8 of 24 slots half-way; of the 4 that were spared 1 would have won (25.0%, 4.6 to 69.9%)."
     )
     once = [[(0.9, None), (0.8, None), (0.2, "spared"), (0.1, "stopped")], *B[:2]]
-    assert pruning_sentence(sweep({"a": once}, prune={"at": 0.3, "spare": 0.2})) == (
+    assert pruning_sentence(sweep({"a": once}, prune={"at": 0.3, "spare": 0.2}).results) == (
         "Pruning stopped 5 of 12 slots at 30% of their epochs; of the 1 that was spared 0 would have won"
         " (0.0%, 0.0 to 79.3%)."
     )
-    assert pruning_sentence(sweep({"b": B}, prune={"at": 0.5, "spare": 0.0})) == (
+    assert pruning_sentence(sweep({"b": B}, prune={"at": 0.5, "spare": 0.0}).results) == (
         "Pruning stopped 6 of 12 slots half-way; none was spared, so how often that was wrong is not known."
     )
 
@@ -81,7 +81,7 @@ def test_in_words():
 def test_nothing_is_said_where_it_was_not_asked_for():
     summary = sweep({"a": [[(0.9, None)] * 4] * 3})
     assert pruning(summary.results) == []
-    assert pruning_sentence(summary) is None
+    assert pruning_sentence(summary.results) == ""
 
 
 def test_the_table_has_every_strategys_numbers():
@@ -119,6 +119,6 @@ def test_stopped_slots_make_no_trend_at_an_end():
         at = frames.runs.index[slot]
         frames.runs.at[at, "params"] = {"learning_rate": 0.99 - 0.1 * slot}
         frames.runs.at[at, "validation_accuracy"] = result
-    assert [each.end for each in edges(collect(frames))] == ["high"]
+    assert [each.end for each in boundaries(results_of(frames))] == ["high"]
     stopped = change(frames, lambda r: r.slot.isin([1, 2, 3, 4]), pruned="stopped")
-    assert edges(collect(stopped)) == []  # two slots tell no trend
+    assert boundaries(results_of(stopped)) == []  # two slots tell no trend

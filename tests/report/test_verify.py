@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from decaybench import api
+from decaybench import api, store
 from decaybench.errors import UserError
+from decaybench.findings import collect, join, summarise
 from decaybench.report import verify as verifying
 from decaybench.report.manifest import read_manifest
 from decaybench.report.writer import report_files
@@ -304,7 +305,8 @@ def test_what_cannot_be_asked_is_a_user_error(copy: Copy, tmp_path: Path) -> Non
 
 
 def test_the_files_are_those_that_are_written(done: Path, made: dict[str, str]) -> None:
-    frames = api.load(f"sqlite:///{done}/d.db", "small")
+    with store.open_storage(f"sqlite:///{done}/d.db", create=False) as opened:
+        evidence = join([store.load(opened, "small")])
     manifest = json.loads(made["manifest.json"])
-    summary = api.summarise(api.collect(frames))
-    assert report_files(summary, frames.runs, manifest["sweeps"], manifest["written_by"]) == made
+    summary = summarise(collect(evidence))
+    assert report_files(summary, evidence.runs, manifest["sweeps"], manifest["written_by"]) == made

@@ -16,9 +16,9 @@ import pytest
 
 from decaybench.compare import Verdict
 from decaybench.errors import UserError
-from decaybench.report import answer_text, build_report, check_folder, collect, summarise
+from decaybench.report import answer_text, check_folder
 from decaybench.store.read import Frames
-from report.frames_factory import THREE, change, make
+from frames_factory import THREE, change, make, summary_of, write_report
 
 FILES = {
     *("index.html", "summary.csv", "verdicts.csv", "ledger.csv", "runs.csv", "manifest.json", "report.md"),
@@ -63,16 +63,16 @@ class Page(HTMLParser):
 
 def test_the_folder_and_what_is_returned(tmp_path: Path) -> None:
     frames = make()
-    got = build_report(frames, tmp_path / "a" / "report")
+    got = write_report(frames, tmp_path / "a" / "report")
     assert (got.out, got.index) == (tmp_path / "a/report", tmp_path / "a/report/index.html")
-    assert got.answer == answer_text(summarise(collect(frames)))
+    assert got.answer == answer_text(summary_of(frames))
     assert set(files(got.out)) == FILES
     assert os.listdir(tmp_path / "a") == ["report"]
 
 
 def test_the_manifest_hashes_every_file(tmp_path: Path) -> None:
     frames = make()
-    build_report(frames, tmp_path / "r")
+    write_report(frames, tmp_path / "r")
     written = files(tmp_path / "r")
     manifest = json.loads(written.pop("manifest.json"))
     assert list(manifest) == sorted(manifest)
@@ -85,7 +85,7 @@ def test_the_manifest_hashes_every_file(tmp_path: Path) -> None:
 
 def test_the_manifest_hashes_what_the_report_was_made_from(tmp_path: Path) -> None:
     def parts(frames: Frames) -> dict[str, str]:
-        build_report(frames, tmp_path)
+        write_report(frames, tmp_path)
         return json.loads((tmp_path / "manifest.json").read_text())["sweeps"][0]["database"]
 
     frames = make()
@@ -105,29 +105,28 @@ def test_the_manifest_hashes_what_the_report_was_made_from(tmp_path: Path) -> No
 
 
 def test_a_report_of_an_older_version_is_replaced(tmp_path: Path) -> None:
-    build_report(make(), tmp_path)
+    write_report(make(), tmp_path)
     (tmp_path / "manifest.json").write_text(json.dumps({"spec_hash": "x", "files": dict.fromkeys(FILES, "0")}))
-    build_report(make(), tmp_path)
+    write_report(make(), tmp_path)
     assert set(files(tmp_path)) == FILES
 
 
 def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from report.frames_factory import make\n"
-        "from decaybench.report import build_report\n"
-        "build_report(make(lengths=(0.5, 1.0)), Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from frames_factory import make, write_report\n"
+        "write_report(make(lengths=(0.5, 1.0)), Path(sys.argv[1]))"
     )
     tests = str(Path(__file__).parents[1])
     for seed in ("1", "2"):
         path = os.pathsep.join([tests, *sys.path])
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
         subprocess.run([sys.executable, "-W", "error", "-c", code, tmp_path / seed], env=env, check=True)
-    here = build_report(make(lengths=(0.5, 1.0)), tmp_path / "here").out
+    here = write_report(make(lengths=(0.5, 1.0)), tmp_path / "here").out
     assert files(tmp_path / "1") == files(tmp_path / "2") == files(here)
 
 
 def test_the_verdicts(tmp_path: Path) -> None:
-    build_report(make(lengths=(0.5, 1.0)), tmp_path)
+    write_report(make(lengths=(0.5, 1.0)), tmp_path)
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert list(table) == [
         "a",
@@ -151,8 +150,8 @@ def test_the_verdicts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_the_summary(tmp_path: Path, metric: str) -> None:
-    summary = summarise(collect(make(metric=metric)))
-    build_report(make(metric=metric), tmp_path)
+    summary = summary_of(make(metric=metric))
+    write_report(make(metric=metric), tmp_path)
     table = pd.read_csv(tmp_path / "summary.csv")
     assert list(table.strategy) == list(THREE)
     assert list(table.slots_planned) == [20] * 3 and list(table.confirm_done) == [10] * 3
@@ -165,7 +164,7 @@ def test_the_summary(tmp_path: Path, metric: str) -> None:
 
 def test_every_run_is_listed_the_superseded_too(tmp_path: Path) -> None:
     frames = change(make(), lambda r: r.index == r.index[-1], superseded=True)
-    build_report(frames, tmp_path)
+    write_report(frames, tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "runs.csv").read_text())))
     assert list(rows[0]) == list(frames.runs.columns) and len(rows) == len(frames.runs)
     assert [row["superseded"] for row in rows] == ["False"] * (len(rows) - 1) + ["True"]
@@ -190,7 +189,7 @@ SWEEPS = {
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_page_is_sound_and_self_contained(tmp_path: Path, name: str) -> None:
     frames = make(**SWEEPS[name])
-    got = build_report(frames, tmp_path)
+    got = write_report(frames, tmp_path)
     html = got.index.read_text(encoding="utf-8")
     page = Page(html)
     assert "http" not in html.replace("http-equiv", "") and "//" not in re.sub(r'd="[^"]*"', "", html)
@@ -223,7 +222,7 @@ def test_the_search_space_is_told_with_the_kinds_own_ranges(tmp_path: Path) -> N
     stairs = frames.sweep["spec"]["strategies"]["stairs"]
     stairs.update(staircase=True, decay_rate={"low": 0.1, "high": 0.9}, decay_steps={"value": 1, "unit": "epoch"})
     del frames.sweep["spec"]["search"]["learning_rate"]
-    text = Page(build_report(frames, tmp_path).index.read_text(encoding="utf-8")).text
+    text = Page(write_report(frames, tmp_path).index.read_text(encoding="utf-8")).text
     assert "learning_rate 0.001 to 1 (log)" in text
     assert "floor 0, or 0.001 to 0.1 (log)" in text
     assert "staircase yes; decay_rate 0.1 to 0.9; decay_steps 1 epoch" in text
@@ -235,7 +234,7 @@ def test_the_users_text_is_escaped_everywhere(tmp_path: Path) -> None:
     frames = make({"a_b-c": "cosine", "constant": "constant"}, question=evil)
     frames.sweep["spec"]["task"]["data"] = "<b>data</b>"
     frames.sweep["provenance"]["device"] = "</dl><script>"
-    html = build_report(frames, tmp_path).index.read_text(encoding="utf-8")
+    html = write_report(frames, tmp_path).index.read_text(encoding="utf-8")
     assert "<script" not in html and "<b>data" not in html
     assert evil in Page(html).text
     assert "&lt;script&gt;" in html
@@ -243,7 +242,7 @@ def test_the_users_text_is_escaped_everywhere(tmp_path: Path) -> None:
 
 def test_an_older_report_is_replaced_and_stale_files_vanish_but_foreign_ones_stay(tmp_path: Path) -> None:
     out = tmp_path / "report"
-    build_report(make({"cosine": "cosine"}), out)
+    write_report(make({"cosine": "cosine"}), out)
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["files"]["figures/stale.svg"] = "0"
     (out / "manifest.json").write_text(json.dumps(manifest))
@@ -251,7 +250,7 @@ def test_an_older_report_is_replaced_and_stale_files_vanish_but_foreign_ones_sta
     (out / "notes").mkdir()
     (out / "notes/mine.md").write_text("mine")
     (out / "link").symlink_to("notes/mine.md")
-    build_report(make(), out)
+    write_report(make(), out)
     assert set(files(out)) == FILES | {"notes/mine.md", "link"}
     assert (out / "link").is_symlink() and (out / "notes/mine.md").read_text() == "mine"
     assert "exp_loss" in (out / "summary.csv").read_text()
@@ -264,7 +263,7 @@ def test_a_folder_of_something_else_is_refused_and_untouched(tmp_path: Path, man
     if manifest is not None:
         (tmp_path / "manifest.json").write_text(manifest)
     before = files(tmp_path)
-    for act in (check_folder, lambda out: build_report(make(), out)):
+    for act in (check_folder, lambda out: write_report(make(), out)):
         with pytest.raises(UserError, match=r"holds files \(such as .*\) but no report's manifest.json"):
             act(tmp_path)
     assert files(tmp_path) == before
@@ -273,25 +272,25 @@ def test_a_folder_of_something_else_is_refused_and_untouched(tmp_path: Path, man
 def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r").write_text("x")
     with pytest.raises(UserError, match="must be a folder"):
-        build_report(make(), tmp_path / "r")
-    build_report(make(), tmp_path / "s")
+        write_report(make(), tmp_path / "r")
+    write_report(make(), tmp_path / "s")
     manifest = json.loads((tmp_path / "s/manifest.json").read_text())
     del manifest["files"]["runs.csv"]
     (tmp_path / "s/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=r"runs\.csv is in the way"):
-        build_report(make(), tmp_path / "s")
+        write_report(make(), tmp_path / "s")
 
 
 def test_a_folder_that_cannot_be_made_is_a_user_error_with_nothing_left(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="cannot be written"):
-        build_report(make(), tmp_path / "file" / "report")
+        write_report(make(), tmp_path / "file" / "report")
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_failed_swap_keeps_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "report"
-    build_report(make({"cosine": "cosine"}), out)
+    write_report(make({"cosine": "cosine"}), out)
     before = files(out)
     rename = Path.rename
 
@@ -302,7 +301,7 @@ def test_a_failed_swap_keeps_the_older_report(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(UserError, match="disk on fire"):
-        build_report(make(), out)
+        write_report(make(), out)
     assert files(out) == before and os.listdir(tmp_path) == ["report"]
 
 
@@ -313,7 +312,7 @@ def test_a_name_too_long_for_a_disk_is_a_user_error(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
     check_folder(tmp_path)
-    build_report(make(), tmp_path)
+    write_report(make(), tmp_path)
     check_folder(tmp_path)
 
 

@@ -7,13 +7,37 @@ from decaybench.compare.rates import wilson
 from decaybench.compare.robust import iqm, performance_profile, score_distribution, time_to_target
 from decaybench.compare.significance import detectable, holm, one_sided_p, repeats_needed
 from decaybench.compare.tuning import Curve, expected_best, expected_best_curve
-from decaybench.compare.verdicts import Judged, Verdict, judge, rope
+from decaybench.compare.verdicts import (
+    VERDICTS,
+    Identical,
+    Judged,
+    NotShown,
+    Reason,
+    Shown,
+    SizeUnclear,
+    TooFew,
+    Verdict,
+    Withheld,
+    WithinRope,
+    judge,
+    mirrored,
+    rope,
+)
 
 __all__ = [
+    "VERDICTS",
     "Curve",
+    "Identical",
     "Interval",
     "Judged",
+    "NotShown",
+    "Reason",
+    "Shown",
+    "SizeUnclear",
+    "TooFew",
     "Verdict",
+    "Withheld",
+    "WithinRope",
     "detectable",
     "edge",
     "expected_best",
@@ -23,6 +47,7 @@ __all__ = [
     "iqm",
     "judge",
     "mean_interval",
+    "mirrored",
     "one_sided_p",
     "p_better",
     "p_better_unpaired",

@@ -1,9 +1,9 @@
-"""The verdict on a family of paired comparisons, with its reason in words."""
+"""The verdict on a family of paired comparisons: a rule, and the numbers that it used; its words are the report's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Hashable, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,10 +14,89 @@ from decaybench.compare.significance import LEVEL, detectable, holm, one_sided_p
 Verdict = Literal[
     "better", "worse", "equivalent", "difference shown, size unclear", "no difference shown", "no verdict"
 ]
+VERDICTS: Final[dict[Verdict, Verdict]] = {
+    "better": "worse",
+    "worse": "better",
+    "equivalent": "equivalent",
+    "difference shown, size unclear": "difference shown, size unclear",
+    "no difference shown": "no difference shown",
+    "no verdict": "no verdict",
+}
+"""Every verdict, and that of the same comparison with b first. How each is said and drawn stands in `report.words`."""
 
 LEAST_P = 0.75
 """The paired P from which a strategy is better, not just different."""
 _DIGITS = 12  # a mean of differences that all are the ROPE is off in the 16th digit
+
+
+class TooFew(NamedTuple):
+    """There is no verdict on so few: ``what`` is "repeats" or "seeds"."""
+
+    what: Literal["repeats", "seeds"]
+    found: int
+    least: int
+
+
+class Withheld(NamedTuple):
+    """There is no verdict on any of the comparisons, for the caller's own reasons, which are data as well."""
+
+    why: tuple[Hashable, ...]
+
+
+class Shown(NamedTuple):
+    """A direction, beyond the ROPE and often enough: in ``wins`` of the repeats a is ``ahead``, or behind."""
+
+    p: float
+    tests: int
+    ahead: bool
+    wins: int
+    repeats: int
+    rope: float
+
+
+class Identical(NamedTuple):
+    """No repeat has any difference."""
+
+
+class WithinRope(NamedTuple):
+    """The interval lies inside the ROPE."""
+
+    rope: float
+
+
+class SizeUnclear(NamedTuple):
+    """A direction, but not ``beyond`` the ROPE, or not ``often`` enough; the rest as in `Shown`."""
+
+    p: float
+    tests: int
+    beyond: bool
+    often: bool
+    ahead: bool
+    wins: int
+    repeats: int
+    rope: float
+
+
+class NotShown(NamedTuple):
+    """No direction. ``detectable`` is the smallest difference that so many repeats could have shown with power 80%.
+
+    ``needed`` is how many repeats the observed ``difference`` (the mean's size) would need; None where none would do.
+    """
+
+    p: float
+    tests: int
+    repeats: int
+    detectable: float
+    difference: float
+    needed: int | None
+
+
+Reason: TypeAlias = TooFew | Withheld | Shown | Identical | WithinRope | SizeUnclear | NotShown
+
+
+def mirrored(reason: Reason) -> Reason:
+    """The reason of the same comparison with b first."""
+    return reason._replace(ahead=not reason.ahead) if isinstance(reason, Shown | SizeUnclear) else reason
 
 
 class Judged(NamedTuple):
@@ -30,11 +109,7 @@ class Judged(NamedTuple):
     p_better: float | None
     """The paired P(a > b); None without any repeat."""
     verdict: Verdict
-    reason: str
-    detectable: float | None
-    """With "no difference shown": the smallest difference that these repeats could have shown."""
-    repeats_needed: int | None
-    """With "no difference shown": repeats that the observed difference would need; None where none would do."""
+    reason: Reason
 
 
 def rope(metric: str, test_examples: int, given: float | None = None) -> float:
@@ -54,17 +129,16 @@ def rope(metric: str, test_examples: int, given: float | None = None) -> float:
 def judge(
     differences: Sequence[ArrayLike],
     rope: float,
-    say: Callable[[float], str],
     *,
-    withheld: str | None = None,
+    withheld: Sequence[Hashable] = (),
     least_repeats: int = 5,
 ) -> list[Judged]:
     """A verdict for each of M comparisons that are one family for Holm.
 
     ``differences`` are M arrays (R_i,), a repeat's mean of a minus the same repeat's of b, positive where a is
-    better; ``rope`` is in their unit, and ``say`` puts a size in that unit into words ("0.6 points"). A comparison
-    with fewer than ``least_repeats`` (at least 2) gets "no verdict" but still counts among Holm's M; ``withheld``
-    is a reason for which none gets a verdict. The first rule that holds decides:
+    better; ``rope`` is in their unit. A comparison with fewer than ``least_repeats`` (at least 2) gets "no verdict"
+    but still counts among Holm's M; ``withheld`` are reasons for which none gets a verdict. The first rule that holds
+    decides:
 
     1. *better*, *worse*: adjusted p < .025, the mean beyond the ROPE, and paired P of that direction >= .75.
     2. *equivalent*: the 95% interval lies inside the ROPE (a difference as large as the ROPE matters), or the
@@ -80,25 +154,25 @@ def judge(
     if least_repeats < 2:
         raise ValueError(f"least_repeats must be at least 2, got {least_repeats}")
     arrays = [np.asarray(each, dtype=np.float64) for each in differences]
-    if withheld is not None:
-        return [_unjudged(d, withheld) for d in arrays]
+    if withheld:
+        return [_unjudged(d, Withheld(tuple(withheld))) for d in arrays]
     enough = [d.size >= least_repeats for d in arrays]
     adjusted = holm([one_sided_p(d) if use else 1.0 for d, use in zip(arrays, enough, strict=True)])
     return [
-        _judged(one_dimension(d, "differences"), float(p), len(arrays), rope, say)
+        _judged(one_dimension(d, "differences"), float(p), len(arrays), rope)
         if use
-        else _unjudged(d, f"too few repeats: {d.size} of at least {least_repeats}")
+        else _unjudged(d, TooFew("repeats", d.size, least_repeats))
         for d, p, use in zip(arrays, adjusted, enough, strict=True)
     ]
 
 
-def _unjudged(d: NDArray[np.float64], reason: str) -> Judged:
+def _unjudged(d: NDArray[np.float64], reason: TooFew | Withheld) -> Judged:
     if not d.size:
-        return Judged(None, None, None, "no verdict", reason, None, None)
-    return Judged(paired_interval(d), None, p_better(d), "no verdict", reason, None, None)
+        return Judged(None, None, None, "no verdict", reason)
+    return Judged(paired_interval(d), None, p_better(d), "no verdict", reason)
 
 
-def _judged(d: NDArray[np.float64], p: float, tests: int, rope: float, say: Callable[[float], str]) -> Judged:
+def _judged(d: NDArray[np.float64], p: float, tests: int, rope: float) -> Judged:
     interval, share = paired_interval(d), p_better(d)
     mean, low, high = interval
     assert low is not None and high is not None  # two repeats or more
@@ -106,33 +180,23 @@ def _judged(d: NDArray[np.float64], p: float, tests: int, rope: float, say: Call
     beyond = round(abs(mean) - rope, _DIGITS) > 0
     ahead = mean > 0
     often = (share if ahead else p_better(-d)) >= LEAST_P
-    p_words = _p_words(p, tests)
-    wins = f"{'ahead' if ahead else 'behind'} in {int(np.sum(d > 0 if ahead else d < 0))} of {d.size} repeats"
+    wins = int(np.sum(d > 0 if ahead else d < 0))
 
-    def verdict(of: Verdict, reason: str) -> Judged:
-        return Judged(interval, p, share, of, reason, None, None)
+    def verdict(of: Verdict, reason: Reason) -> Judged:
+        return Judged(interval, p, share, of, reason)
 
     if shown and beyond and often:
-        return verdict("better" if ahead else "worse", f"{p_words}, {wins}, and more than {say(rope)}")
+        return verdict("better" if ahead else "worse", Shown(p, tests, ahead, wins, d.size, rope))
     if not d.any():
-        return verdict("equivalent", "identical runs")
+        return verdict("equivalent", Identical())
     if round(rope - max(high, -low), _DIGITS) > 0:
-        return verdict("equivalent", f"the 95% interval lies within {say(rope)} of no difference")
+        return verdict("equivalent", WithinRope(rope))
     if shown:
-        but = [] if beyond else [f"not more than {say(rope)}"]
-        but += [] if often else [f"{wins} only"]
-        return verdict("difference shown, size unclear", f"{p_words}, but {' and '.join(but)}")
+        unclear = SizeUnclear(p, tests, beyond, often, ahead, wins, d.size, rope)
+        return verdict("difference shown, size unclear", unclear)
     spread = float(d.std(ddof=1))
     smallest, needed = detectable(spread, d.size, tests), repeats_needed(mean, spread, tests)
-    reason = f"{p_words}; {d.size} repeats could have shown {say(smallest)} (with power 80%)"
-    if mean != 0:
-        reason += f", the observed {say(abs(mean))} would need {needed or 'more than 10,000'} repeats"
-    return Judged(interval, p, share, "no difference shown", reason, smallest, needed)
-
-
-def _p_words(p: float, tests: int) -> str:
-    words = "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
-    return words if tests == 1 else f"{words} after Holm over {tests} pairs"
+    return verdict("no difference shown", NotShown(p, tests, d.size, smallest, abs(mean), needed))
 
 
 def _checked(rope: float) -> float:

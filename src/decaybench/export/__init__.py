@@ -5,10 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 from decaybench.export import keras, pytorch, toml
-from decaybench.export.setting import Setting
+from decaybench.export.setting import Setting, picked_setting
 
 TARGETS: Final[Mapping[str, Callable[[Setting], str]]] = MappingProxyType(
     {"torch": pytorch.write, "keras": keras.write, "toml": toml.write}
 )
 
-__all__ = ["TARGETS", "Setting"]
+__all__ = ["TARGETS", "Setting", "picked_setting"]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+from decaybench.findings import Pick, Results
 from decaybench.optimizers import OptimizerForm, Use
 from decaybench.schedules import Schedule
-from decaybench.sweep import Arm, RunParameters, Sweep
+from decaybench.sweep import Arm, RunParameters, Sweep, from_params, size
 
 WIDTH = 100
 
@@ -72,6 +73,24 @@ class Setting:
             f"# {task.data}, {model}, {batch}: {length}. Times below count these updates and epochs:",
             "# with other data or another batch size they are others.",
         ]
+
+
+def picked_setting(results: Results, picked: Pick, found: Sequence[str]) -> Setting:
+    """The setting of a sweep's winner; ``found`` says in sentences where it comes from."""
+    (part,) = results.sweep.parts
+    run, arm = picked.run, results.sweep.arms[picked.run.strategy]
+    examples = results.sweep.examples("train")
+    return Setting(
+        sweep=part.file,
+        arm=arm,
+        parameters=from_params(arm, run.params),
+        length=run.length,
+        steps_per_epoch=size(part.file, examples, run.length).steps_per_epoch,
+        train_examples=examples,
+        repeat=run.repeat,
+        slot=run.slot,
+        found=found,
+    )
 
 
 def _count(n: int, noun: str) -> str:

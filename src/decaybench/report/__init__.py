@@ -1,26 +1,19 @@
 """The report: a sweep's tables as an answer in words, tables and figures."""
 
 from decaybench.report.answer import answer_text
-from decaybench.report.join import join
 from decaybench.report.manifest import read_manifest, source
 from decaybench.report.note import planned
-from decaybench.report.results import collect
-from decaybench.report.summary import Summary, summarise
 from decaybench.report.verify import Verified, compare
 from decaybench.report.writer import ReportSummary, build_report, check_folder
 
 __all__ = [
     "ReportSummary",
-    "Summary",
     "Verified",
     "answer_text",
     "build_report",
     "check_folder",
-    "collect",
     "compare",
-    "join",
     "planned",
     "read_manifest",
     "source",
-    "summarise",
 ]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from decaybench.compare import mean_interval
+from decaybench.findings.pairs import LEAST_REPEATS
+from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
-from decaybench.report.pairs import LEAST_REPEATS
 from decaybench.report.standing import beside, difference_interval, reason, reference, standing
-from decaybench.report.summary import Row, Summary
 
 
 class Answer(NamedTuple):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report import words
 from decaybench.report.figures import evenly, sample
-from decaybench.report.results import Strategy
-from decaybench.report.summary import Summary
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from decaybench.findings.summary import Summary
 from decaybench.report import words
 from decaybench.report.answer import answer
 from decaybench.report.figures import Drawn
@@ -20,7 +21,7 @@ from decaybench.report.sections import (
     replays_table,
     results_table,
 )
-from decaybench.report.summary import Summary
+from decaybench.report.setup import setup
 
 
 def markdown(summary: Summary, figures: Sequence[Drawn]) -> str:
@@ -28,9 +29,9 @@ def markdown(summary: Summary, figures: Sequence[Drawn]) -> str:
     results = summary.results
     lengths = sorted(results.lengths, reverse=True)
     lead, rest, others = answer(summary)
-    provenance = results.sweep["provenance"] or {}
+    shown = setup(results.sweep)
     parts = [
-        f"# {_plain(results.sweep['question'] or results.sweep['name'])}",
+        f"# {_plain(results.sweep.question or results.sweep.name)}",
         f"**{_plain(lead)}**{_plain(rest)}",
         "\n".join(f"- {_plain(line)}" for line in (*others, *notes(summary))),
         "## Results",
@@ -53,8 +54,8 @@ def markdown(summary: Summary, figures: Sequence[Drawn]) -> str:
     if (pruned := pruning_table(summary)).rows:
         parts += ["## Pruning", _table(pruned)]
     parts += ["## Ledger", _table(ledger_table(summary)), "## Provenance"]
-    known = {"spec_hash": results.sweep["spec_hash"]} | {
-        key: value for key, value in provenance.items() if isinstance(value, str | int | float)
+    known = {"spec_hash": shown.spec_hash} | {
+        key: value for key, value in shown.provenance.items() if isinstance(value, str | int | float)
     }
     parts.append("\n".join(f"- {_plain(key)}: {_plain(str(value))}" for key, value in known.items()))
     parts += [

@@ -7,20 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy, strategies
 from decaybench.report import words
 from decaybench.report.answer import answer_text
-from decaybench.report.results import Strategy, strategies
-from decaybench.report.summary import Summary
 
 if TYPE_CHECKING:
     from decaybench.search.views import Content
+    from decaybench.sweep import Sweep
 
 UNFINISHED = "Not finished yet: the sweep is being trained."
 
 
-def planned(spec: Mapping[str, Any], index: Path) -> Content:
+def planned(sweep: Sweep, index: Path) -> Content:
     """What the dashboard shows of a sweep that is planned, before there are results; ``index`` will be its report."""
-    return _content(spec, strategies(spec), UNFINISHED, index, {})
+    from decaybench.sweep import arms
+
+    return _content(sweep, strategies({arm.label: arm for arm in arms(sweep)}), UNFINISHED, index, {})
 
 
 def reported(summary: Summary, index: Path) -> Content:
@@ -28,25 +31,26 @@ def reported(summary: Summary, index: Path) -> Content:
     from decaybench.report.graphs import graphs
 
     results = summary.results
-    return _content(results.sweep["spec"], results.strategies, answer_text(summary), index, graphs(summary))
+    (part,) = results.sweep.parts  # sweeps that were joined have no study together
+    return _content(part.file, results.strategies, answer_text(summary), index, graphs(summary))
 
 
 def _content(
-    spec: Mapping[str, Any], entries: tuple[Strategy, ...], answer: str, index: Path, shown: Mapping[str, Any]
+    sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path, shown: Mapping[str, Any]
 ) -> Content:
     from decaybench.search.views import Content
 
-    metric = f"validation {spec['task']['metric']}"
-    return Content(metric, _note(spec, entries, answer, index, bool(shown)), shown)
+    metric = f"validation {sweep.task.metric}"
+    return Content(metric, _note(sweep, entries, answer, index, bool(shown)), shown)
 
 
-def _note(spec: Mapping[str, Any], entries: tuple[Strategy, ...], answer: str, index: Path, drawn: bool) -> str:
+def _note(sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path, drawn: bool) -> str:
     parts = [
-        f"## {_plain(spec.get('question') or spec['name'])}",
+        f"## {_plain(sweep.question or sweep.name)}",
         f"**Answer.** {_plain(answer)}",
         f"**Report:** {_code(str(index.resolve()))}",
         "### Plan",
-        _plan(spec),
+        _plan(sweep),
         "\n".join(
             ["| strategy | schedule | family |", "|---|---|---|"]
             + [f"| {_code(s.label)} | {_code(s.schedule)} | {s.family} |" for s in entries]
@@ -60,27 +64,25 @@ def _note(spec: Mapping[str, Any], entries: tuple[Strategy, ...], answer: str, i
     return "\n\n".join(parts) + "\n"
 
 
-def _plan(spec: Mapping[str, Any]) -> str:
-    task, budget, search = spec["task"], spec["budget"], spec["search"]
-    repeats = words.count(budget["repeats"], "repeat")
+def _plan(sweep: Sweep) -> str:
+    task, budget, search = sweep.task, sweep.budget, sweep.search
+    repeats = words.count(budget.repeats, "repeat")
     winner = "each repeat's winner of every strategy"
-    share = f"{words.count(budget['trials'], 'slot')} for every strategy in each of {repeats} (one for a strategy that"
+    share = f"{words.count(budget.trials, 'slot')} for every strategy in each of {repeats} (one for a strategy that"
     share += " searches nothing)"
-    if search.get("allocation") == "adaptive":
-        share = f"{words.count(budget['trials'] * len(spec['strategies']), 'slot')} in each of {repeats}, shared out by"
+    if search.allocation == "adaptive":
+        share = f"{words.count(budget.trials * len(sweep.strategies), 'slot')} in each of {repeats}, shared out by"
         share += " the sampler: a search for one good setting, not a comparison"
         winner = "each repeat's best setting"
-    lengths = [words.percent(float(length)) for length in budget["lengths"]]
+    lengths = [words.percent(length) for length in budget.lengths]
     at = f", at {words.listed(lengths)} of the epochs" if lengths != ["100%"] else ""
-    settings = [
-        f"{key.replace('_', ' ')} {task[key]}" for key in ("batch_size", "optimizer", "precision") if task.get(key)
-    ]
+    settings = f"batch size {task.batch_size}", f"optimizer {task.optimizer}", f"precision {task.precision}"
     return "\n".join(
         [
-            f"- **Task:** {_code(task['model'])} on {_code(task['data'])}, "
-            + ", ".join([words.count(task["epochs"], "epoch"), *map(_plain, settings)]),
-            f"- **Search:** {share}{at}; sampler {_code(search['sampler'])}, seed {search.get('seed', 0)}",
-            f"- **Confirm:** {winner} again on {words.count(budget['confirm_seeds'], 'fresh seed')}; only"
+            f"- **Task:** {_code(task.model)} on {_code(task.data)}, "
+            + ", ".join([words.count(task.epochs, "epoch"), *map(_plain, settings)]),
+            f"- **Search:** {share}{at}; sampler {_code(search.sampler)}, seed {search.seed}",
+            f"- **Confirm:** {winner} again on {words.count(budget.confirm_seeds, 'fresh seed')}; only"
             " then is the test split read",
         ]
     )

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Final
 
+from decaybench.findings.boundaries import boundaries
+from decaybench.findings.replays import replays
+from decaybench.findings.summary import Summary
+from decaybench.findings.tuning import Advice, Refusal, recommendations, refused
 from decaybench.report import words
-from decaybench.report.edges import edge_sentence, edges
-from decaybench.report.pruning import pruning_sentence
-from decaybench.report.replays import replays
-from decaybench.report.summary import Summary
-from decaybench.report.tuning import Advice, recommendations, refused
+from decaybench.report.words.boundaries import boundaries_sentence
+from decaybench.report.words.pruning import pruning_sentence
+from decaybench.report.words.verdicts import SAID
+
+REFUSED: Final[dict[Refusal, str]] = {
+    "adaptive": "the strategies shared their slots",
+    "tpe": "TPE chose each batch of slots from the results before it, so that fewer of them are no smaller search",
+    "prune": "pruning stopped some slots early, so that their results are not those of whole runs",
+}
+"""Why the slots do not tell what fewer of them would have found."""
 
 
 def notes(summary: Summary) -> tuple[str, ...]:
@@ -18,8 +28,8 @@ def notes(summary: Summary) -> tuple[str, ...]:
         _tuning(summary),
         _replay(summary),
         _missing(summary),
-        edge_sentence(edges(summary.results)),
-        pruning_sentence(summary),
+        boundaries_sentence(boundaries(summary.results)),
+        pruning_sentence(summary.results),
     )
     return tuple(sentence for sentence in found if sentence)
 
@@ -27,7 +37,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
 def _tuning(summary: Summary) -> str:
     """With 5 trials take X; with 50, Y."""
     if why := refused(summary.results):
-        return f"What fewer trials would have found is not told: {why}."
+        return f"What fewer trials would have found is not told: {REFUSED[why]}."
     taken = recommendations(summary)
     if not taken:
         return ""
@@ -58,16 +68,8 @@ def _replay(summary: Summary) -> str:
     judged = [(each.judged.verdict, each.label) for each in replays(results, results.longest)]
     if not judged:
         return ""
-    saying = {
-        "better": "reacting is better than the recorded rates for",
-        "worse": "reacting is worse than the recorded rates for",
-        "equivalent": "reacting is equivalent to the recorded rates for",
-        "difference shown, size unclear": "reacting differs from the recorded rates, by an unclear size, for",
-        "no difference shown": "no difference is shown for",
-        "no verdict": "no verdict is given for",
-    }
-    grouped = groupby(sorted(judged, key=lambda each: list(saying).index(each[0])), key=lambda each: each[0])
-    parts = [f"{saying[verdict]} {words.listed([label for _, label in group])}" for verdict, group in grouped]
+    grouped = groupby(sorted(judged, key=lambda each: list(SAID).index(each[0])), key=lambda each: each[0])
+    parts = [f"{SAID[verdict].replayed} {words.listed([label for _, label in group])}" for verdict, group in grouped]
     return (
         "Does reacting help, or only the learning rates that it came to? With these recorded and run again on another "
         f"seed, {'; '.join(parts)}."
@@ -82,9 +84,8 @@ def _missing(summary: Summary) -> str:
     )
     if done >= planned or not all(row.complete for row in summary.rows):
         return ""
-    sweep = summary.results.sweep
     lacking = {label for label, entry in replayed if entry.done < entry.planned}
-    owners = [name for name, labels in sweep.get("joined", {sweep["name"]: lacking}).items() if lacking & set(labels)]
+    owners = [part.name for part in summary.results.sweep.parts if lacking & set(part.labels.values())]
     trains = "train" if len(owners) > 1 else "trains"
     commands = words.listed([f"decaybench run {name}" for name in owners])
     return f"{done} of {words.count(planned, 'replay')} are done; {commands} {trains} the rest."

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from decaybench.findings.pairs import LEAST_REPEATS
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Sweep
 from decaybench.report import words
 from decaybench.report.answer import answer
 from decaybench.report.figures import Drawn
 from decaybench.report.notes import notes
-from decaybench.report.pairs import LEAST_REPEATS
 from decaybench.report.sections import (
     Table,
     at,
@@ -24,7 +26,7 @@ from decaybench.report.sections import (
     results_table,
     winners_table,
 )
-from decaybench.report.summary import Summary
+from decaybench.report.setup import Setup, setup
 
 if TYPE_CHECKING:
     from decaybench.report.figures.by_optuna import Plots
@@ -38,7 +40,7 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
 
     from decaybench.report.figures.svg import inline
 
-    results = summary.results
+    results, shown = summary.results, setup(summary.results.sweep)
     environment = Environment(
         loader=PackageLoader("decaybench.report"),
         autoescape=True,
@@ -49,6 +51,8 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
     lengths = sorted(results.lengths, reverse=True)
     return environment.get_template("index.html.j2").render(
         sweep=results.sweep,
+        spec_hash=shown.spec_hash,
+        unequal_trials=isinstance(shown.budget["trials"], Mapping),
         answer=answer(summary),
         notes=notes(summary),
         metric=results.metric,
@@ -66,25 +70,26 @@ def render(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots],
         pruned=pruning_table(summary),
         winners=[winners_table(summary, length) for length in lengths],
         superseded=words.count(results.superseded, "run") if results.superseded else "",
-        task=_settings(results.sweep["spec"]["task"]),
-        budget=_settings(results.sweep["spec"]["budget"]),
-        search=_settings(results.sweep["spec"]["search"]),
-        spaces=_spaces(results.sweep["spec"]),
-        provenance=_settings(results.sweep["provenance"] or {}),
+        task=_settings(shown.task),
+        budget=_settings(shown.budget),
+        search=_settings(shown.search),
+        spaces=_spaces(shown),
+        provenance=_settings(shown.provenance),
         chance=", ".join(f"{words.value(m, x)} {m}" for m, x in results.chance.items()),
         few=results.repeats < LEAST_REPEATS and not summary.adaptive,
-        proposed=_proposed(results.sweep["spec"]["search"], "joined" in results.sweep),
+        proposed=_proposed(results.sweep),
         adaptive=summary.adaptive,
         rope=words.exact(results.metric, results.rope),
         files=files,
     )
 
 
-def _proposed(search: Mapping[str, Any], joined: bool) -> str:
+def _proposed(sweep: Sweep) -> str:
     """How slots were shared out and settings proposed, as one or two sentences."""
-    batches = f"in batches of {search.get('batch')}, each from the results of those before it"
-    if search.get("allocation") == "adaptive":
-        how = f"by TPE {batches}" if search["sampler"] == "tpe" else "at random"
+    search = sweep.search
+    batches = f"in batches of {search.batch}, each from the results of those before it"
+    if sweep.adaptive:
+        how = f"by TPE {batches}" if search.sampler == "tpe" else "at random"
         return (
             "The strategies shared the slots of each repeat: the sampler chose a slot's strategy and its settings "
             f"{how}. That is a search for one good setting, not a comparison; only the best setting of each repeat, "
@@ -94,8 +99,8 @@ def _proposed(search: Mapping[str, Any], joined: bool) -> str:
         "sobol": "at quasi-random settings that are paired across strategies",
         "random": "at random settings that are paired across strategies",
         "tpe": f"at settings that TPE proposed to each strategy alone, {batches}, on seeds paired across strategies",
-    }[search["sampler"]]
-    many = "the number of slots of its own sweep" if joined else "the same number of slots"
+    }[search.sampler]
+    many = "the number of slots of its own sweep" if sweep.joined else "the same number of slots"
     return (
         f"Every strategy that searches something was planned {many} in each repeat, {settings}; "
         "one with nothing to search gets one slot a repeat."
@@ -111,18 +116,18 @@ def _shown(summary: Summary) -> str:
     return f"{which}{at(summary, results.longest)}"
 
 
-def _spaces(spec: Mapping[str, Any]) -> Table:
+def _spaces(shown: Setup) -> Table:
     """What is searched or set for each strategy: its own entries, then the kind's default ranges for the rest."""
     from decaybench.schedules import SCHEDULES
     from decaybench.sweep.arms import LEARNING_RATE
 
-    epochs = spec["task"]["epochs"]
+    epochs = shown.task["epochs"]
     rows = []
-    for label, entry in spec["strategies"].items():
+    for label, entry in shown.strategies.items():
         kind = SCHEDULES[entry["schedule"]]
         parts = [f"{key} {_text(value)}" for key, value in entry.items() if key != "schedule"]
         defaults = {name: kind.range_of(name, epochs=epochs) for name in kind.parameters() if name not in entry}
-        if "learning_rate" not in entry and spec["search"].get("learning_rate") is None:
+        if "learning_rate" not in entry and shown.search.get("learning_rate") is None:
             defaults["learning_rate"] = kind.learning_rate or LEARNING_RATE
         parts += [f"{key} {_range(found)}" for key, found in defaults.items() if found is not None]
         rows.append((label, entry["schedule"], "; ".join(parts) or "only what all strategies share"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decaybench.report.results import Results, Run, Strategy
+from decaybench.findings.results import Results, Run
+from decaybench.findings.sweep import Strategy
 
 if TYPE_CHECKING:
     from decaybench.search.views import Direction, Search
@@ -32,7 +33,8 @@ def by_strategy(results: Results) -> tuple[Search, ...]:
     for strategy in results.strategies:
         runs = _done(results, strategy)
         given = dict.fromkeys(name for run in runs for name in run.params)
-        scales = {name: _scale(results, strategy, name) for name in given}
+        searched = _scales(results, strategy)
+        scales = {name: searched.get(name, Scale(False, False)) for name in given}
         rows = [dict(_flat(run.params, scales)) for run in runs]
         names = sorted({name for row in rows for name in row}, key=lambda name: (name not in SHARED, name))
         # a value that never changes was not searched
@@ -64,7 +66,7 @@ def together(results: Results, searches: tuple[Search, ...]) -> Search:
         Point({name: value for name, value in point.params.items() if name in names}, point.value)
         for _, point in sorted(rows, key=lambda row: row[0])
     ]
-    return Search(results.sweep["name"], _direction(results), axes, points)
+    return Search(results.sweep.name, _direction(results), axes, points)
 
 
 def _done(results: Results, strategy: Strategy) -> list[Run]:
@@ -107,21 +109,10 @@ def _axis(name: str, scales: Mapping[str, Scale]) -> Scale:
     return Scale(False, False) if part in ("count", "zero") else scales[field]
 
 
-def _scale(results: Results, strategy: Strategy, name: str) -> Scale:
-    """How the sweep file has it, or else the kind's own range."""
-    from decaybench.schedules import SCHEDULES
-    from decaybench.sweep.arms import LEARNING_RATE
-
-    spec = results.sweep["spec"]
-    given = spec["strategies"][strategy.label].get(name)
-    if given is None and name in SHARED:
-        given = spec["search"].get(name)
-    if isinstance(given, Mapping):
-        return Scale(bool(given.get("log")), "choices" in given)
-    kind = SCHEDULES[strategy.schedule]
-    if given is not None or name not in ("learning_rate", *kind.parameters()):
-        return Scale(False, False)
-    own = kind.range_of(name, epochs=spec["task"]["epochs"]) if name in kind.parameters() else None
-    if name == "learning_rate":
-        own = kind.learning_rate or LEARNING_RATE
-    return Scale(False, False) if own is None else Scale(own.log, own.choices is not None)
+def _scales(results: Results, strategy: Strategy) -> dict[str, Scale]:
+    """How the strategy's parameters were searched, by their names in ``params``; those that were not are not here."""
+    found = {}
+    for dimension in results.sweep.arms[strategy.label].space:
+        name = "momentum" if dimension.name == "one_minus_momentum" else dimension.name.rpartition(".")[2]
+        found[name] = Scale(dimension.range.log, dimension.range.choices is not None)
+    return found

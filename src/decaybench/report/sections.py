@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from decaybench.findings.boundaries import boundaries
+from decaybench.findings.pairs import LEAST_REPEATS, Pair, turned
+from decaybench.findings.pruning import Pruned, pruning
+from decaybench.findings.replays import replays
+from decaybench.findings.results import Run
+from decaybench.findings.summary import Row, Summary
+from decaybench.findings.sweep import NO_SCHEDULE
+from decaybench.findings.time_to_target import times_to_target
 from decaybench.report import words
-from decaybench.report.edges import edges
-from decaybench.report.pace import paces
-from decaybench.report.pairs import LEAST_REPEATS, Pair, turned
-from decaybench.report.pruning import Pruned, pruning
-from decaybench.report.replays import replays
-from decaybench.report.results import NO_SCHEDULE, Run
-from decaybench.report.summary import Row, Summary
+from decaybench.report.words.verdicts import reason
 
 
 class Table(NamedTuple):
@@ -110,14 +112,15 @@ def families_text(summary: Summary, length: float) -> str:
     verdict = f"The verdict on reactive against fixed is: {pair.verdict}"
     if pair.verdict == "no verdict":
         verdict = "No verdict is given"
-    return f"{lead}{where} ({who}; {interval}). {verdict} ({pair.reason})."
+    return f"{lead}{where} ({who}; {interval}). {verdict} ({reason(pair.reason, pair.metric)})."
 
 
 def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
     """The table of pairs, and the reason for which none of them has a verdict, where they share it."""
     pairs = [pair for pair in summary.pairs if pair.length == length]
     reasons = {(pair.verdict, pair.reason) for pair in pairs}
-    shared = pairs[0].reason if len(reasons) == 1 and pairs[0].verdict == "no verdict" else ""
+    same = len(reasons) == 1 and pairs[0].verdict == "no verdict"
+    shared = reason(pairs[0].reason, pairs[0].metric) if same else ""
 
     def line(pair: Pair) -> tuple[str, ...]:
         return (
@@ -128,7 +131,7 @@ def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
             "-" if pair.p_adjusted is None else words.p_value(pair.p_adjusted),
             "-" if pair.p_better is None else f"{pair.p_better:.2f}",
             pair.verdict,
-            *([] if shared else [pair.reason]),
+            *([] if shared else [reason(pair.reason, pair.metric)]),
         )
 
     header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "adjusted p", "share of repeats a ahead", "verdict")
@@ -182,7 +185,7 @@ def replays_table(summary: Summary, length: float) -> Table:
             words.bounds(metric, judged.difference, signed=True) or "-",
             "-" if judged.p_adjusted is None else words.p_value(judged.p_adjusted),
             judged.verdict,
-            judged.reason,
+            reason(judged.reason, metric),
         )
         for replay in replays(summary.results, length)
         for judged in [replay.judged]
@@ -222,7 +225,7 @@ def edges_table(summary: Summary) -> Table:
             f"{each.end}, {words.rate(each.bound)}",
             f"{each.flagged} of {each.repeats}",
         )
-        for each in edges(summary.results)
+        for each in boundaries(summary.results)
     )
     return Table("Winners at the end of a range", ("strategy", "parameter", "end", "repeats"), rows, text=(0, 1, 2))
 
@@ -236,7 +239,7 @@ def pace_table(summary: Summary, length: float) -> Table:
             "-" if pace.updates is None else "never" if math.isinf(pace.updates) else f"{pace.updates:,.0f}",
             "-" if pace.steady is None else f"{pace.steady:.0%}",
         )
-        for pace in paces(summary, length)
+        for pace in times_to_target(summary, length)
     )
     near = words.exact(summary.results.metric, summary.results.rope)
     header = ("strategy", "runs that reached it", "median updates", f"repeats within {near} of the best")

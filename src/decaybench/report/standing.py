@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decaybench.compare import Interval, Verdict
+from decaybench.findings.pairs import LEAST_REPEATS, Pair
+from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
-from decaybench.report.pairs import LEAST_REPEATS, Pair
-from decaybench.report.summary import Row, Summary
+from decaybench.report.words.verdicts import SAID
+from decaybench.report.words.verdicts import reason as said
 
 MOST_SHOWN = 6
 """Other pairs that are named with their verdicts."""
@@ -21,14 +23,7 @@ def standing(summary: Summary, length: float, first: list[Row], confirmed: list[
     verdicts = _verdicts(summary, length, first, other)
     if len(verdicts) > 1:  # `beside` has each one's
         return ""
-    return {
-        "better": f" and {'is' if len(first) == 1 else 'are'} better than {name}",
-        "worse": f" though worse than {name}",
-        "equivalent": f", equivalent to {name}",
-        "difference shown, size unclear": f", different from {name} by an unclear size",
-        "no difference shown": f", but no difference from {name}, is shown",
-        "no verdict": "",
-    }[verdicts.pop()]
+    return SAID[verdicts.pop()].first.format(are="is" if len(first) == 1 else "are", other=name)
 
 
 def reason(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
@@ -38,15 +33,15 @@ def reason(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
         others = [row for row in [*first[1:], *summary.at(length)] if row is not first[0]]
         pair = summary.pair(first[0].strategy.label, others[0].strategy.label, length)
         if pair.verdict == "no verdict":
-            return f"No verdict is given ({pair.reason})."
+            return f"No verdict is given ({said(pair.reason, pair.metric)})."
         return "Nothing tells them apart."
     other, role = found
     if len(_verdicts(summary, length, first, other)) > 1:
         return f"Their verdicts against {other.strategy.label}, {role}, are not the same."
     pair = summary.pair(first[0].strategy.label, other.strategy.label, length)
     if pair.verdict == "no verdict":
-        return f"No verdict is given ({pair.reason})."
-    return f"The verdict's reason: {pair.reason}."
+        return f"No verdict is given ({said(pair.reason, pair.metric)})."
+    return f"The verdict's reason: {said(pair.reason, pair.metric)}."
 
 
 def beside(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
@@ -76,11 +71,8 @@ def _shown(summary: Summary, length: float, other: Row, confirmed: list[Row]) ->
             continue
         if other.strategy.label in (pair.a, pair.b) or {pair.a, pair.b} == told:
             continue
-        if pair.verdict in ("better", "worse"):
-            better, worse = (pair.a, pair.b) if pair.verdict == "better" else (pair.b, pair.a)
-            found.append(f"{better} is better than {worse}")
-        elif pair.verdict == "difference shown, size unclear":
-            found.append(f"{pair.a} and {pair.b} differ by an unclear size")
+        if SAID[pair.verdict].pair:
+            found.append(SAID[pair.verdict].pair.format(a=pair.a, b=pair.b))
     if len(found) > MOST_SHOWN:
         found = [*found[: MOST_SHOWN - 1], f"{len(found) - MOST_SHOWN + 1} pairs more in the table"]
     return [f"Of the other pairs, {words.listed(found)}."] if found else []
@@ -118,7 +110,7 @@ def _family_verdict(pair: Pair) -> str:
     ahead = "ahead" if pair.difference.mean >= 0 else "behind"
     size = words.gap(pair.metric, pair.difference.mean) if pair.difference.mean else "0 points"
     bounds = words.bounds(pair.metric, pair.difference, signed=True)
-    return f"{pair.verdict}, {size} {ahead} (unadjusted 95% interval {bounds}; {pair.reason})"
+    return f"{pair.verdict}, {size} {ahead} (unadjusted 95% interval {bounds}; {said(pair.reason, pair.metric)})"
 
 
 def _best(confirmed: list[Row]) -> tuple[str, str] | None:

@@ -6,21 +6,20 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from decaybench.compare import Interval
-from decaybench.report.results import records
-from decaybench.report.summary import Row, Summary
+from decaybench.findings.summary import Row, Summary
+from decaybench.report.words.verdicts import reason
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from decaybench.store import RunRow
 
 VERDICTS = (
     *("a", "b", "length", "metric", "difference", "low", "high"),
     *("p_adjusted", "p_better", "verdict", "reason", "p_better_unpaired", "detectable", "repeats_needed"),
 )
-# a frame holds whole numbers that may be missing as floats
-WHOLE = frozenset({"trial_number", "diverged_step", "stack", "updates_computed"})
 
 
 def summary_csv(summary: Summary) -> str:
@@ -92,7 +91,17 @@ def verdicts_csv(summary: Summary) -> str:
     """One row a length and unordered pair, a before b in file order, then the length's family row."""
     rows = (
         (
-            *(p.a, p.b, p.length, p.metric, *_three(p.difference), p.p_adjusted, p.p_better, p.verdict, p.reason),
+            *(
+                p.a,
+                p.b,
+                p.length,
+                p.metric,
+                *_three(p.difference),
+                p.p_adjusted,
+                p.p_better,
+                p.verdict,
+                reason(p.reason, p.metric),
+            ),
             *(p.p_better_unpaired, p.detectable, p.repeats_needed),
         )
         for p in summary.pairs
@@ -100,10 +109,12 @@ def verdicts_csv(summary: Summary) -> str:
     return _csv(VERDICTS, rows)
 
 
-def runs_csv(runs: pd.DataFrame) -> str:
+def runs_csv(runs: Sequence[RunRow]) -> str:
     """Every row of ``runs`` with all columns, superseded ones too; ``params`` as JSON with sorted keys."""
-    columns = list(runs.columns)
-    return _csv(columns, ([_stored(name, row[name]) for name in columns] for row in records(runs)))
+    from decaybench.store import RunRow
+
+    columns = [column.name for column in fields(RunRow)]
+    return _csv(columns, ([_stored(name, getattr(row, name)) for name in columns] for row in runs))
 
 
 def _three(interval: Interval | None) -> tuple[float | None, float | None, float | None]:
@@ -113,8 +124,6 @@ def _three(interval: Interval | None) -> tuple[float | None, float | None, float
 def _stored(column: str, value: Any) -> Any:
     if column == "params" and value is not None:
         return json.dumps(value, sort_keys=True, ensure_ascii=False)
-    if column in WHOLE and value is not None:
-        return int(value)
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

@@ -9,14 +9,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from decaybench.report.join import join
+from decaybench.findings.join import join
+from decaybench.findings.results import collect
+from decaybench.findings.summary import summarise
 from decaybench.report.manifest import MANIFEST, manifest_text, sha256, versions
-from decaybench.report.results import collect
-from decaybench.report.summary import summarise
 from decaybench.report.writer import report_files
 
 if TYPE_CHECKING:
-    from decaybench.store.read import Frames
+    from decaybench.store import Stored
 
 KEYS: Final = {
     "summary.csv": ("strategy", "length"),
@@ -41,7 +41,7 @@ class Verified(NamedTuple):
 def compare(
     folder: Path,
     manifest: Mapping[str, Any],
-    sweeps: Sequence[Frames],
+    sweeps: Sequence[Stored],
     sources: Sequence[Mapping[str, Any]],
     contradictions: Sequence[str],
 ) -> Verified:
@@ -53,8 +53,8 @@ def compare(
     lines += _shortened("database", [f"database: {line}" for line in contradictions])
     files: dict[str, str] = {}
     try:
-        frames = join(sweeps)
-        files = report_files(summarise(collect(frames)), frames.runs, sources, versions())
+        evidence = join(sweeps)
+        files = report_files(summarise(collect(evidence)), evidence.runs, sources, versions())
     except Exception as error:  # one digit may be enough; for whatever reason, what cannot be made is not verified
         lines.append(f"database: gives no report: {error}")
     else:
@@ -63,7 +63,7 @@ def compare(
     other = [f"{name} {was}" for name, was in manifest["written_by"].items() if was != here.get(name)]
     if lines and other:
         lines.append(f"the report was written by {', '.join(other)}: others may differ in figures and last digits")
-    return Verified(folder, len(files), sum(len(frames.runs) for frames in sweeps), tuple(lines))
+    return Verified(folder, len(files), sum(len(stored.runs) for stored in sweeps), tuple(lines))
 
 
 def _against_database(stored: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> list[str]:

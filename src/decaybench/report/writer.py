@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decaybench.errors import UserError
+from decaybench.findings.results import collect
+from decaybench.findings.summary import Summary, summarise
 from decaybench.report.answer import answer_text
-from decaybench.report.manifest import MANIFEST, manifest_text, source, versions
+from decaybench.report.manifest import MANIFEST, manifest_text, versions
 from decaybench.report.note import reported
-from decaybench.report.results import collect
-from decaybench.report.summary import Summary, summarise
 from decaybench.report.tables import ledger_csv, runs_csv, summary_csv, verdicts_csv
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from decaybench.findings.join import Evidence
     from decaybench.search.views import Content
-    from decaybench.store.read import Frames
+    from decaybench.store import RunRow
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,16 @@ class ReportSummary:
     dashboard: Content | None
 
 
-def build_report(frames: Frames, out: Path, sources: Sequence[Mapping[str, Any]] | None = None) -> ReportSummary:
-    """Write the report of a sweep's tables into the folder ``out``: the same bytes for the same tables.
+def build_report(evidence: Evidence, out: Path, sources: Sequence[Mapping[str, Any]]) -> ReportSummary:
+    """Write the report of a sweep's evidence into the folder ``out``: the same bytes for the same tables.
 
-    ``sources`` are the sweeps that it is of, as `manifest.source` has them; that of ``frames`` when not given. An older
+    ``sources`` are the sweeps that it is of, as `manifest.source` has them. An older
     report in ``out`` is replaced, its stale files vanish, and files that are not the report's stay. Raises UserError,
     leaving ``out`` as it is, when it holds files but no report, or cannot be written.
     """
     foreign = _foreign(out)
-    summary = summarise(collect(frames))
-    files = report_files(summary, frames.runs, sources or [source(frames)], versions())
+    summary = summarise(collect(evidence))
+    files = report_files(summary, evidence.runs, sources, versions())
     taken = sorted(str(path) for path in foreign if path.as_posix() in files)
     if taken:
         raise UserError(f"report folder {out}: {taken[0]} is in the way and is not the report's; move it")
@@ -56,14 +55,14 @@ def build_report(frames: Frames, out: Path, sources: Sequence[Mapping[str, Any]]
     except OSError as error:
         raise UserError(f"report folder {out}: cannot be written: {error}") from error
     index = out / "index.html"
-    shown = None if "joined" in frames.sweep else reported(summary, index)
+    shown = None if evidence.sweep.joined else reported(summary, index)
     return ReportSummary(out, index, answer_text(summary), shown)
 
 
 def report_files(
-    summary: Summary, runs: pd.DataFrame, sources: Sequence[Mapping[str, Any]], written_by: Mapping[str, str]
+    summary: Summary, runs: Sequence[RunRow], sources: Sequence[Mapping[str, Any]], written_by: Mapping[str, str]
 ) -> dict[str, str]:
-    """Every file of the report, by its name in the folder; ``runs`` is the table behind ``summary``."""
+    """Every file of the report, by its name in the folder; ``runs`` are the rows behind ``summary``."""
     from decaybench.report.figures import draw_all
     from decaybench.report.figures.by_optuna import draw_optunas
     from decaybench.report.markdown import markdown

@@ -1,8 +1,8 @@
 """The runner: plan, train, resume, confirm. It knows training, search and store, and no terminal."""
 
+from decaybench.findings.selection import Chance
 from decaybench.runner.audit import audit
 from decaybench.runner.check import Plan, PlanRow, check_sweep
-from decaybench.runner.choose import Chance
 from decaybench.runner.driver import run_sweep
 from decaybench.runner.progress import Share, Watcher
 

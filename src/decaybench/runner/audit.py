@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.runner.choose import Chance, slots, told, winners
+from decaybench.findings.selection import Chance, slots, told, winners
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
 from decaybench.store import PHASES, Frames, RunRow

@@ -17,8 +17,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from decaybench import store
 from decaybench.errors import MachineError, UserError
+from decaybench.findings.selection import stopped_after, told
 from decaybench.runner import stacks
-from decaybench.runner.choose import Tally, stopped_after, told
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import (
     Environment,
@@ -32,6 +32,7 @@ from decaybench.runner.pool import Bench, Job, Pool, open_pool
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import ENDED, direction, slot_of
 from decaybench.runner.replay import replaying
+from decaybench.runner.tally import Tally
 from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
 from decaybench.store import Mirror, RunResult, RunRow, Storage

@@ -13,8 +13,8 @@ import torch
 import decaybench
 from decaybench.data import Splits, TaskData, draw_splits, load_dataset, prepare, repeated_images
 from decaybench.errors import UserError
+from decaybench.findings.selection import Chance
 from decaybench.models import build
-from decaybench.runner.choose import Chance
 from decaybench.sweep import Sweep, size
 from decaybench.training import check_builder, check_model
 

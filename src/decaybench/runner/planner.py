@@ -5,8 +5,8 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from decaybench import store
+from decaybench.findings.selection import Winners, slots, winners
 from decaybench.runner import stacks
-from decaybench.runner.choose import Winners, slots, winners
 from decaybench.runner.environment import Environment
 from decaybench.runner.proposals import ENDED, Place, Proposals
 from decaybench.shared import SHARED

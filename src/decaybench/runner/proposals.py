@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from decaybench.runner.choose import Chance, stopped_after, told
+from decaybench.findings.selection import Chance, stopped_after, told
 from decaybench.search import AdaptiveSampler, Sampler, Slot, Told, adaptive_sampler, balanced_sampler, from_native
 from decaybench.store import RunRow
 from decaybench.sweep import Arm, PlannedRun, Size, Sweep, shares_slots

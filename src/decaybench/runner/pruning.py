@@ -6,7 +6,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.runner.choose import Chance, comparable
+from decaybench.findings.selection import Chance, comparable
 from decaybench.store import RunResult, RunRow
 from decaybench.sweep import Sweep, is_spared, prune_group, rung
 from decaybench.training import EpochCurves

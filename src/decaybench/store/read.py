@@ -1,6 +1,6 @@
 """What our tables say, as plain rows and as data frames."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -29,11 +29,13 @@ _RUN_TYPES: Final = {
     "params": "object",
     "superseded": "bool",
 }
-_EPOCH_TYPES: Final = {
-    "run_id": "str",
-    "epoch": "int64",
-    **dict.fromkeys(("train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds"), "float64"),
-}
+_EPOCH_TYPES: Final = [
+    ("epoch", "int64"),
+    *(
+        (name, "float64")
+        for name in ("train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds")
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,20 @@ class Progress:
     diverged: int
     failed: int
     pending: int
+
+
+class Stored(NamedTuple):
+    """All that is stored of a sweep, as plain rows and arrays.
+
+    ``sweep`` is the sweeps row with ``spec`` and ``provenance`` as dicts; ``runs`` are sorted as in `Frames`.
+    ``epochs`` maps a run's id to its epochs by number, records (E,) with the table's columns; ``traces`` to its
+    learning rates, float32 (updates made,).
+    """
+
+    sweep: dict[str, Any]
+    runs: list[RunRow]
+    epochs: "dict[str, NDArray[np.void]]"
+    traces: "dict[str, NDArray[np.float32]]"
 
 
 class Frames(NamedTuple):
@@ -178,7 +194,7 @@ def progress(storage: Storage, name: str) -> list[Progress]:
     return sorted((Progress(**row) for row in counts), key=lambda one: (PHASES.index(one.phase), one.strategy))
 
 
-def load_frames(storage: Storage, name: str) -> Frames:
+def load(storage: Storage, name: str) -> Stored:
     """All that is stored of a sweep, read in one transaction; UserError for an unknown sweep."""
     import numpy as np
 
@@ -186,28 +202,36 @@ def load_frames(storage: Storage, name: str) -> Frames:
         owner = require_sweep(connection, name, storage.where)
         sweep = _sweep(connection, name)
         assert sweep is not None  # require_sweep found it in this transaction
-        run_rows = sorted(connection.execute(_select_runs(storage).where(Run.sweep_id == owner)), key=_place)
+        rows = connection.execute(_select_runs(storage).where(Run.sweep_id == owner)).mappings()
+        found = sorted((RunRow(**row) for row in rows), key=_place)
         ours = select(Run.id).where(Run.sweep_id == owner)
         epochs = _epochs(connection, ours)
-        trace_rows = connection.execute(
+        traces = connection.execute(
             select(Trace.run_id, Trace.learning_rate).where(Trace.run_id.in_(ours)).order_by(Trace.run_id)
         ).all()
-    return Frames(
-        sweep,
-        _run_frame(run_rows),
-        epochs,
-        {run_id: np.frombuffer(rates, "<f4").astype(np.float32) for run_id, rates in trace_rows},
+    return Stored(
+        sweep, found, epochs, {run_id: np.frombuffer(rates, "<f4").astype(np.float32) for run_id, rates in traces}
     )
 
 
-def _run_frame(rows: Sequence[Any]) -> "pd.DataFrame":
+def load_frames(storage: Storage, name: str) -> Frames:
+    """`load`, with the runs and epochs as data frames."""
+    return frames(load(storage, name))
+
+
+def frames(stored: Stored) -> Frames:
+    """The same with the runs and epochs as data frames."""
+    return Frames(stored.sweep, _run_frame(stored.runs), _epoch_frame(stored.epochs), stored.traces)
+
+
+def _run_frame(rows: Sequence[RunRow]) -> "pd.DataFrame":
     """The rows with all of the table's columns, in its order, and with its types even when there are none."""
     import pandas as pd
 
     names = [column.name for column in Run.__table__.columns]
     columns = {}
-    for place, column in enumerate(names):
-        values = [row[place] for row in rows]
+    for column in names:
+        values = [getattr(row, column) for row in rows]
         if _RUN_TYPES[column].startswith("datetime64"):
             columns[column] = pd.Series(pd.to_datetime(values, utc=True).as_unit("us"))
         else:
@@ -215,25 +239,31 @@ def _run_frame(rows: Sequence[Any]) -> "pd.DataFrame":
     return pd.DataFrame(columns, columns=names)
 
 
-def _epochs(connection: Connection, ours: Select[Any]) -> "pd.DataFrame":
-    """The epochs of the runs ``ours``, by run and epoch.
+def _epoch_frame(epochs: "Mapping[str, NDArray[np.void]]") -> "pd.DataFrame":
+    import numpy as np
+    import pandas as pd
+
+    counts = [len(each) for each in epochs.values()]
+    columns = {"run_id": pd.Series(np.repeat(np.array(list(epochs), dtype=object), counts), dtype="str")}
+    values = np.concatenate([np.empty(0, _EPOCH_TYPES), *epochs.values()])
+    return pd.DataFrame(columns | {name: np.ascontiguousarray(values[name]) for name, _ in _EPOCH_TYPES})
+
+
+def _epochs(connection: Connection, ours: Select[Any]) -> "dict[str, NDArray[np.void]]":
+    """The epochs of the runs ``ours`` by run.
 
     There may be millions: they go straight into arrays, and a run's id is read once, not once an epoch.
     """
     import numpy as np
-    import pandas as pd
 
     here = Epoch.run_id.in_(ours)
     counted = select(Epoch.run_id, func.count()).where(here).group_by(Epoch.run_id).order_by(Epoch.run_id)
-    runs, counts = np.array(connection.execute(counted).all(), dtype=object).reshape(-1, 2).T
-    columns = [column for column in Epoch.__table__.columns if column.name != "run_id"]
+    counts = connection.execute(counted).all()
+    columns = [Epoch.__table__.columns[name] for name, _ in _EPOCH_TYPES]
     rows = connection.execute(select(*columns).where(here).order_by(Epoch.run_id, Epoch.epoch))
-    types = [(column.name, _EPOCH_TYPES[column.name]) for column in columns]
-    values = np.fromiter((tuple(row) for row in rows), dtype=types)
-    return pd.DataFrame(
-        {"run_id": pd.Series(np.repeat(runs, counts.astype(np.int64)), dtype=_EPOCH_TYPES["run_id"])}
-        | {name: np.ascontiguousarray(values[name]) for name, _ in types}
-    )
+    values = np.fromiter((tuple(row) for row in rows), dtype=_EPOCH_TYPES)
+    ends = np.cumsum([n for _, n in counts])
+    return {run: values[end - n : end] for (run, n), end in zip(counts, ends, strict=True)}
 
 
 def _sweep(connection: Connection, name: str) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """A strategy with everything settled but what is searched: the precedence of a sweep's tables, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -79,8 +79,7 @@ def build_arms(task: "Task", search: "Search", strategies: Mapping[str, "Strateg
             built.append(_arm(label, strategy, task, search))
         except RuleError as refused:
             raise refused.below("strategies", label) from None
-    for parameter in SHARED:
-        _check_paired(parameter, built)
+    check_paired(built)
     return tuple(built)
 
 
@@ -179,15 +178,16 @@ def _limits(shared: Shared, given: Parameter) -> float | Range:
     return Range(low, high, log=given.log)
 
 
-def _check_paired(parameter: Shared, built: list[Arm]) -> None:
-    """Slot i is one point for all strategies: a parameter they share needs one scale, or one list."""
-    searching = [arm for arm in built if isinstance(getattr(arm, parameter.name), Range)]
-    for arm in searching[1:]:
-        first, this = _scale(searching[0], parameter), _scale(arm, parameter)
-        if this != first:
-            other = f"strategies.{searching[0].label}'s ({first})"
-            rule = f"must be searched like {other}, since slots are paired, got {this}"
-            raise RuleError(rule, "strategies", arm.label, parameter.name)
+def check_paired(built: Sequence[Arm]) -> None:
+    """Slot i is one point for all strategies: a parameter they share needs one scale, or one list; else RuleError."""
+    for parameter in SHARED:
+        searching = [arm for arm in built if isinstance(getattr(arm, parameter.name), Range)]
+        for arm in searching[1:]:
+            first, this = _scale(searching[0], parameter), _scale(arm, parameter)
+            if this != first:
+                other = f"strategies.{searching[0].label}'s ({first})"
+                rule = f"must be searched like {other}, since slots are paired, got {this}"
+                raise RuleError(rule, "strategies", arm.label, parameter.name)
 
 
 def _scale(arm: Arm, parameter: Shared) -> str:

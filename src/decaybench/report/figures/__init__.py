@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.report.summary import Summary
+from decaybench.findings.summary import Summary
 
 
 class Drawn(NamedTuple):
@@ -55,7 +55,7 @@ def draw_all(summary: Summary) -> tuple[Drawn, ...]:
         verdicts,
     )
 
-    sweep = summary.results.sweep["name"]
+    sweep = summary.results.sweep.name
     drawn = []
     for figure in (
         *(confirmed, differences, verdicts, lengths, tuning_cost, traces, loss_against_rate, replay),

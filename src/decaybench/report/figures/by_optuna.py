@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from decaybench.findings.summary import Summary
 from decaybench.report import words
 from decaybench.report.figures import Drawn, evenly, look, sample, svg
 from decaybench.report.searches import by_strategy, together
-from decaybench.report.summary import Summary
 
 if TYPE_CHECKING:
     from decaybench.search.views import Search

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
 from decaybench.report.figures import forest, look
 from decaybench.report.figures.forest import Line, Panel
-from decaybench.report.summary import Row, Summary
 
 NAME = "confirmed"
 TITLE = "Confirmed on test"

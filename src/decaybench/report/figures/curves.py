@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from decaybench.findings.results import Results
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import look
-from decaybench.report.results import Results, Strategy
-from decaybench.report.summary import Summary
 
 NAME = "curves"
 TITLE = "Training and validation loss"

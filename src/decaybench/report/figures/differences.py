@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
 from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
-from decaybench.report.summary import Row, Summary
 
 NAME = "differences"
 TITLE = "Difference to the control"

@@ -10,10 +10,10 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from decaybench.compare import Interval, wilson
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import look, sample
 from decaybench.report.figures.slots import MOST_SLOTS, Slots, search
-from decaybench.report.results import Strategy
-from decaybench.report.summary import Summary
 
 NAME = "divergence"
 TITLE = "Where runs diverged"

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from decaybench.compare import Interval
+from decaybench.findings.sweep import Strategy
 from decaybench.report import words
 from decaybench.report.figures import look
-from decaybench.report.results import Strategy
 
 _ROPE = "#e8e8e8"
 

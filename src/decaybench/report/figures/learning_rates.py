@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from decaybench.findings.summary import Summary
 from decaybench.report.figures import look, sample
 from decaybench.report.figures.slots import (
     MOST_BEHIND,
@@ -15,7 +16,6 @@ from decaybench.report.figures.slots import (
     search,
     value_limits,
 )
-from decaybench.report.summary import Summary
 
 NAME = "search"
 TITLE = "Validation result against base learning rate"

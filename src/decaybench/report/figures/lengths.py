@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from decaybench.compare import Interval
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report import words
 from decaybench.report.figures import forest, look
-from decaybench.report.results import Strategy
-from decaybench.report.summary import Summary
 
 NAME = "lengths"
 TITLE = "Results by length"

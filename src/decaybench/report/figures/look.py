@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from decaybench.report.results import Strategy
+from decaybench.findings.sweep import Strategy
 
 
 class Look(NamedTuple):

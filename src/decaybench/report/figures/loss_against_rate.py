@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from decaybench.findings.results import Results, Run
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import evenly, look
-from decaybench.report.results import Results, Run, Strategy
-from decaybench.report.summary import Summary
 
 NAME = "loss-against-rate"
 TITLE = "Loss against learning rate, reactive rules"
@@ -80,7 +81,7 @@ def _some(results: Results, strategy: Strategy) -> list[Run]:
 def _path(results: Results, run: Run) -> Path:
     curve, trace = results.curves[run.id], results.traces[run.id].astype(np.float64)
     # a diverged run's trace ends within an epoch that has no row
-    steps = (results.sweep["provenance"] or {}).get("steps_per_epoch") or trace.size // int(curve.epoch[-1])
+    steps = results.sweep.steps_per_epoch or trace.size // int(curve.epoch[-1])
     ends = curve.epoch * steps - 1
     ends, loss = ends[ends < trace.size], curve.train_loss[ends < trace.size]
     kept = np.isfinite(loss) & np.isfinite(trace[ends])

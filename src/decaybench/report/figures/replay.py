@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from decaybench.findings.replays import Replay, replays
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report import words
 from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
-from decaybench.report.replays import Replay, replays
-from decaybench.report.results import Strategy
-from decaybench.report.summary import Summary
 
 NAME = "replay"
 TITLE = "Reacting, or only the shape"

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from decaybench.findings.results import Results
+from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import look, sample
-from decaybench.report.results import Results, Strategy
 
 OPTIMISTIC = "selected on validation: optimistic"
 MOST_BEHIND = 400

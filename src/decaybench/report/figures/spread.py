@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from decaybench.findings.summary import Summary
 from decaybench.report.figures import look
 from decaybench.report.figures.slots import Search, Slots, chance_line, label, points, search, value_limits
-from decaybench.report.summary import Summary
 
 NAME = "slots"
 TITLE = "Every slot's result, best first"

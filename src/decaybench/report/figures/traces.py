@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from decaybench.findings.results import Results, Run
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import evenly, look
-from decaybench.report.results import Results, Run, Strategy
-from decaybench.report.summary import Summary
 
 NAME = "learning-rate"
 TITLE = "The learning rate as applied"

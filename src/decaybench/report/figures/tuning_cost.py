@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from decaybench.report import tuning
+from decaybench.findings import tuning
+from decaybench.findings.summary import Summary
+from decaybench.findings.tuning import Advice, Cost
 from decaybench.report.figures import look
 from decaybench.report.figures.slots import OPTIMISTIC
-from decaybench.report.summary import Summary
-from decaybench.report.tuning import Advice, Cost
 
 NAME = "tuning-cost"
 TITLE = "What a tuning budget buys"

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from decaybench.findings.pairs import Pair
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 from decaybench.report import words
 from decaybench.report.figures import look
-from decaybench.report.pairs import Pair
-from decaybench.report.results import Strategy
-from decaybench.report.summary import Summary
+from decaybench.report.words.verdicts import SAID
 
 NAME = "verdicts"
 TITLE = "Verdict matrix"
@@ -23,21 +24,6 @@ READ = (
 )
 
 
-class Sign(NamedTuple):
-    """How a verdict is drawn: never by colour alone."""
-
-    text: str
-    color: str
-
-
-SIGN = {
-    "better": Sign("\N{BLACK UP-POINTING TRIANGLE}", "#a9d5f2"),
-    "worse": Sign("\N{BLACK DOWN-POINTING TRIANGLE}", "#f7cd94"),
-    "equivalent": Sign("=", "#bfe6d3"),
-    "difference shown, size unclear": Sign("\N{NOT EQUAL TO}", "#ecd3e6"),
-    "no difference shown": Sign("?", "#efefef"),
-    "no verdict": Sign("\N{MIDDLE DOT}", "#ffffff"),
-}
 _NUMBERED = 0.36
 """Inches of a cell from which it holds a number beside the sign."""
 
@@ -76,7 +62,7 @@ def draw(matrix: Matrix) -> Figure:
     axes = figure.add_axes((left / look.WIDTH, foot / height, n * wide / look.WIDTH, n * high / height))
     for y, row in enumerate(matrix.pairs):
         for x, pair in enumerate(row):
-            color = SIGN[pair.verdict].color if pair else "#d8d8d8"
+            color = SAID[pair.verdict].color if pair else "#d8d8d8"
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", lw=1.2))
             if pair:
                 axes.text(x, y, _text(pair, wide), ha="center", va="center", size=8 if wide > 0.6 else 6.5)
@@ -92,8 +78,8 @@ def draw(matrix: Matrix) -> Figure:
     axes.spines[:].set_visible(False)
     found = {pair.verdict for row in matrix.pairs for pair in row if pair}
     keys = [
-        Patch(facecolor=sign.color, edgecolor=look.OTHERS, label=f"{sign.text}  {verdict}")
-        for verdict, sign in SIGN.items()
+        Patch(facecolor=said.color, edgecolor=look.OTHERS, label=f"{said.sign}  {verdict}")
+        for verdict, said in SAID.items()
         if verdict in found
     ]
     place = (0.1 / look.WIDTH, 0.05 / height)
@@ -102,7 +88,7 @@ def draw(matrix: Matrix) -> Figure:
 
 
 def _text(pair: Pair, wide: float) -> str:
-    sign = SIGN[pair.verdict].text
+    sign = SAID[pair.verdict].sign
     if wide < _NUMBERED or pair.difference is None:
         return sign
     return f"{sign}{' ' if wide > 0.6 else chr(10)}{words.number(pair.metric, pair.difference.mean, signed=True)}"

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from decaybench.compare import expected_best
-from decaybench.report import collect, join, summarise
-from decaybench.report.notes import notes
-from decaybench.report.tuning import costs, recommendations, refused
-from report.frames_factory import change, make
+from decaybench.findings.tuning import costs, recommendations, refused
+from decaybench.report.notes import REFUSED, notes
+from frames_factory import change, make, named, results_of, summary_of
 
 TWO = {"steady": "constant", "risky": "cosine"}
 
@@ -25,7 +24,7 @@ def slots(scores, metric: str = "accuracy"):
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_curves_are_the_expected_best_of_all_repeats_slots(metric: str) -> None:
-    summary = summarise(collect(make(TWO, trials=7, metric=metric)))
+    summary = summary_of(make(TWO, trials=7, metric=metric))
     for cost in costs(summary):
         pool = [run.value("validation", metric) for run in summary.results.of("search", cost.strategy.label, 1.0)]
         assert len(pool) == 35 and cost.n.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -39,7 +38,7 @@ def test_a_small_budget_takes_the_steady_one_and_a_large_one_the_risky_one(metri
     steady, risky = [0.9] * 8, [0.99, 0.99, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
     if metric == "loss":
         steady, risky = [1 - x for x in steady], [1 - x for x in risky]
-    summary = summarise(collect(slots({"steady": steady, "risky": risky}, metric)))
+    summary = summary_of(slots({"steady": steady, "risky": risky}, metric))
     taken = recommendations(summary)
     assert [each.label for each in taken] == ["steady", "risky"] and taken[0].n == 1 and taken[0].level == ()
     by_label = {cost.strategy.label: cost for cost in costs(summary)}
@@ -50,20 +49,20 @@ def test_a_small_budget_takes_the_steady_one_and_a_large_one_the_risky_one(metri
 
 def test_a_lead_too_small_to_matter_changes_no_advice_and_those_level_are_named() -> None:
     scores = {"steady": [0.9] * 4, "level": [0.905, 0.89, 0.9, 0.9], "bad": [0.5] * 4}
-    summary = summarise(collect(slots(scores)))
+    summary = summary_of(slots(scores))
     assert recommendations(summary) == [(1, "steady", ("level",), "")]
     assert notes(summary)[0].startswith("By tuning budget: with any number of trials take steady (as good: level). ")
 
 
 def test_where_nothing_sets_strategies_apart_nothing_is_advised() -> None:
-    summary = summarise(collect(slots({"one": [0.9, 0.8], "same": [0.9, 0.8], "near": [0.903, 0.803]})))
+    summary = summary_of(slots({"one": [0.9, 0.8], "same": [0.9, 0.8], "near": [0.903, 0.803]}))
     assert recommendations(summary) == [] and "By tuning budget" not in " ".join(notes(summary))
 
 
 def test_the_sweeps_own_rope_decides_what_matters() -> None:
     frames = slots({"one": [0.9, 0.8], "near": [0.903, 0.803]})
     frames.sweep["spec"]["task"]["rope"] = 0.001
-    assert recommendations(summarise(collect(frames))) == [(1, "near", (), "")]
+    assert recommendations(summary_of(frames)) == [(1, "near", (), "")]
 
 
 def test_joined_sweeps_of_other_trials_are_compared_up_to_the_fewest() -> None:
@@ -74,9 +73,7 @@ def test_joined_sweeps_of_other_trials_are_compared_up_to_the_fewest() -> None:
     rng = np.random.default_rng(0)
     few.runs["validation_accuracy"] = 0.95 + 0.01 * rng.uniform(size=len(few.runs))
     many.runs["validation_accuracy"] = 0.80 + 0.01 * rng.uniform(size=len(many.runs))
-    for name, frames in (("few", few), ("many", many)):
-        frames.sweep["name"] = frames.sweep["spec"]["name"] = name
-    summary = summarise(collect(join([few, many])))
+    summary = summary_of(named(few, "few"), named(many, "many"))
     of_few, of_many = costs(summary)
     assert (of_few.n[-1], of_many.n[-1]) == (50, 100) and set(of_few.n) <= set(of_many.n)
     assert recommendations(summary) == [(1, "few", (), "")]
@@ -86,7 +83,7 @@ def test_a_strategy_with_nothing_to_search_is_level() -> None:
     frames = slots({"steady": [0.9] * 4, "given": [0.8] * 4})
     frames.sweep["spec"]["strategies"]["given"] = {"schedule": "constant", "learning_rate": 0.1}
     runs = frames.runs[(frames.runs.strategy != "given") | (frames.runs.slot == 0)].reset_index(drop=True)
-    steady, given = costs(summarise(collect(frames._replace(runs=runs))))
+    steady, given = costs(summary_of(frames._replace(runs=runs)))
     assert (steady.searched, given.searched) == (True, False)
     assert given.n.tolist() == [1, 2, 3, 4] and given.mean == pytest.approx([0.8] * 4)
 
@@ -96,10 +93,10 @@ def test_a_repeat_counts_once_all_of_its_slots_are_done() -> None:
         make(TWO, diverge=0.0), lambda r: (r.phase == "search") & (r.repeat > 2) & (r.slot == 3), outcome=None
     )
     whole = frames._replace(runs=frames.runs[frames.runs.repeat <= 2].reset_index(drop=True))
-    for part, same in zip(costs(summarise(collect(frames))), costs(summarise(collect(whole))), strict=True):
+    for part, same in zip(costs(summary_of(frames)), costs(summary_of(whole)), strict=True):
         assert part.mean == pytest.approx(same.mean)
     pending = change(frames, lambda r: r.phase == "search", outcome=None)
-    assert costs(summarise(collect(pending))) == () and recommendations(summarise(collect(pending))) == []
+    assert costs(summary_of(pending)) == () and recommendations(summary_of(pending)) == []
 
 
 @pytest.mark.parametrize(
@@ -112,12 +109,12 @@ def test_a_repeat_counts_once_all_of_its_slots_are_done() -> None:
 )
 def test_slots_that_are_no_random_part_of_a_search_are_refused(search, why: str) -> None:
     frames = make(TWO)
-    assert refused(collect(frames)) == "" and costs(summarise(collect(frames)))
+    assert refused(results_of(frames)) is None and costs(summary_of(frames))
     frames.sweep["spec"]["search"] |= search
-    assert refused(collect(frames)).startswith(why)
-    assert costs(summarise(collect(frames))) == () and recommendations(summarise(collect(frames))) == []
+    assert REFUSED[refused(results_of(frames))].startswith(why)
+    assert costs(summary_of(frames)) == () and recommendations(summary_of(frames)) == []
 
 
 def test_who_comes_to_be_ahead_by_less_than_matters_is_named() -> None:
     frames = slots({"early": [0.900, 0.900], "late": [0.870, 0.912]})
-    assert recommendations(summarise(collect(frames))) == [(1, "early", (), "late")]
+    assert recommendations(summary_of(frames)) == [(1, "early", (), "late")]

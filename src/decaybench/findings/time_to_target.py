@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from decaybench.compare import performance_profile, time_to_target
-from decaybench.report.results import Results
-from decaybench.report.summary import Summary
+from decaybench.findings.results import Results
+from decaybench.findings.summary import Summary
 
 
-class Pace(NamedTuple):
+class TimeToTarget(NamedTuple):
     """One strategy at one length.
 
     ``reached`` of its ``runs`` confirm runs got down to the control's final validation loss, the median one after
@@ -29,13 +29,13 @@ class Pace(NamedTuple):
     steady: float | None
 
 
-def paces(summary: Summary, length: float) -> list[Pace]:
+def times_to_target(summary: Summary, length: float) -> list[TimeToTarget]:
     """Every strategy with confirmed results, the best first; empty for an adaptive sweep, which compares nothing."""
     results = summary.results
     rows = [row for row in summary.ranked(length) if row.rank is not None]
     if summary.adaptive or len(rows) < 2:
         return []
-    target, of = _target(summary, length), results.plan.size(length)
+    target, of = _target(summary, length), results.sweep.size(length)
     values = np.array([row.by_repeat for row in rows])
     profile: list[float | None] = [None] * len(rows)
     if np.isfinite(values).all():
@@ -50,7 +50,7 @@ def paces(summary: Summary, length: float) -> list[Pace]:
             times = [time_to_target(loss, target, of.steps_per_epoch, lower_is_better=True) for loss in losses]
             times += [math.inf] * (len(runs) - len(curves))
         found.append(
-            Pace(
+            TimeToTarget(
                 row.strategy.label,
                 length,
                 None if times is None else int(np.isfinite(times).sum()),

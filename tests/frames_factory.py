@@ -1,17 +1,21 @@
-"""Synthetic tables of a sweep: finished, diverged and pending runs, without a database or training."""
+"""Synthetic tables of a sweep: finished, diverged and pending runs, without a database or training; and what they show."""
 
 import hashlib
 import math
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from decaybench.findings import Evidence, Results, Summary, collect, join, summarise
+from decaybench.report import ReportSummary, build_report, source
 from decaybench.schedules import SCHEDULES
-from decaybench.store.read import Frames
+from decaybench.store import Frames, RunRow, Stored
 
 TEXT = ["id", "sweep_id", "phase", "strategy", "outcome", "device", "precision", "replay_of", "pruned"]
 WHOLE = ["repeat", "slot", "seed", "epochs_done", "attempt"]
@@ -175,6 +179,51 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     for column in TIMES:
         runs[column] = pd.to_datetime(runs[column], utc=True)
     return runs.astype({**types, "superseded": "bool", "params": "object"})
+
+
+def stored(frames: Frames) -> Stored:
+    """The rows and arrays behind the frames, as the store reads them."""
+    names = [field.name for field in fields(RunRow) if field.name in frames.runs]
+    columns = [frames.runs[name].astype(object).where(frames.runs[name].notna(), None).tolist() for name in names]
+    whole = {
+        "trial_number",
+        "diverged_step",
+        "stack",
+        "updates_computed",
+    }  # floats in a frame, since they may be missing
+    runs = []
+    for values in zip(*columns, strict=True):
+        row = dict(zip(names, values, strict=True))
+        runs.append(RunRow(**row | {name: int(row[name]) for name in whole if row.get(name) is not None}))
+    epochs = {
+        str(run): np.array(list(own.itertuples(index=False, name=None)), [(name, own[name].dtype.str) for name in own])
+        for run, each in frames.epochs.groupby("run_id", sort=False)
+        for own in [each.drop(columns="run_id").sort_values("epoch")]
+    }
+    return Stored(frames.sweep, runs, epochs, frames.traces)
+
+
+def evidence_of(*frames: Frames) -> Evidence:
+    """The evidence of one sweep's frames, or of several sweeps' joined."""
+    return join([stored(each) for each in frames])
+
+
+def results_of(*frames: Frames) -> Results:
+    return collect(evidence_of(*frames))
+
+
+def summary_of(*frames: Frames) -> Summary:
+    return summarise(results_of(*frames))
+
+
+def write_report(frames: Frames, out: Path) -> ReportSummary:
+    """The report of one sweep without a study."""
+    return build_report(evidence_of(frames), out, [source(frames)])
+
+
+def named(frames: Frames, name: str) -> Frames:
+    """A copy of the sweep under another name."""
+    return frames._replace(sweep=frames.sweep | {"name": name, "spec": frames.sweep["spec"] | {"name": name}})
 
 
 def change(frames: Frames, which: Callable[[pd.DataFrame], pd.Series], **columns: Any) -> Frames:

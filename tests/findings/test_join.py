@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from decaybench import api
+from decaybench import api, store
 from decaybench.errors import UserError
-from decaybench.report import collect, join, summarise
+from decaybench.findings import Evidence, Summary, collect, join, summarise
 from decaybench.report.manifest import read_manifest
+from decaybench.report.setup import setup
 from decaybench.report.tables import runs_csv, summary_csv, verdicts_csv
-from decaybench.store import Frames
+from decaybench.report.words.verdicts import reason
+from decaybench.store import Stored
 from small_sweep import SMALL
 
 BASE = tomllib.loads(SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 2"))
@@ -41,42 +43,52 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def load(done: Path) -> Callable[[str], Frames]:
-    return lambda name: api.load(f"sqlite:///{done}/d.db", name)
+def load(done: Path) -> Callable[[str], Stored]:
+    def read(name: str) -> Stored:
+        with store.open_storage(f"sqlite:///{done}/d.db", create=False) as opened:
+            return store.load(opened, name)
+
+    return read
 
 
-def test_joined_sweeps_give_the_numbers_of_one_sweep_with_all_strategies(load: Callable[[str], Frames]) -> None:
-    frames = join([load("a"), load("b")])
-    joined, whole = summarise(collect(frames)), summarise(collect(load("whole")))
+def summary_of(evidence: Evidence) -> Summary:
+    return summarise(collect(evidence))
+
+
+def test_joined_sweeps_give_the_numbers_of_one_sweep_with_all_strategies(load: Callable[[str], Stored]) -> None:
+    evidence = join([load("a"), load("b")])
+    joined, whole = summary_of(evidence), summary_of(join([load("whole")]))
     assert summary_csv(joined) == summary_csv(whole)
     assert verdicts_csv(joined) == verdicts_csv(whole)
-    assert frames.sweep["spec"] == load("whole").sweep["spec"] | {
-        "name": "a+b",
-        "question": "What of a? / What of b?",
-    }
+    assert (evidence.sweep.name, evidence.sweep.question) == ("a+b", "What of a? / What of b?")
+    assert setup(evidence.sweep)[:4] == setup(whole.results.sweep)[:4]
 
 
-def test_the_tables_are_those_of_the_sweeps(load: Callable[[str], Frames]) -> None:
+def test_the_tables_are_those_of_the_sweeps(load: Callable[[str], Stored]) -> None:
     parts = load("a"), load("b")
-    frames = join(parts)
-    assert runs_csv(frames.runs) == runs_csv(parts[0].runs) + runs_csv(parts[1].runs).partition("\n")[2]
-    assert frames.runs.dtypes.equals(parts[0].runs.dtypes) and frames.epochs.dtypes.equals(parts[0].epochs.dtypes)
+    evidence = join(parts)
+    assert runs_csv(evidence.runs) == runs_csv(parts[0].runs) + runs_csv(parts[1].runs).partition("\n")[2]
+    assert list(evidence.epochs) == [*parts[0].epochs, *parts[1].epochs]
     for part in parts:
-        assert frames.epochs[frames.epochs.run_id.isin(part.runs.id)].reset_index(drop=True).equals(part.epochs)
-    assert list(frames.traces) == [*parts[0].traces, *parts[1].traces]
+        assert all((evidence.epochs[run] == epochs).all() for run, epochs in part.epochs.items())
+    assert list(evidence.traces) == [*parts[0].traces, *parts[1].traces]
 
 
-def test_a_label_that_both_have_bears_its_sweeps_name(load: Callable[[str], Frames]) -> None:
-    frames = join([load("a"), load("more")])
-    assert list(frames.sweep["spec"]["strategies"]) == ["a.constant", "staircase", "more.constant", "exp_loss"]
-    assert frames.sweep["joined"] == {"a": ["a.constant", "staircase"], "more": ["more.constant", "exp_loss"]}
-    assert set(frames.runs.strategy) == {"a.constant", "staircase", "more.constant", "exp_loss"}
+def test_a_label_that_both_have_bears_its_sweeps_name(load: Callable[[str], Stored]) -> None:
+    evidence = join([load("a"), load("more")])
+    assert list(setup(evidence.sweep).strategies) == ["a.constant", "staircase", "more.constant", "exp_loss"]
+    assert [s.label for s in evidence.sweep.strategies] == list(setup(evidence.sweep).strategies)
+    assert {part.name: list(part.labels.values()) for part in evidence.sweep.parts} == {
+        "a": ["a.constant", "staircase"],
+        "more": ["more.constant", "exp_loss"],
+    }
+    assert {run.strategy for run in evidence.runs} == {"a.constant", "staircase", "more.constant", "exp_loss"}
 
 
-def test_other_trials_are_an_unequal_ledger(load: Callable[[str], Frames]) -> None:
-    frames = join([load("a"), load("more")])
-    assert frames.sweep["spec"]["budget"]["trials"] == {"a": 2, "more": 3}
-    summary = summarise(collect(frames))
+def test_other_trials_are_an_unequal_ledger(load: Callable[[str], Stored]) -> None:
+    evidence = join([load("a"), load("more")])
+    assert setup(evidence.sweep).budget["trials"] == {"a": 2, "more": 3}
+    summary = summary_of(evidence)
     assert {row.strategy.label: row.account.slots.planned for row in summary.rows} == {
         "a.constant": 4,
         "staircase": 4,
@@ -84,29 +96,32 @@ def test_other_trials_are_an_unequal_ledger(load: Callable[[str], Frames]) -> No
         "exp_loss": 6,
     }
     assert all(
-        pair.verdict == "no verdict" and "planned slots a repeat are 2 and 3" in pair.reason for pair in summary.pairs
+        pair.verdict == "no verdict" and "planned slots a repeat are 2 and 3" in reason(pair.reason, pair.metric)
+        for pair in summary.pairs
     )
 
 
-def test_shared_ranges_that_differ_are_said_of_each_strategy(load: Callable[[str], Frames]) -> None:
-    spec = join([load("a"), load("wide")]).sweep["spec"]
-    assert "momentum" not in spec["search"] and "learning_rate" in spec["search"]
-    assert spec["strategies"]["staircase"]["momentum"] == load("a").sweep["spec"]["search"]["momentum"]
-    assert spec["strategies"]["exp_loss"]["momentum"] == 0.9
-    assert spec["strategies"]["doomed"]["momentum"] == 0.0  # its own
+def test_shared_ranges_that_differ_are_said_of_each_strategy(load: Callable[[str], Stored]) -> None:
+    shown = setup(join([load("a"), load("wide")]).sweep)
+    assert "momentum" not in shown.search and "learning_rate" in shown.search
+    assert shown.strategies["staircase"]["momentum"] == load("a").sweep["spec"]["search"]["momentum"]
+    assert shown.strategies["exp_loss"]["momentum"] == 0.9
+    assert shown.strategies["doomed"]["momentum"] == 0.0  # its own
 
 
-def test_what_differs_in_provenance_is_there_by_sweep(load: Callable[[str], Frames]) -> None:
+def test_what_differs_in_provenance_is_there_by_sweep(load: Callable[[str], Stored]) -> None:
     a, b = load("a"), load("b")
     other = b._replace(sweep=b.sweep | {"provenance": b.sweep["provenance"] | {"git_revision": "x", "threads": 2}})
-    provenance = join([a, other]).sweep["provenance"]
+    provenance = setup(join([a, other]).sweep).provenance
     assert provenance["threads"] == {"a": 1, "b": 2} and provenance["classes"] == 10
     assert provenance["git_revision"] == {"a": a.sweep["provenance"]["git_revision"], "b": "x"}
 
 
-def test_one_sweep_stays_what_it_is(load: Callable[[str], Frames]) -> None:
-    frames = load("a")
-    assert join([frames]) is frames
+def test_one_sweep_stays_what_it_is(load: Callable[[str], Stored]) -> None:
+    alone, evidence = load("a"), join([load("a")])
+    assert evidence.runs == tuple(alone.runs) and list(evidence.epochs) == list(alone.epochs)
+    assert setup(evidence.sweep).task is evidence.sweep.parts[0].spec["task"]  # as it was stored
+    assert setup(evidence.sweep).provenance == alone.sweep["provenance"]
 
 
 REFUSED = [
@@ -126,7 +141,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("column", "table", "key", "value", "known"), REFUSED, ids=[case[2] for case in REFUSED])
 def test_runs_that_are_not_paired_are_refused(
-    load: Callable[[str], Frames], column: str, table: str, key: str, value: Any, known: Any
+    load: Callable[[str], Stored], column: str, table: str, key: str, value: Any, known: Any
 ) -> None:
     a, b = load("a"), copy.deepcopy(load("b"))
     values = b.sweep[column][table] if table else b.sweep[column]
@@ -140,14 +155,23 @@ def test_runs_that_are_not_paired_are_refused(
         join([a, b])
 
 
-def test_one_that_pruned_is_not_joined_with_one_that_did_not(load: Callable[[str], Frames]) -> None:
+def test_one_that_pruned_is_not_joined_with_one_that_did_not(load: Callable[[str], Stored]) -> None:
     a, b = load("a"), copy.deepcopy(load("b"))
     b.sweep["spec"]["search"]["prune"] = {"at": 0.5, "spare": 0.2}
     with pytest.raises(UserError, match=r"sweep b: search.prune: must be that of a, None, to be joined with it, got {"):
         join([a, b])
 
 
-def test_a_search_for_one_setting_is_refused(load: Callable[[str], Frames]) -> None:
+def test_scales_on_which_slots_cannot_be_paired_are_refused(load: Callable[[str], Stored]) -> None:
+    a, b = load("a"), copy.deepcopy(load("b"))
+    b.sweep["spec"]["search"]["learning_rate"]["log"] = False
+    b.sweep["spec"]["strategies"]["exp_loss"]["learning_rate"]["log"] = False
+    said = "strategies.exp_loss.learning_rate: must be searched like strategies.constant's (log = true)"
+    with pytest.raises(UserError, match=re.escape(f"sweep a+b: {said}, since slots are paired, got log = false")):
+        join([a, b])
+
+
+def test_a_search_for_one_setting_is_refused(load: Callable[[str], Stored]) -> None:
     a, b = copy.deepcopy(load("a")), load("b")
     a.sweep["spec"]["search"].update(allocation="adaptive", sampler="random")
     for pair in ([a, b], [b, a]):
@@ -157,7 +181,7 @@ def test_a_search_for_one_setting_is_refused(load: Callable[[str], Frames]) -> N
             join(pair)
 
 
-def test_a_sweep_is_not_joined_with_itself(load: Callable[[str], Frames]) -> None:
+def test_a_sweep_is_not_joined_with_itself(load: Callable[[str], Stored]) -> None:
     with pytest.raises(UserError, match="never with itself, got b twice"):
         join([load("a"), load("b"), load("b")])
 

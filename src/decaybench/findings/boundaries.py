@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from decaybench.compare import edge
-from decaybench.report import words
-from decaybench.report.results import Results, Run
+from decaybench.findings.results import Results, Run
 
 
-class Edge(NamedTuple):
+class Boundary(NamedTuple):
     """A searched parameter whose winners lie at the ``end`` ("low" or "high") of its range, in native units.
 
     ``flagged`` of ``repeats`` winners do, while results still improved towards it.
@@ -25,7 +24,7 @@ class Edge(NamedTuple):
     repeats: int
 
 
-def edges(results: Results) -> list[Edge]:
+def boundaries(results: Results) -> list[Boundary]:
     """Every parameter with a flagged winner, in the sweep file's order.
 
     Choices have no ends; a value of 0 that a range allows besides (``zero_or``) is no place in it.
@@ -37,28 +36,15 @@ def edges(results: Results) -> list[Edge]:
             winners = results.winners(strategy.label, length)
             for span in _ranges(results, strategy.label, length):
                 ends = [
-                    _edge(results, span, winner, [slot for slot in slots if slot.repeat == winner.repeat])
+                    _end(results, span, winner, [slot for slot in slots if slot.repeat == winner.repeat])
                     for winner in winners
                 ]
                 found += [
-                    Edge(strategy.label, length, span.name, end, bound, ends.count(end), len(ends))
+                    Boundary(strategy.label, length, span.name, end, bound, ends.count(end), len(ends))
                     for end, bound in (("low", span.low), ("high", span.high))
                     if end in ends
                 ]
     return found
-
-
-def edge_sentence(found: Sequence[Edge], least: float = 0.5) -> str:
-    """What is flagged in at least half of its repeats, as one sentence; empty when nothing is."""
-    often = [each for each in found if each.flagged >= least * each.repeats]
-    if not often:
-        return ""
-    parts = [
-        f"{each.label}'s {each.parameter} at its {each.end} end, {words.rate(each.bound)}"
-        f" ({each.flagged} of {each.repeats} repeats)"
-        for each in often
-    ]
-    return f"Selected settings lie at the end of what was searched: {words.listed(parts)}. Widen the range and rerun."
 
 
 class _Span(NamedTuple):
@@ -72,7 +58,7 @@ class _Span(NamedTuple):
 
 
 def _ranges(results: Results, label: str, length: float) -> list[_Span]:
-    arm, of = results.plan.arms[label], results.plan.size(length)
+    arm, of = results.sweep.arms[label], results.sweep.size(length)
     found = []
     for dimension in arm.space:
         span = dimension.range
@@ -93,7 +79,7 @@ def _ranges(results: Results, label: str, length: float) -> list[_Span]:
     return found
 
 
-def _edge(results: Results, span: _Span, winner: Run, slots: Sequence[Run]) -> str | None:
+def _end(results: Results, span: _Span, winner: Run, slots: Sequence[Run]) -> str | None:
     known = [
         (value, result)
         for slot in slots

@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 
 from decaybench.compare import holm, one_sided_p
-from decaybench.report import collect
-from decaybench.report.replays import replays
-from report.frames_factory import change, make
+from decaybench.findings.replays import replays
+from decaybench.report.words.verdicts import reason as worded
+from frames_factory import change, make, results_of
 
 BOTH = {"constant": "constant", "exp_loss": "exp_loss", "loss_ratio": "loss_ratio"}
+
+
+def said(replay) -> str:
+    return worded(replay.judged.reason, "accuracy")
 
 
 def scored(frames, column: str, reactive: float, replay: float):
@@ -18,7 +22,7 @@ def scored(frames, column: str, reactive: float, replay: float):
 @pytest.mark.parametrize(("metric", "reactive", "replay"), [("accuracy", 0.97, 0.95), ("loss", 0.10, 0.12)])
 def test_positive_is_in_favour_of_reacting(metric: str, reactive: float, replay: float) -> None:
     frames = scored(make(BOTH, metric=metric, replayed=True, diverge=0.0), f"test_{metric}", reactive, replay)
-    found = replays(collect(frames), 1.0)
+    found = replays(results_of(frames), 1.0)
     assert [each.label for each in found] == ["exp_loss", "loss_ratio"]
     for each in found:
         assert each.differences == pytest.approx([0.02] * 5) and each.judged.verdict == "better"
@@ -39,12 +43,12 @@ def test_seeds_are_paired_and_a_repeat_is_their_mean() -> None:
         outcome=None,
         test_accuracy=None,
     )
-    whole, part = (replays(collect(each), 1.0)[0] for each in (frames, missing))
+    whole, part = (replays(results_of(each), 1.0)[0] for each in (frames, missing))
     assert whole.differences == pytest.approx(expected.to_numpy())
     assert whole.judged.difference is not None and whole.judged.difference.mean == pytest.approx(expected.mean())
     rest = (by_phase["confirm"] - by_phase["replay"]).drop(first).groupby("repeat").mean()
     assert part.differences == pytest.approx(rest.to_numpy())
-    assert (part.judged.verdict, part.judged.reason) == (
+    assert (part.judged.verdict, said(part)) == (
         "no verdict",
         "an unequal ledger: exp_loss has 14 of 15 replays",
     )
@@ -52,9 +56,9 @@ def test_seeds_are_paired_and_a_repeat_is_their_mean() -> None:
 
 def test_equal_runs_are_equivalent_and_a_repeat_without_replay_has_no_difference() -> None:
     frames = scored(make(BOTH, replayed=True, diverge=0.0, repeats=6), "test_accuracy", 0.9, 0.9)
-    assert {each.judged.verdict for each in replays(collect(frames), 1.0)} == {"equivalent"}
+    assert {each.judged.verdict for each in replays(results_of(frames), 1.0)} == {"equivalent"}
     runs = frames.runs[(frames.runs.phase != "replay") | (frames.runs.repeat != 2)].reset_index(drop=True)
-    for each in replays(collect(frames._replace(runs=runs)), 1.0):
+    for each in replays(results_of(frames._replace(runs=runs)), 1.0):
         assert np.flatnonzero(np.isnan(each.differences)).tolist() == [2]
         assert each.judged.verdict == "no verdict"
 
@@ -66,24 +70,24 @@ def test_a_diverged_replay_counts_at_chance() -> None:
         outcome="diverged",
         test_accuracy=None,
     )
-    assert replays(collect(frames), 1.0)[1].differences == pytest.approx([0.8, 0, 0, 0, 0])
+    assert replays(results_of(frames), 1.0)[1].differences == pytest.approx([0.8, 0, 0, 0, 0])
 
 
 def test_nothing_replayed_is_nothing() -> None:
-    results = collect(make(BOTH, replayed=True, lengths=(0.5, 1.0), diverge=0.0))
+    results = results_of(make(BOTH, replayed=True, lengths=(0.5, 1.0), diverge=0.0))
     assert len(replays(results, 0.5)) == 2
-    assert replays(collect(make(BOTH)), 1.0) == []
+    assert replays(results_of(make(BOTH)), 1.0) == []
 
 
 def test_all_lengths_are_one_family_for_holm() -> None:
-    one = collect(make({"exp_loss": "exp_loss"}, replayed=True, lengths=(1.0,), diverge=0.0))
-    three = collect(make({"exp_loss": "exp_loss"}, replayed=True, lengths=(0.25, 0.5, 1.0), diverge=0.0))
+    one = results_of(make({"exp_loss": "exp_loss"}, replayed=True, lengths=(1.0,), diverge=0.0))
+    three = results_of(make({"exp_loss": "exp_loss"}, replayed=True, lengths=(0.25, 0.5, 1.0), diverge=0.0))
     (alone,), *found = replays(one, 1.0), *(replays(three, length) for length in three.lengths)
     assert [each.length for (each,) in found] == [0.25, 0.5, 1.0]
     ps = [one_sided_p(each.differences) for (each,) in found]
     assert [each.judged.p_adjusted for (each,) in found] == pytest.approx(list(holm(ps)))
     assert found[2][0].differences.tolist() == alone.differences.tolist()
-    assert "p = " in alone.judged.reason or alone.judged.verdict == "equivalent"
+    assert "p = " in said(alone) or alone.judged.verdict == "equivalent"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,6 @@ def test_an_unequal_ledger_of_a_replayed_strategy_withholds_every_verdict(phase:
     at = frames.runs[
         (frames.runs.phase == phase) & (frames.runs.strategy == "loss_ratio") & (frames.runs.length == 0.5)
     ]
-    results = collect(change(frames, lambda r: r.id == at.id.iloc[0], outcome=None, test_accuracy=None))
-    said = {each.judged.reason for length in (0.5, 1.0) for each in replays(results, length)}
-    assert said == {f"an unequal ledger: loss_ratio at length 0.5 has {reason}"}
+    results = results_of(change(frames, lambda r: r.id == at.id.iloc[0], outcome=None, test_accuracy=None))
+    found = {said(each) for length in (0.5, 1.0) for each in replays(results, length)}
+    assert found == {f"an unequal ledger: loss_ratio at length 0.5 has {reason}"}

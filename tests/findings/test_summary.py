@@ -1,5 +1,4 @@
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,15 +6,16 @@ import pytest
 from scipy import stats
 
 from decaybench.errors import UserError
-from decaybench.report import collect, summarise
-from decaybench.report.results import records, strategies
-from decaybench.report.summary import Summary
-from decaybench.runner import choose
-from report.frames_factory import THREE, change, confirm_scores, make, unconfirm
+from decaybench.findings import selection, summarise
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import strategies
+from decaybench.report.words.verdicts import reason as worded
+from decaybench.sweep import Sweep, arms
+from frames_factory import THREE, change, confirm_scores, make, named, results_of, stored, summary_of, unconfirm
 
 
-def summary_of(frames) -> Summary:
-    return summarise(collect(frames))
+def said(pair) -> str:
+    return worded(pair.reason, pair.metric)
 
 
 def row(summary: Summary, label: str, length: float = 1.0):
@@ -89,9 +89,9 @@ def test_verdicts_at_every_length() -> None:
             ("cosine", "exp_loss", "better"),
         ]
     ]
-    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.667 points" in summary.pairs[0].reason
+    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.667 points" in said(summary.pairs[0])
     back = summary.pair("cosine", "constant", 1.0)
-    assert back.verdict == "better" and "ahead in 5 of 5 repeats" in back.reason
+    assert back.verdict == "better" and "ahead in 5 of 5 repeats" in said(back)
 
 
 @pytest.mark.parametrize(("rope", "verdict"), [(None, "worse"), (0.05, "equivalent"), (0.0, "worse")])
@@ -104,7 +104,7 @@ def test_the_smallest_difference_that_matters_may_be_set(rope: float | None, ver
 
 def test_identical_runs_are_equivalent() -> None:
     pair = summary_of(confirm_scores(make(diverge=0.0), {key: [0.9, 0.91, 0.92, 0.9, 0.9] for key in THREE})).pairs[0]
-    assert (pair.verdict, pair.reason, pair.difference) == ("equivalent", "identical runs", (0.0, 0.0, 0.0))
+    assert (pair.verdict, said(pair), pair.difference) == ("equivalent", "identical runs", (0.0, 0.0, 0.0))
 
 
 def test_survivors_are_beside_what_divergence_costs() -> None:
@@ -157,13 +157,13 @@ def test_the_winner_is_best_on_validation_then_loss_then_slot() -> None:
     search = frames.runs.phase == "search"
     frames.runs.loc[search, "validation_accuracy"] = [0.8, 0.9, 0.9, 0.9]
     frames.runs.loc[search, "validation_loss"] = [0.1, 0.5, 0.4, 0.4]
-    (confirmed,) = collect(frames).winners("cosine", 1.0)
+    (confirmed,) = results_of(frames).winners("cosine", 1.0)
     assert confirmed.slot == frames.runs.loc[~search, "slot"].iloc[0]  # once confirmed, the choice is a fact
     frames = frames._replace(runs=frames.runs[search])
-    assert [w.slot for w in collect(frames).winners("cosine", 1.0)] == [2]
+    assert [w.slot for w in results_of(frames).winners("cosine", 1.0)] == [2]
     by_loss = {**frames.sweep["spec"], "task": {**frames.sweep["spec"]["task"], "metric": "loss"}}
     frames = frames._replace(sweep={**frames.sweep, "spec": by_loss})
-    assert [w.slot for w in collect(frames).winners("cosine", 1.0)] == [0]
+    assert [w.slot for w in results_of(frames).winners("cosine", 1.0)] == [0]
 
 
 def test_a_search_that_only_diverged_has_its_first_slot_at_chance() -> None:
@@ -174,7 +174,7 @@ def test_a_search_that_only_diverged_has_its_first_slot_at_chance() -> None:
 
 def test_the_learning_rate_is_the_winners_geometric_mean() -> None:
     frames = make(diverge=0.0)
-    results = collect(frames)
+    results = results_of(frames)
     rates = [w.learning_rate for w in results.winners("cosine", 1.0)]
     assert row(summarise(results), "cosine").learning_rate == pytest.approx(stats.gmean(rates))
 
@@ -201,12 +201,12 @@ def test_lengths_are_apart() -> None:
     ],
 )
 def test_reasons(settings: dict, reason: str) -> None:
-    assert {p.reason for p in summary_of(make(**settings)).pairs} == {reason}
+    assert {said(p) for p in summary_of(make(**settings)).pairs} == {reason}
 
 
 def test_an_unequal_ledger_is_spelled_out() -> None:
     frames = unconfirm(make(diverge=0.0), lambda r: (r.strategy == "cosine") & (r.repeat > 2))
-    assert {p.reason for p in summary_of(frames).pairs} == {
+    assert {said(p) for p in summary_of(frames).pairs} == {
         "an unequal ledger: cosine has 20 of 20 slots and 6 of 10 confirm runs"
     }
 
@@ -218,13 +218,11 @@ def test_planned_slots_must_be_equal_among_those_that_search() -> None:
     ]
     for pair in summary_of(frames._replace(runs=deleted)).pairs:
         assert pair.verdict == "no verdict" and pair.p_adjusted is None and pair.difference is not None
-        assert pair.reason == "an unequal ledger: constant has 10 of 20 slots and 10 of 10 confirm runs"
+        assert said(pair) == "an unequal ledger: constant has 10 of 20 slots and 10 of 10 confirm runs"
     # joined sweeps may have planned differently
-    spec = frames.sweep["spec"]
-    trials = {"s": 4, "t": 2}
-    joined = {**frames.sweep, "joined": {"s": ["cosine", "exp_loss"], "t": ["constant"]}}
-    joined["spec"] = {**spec, "budget": {**spec["budget"], "trials": trials}}
-    reasons = {pair.reason for pair in summary_of(frames._replace(runs=deleted, sweep=joined)).pairs}
+    s = named(make({"cosine": "cosine", "exp_loss": "exp_loss"}, diverge=0.0), "s")
+    t = named(make({"constant": "constant"}, trials=2, diverge=0.0), "t")
+    reasons = {said(pair) for pair in summary_of(s, t).pairs}
     assert reasons == {"an unequal ledger: planned slots a repeat are 2 and 4"}
 
 
@@ -270,13 +268,12 @@ def test_before_it_is_confirmed_the_winner_is_the_one_that_the_runner_takes() ->
                 validation_accuracy=accuracy,
                 validation_loss=loss,
             )
-    chance = choose.Chance(0.1, math.log(10))
+    chance = selection.Chance(0.1, math.log(10))
     for metric in ("accuracy", "loss"):
         frames.sweep["spec"]["task"]["metric"] = metric
-        rows = [SimpleNamespace(**each) for each in records(frames.runs)]
-        taken = choose.winners(rows, metric, chance)
-        won = {(run.strategy, run.repeat, run.length): run.slot for run in collect(frames).winners("cosine", 1.0)}
-        assert won == choose.slots(taken)
+        taken = selection.winners(stored(frames).runs, metric, chance)
+        won = {(run.strategy, run.repeat, run.length): run.slot for run in results_of(frames).winners("cosine", 1.0)}
+        assert won == selection.slots(taken)
         if metric == "accuracy":
             assert list(won.values()) == [2, 1, 0]
 
@@ -299,27 +296,27 @@ def test_an_unknown_kind_and_a_missing_chance_are_named() -> None:
     frames = make({"odd": "cosine"}, diverge=0.5)
     frames.sweep["spec"]["strategies"]["odd"]["schedule"] = "nowhere"
     with pytest.raises(UserError, match=r"sweep synthetic: strategies\.odd\.schedule: kind 'nowhere'"):
-        collect(frames)
+        results_of(frames)
     frames = make(diverge=9.0)
     with pytest.raises(UserError, match="sweep synthetic: provenance must hold chance_accuracy"):
-        collect(frames._replace(sweep={**frames.sweep, "provenance": None}))
+        results_of(frames._replace(sweep={**frames.sweep, "provenance": None}))
 
 
 def test_an_optimizer_that_needs_no_schedule_is_a_family_of_its_own_and_no_control():
-    entry = {"schedule": "constant"}
-    spec = {
-        "name": "s",
-        "task": {"optimizer": "sgd"},
-        "strategies": {
-            "plain": entry,
-            "free": {**entry, "optimizer": "schedule-free"},
-            "loss": {"schedule": "exp_loss"},
-        },
+    spec = make().sweep["spec"]
+    spec["strategies"] = {
+        "plain": {"schedule": "constant"},
+        "free": {"schedule": "constant", "optimizer": "schedule-free"},
+        "loss": {"schedule": "exp_loss"},
     }
-    assert [(s.family, s.control) for s in strategies(spec)] == [
+
+    def read():
+        return strategies({arm.label: arm for arm in arms(Sweep.from_mapping(spec, "s"))})
+
+    assert [(s.family, s.control) for s in read()] == [
         ("fixed", True),
         ("no schedule", False),
         ("reactive", False),
     ]
     spec["task"]["optimizer"] = "prodigy"
-    assert [s.family for s in strategies(spec)] == ["no schedule", "no schedule", "reactive"]
+    assert [s.family for s in read()] == ["no schedule", "no schedule", "reactive"]

@@ -6,9 +6,7 @@ from statistics import median
 from typing import NamedTuple
 
 from decaybench.compare import Interval, wilson
-from decaybench.report.results import Results
-from decaybench.report.summary import Summary
-from decaybench.report.words import bounds, count, number, percent
+from decaybench.findings.results import Results
 
 
 class Pruned(NamedTuple):
@@ -33,33 +31,9 @@ class Pruned(NamedTuple):
 
 def pruning(results: Results) -> list[Pruned]:
     """One entry a length and strategy, in the sweep file's order; none where pruning was not asked for."""
-    if _asked(results) is None:
+    if results.sweep.search.prune is None:
         return []
     return [_pruned(results, s.label, length) for length in results.lengths for s in results.strategies]
-
-
-def pruning_sentence(summary: Summary) -> str | None:
-    """What pruning did to the whole sweep, in words; None where it was not asked for."""
-    asked, rows = _asked(summary.results), pruning(summary.results)
-    if asked is None:
-        return None
-    slots, stopped, spared, wrong = (
-        sum(getattr(row, name) for row in rows) for name in ("slots", "stopped", "spared", "false_prunes")
-    )
-    when = "half-way" if asked == 0.5 else f"at {percent(asked)} of their epochs"
-    said = f"Pruning stopped {stopped:,} of {count(slots, 'slot')} {when}"
-    if not spared:
-        return f"{said}; none was spared, so how often that was wrong is not known."
-    rate = wilson(wrong, spared)
-    were = "was" if spared == 1 else "were"
-    share = f"{number('accuracy', rate.mean)}%, {bounds('accuracy', rate)}%"
-    return f"{said}; of the {spared:,} that {were} spared {wrong:,} would have won ({share})."
-
-
-def _asked(results: Results) -> float | None:
-    """The fraction of a run's epochs at which pruning was asked for."""
-    asked = results.sweep["spec"]["search"].get("prune")
-    return None if asked is None else float(asked["at"])
 
 
 def _pruned(results: Results, label: str, length: float) -> Pruned:

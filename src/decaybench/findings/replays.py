@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from decaybench import compare
 from decaybench.compare import Judged
-from decaybench.report import words
-from decaybench.report.ledger import account, at_most_three
-from decaybench.report.pairs import SHARED_SLOTS
-from decaybench.report.results import DIGITS, Results
+from decaybench.findings.ledger import unequal_replays
+from decaybench.findings.pairs import SharedSlots
+from decaybench.findings.results import DIGITS, Results
 
 
 class Replay(NamedTuple):
@@ -42,27 +41,12 @@ def replays(results: Results, length: float) -> list[Replay]:
         if any(run.done for run in results.of("replay", strategy.label, each))
     ]
     differences = [_differences(results, *at) for at in found]
+    why = SharedSlots() if results.adaptive else unequal_replays(results)
     judged = compare.judge(
-        [d[np.isfinite(d)] for d in differences],
-        results.rope,
-        lambda size: words.exact(results.metric, size),
-        withheld=SHARED_SLOTS if results.adaptive else _gaps(results),
+        [d[np.isfinite(d)] for d in differences], results.rope, withheld=() if why is None else (why,)
     )
     every = [Replay(*at, d, own) for at, d, own in zip(found, differences, judged, strict=True)]
     return [replay for replay in every if replay.length == length]
-
-
-def _gaps(results: Results) -> str | None:
-    """What the replayed strategies' ledger lacks, in words."""
-    several, found = len(results.lengths) > 1, []
-    for length in results.lengths:
-        for label in (s.label for s in results.strategies if results.plan.replays(s.label)):
-            own = account(results, label, length)
-            entries = ((own.slots, "slot"), (own.confirm, "confirm run"), (own.replay, "replay"))
-            lacks = [f"{e.done} of {words.count(e.planned, noun)}" for e, noun in entries if e.done < e.planned]
-            if lacks:
-                found.append(f"{label}{f' at length {length:g}' if several else ''} has {words.listed(lacks)}")
-    return f"an unequal ledger: {', '.join(at_most_three(found))}" if found else None
 
 
 def _differences(results: Results, label: str, length: float) -> NDArray[np.float64]:

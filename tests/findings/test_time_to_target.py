@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from decaybench.report import collect, summarise
-from decaybench.report.pace import paces
-from report.frames_factory import THREE, change, confirm_scores, make
+from decaybench.findings.time_to_target import times_to_target
+from frames_factory import THREE, change, confirm_scores, make, summary_of
 
 SCORES = {
     "constant": [0.90, 0.90, 0.90, 0.90, 0.90],
@@ -17,7 +16,7 @@ SCORES = {
 
 
 def by_label(frames, length=1.0):
-    return {pace.label: pace for pace in paces(summarise(collect(frames)), length)}
+    return {pace.label: pace for pace in times_to_target(summary_of(frames), length)}
 
 
 def with_curves(frames, label, losses):

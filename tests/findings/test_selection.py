@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from decaybench.runner.choose import Chance, told, winners
+from decaybench.findings.selection import Chance, told, winners
 
 CHANCE = Chance(accuracy=0.11, loss=2.3)
 

@@ -1,4 +1,4 @@
-"""Every number of the report: one row a strategy and length, one row a pair and length."""
+"""Every number of the answer: one row a strategy and length, one row a pair and length."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decaybench.compare import Interval, iqm, mean_interval, wilson
-from decaybench.report.ledger import Account, account, gaps
-from decaybench.report.pairs import Pair, Values, pairs, turned
-from decaybench.report.results import DIGITS, Results, Run, Strategy
+from decaybench.findings.ledger import Account, account, unequal
+from decaybench.findings.pairs import Pair, Values, pairs, turned
+from decaybench.findings.results import DIGITS, Results, Run
+from decaybench.findings.sweep import Strategy
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ class Summary:
     @property
     def slots_planned(self) -> int:
         """Slots of the whole sweep, those too that an adaptive search has not given to a strategy yet."""
-        if not self.adaptive:
-            return sum(row.account.slots.planned for row in self.rows)
-        each = self.results.sweep["spec"]["budget"]["trials"] * len(self.results.strategies)
-        return int(each) * self.results.repeats * len(self.results.lengths)
+        return self.results.sweep.slots_in_all
 
     @property
     def confirm_planned(self) -> int:
@@ -109,14 +107,14 @@ class Summary:
 
 
 def summarise(results: Results) -> Summary:
-    """All numbers of the report from a sweep's results."""
+    """All rows and pairs from a sweep's results."""
     rows: list[Row] = []
     for length in results.lengths:
         here = [_row(results, strategy, length) for strategy in results.strategies]
         rows += here if results.adaptive else _ranked(here, results.metric)
     accounts = {(row.strategy.label, row.length): row.account for row in rows}
     values = [Values(row.strategy.label, row.strategy.family, row.length, row.by_repeat) for row in rows]
-    return Summary(results, tuple(rows), pairs(results, values, gaps(results, accounts)))
+    return Summary(results, tuple(rows), pairs(results, values, unequal(results, accounts)))
 
 
 def _row(results: Results, strategy: Strategy, length: float) -> Row:

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from decaybench.report import collect
-from decaybench.report.edges import edge_sentence, edges
-from report.frames_factory import make
+from decaybench.findings.boundaries import boundaries
+from decaybench.report.words.boundaries import boundaries_sentence
+from frames_factory import make, results_of
 
 LOW, HIGH = 1e-3, 1.0
 
@@ -20,7 +20,7 @@ def swept(rates, score, *, entry=None, name="learning_rate", metric="accuracy"):
         runs.at[index, "params"] = {**row["params"], name: value}
         runs.at[index, f"validation_{metric}"] = score(value)
     frames.sweep["spec"]["strategies"]["cosine"] |= entry or {}
-    return edges(collect(frames))
+    return boundaries(results_of(frames))
 
 
 def spaced(n, low=LOW, high=HIGH):
@@ -30,7 +30,7 @@ def spaced(n, low=LOW, high=HIGH):
 def test_the_learning_rate_at_its_upper_end():
     (found,) = swept(spaced(12), lambda rate: 0.5 + 0.05 * math.log10(rate))
     assert found == ("cosine", 1.0, "learning_rate", "high", 1.0, 5, 5)
-    assert edge_sentence([found]) == (
+    assert boundaries_sentence([found]) == (
         "Selected settings lie at the end of what was searched: cosine's learning_rate at its high end, 1 (5 of 5 "
         "repeats). Widen the range and rerun."
     )
@@ -43,7 +43,7 @@ def test_the_lower_end_and_loss():
 
 def test_an_optimum_inside_is_no_edge():
     assert swept(spaced(12), lambda rate: 0.9 - abs(math.log10(rate) + 1.5) / 10) == []
-    assert edge_sentence([]) == ""
+    assert boundaries_sentence([]) == ""
 
 
 def test_an_own_parameter_in_native_units():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NamedTuple
@@ -10,18 +10,31 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.compare import Interval, Judged, Verdict, family_means, judge, p_better_unpaired
-from decaybench.report import words
-from decaybench.report.results import DIGITS, Results
+from decaybench.compare import (
+    VERDICTS,
+    Interval,
+    Judged,
+    NotShown,
+    Reason,
+    TooFew,
+    Verdict,
+    family_means,
+    judge,
+    mirrored,
+    p_better_unpaired,
+)
+from decaybench.findings.ledger import UnequalLedger
+from decaybench.findings.results import DIGITS, Results
 
 LEAST_REPEATS = 5
 """Repeats below which the report speaks of a strategy's selected setting only."""
 LEAST_SEEDS = 2
 """Confirm seeds below which there are too few to speak of a strategy."""
 FAMILIES = ("reactive", "fixed")
-SHARED_SLOTS = "a search for one good setting, not a comparison: the strategies shared their slots"
-"""Why a sweep with adaptive allocation never gets a verdict."""
-TURNED: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+
+
+class SharedSlots(NamedTuple):
+    """The strategies shared their slots, so that nothing compares them: adaptive allocation never gets a verdict."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +42,7 @@ class Pair:
     """a against b at one length; ``difference`` is positive where a is better, in the metric's unit.
 
     ``p_adjusted`` is one-sided, in the direction observed, and adjusted by Holm over all pairs of the report, families
-    by themselves; ``p_better`` the paired P(a > b), ``p_better_unpaired`` rliable's. ``detectable`` is the smallest
-    difference that so many repeats could have shown, ``repeats_needed`` what the observed one would need.
+    by themselves; ``p_better`` the paired P(a > b), ``p_better_unpaired`` rliable's.
     """
 
     a: str
@@ -42,9 +54,17 @@ class Pair:
     p_better: float | None
     p_better_unpaired: float | None
     verdict: Verdict
-    reason: str
-    detectable: float | None = None
-    repeats_needed: int | None = None
+    reason: Reason
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest difference that so many repeats could have shown, where none is shown."""
+        return self.reason.detectable if isinstance(self.reason, NotShown) else None
+
+    @property
+    def repeats_needed(self) -> int | None:
+        """The repeats that the observed difference would need, where none is shown and any would do."""
+        return self.reason.needed if isinstance(self.reason, NotShown) else None
 
 
 class Values(NamedTuple):
@@ -66,10 +86,10 @@ class _Contest(NamedTuple):
     of_b: NDArray[np.float64]
 
 
-def pairs(results: Results, values: Sequence[Values], gaps: Sequence[str]) -> tuple[Pair, ...]:
+def pairs(results: Results, values: Sequence[Values], unequal: UnequalLedger | None) -> tuple[Pair, ...]:
     """One row a length and unordered pair in the sweep file's order, then the length's family row if it has both.
 
-    ``gaps`` in the ledger, one confirm seed or shared slots withhold every verdict.
+    An ``unequal`` ledger, one confirm seed or shared slots withhold every verdict.
     """
     single: list[_Contest] = []
     families: list[_Contest] = []
@@ -80,33 +100,27 @@ def pairs(results: Results, values: Sequence[Values], gaps: Sequence[str]) -> tu
         if all(groups):
             reactive, fixed = (family_means(group) for group in groups)
             families.append(_Contest("family:reactive", "family:fixed", length, reactive, fixed))
-    reason = _withheld(results, gaps)
-    judged = zip(
-        [*single, *families], [*_judge(results, single, reason), *_judge(results, families, reason)], strict=True
-    )
+    why = _withheld(results, unequal)
+    judged = zip([*single, *families], [*_judge(results, single, why), *_judge(results, families, why)], strict=True)
     found = [_pair(contest, results.metric, own) for contest, own in judged]
     return tuple(sorted(found, key=lambda pair: results.lengths.index(pair.length)))
 
 
-def _judge(results: Results, contests: Sequence[_Contest], reason: str | None) -> list[Judged]:
+def _judge(results: Results, contests: Sequence[_Contest], why: Sequence[Hashable]) -> list[Judged]:
     """The verdicts on one family of comparisons in Holm's sense: all of these, at every length."""
-
-    def say(size: float) -> str:
-        return words.exact(results.metric, size)
-
     differences = [_difference(contest, results.metric) for contest in contests]
-    return judge(differences, results.rope, say, withheld=reason, least_repeats=LEAST_REPEATS)
+    return judge(differences, results.rope, withheld=why, least_repeats=LEAST_REPEATS)
 
 
-def _withheld(results: Results, gaps: Sequence[str]) -> str | None:
-    reasons = [SHARED_SLOTS] if results.adaptive else []
+def _withheld(results: Results, unequal: UnequalLedger | None) -> list[SharedSlots | TooFew | UnequalLedger]:
+    why: list[SharedSlots | TooFew | UnequalLedger] = [SharedSlots()] if results.adaptive else []
     if results.repeats < LEAST_REPEATS:
-        reasons.append(f"too few repeats: {results.repeats} of at least {LEAST_REPEATS}")
+        why.append(TooFew("repeats", results.repeats, LEAST_REPEATS))
     if results.confirm_seeds < LEAST_SEEDS:
-        reasons.append(f"too few seeds: {results.confirm_seeds} of at least {LEAST_SEEDS}")
-    if gaps and not results.adaptive:
-        reasons.append("an unequal ledger: " + ", ".join(gaps))
-    return "; ".join(reasons) or None
+        why.append(TooFew("seeds", results.confirm_seeds, LEAST_SEEDS))
+    if unequal is not None and not results.adaptive:
+        why.append(unequal)
+    return why
 
 
 def _difference(contest: _Contest, metric: str) -> NDArray[np.float64]:
@@ -130,8 +144,6 @@ def _pair(contest: _Contest, metric: str, judged: Judged) -> Pair:
         p_better_unpaired(a, b) if a.size and b.size else None,
         judged.verdict,
         judged.reason,
-        judged.detectable,
-        judged.repeats_needed,
     )
 
 
@@ -142,8 +154,6 @@ def turned(pair: Pair) -> Pair:
         low = None if difference.high is None else -difference.high
         high = None if difference.low is None else -difference.low
         difference = Interval(-difference.mean, low, high)
-    other_way = {"ahead in": "behind in", "behind in": "ahead in"}
-    reason = next((pair.reason.replace(old, new) for old, new in other_way.items() if old in pair.reason), pair.reason)
     return replace(
         pair,
         a=pair.b,
@@ -151,6 +161,6 @@ def turned(pair: Pair) -> Pair:
         difference=difference,
         p_better=None if pair.p_better is None else 1 - pair.p_better,
         p_better_unpaired=None if pair.p_better_unpaired is None else 1 - pair.p_better_unpaired,
-        verdict=TURNED.get(pair.verdict, pair.verdict),
-        reason=reason,
+        verdict=VERDICTS[pair.verdict],
+        reason=mirrored(pair.reason),
     )

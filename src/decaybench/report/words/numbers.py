@@ -1,4 +1,4 @@
-"""Numbers and lists in words: plain ASCII, so that a terminal and a page say the same."""
+"""Numbers and lists in words."""
 
 from __future__ import annotations
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decaybench import compare
-from decaybench.report.results import DIGITS, Results, Strategy
-from decaybench.report.summary import Summary
+from decaybench.findings.results import DIGITS, Results
+from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Strategy
 
+Refusal = Literal["adaptive", "tpe", "prune"]
+"""Slots that strategies shared; that were chosen from the results of others; some of which were stopped early."""
 POINTS = 40
 """Numbers of trials at most for which a curve is computed, for each number of slots that a strategy has."""
 
@@ -42,16 +45,13 @@ class Advice(NamedTuple):
     ahead: str = ""
 
 
-def refused(results: Results) -> str:
-    """Why the slots of this sweep do not tell what fewer of them would have found, or no text."""
-    search = results.sweep["spec"]["search"]
-    if search.get("allocation") == "adaptive":
-        return "the strategies shared their slots"
-    if search["sampler"] == "tpe":
-        return "TPE chose each batch of slots from the results before it, so that fewer of them are no smaller search"
-    if search.get("prune"):
-        return "pruning stopped some slots early, so that their results are not those of whole runs"
-    return ""
+def refused(results: Results) -> Refusal | None:
+    """Why the slots of this sweep do not tell what fewer of them would have found; None where they do."""
+    if results.adaptive:
+        return "adaptive"
+    if results.sweep.search.sampler == "tpe":
+        return "tpe"
+    return "prune" if results.sweep.search.prune is not None else None
 
 
 def costs(summary: Summary) -> tuple[Cost, ...]:
@@ -63,7 +63,7 @@ def costs(summary: Summary) -> tuple[Cost, ...]:
     if refused(results):
         return ()
     pools = {s: pool for s in results.strategies if (pool := _pool(results, s))}
-    sizes = {min(map(len, pool)) for s, pool in pools.items() if results.plan.arms[s.label].space} or {1}
+    sizes = {min(map(len, pool)) for s, pool in pools.items() if results.sweep.arms[s.label].space} or {1}
     # joined sweeps differ in trials: a grid of all numbers, so that curves are compared at the same ones
     grid = np.unique(np.concatenate([np.geomspace(1, size, POINTS).round().astype(np.int64) for size in sizes]))
     return tuple(_cost(results, strategy, pool, grid) for strategy, pool in pools.items())
@@ -79,11 +79,11 @@ def recommendations(summary: Summary) -> list[Advice]:
     """
     results = summary.results
     found = costs(summary)
-    examples = ((results.sweep["provenance"] or {}).get("examples") or {}).get("validation")
+    examples = results.sweep.examples("validation")
     if len(found) < 2 or not examples:
         return []
     sign = 1 if results.metric == "accuracy" else -1
-    matters = compare.rope(results.metric, examples, results.sweep["spec"]["task"].get("rope"))
+    matters = compare.rope(results.metric, examples, results.sweep.task.rope)
     most = min(cost.n[-1] for cost in found)
     n = found[0].n[found[0].n <= most]
     values = np.round([sign * cost.mean[cost.n <= most] for cost in found], DIGITS)
@@ -112,7 +112,7 @@ def _pool(results: Results, strategy: Strategy) -> list[NDArray[np.float64]]:
 
 
 def _cost(results: Results, strategy: Strategy, pool: list[NDArray[np.float64]], grid: NDArray[np.int64]) -> Cost:
-    searched = bool(results.plan.arms[strategy.label].space)
+    searched = bool(results.sweep.arms[strategy.label].space)
     n = grid[grid <= min(map(len, pool))] if searched else grid
     found = compare.expected_best_curve(pool, n if searched else [1], lower_is_better=results.metric == "loss")
     top = 1.0 if results.metric == "accuracy" else np.inf

@@ -1,0 +1,21 @@
+"""What a sweep shows, from rows to numbers and reasons as data: no sentence, no data frame, no plot."""
+
+from decaybench.findings.join import Evidence, join
+from decaybench.findings.results import Results, collect
+from decaybench.findings.summary import Row, Summary, summarise
+from decaybench.findings.sweep import Strategy, Sweep
+from decaybench.findings.winner import Pick, pick
+
+__all__ = [
+    "Evidence",
+    "Pick",
+    "Results",
+    "Row",
+    "Strategy",
+    "Summary",
+    "Sweep",
+    "collect",
+    "join",
+    "pick",
+    "summarise",
+]

@@ -1,0 +1,29 @@
+"""Findings in words: numbers, then sentences, plain ASCII, so that a terminal and a page say the same."""
+
+from decaybench.report.words.numbers import (
+    bounds,
+    count,
+    exact,
+    gap,
+    listed,
+    number,
+    p_value,
+    percent,
+    rate,
+    signed_gap,
+    value,
+)
+
+__all__ = [
+    "bounds",
+    "count",
+    "exact",
+    "gap",
+    "listed",
+    "number",
+    "p_value",
+    "percent",
+    "rate",
+    "signed_gap",
+    "value",
+]
