@@ -1,7 +1,5 @@
 """What a reader must know beside the answer."""
 
-
-
 from decaybench.report.words.remarks import remarks
 from frames_factory import change, make, named, summary_of
 
