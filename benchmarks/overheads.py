@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decaybench import api, store
-from decaybench.findings.selection import Chance, told
+from decaybench.findings.selection import told
 from decaybench.runner import driver
 from decaybench.runner.pool import Pool
 from decaybench.runner.proposals import Proposals
@@ -45,7 +45,7 @@ from decaybench.sweep import PlannedRun, RunParameters, Sweep, arms, plan_confir
 NAME, EPOCHS, STEPS, REPEATS, CONFIRM = "overheads", 50, 6, 5, 2
 KINDS = ("constant", "time_based", "step_decay", "exponential", "cosine", "linear", "inverse_sqrt")
 REACTIVE = ("exp_loss", "reduce_on_plateau", "bold_driver")
-CHANCE = Chance(accuracy=0.1, loss=math.log(10))
+CHANCE = {"accuracy": 0.1, "loss": math.log(10)}
 CHILDREN = "OVERHEADS_OF_CHILDREN"  # names the folder where quickstart's other processes say what they cost
 AT_ONCE = 500
 """Runs written in one transaction; a sweep writes a stack's at a time, the same rows."""
@@ -96,7 +96,7 @@ def build(url: str, sweep: Sweep) -> None:
             question=sweep.question,
             spec=spec,
             spec_hash=spec_hash(spec),
-            provenance={"chance_accuracy": CHANCE.accuracy, "chance_loss": CHANCE.loss, "device": "cpu"},
+            provenance={**{f"chance_{metric}": value for metric, value in CHANCE.items()}, "device": "cpu"},
             runs=_new(search),
         )
         parameters, best = {}, {}
@@ -148,7 +148,7 @@ def _made_up(
         reached = 0.95 - 0.1 * (np.log10(rate) + 1.3) ** 2 + 0.01 * random.standard_normal()
         share = np.arange(1, done + 1) / EPOCHS
         accuracy = np.clip(reached * (1 - np.exp(-6 * share)), 0.1, 1.0)
-        loss = CHANCE.loss * (1 - accuracy) * (1 + 0.05 * random.random(done))
+        loss = CHANCE["loss"] * (1 - accuracy) * (1 + 0.05 * random.random(done))
         share = np.arange(STEPS * done) / (STEPS * EPOCHS)
         wobble = random.random(share.size) if run.strategy in REACTIVE else 0.0
         trace = rate * np.exp(-2 * (run.strategy != "constant") * (share + 0.1 * wobble))

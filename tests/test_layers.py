@@ -3,11 +3,13 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
 import decaybench
 from decaybench.compare import Verdict
+from decaybench.metrics import METRICS
 
 ROOT = Path(decaybench.__file__).parent
 
@@ -17,6 +19,7 @@ LAYER = {
     "seeds": 0,
     "plugins": 0,
     "shared": 0,
+    "metrics": 0,
     "schedules": 0,
     "data": 0,
     "models": 0,
@@ -35,7 +38,7 @@ LAYER = {
     "__main__": 7,
 }
 # What a room may import beside itself. L0 rooms stand on the foundation alone; L1 rooms do not know each other.
-FOUNDATION = {"errors", "paths", "plugins", "seeds", "shared"}
+FOUNDATION = {"errors", "metrics", "paths", "plugins", "seeds", "shared"}
 L1_USES = {
     "training": {"schedules", "optimizers", "data", "models"},
     "sweep": {"schedules", "optimizers"},
@@ -157,3 +160,30 @@ def test_what_is_found_is_data_and_no_sentence():
     found = {(path.name, text) for room in WORDLESS for path in (ROOT / room).rglob("*.py") for text in sentences(path)}
     assert {(name, text) for name, text in found if text not in names} == set()
     assert any(sentences(path) for path in (ROOT / "report").rglob("*.py"))
+
+
+def by_name(path: Path) -> list[int]:
+    """The lines that ask what a metric is called: comparisons with a name, cases of it, tables and lists of names."""
+
+    def names(nodes: Iterable[ast.AST | None]) -> int:
+        return sum(isinstance(node, ast.Constant) and node.value in METRICS for node in nodes)
+
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Compare(left=left, comparators=others) if names([left, *others]):
+                found.append(node.lineno)
+            case ast.MatchValue(value=value) if names([value]):
+                found.append(value.lineno)
+            case ast.Dict(keys=keys) if names(keys):
+                found.append(node.lineno)
+            case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) if names(items) > 1:
+                found.append(node.lineno)
+    return found
+
+
+def test_no_module_asks_what_a_metric_is_called(tmp_path):
+    files = [path for path in ROOT.rglob("*.py") if path != ROOT / "metrics.py"]
+    assert {(path.relative_to(ROOT).as_posix(), line) for path in files for line in by_name(path)} == set()
+    (tmp_path / "bad.py").write_text('1 if metric == "loss" else 2\n{"accuracy": 100}[m]\nm in ("accuracy", "loss")\n')
+    assert by_name(tmp_path / "bad.py") == [1, 2, 3]

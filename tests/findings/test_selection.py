@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from decaybench.findings.selection import Chance, told, winners
+from decaybench.findings.selection import told, winners
 
-CHANCE = Chance(accuracy=0.11, loss=2.3)
+CHANCE = {"accuracy": 0.11, "loss": 2.3}
 
 
 @dataclass

@@ -112,7 +112,9 @@ def test_survivors_are_beside_what_divergence_costs() -> None:
     last = frames.runs[(frames.runs.phase == "confirm") & (frames.runs.strategy == "cosine")].index[-3:]
     lost = change(frames, lambda r: r.index.isin(last), outcome="diverged", test_accuracy=np.nan, test_loss=np.nan)
     got = row(summary_of(lost), "cosine")
-    assert got.accuracy is not None and got.accuracy.mean == pytest.approx((3 * 0.9 + 0.5 + 0.1) / 5)
+    assert got.confirmed["accuracy"] is not None and got.confirmed["accuracy"].mean == pytest.approx(
+        (3 * 0.9 + 0.5 + 0.1) / 5
+    )
     assert got.survivors == pytest.approx(0.9)
 
 
@@ -129,14 +131,14 @@ def test_a_diverged_confirm_run_counts_at_chance_and_failed_or_pending_ones_do_n
         lost = change(frames, lambda r: r.index.isin(last), outcome=outcome, test_accuracy=np.nan, test_loss=np.nan)
         got = row(summary_of(lost), "cosine")
         means = [0.9] * 4 + ([] if mean is None else [mean])
-        assert got.accuracy is not None and got.accuracy.mean == pytest.approx(np.mean(means))
+        assert got.confirmed["accuracy"] is not None and got.confirmed["accuracy"].mean == pytest.approx(np.mean(means))
         assert got.repeats_done == len(means)
         assert got.account.confirm.diverged == (2 if outcome == "diverged" else 0)
 
 
 def test_a_loss_above_chance_counts_as_chance() -> None:
     frames = confirm_scores(make(metric="loss", diverge=0.0), {"cosine": [50.0] * 5}, "test_loss")
-    loss = row(summary_of(frames), "cosine").loss
+    loss = row(summary_of(frames), "cosine").confirmed["loss"]
     assert loss is not None and loss.mean == pytest.approx(math.log(10))
 
 
@@ -149,7 +151,10 @@ def test_superseded_rows_enter_nothing() -> None:
     with_former, without = summary_of(both), summary_of(frames)
     assert with_former.results.superseded == len(former)
     for ours, theirs in zip(with_former.rows, without.rows, strict=True):
-        assert ours.accuracy == theirs.accuracy and ours.account.confirm.done == theirs.account.confirm.done == 10
+        assert (
+            ours.confirmed["accuracy"] == theirs.confirmed["accuracy"]
+            and ours.account.confirm.done == theirs.account.confirm.done == 10
+        )
 
 
 def test_the_winner_is_best_on_validation_then_loss_then_slot() -> None:
@@ -268,7 +273,7 @@ def test_before_it_is_confirmed_the_winner_is_the_one_that_the_runner_takes() ->
                 validation_accuracy=accuracy,
                 validation_loss=loss,
             )
-    chance = selection.Chance(0.1, math.log(10))
+    chance = {"accuracy": 0.1, "loss": math.log(10)}
     for metric in ("accuracy", "loss"):
         frames.sweep["spec"]["task"]["metric"] = metric
         taken = selection.winners(stored(frames).runs, metric, chance)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from decaybench.compare.intervals import Interval, one_dimension, p_better, paired_interval
 from decaybench.compare.significance import LEVEL, detectable, holm, one_sided_p, repeats_needed
+from decaybench.metrics import METRICS
 
 Verdict = Literal[
     "better", "worse", "equivalent", "difference shown, size unclear", "no difference shown", "no verdict"
@@ -119,11 +120,9 @@ def rope(metric: str, test_examples: int, given: float | None = None) -> float:
     replaces either. Source: Kruschke 2018. Raises ValueError for another metric, fewer than one example, or a
     ``given`` that is negative or not finite.
     """
-    if metric not in ("accuracy", "loss") or test_examples < 1:
-        raise ValueError(f"metric must be accuracy or loss, with test examples; got {metric}, {test_examples}")
-    if given is not None:
-        return _checked(given)
-    return max(0.002, 2 / test_examples) if metric == "accuracy" else 0.01
+    if metric not in METRICS or test_examples < 1:
+        raise ValueError(f"metric must be {' or '.join(METRICS)}, with test examples; got {metric}, {test_examples}")
+    return METRICS[metric].margin(test_examples) if given is None else _checked(given)
 
 
 def judge(

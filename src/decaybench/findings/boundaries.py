@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from decaybench.compare import edge
 from decaybench.findings.results import Results, Run
+from decaybench.metrics import METRICS
 
 
 class Boundary(NamedTuple):
@@ -90,7 +91,9 @@ def _end(results: Results, span: _Span, winner: Run, slots: Sequence[Run]) -> st
     if at is None or not known:
         return None
     values, found = zip(*known, strict=True)
-    return edge(values, found, at, span.low, span.high, span.log, lower_is_better=results.metric == "loss")
+    return edge(
+        values, found, at, span.low, span.high, span.log, lower_is_better=METRICS[results.metric].lower_is_better
+    )
 
 
 def _value(run: Run, span: _Span) -> float | None:

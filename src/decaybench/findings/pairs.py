@@ -25,6 +25,7 @@ from decaybench.compare import (
 )
 from decaybench.findings.ledger import UnequalLedger
 from decaybench.findings.results import DIGITS, Results
+from decaybench.metrics import METRICS
 
 LEAST_REPEATS = 5
 """Repeats below which the report speaks of a strategy's selected setting only."""
@@ -125,14 +126,13 @@ def _withheld(results: Results, unequal: UnequalLedger | None) -> list[SharedSlo
 
 def _difference(contest: _Contest, metric: str) -> NDArray[np.float64]:
     """Positive where a is better, without the repeats that one of the two lacks."""
-    signed = contest.of_a - contest.of_b if metric == "accuracy" else contest.of_b - contest.of_a
+    signed = METRICS[metric].ahead(contest.of_a, contest.of_b)
     return np.round(signed[np.isfinite(signed)], DIGITS)
 
 
 def _pair(contest: _Contest, metric: str, judged: Judged) -> Pair:
-    a, b = (np.round(of[np.isfinite(of)], DIGITS) for of in (contest.of_a, contest.of_b))
-    if metric == "loss":
-        a, b = -a, -b
+    sign = METRICS[metric].sign
+    a, b = (sign * np.round(of[np.isfinite(of)], DIGITS) for of in (contest.of_a, contest.of_b))
     return Pair(
         contest.a,
         contest.b,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from decaybench.compare import Interval, wilson
 from decaybench.findings.results import Results
+from decaybench.metrics import METRICS
 
 
 class Pruned(NamedTuple):
@@ -43,7 +44,7 @@ def _pruned(results: Results, label: str, length: float) -> Pruned:
     for run in done:
         value = run.value("validation", results.metric)
         if value is not None and not run.stopped:
-            costs.setdefault(run.repeat, {})[run.id] = -value if results.metric == "accuracy" else value
+            costs.setdefault(run.repeat, {})[run.id] = -METRICS[results.metric].sign * value
     middle = {repeat: median(mine.values()) for repeat, mine in costs.items()}
     spared = [run for run in done if run.pruned == "spared"]
     wrong = sum(run.id in best for run in spared)

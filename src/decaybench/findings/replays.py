@@ -12,6 +12,7 @@ from decaybench.compare import Judged
 from decaybench.findings.ledger import unequal_replays
 from decaybench.findings.pairs import SharedSlots
 from decaybench.findings.results import DIGITS, Results
+from decaybench.metrics import METRICS
 
 
 class Replay(NamedTuple):
@@ -51,7 +52,7 @@ def replays(results: Results, length: float) -> list[Replay]:
 
 def _differences(results: Results, label: str, length: float) -> NDArray[np.float64]:
     """(R,) a repeat's mean over seeds of reactive minus replay, for a loss the other way round."""
-    sign = 1 if results.metric == "accuracy" else -1
+    metric = METRICS[results.metric]
     reactive = {
         (run.repeat, run.seed): value
         for run in results.of("confirm", label, length)
@@ -61,5 +62,5 @@ def _differences(results: Results, label: str, length: float) -> NDArray[np.floa
     for run in results.of("replay", label, length):
         value, own = run.value("test", results.metric), reactive.get((run.repeat, run.seed))
         if value is not None and own is not None:
-            found[run.repeat].append(sign * (own - value))
+            found[run.repeat].append(metric.ahead(own, value))
     return np.array([round(float(np.mean(each)), DIGITS) if each else np.nan for each in found])

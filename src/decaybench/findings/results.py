@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from decaybench.errors import UserError
 from decaybench.findings.selection import Chance, Rank, rank
 from decaybench.findings.sweep import Strategy, Sweep
+from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     from decaybench.findings.join import Evidence
@@ -26,9 +27,10 @@ class Run(NamedTuple):
     """A run that counts (not superseded), its values as compared.
 
     A diverged run has chance for its values, and a finished loss above chance counts as chance: a strategy
-    gains nothing by diverging. All four values are None while the run is pending, or failed. Accuracies in
-    [0, 1], losses in nats; ``params`` in native units, empty until they are chosen. ``pruned`` is "stopped" for a run
-    that pruning ended, whose values are those of its last epoch, and "spared" for one that it would have.
+    gains nothing by diverging. ``values``, by the names of their columns, are None while the run is pending, or failed:
+    accuracies in [0, 1], losses in nats. ``params`` are in native units, empty until they are chosen. ``pruned`` is
+    "stopped" for a run that pruning ended, whose values are those of its last epoch, and "spared" for one that it would
+    have.
     ``rank`` is a search run's among the slots of its repeat, the lowest first, where it may win.
     """
 
@@ -41,10 +43,7 @@ class Run(NamedTuple):
     seed: int
     outcome: str | None
     learning_rate: float | None
-    validation_accuracy: float | None
-    validation_loss: float | None
-    test_accuracy: float | None
-    test_loss: float | None
+    values: Mapping[str, float | None]
     params: Mapping[str, Any]
     epochs_done: int = 0
     attempt: int = 1
@@ -67,8 +66,7 @@ class Run(NamedTuple):
 
     def value(self, part: str, metric: str) -> float | None:
         """The ``metric`` on ``part`` ("validation" or "test")."""
-        found: float | None = getattr(self, f"{part}_{metric}")
-        return found
+        return self.values[f"{part}_{metric}"]
 
 
 class Curve(NamedTuple):
@@ -164,12 +162,13 @@ def collect(evidence: Evidence) -> Results:
     """
     sweep, chance = evidence.sweep, evidence.sweep.chance
     live = [row for row in evidence.runs if not row.superseded]
-    if len(chance) < 2 and any(row.outcome == "diverged" for row in live):
+    if len(chance) < len(METRICS) and any(row.outcome == "diverged" for row in live):
+        keys = " and ".join(f"chance_{name}" for name in METRICS)
         raise UserError(
-            f"sweep {sweep.name}: provenance must hold chance_accuracy and chance_loss, since a diverged"
-            f" run counts at chance, got {sorted(chance)}"
+            f"sweep {sweep.name}: provenance must hold {keys}, since a diverged run counts at chance,"
+            f" got {sorted(chance)}"
         )
-    bounds = Chance(chance.get("accuracy", -math.inf), chance.get("loss", math.inf))
+    bounds = {name: chance.get(name, metric.worst) for name, metric in METRICS.items()}
     runs = sorted((_run(row, sweep.metric, bounds) for row in live), key=lambda r: (r.repeat, r.slot, r.seed, r.id))
     return Results(
         sweep=sweep,
@@ -187,11 +186,11 @@ def _run(row: RunRow, metric: str, chance: Chance) -> Run:
     def value(part: str, of: str) -> float | None:
         if row.outcome == "diverged":
             # a search run reads no test split, diverged or not
-            return None if part == "test" and row.phase == "search" else float(getattr(chance, of))
+            return None if part == "test" and row.phase == "search" else float(chance[of])
         stored = getattr(row, f"{part}_{of}")
         if row.outcome != "finished" or stored is None:
             return None
-        return min(float(stored), chance.loss) if of == "loss" else float(stored)
+        return METRICS[of].counted(float(stored), chance[of])
 
     params = row.params or {}
     rate = params.get("learning_rate")
@@ -205,10 +204,7 @@ def _run(row: RunRow, metric: str, chance: Chance) -> Run:
         seed=row.seed,
         outcome=row.outcome,
         learning_rate=None if rate is None else float(rate),
-        validation_accuracy=value("validation", "accuracy"),
-        validation_loss=value("validation", "loss"),
-        test_accuracy=value("test", "accuracy"),
-        test_loss=value("test", "loss"),
+        values={f"{part}_{of}": value(part, of) for part in ("validation", "test") for of in METRICS},
         params=params,
         epochs_done=row.epochs_done,
         attempt=row.attempt,

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     from decaybench.store import RunResult, RunRow
 
+Chance = Mapping[str, float]
+"""What guessing gives, by metric."""
 Rank = tuple[float, float, int]
 Winners = dict[tuple[str, int, float], "RunRow"]
-
-
-@dataclass(frozen=True)
-class Chance:
-    """What guessing gives: the validation split's majority-class rate, and ln C nats."""
-
-    accuracy: float
-    loss: float
 
 
 def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
@@ -27,17 +22,16 @@ def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
 
     A diverged run is worth chance, the same for every strategy, and no finished loss is worth less than that.
     """
-    if run.outcome == "finished":
-        assert run.validation_accuracy is not None
-        assert run.validation_loss is not None
-        return run.validation_accuracy if metric == "accuracy" else min(run.validation_loss, chance.loss)
-    return chance.accuracy if metric == "accuracy" else chance.loss
+    if run.outcome != "finished":
+        return chance[metric]
+    value: float | None = getattr(run, f"validation_{metric}")
+    assert value is not None
+    return METRICS[metric].counted(value, chance[metric])
 
 
 def comparable(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
     """What a run was told, but chance at the least: a finished run below it is no worse than a diverged one."""
-    value = told(run, metric, chance)
-    return max(value, chance.accuracy) if metric == "accuracy" else value
+    return METRICS[metric].best(told(run, metric, chance), chance[metric])
 
 
 def stopped_after(run: RunRow | RunResult) -> int | None:
@@ -53,9 +47,8 @@ def rank(run: RunRow, metric: str, chance: Chance) -> Rank | None:
     """
     if run.outcome not in ("finished", "diverged") or run.pruned == "stopped":
         return None
-    sign = -1.0 if metric == "accuracy" else 1.0
     loss = run.validation_loss if run.outcome == "finished" else None
-    return sign * comparable(run, metric, chance), math.inf if loss is None else loss, run.slot
+    return -METRICS[metric].sign * comparable(run, metric, chance), math.inf if loss is None else loss, run.slot
 
 
 def winners(runs: Iterable[RunRow], metric: str, chance: Chance, *, overall: bool = False) -> Winners:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +14,18 @@ from decaybench.findings.ledger import Account, account, unequal
 from decaybench.findings.pairs import Pair, Values, pairs, turned
 from decaybench.findings.results import DIGITS, Results, Run
 from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy at one length. Accuracies in [0, 1], losses in nats; None where there is nothing yet.
+    """One strategy at one length; None where there is nothing yet. Values in their metrics' units (`metrics.METRICS`).
 
     ``slots_at_chance`` counts slots that finished at their ends but did no better than guessing. ``best_validation`` is
     the winners' mean search score: optimistic, since it was selected on. ``by_repeat`` (R,) is the confirmed metric, a
-    repeat's mean over its confirm seeds, NaN for a repeat without one; diverged runs count at chance. ``survivors`` is
-    its mean without these. ``middle`` is the interquartile mean of all confirm runs. ``rank`` counts from 1, equal
-    means share it.
+    repeat's mean over its confirm seeds, NaN for a repeat without one; diverged runs count at chance. ``confirmed`` is
+    its mean and interval, by metric; ``survivors`` the mean without diverged runs. ``middle`` is the interquartile mean
+    of all confirm runs. ``rank`` counts from 1, equal means share it.
     """
 
     strategy: Strategy
@@ -32,15 +34,11 @@ class Row:
     slots_at_chance: int
     best_validation: float | None
     by_repeat: NDArray[np.float64]
-    accuracy: Interval | None
-    loss: Interval | None
+    confirmed: Mapping[str, Interval | None]
     survivors: float | None
     middle: float | None
     learning_rate: float | None
     rank: int | None = None
-
-    def confirmed(self, metric: str) -> Interval | None:
-        return self.accuracy if metric == "accuracy" else self.loss
 
     @property
     def complete(self) -> bool:
@@ -123,7 +121,7 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
     winners = results.winners(strategy.label, length)
     scores = [s for w in winners if (s := w.value("validation", results.metric)) is not None]
     rates = [w.learning_rate for w in winners if w.learning_rate is not None and w.learning_rate > 0]
-    by_repeat = {metric: _by_repeat(confirm, metric, results.repeats) for metric in ("accuracy", "loss")}
+    by_repeat = {metric: _by_repeat(confirm, metric, results.repeats) for metric in METRICS}
     alive = _by_repeat([run for run in confirm if not run.diverged], results.metric, results.repeats)
     tested = [v for run in confirm if (v := run.value("test", results.metric)) is not None]
     return Row(
@@ -133,8 +131,7 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
         slots_at_chance=sum(_at_chance(results, run) for run in slots),
         best_validation=float(np.mean(scores)) if scores else None,
         by_repeat=by_repeat[results.metric],
-        accuracy=_interval(by_repeat["accuracy"], 1.0),
-        loss=_interval(by_repeat["loss"], math.inf),
+        confirmed={metric: _interval(found, METRICS[metric].high) for metric, found in by_repeat.items()},
         survivors=float(np.nanmean(alive)) if np.isfinite(alive).any() else None,
         middle=iqm(tested) if tested else None,
         learning_rate=math.exp(float(np.mean(np.log(rates)))) if rates else None,
@@ -148,7 +145,7 @@ def _at_chance(results: Results, run: Run) -> bool:
     value, chance = run.value("validation", results.metric), results.chance.get(results.metric)
     if value is None or chance is None:
         return False
-    return value <= chance if results.metric == "accuracy" else value >= chance
+    return METRICS[results.metric].ahead(value, chance) <= 0
 
 
 def _by_repeat(runs: list[Run], metric: str, repeats: int) -> NDArray[np.float64]:
@@ -173,8 +170,8 @@ def _interval(by_repeat: NDArray[np.float64], most: float) -> Interval | None:
 
 
 def _ranked(rows: list[Row], metric: str) -> list[Row]:
-    sign = 1 if metric == "loss" else -1
-    means = [None if (c := row.confirmed(metric)) is None else round(sign * c.mean, DIGITS) for row in rows]
+    sign = METRICS[metric].sign
+    means = [None if (c := row.confirmed[metric]) is None else round(-sign * c.mean, DIGITS) for row in rows]
     known = [mean for mean in means if mean is not None]
     ranks = [None if mean is None else 1 + sum(other < mean for other in known) for mean in means]
     return [Row(**{**vars(row), "rank": rank}) for row, rank in zip(rows, ranks, strict=True)]

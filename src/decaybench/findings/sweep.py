@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decaybench.compare import rope
 from decaybench.errors import UserError
+from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     from decaybench.sweep import Arm, Search, Size, Task
@@ -118,7 +119,7 @@ class Sweep:
     def chance(self) -> Mapping[str, float]:
         """What guessing gives, by metric; without those that the provenance does not say."""
         known = self.parts[0].provenance
-        found = {metric: known.get(f"chance_{metric}") for metric in ("accuracy", "loss")}
+        found = {metric: known.get(f"chance_{metric}") for metric in METRICS}
         return {metric: float(value) for metric, value in found.items() if value is not None}
 
     @property

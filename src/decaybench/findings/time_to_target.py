@@ -10,6 +10,7 @@ import numpy as np
 from decaybench.compare import performance_profile, time_to_target
 from decaybench.findings.results import Results
 from decaybench.findings.summary import Summary
+from decaybench.metrics import METRICS
 
 
 class TimeToTarget(NamedTuple):
@@ -39,7 +40,9 @@ def times_to_target(summary: Summary, length: float) -> list[TimeToTarget]:
     values = np.array([row.by_repeat for row in rows])
     profile: list[float | None] = [None] * len(rows)
     if np.isfinite(values).all():
-        profile = performance_profile(values, [results.rope], lower_is_better=results.metric == "loss")[:, 0].tolist()
+        profile = performance_profile(values, [results.rope], lower_is_better=METRICS[results.metric].lower_is_better)[
+            :, 0
+        ].tolist()
     found = []
     for row, share in zip(rows, profile, strict=True):
         runs = [run for run in results.of("confirm", row.strategy.label, length) if run.done]
@@ -73,4 +76,4 @@ def _target(summary: Summary, length: float) -> float | None:
 
 def _final_losses(results: Results, label: str, length: float) -> list[float]:
     finished = [run for run in results.of("confirm", label, length) if run.outcome == "finished"]
-    return [loss for run in finished if (loss := run.validation_loss) is not None]
+    return [loss for run in finished if (loss := run.value("validation", "loss")) is not None]

@@ -11,6 +11,7 @@ from decaybench import compare
 from decaybench.findings.results import DIGITS, Results
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 
 Refusal = Literal["adaptive", "tpe", "prune"]
 """Slots that strategies shared; that were chosen from the results of others; some of which were stopped early."""
@@ -82,7 +83,7 @@ def recommendations(summary: Summary) -> list[Advice]:
     examples = results.sweep.examples("validation")
     if len(found) < 2 or not examples:
         return []
-    sign = 1 if results.metric == "accuracy" else -1
+    sign = METRICS[results.metric].sign
     matters = compare.rope(results.metric, examples, results.sweep.task.rope)
     most = min(cost.n[-1] for cost in found)
     n = found[0].n[found[0].n <= most]
@@ -114,9 +115,9 @@ def _pool(results: Results, strategy: Strategy) -> list[NDArray[np.float64]]:
 def _cost(results: Results, strategy: Strategy, pool: list[NDArray[np.float64]], grid: NDArray[np.int64]) -> Cost:
     searched = bool(results.sweep.arms[strategy.label].space)
     n = grid[grid <= min(map(len, pool))] if searched else grid
-    found = compare.expected_best_curve(pool, n if searched else [1], lower_is_better=results.metric == "loss")
-    top = 1.0 if results.metric == "accuracy" else np.inf
+    metric = METRICS[results.metric]
+    found = compare.expected_best_curve(pool, n if searched else [1], lower_is_better=metric.lower_is_better)
     mean, low, high = (
-        np.broadcast_to(x, n.shape) for x in (found.mean, np.maximum(found.low, 0), np.minimum(found.high, top))
+        np.broadcast_to(x, n.shape) for x in (found.mean, np.maximum(found.low, 0), np.minimum(found.high, metric.high))
     )
     return Cost(strategy, n, mean, low, high, searched)

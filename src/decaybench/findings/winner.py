@@ -9,6 +9,7 @@ import numpy as np
 from decaybench.errors import UserError
 from decaybench.findings.results import DIGITS, Run
 from decaybench.findings.summary import Row, Summary
+from decaybench.metrics import METRICS
 
 
 class Pick(NamedTuple):
@@ -33,7 +34,7 @@ def pick(summary: Summary, strategy: str | None = None) -> Pick:
     """
     results = summary.results
     name, length = results.sweep.name, results.longest
-    sign = -1 if results.metric == "loss" else 1
+    sign = METRICS[results.metric].sign
     known = [each.label for each in results.strategies]
     if strategy is not None and strategy not in known:
         raise UserError(f"--strategy: must be one of {', '.join(known)}, got {strategy!r}")

@@ -1,9 +1,8 @@
 """The runner: plan, train, resume, confirm. It knows training, search and store, and no terminal."""
 
-from decaybench.findings.selection import Chance
 from decaybench.runner.audit import audit
 from decaybench.runner.check import Plan, PlanRow, check_sweep
 from decaybench.runner.driver import run_sweep
 from decaybench.runner.progress import Share, Watcher
 
-__all__ = ["Chance", "Plan", "PlanRow", "Share", "Watcher", "audit", "check_sweep", "run_sweep"]
+__all__ = ["Plan", "PlanRow", "Share", "Watcher", "audit", "check_sweep", "run_sweep"]

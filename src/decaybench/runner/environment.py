@@ -1,6 +1,5 @@
 """Where a sweep runs: device, data and versions, as they go into its provenance."""
 
-import math
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import decaybench
 from decaybench.data import Splits, TaskData, draw_splits, load_dataset, prepare, repeated_images
 from decaybench.errors import UserError
 from decaybench.findings.selection import Chance
+from decaybench.metrics import METRICS
 from decaybench.models import build
 from decaybench.sweep import Sweep, size
 from decaybench.training import check_builder, check_model
@@ -77,7 +77,8 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
     counts = data.train.labels.bincount(minlength=data.classes)
     rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))
-    return Environment(device, data, dataset.sha256, splits, Chance(majority, math.log(data.classes)), rarest)
+    chance = {name: metric.chance(majority, data.classes) for name, metric in METRICS.items()}
+    return Environment(device, data, dataset.sha256, splits, chance, rarest)
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:
@@ -105,8 +106,7 @@ def provenance(sweep: Sweep, environment: Environment, width: int, workers: int)
         },
         "classes": data.classes,
         "steps_per_epoch": size(sweep, len(data.train), 1.0).steps_per_epoch,
-        "chance_accuracy": environment.chance.accuracy,
-        "chance_loss": environment.chance.loss,
+        **{f"chance_{metric}": value for metric, value in environment.chance.items()},
         "git_revision": _git_revision(),
     }
 

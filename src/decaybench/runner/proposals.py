@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from decaybench.findings.selection import Chance, stopped_after, told
+from decaybench.metrics import METRICS
 from decaybench.search import AdaptiveSampler, Sampler, Slot, Told, adaptive_sampler, balanced_sampler, from_native
 from decaybench.store import RunRow
 from decaybench.sweep import Arm, PlannedRun, Size, Sweep, shares_slots
@@ -70,7 +71,7 @@ class Proposals:
 
 def direction(sweep: Sweep) -> Literal["minimize", "maximize"]:
     """Whether the metric is to be great or small."""
-    return "maximize" if sweep.task.metric == "accuracy" else "minimize"
+    return METRICS[sweep.task.metric].direction
 
 
 def slot_of(run: RunRow) -> Slot:

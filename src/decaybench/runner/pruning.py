@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decaybench.findings.selection import Chance, comparable
+from decaybench.metrics import METRICS
 from decaybench.store import RunResult, RunRow
 from decaybench.sweep import Sweep, is_spared, prune_group, rung
 from decaybench.training import EpochCurves
@@ -31,7 +32,7 @@ class Pruning:
     def stop(self, curves: EpochCurves) -> NDArray[np.bool_]:
         """Which runs (K,) end with this epoch. Ties with the median go on, and a diverged run counts at chance."""
         stopped = np.zeros_like(curves.alive)
-        sign = -1 if self._sweep.task.metric == "accuracy" else 1
+        sign = -METRICS[self._sweep.task.metric].sign
         for (at, _), members in self._groups.items():
             if at != curves.epoch:
                 continue

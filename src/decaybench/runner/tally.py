@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from decaybench.findings.selection import Chance, told
+from decaybench.metrics import METRICS
 from decaybench.runner.progress import Share
 from decaybench.store import RunResult, RunRow
 
@@ -34,7 +35,7 @@ class Tally:
         if run.pruned == "stopped":
             self._shares[strategy] = replace(share, done=share.done + 1)
             return
-        better = max if self._metric == "accuracy" else min
+        better = METRICS[self._metric].best
         self._shares[strategy] = replace(
             share,
             done=share.done + 1,

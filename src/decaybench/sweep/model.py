@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from decaybench.errors import UserError
+from decaybench.metrics import METRICS
 from decaybench.optimizers import DEFAULT, OPTIMIZERS, Velocity
 from decaybench.schedules import SCHEDULES
 from decaybench.shared import SHARED
@@ -54,6 +55,12 @@ def _optimizer(raw: object) -> str:
     raise RuleError(f"must be one of {', '.join(OPTIMIZERS)}, got {show(raw)}")
 
 
+def _metric(raw: object) -> str:
+    if isinstance(raw, str) and raw in METRICS:
+        return raw
+    raise RuleError(f"must be one of {', '.join(METRICS)}, got {show(raw)}")
+
+
 def _shared(name: str) -> PlainValidator:
     parameter = next(shared for shared in SHARED if shared.name == name)
     return PlainValidator(lambda raw: parse_shared(parameter, raw))
@@ -67,6 +74,7 @@ Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Repeats = Annotated[int, Field(ge=1, le=10_000)]
 MOST_RUNS = 10_000_000
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+MetricName = Annotated[str, PlainValidator(_metric)]
 BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
 Optimizer = Annotated[str, PlainValidator(_optimizer)]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
@@ -97,7 +105,7 @@ class Task(Table):
     decay_biases: bool = True
     dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
-    metric: Literal["accuracy", "loss"] = "accuracy"
+    metric: MetricName = "accuracy"
     rope: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
     train_size: Whole | None = None
     validation_size: Whole | None = None

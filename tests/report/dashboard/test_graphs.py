@@ -42,8 +42,8 @@ def test_confirmed_has_mean_interval_and_repeats_the_best_on_top():
     fixed = next(trace for trace in graph["data"] if trace["name"] == "fixed")
     at = [y for y, row in enumerate(rows) if row.strategy.family == "fixed"]
     assert fixed["y"] == at
-    assert fixed["x"] == pytest.approx([100 * rows[y].accuracy.mean for y in at], rel=1e-3)
-    high = [100 * (rows[y].accuracy.high - rows[y].accuracy.mean) for y in at]
+    assert fixed["x"] == pytest.approx([100 * rows[y].confirmed["accuracy"].mean for y in at], rel=1e-3)
+    high = [100 * (rows[y].confirmed["accuracy"].high - rows[y].confirmed["accuracy"].mean) for y in at]
     assert fixed["error_x"]["array"] == pytest.approx(high, rel=1e-3)
     assert sum(len(trace["x"]) for trace in graph["data"] if not trace.get("showlegend", True)) == 15
 

@@ -157,9 +157,9 @@ def test_the_summary(tmp_path: Path, metric: str) -> None:
     assert list(table.slots_planned) == [20] * 3 and list(table.confirm_done) == [10] * 3
     assert f"best_validation_{metric}_optimistic" in table
     for row, ours in zip(table.itertuples(), summary.rows, strict=True):
-        assert ours.accuracy is not None and ours.loss is not None
-        assert (row.test_accuracy, row.test_accuracy_low, row.test_accuracy_high) == ours.accuracy
-        assert (row.test_loss, row.rank) == (ours.loss.mean, ours.rank)
+        assert ours.confirmed["accuracy"] is not None and ours.confirmed["loss"] is not None
+        assert (row.test_accuracy, row.test_accuracy_low, row.test_accuracy_high) == ours.confirmed["accuracy"]
+        assert (row.test_loss, row.rank) == (ours.confirmed["loss"].mean, ours.rank)
 
 
 def test_every_run_is_listed_the_superseded_too(tmp_path: Path) -> None:

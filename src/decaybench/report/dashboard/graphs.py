@@ -13,6 +13,7 @@ import numpy as np
 
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.figures import evenly, sample
 
@@ -76,12 +77,12 @@ def _confirmed(summary: Summary) -> Graph:
             | {"showlegend": False, "opacity": 0.5, "hoverinfo": "x"}
             | {"marker": {"size": 6, "symbol": MARK[family], "color": color}}
         )
-    unit = "test accuracy, %" if shown.metric == "accuracy" else "test loss, nats (less is better)"
+    metric = METRICS[shown.metric]
     return _graph(
         summary,
         ("Confirmed on test", "mean and 95% interval; small: the repeats"),
         data,
-        {"title": {"text": f"confirmed {unit}"}},
+        {"title": {"text": f"confirmed test {metric.label} {metric.hint}".rstrip()}},
         {
             "tickvals": list(range(len(lines))),
             "ticktext": [line.strategy.label for line in lines],
@@ -164,8 +165,7 @@ def _of(strategy: Strategy, first: bool) -> Graph:
 
 
 def _result_axis(shown: Search) -> Graph:
-    unit = "validation accuracy, %" if shown.metric == "accuracy" else "validation loss, nats"
-    return {"title": {"text": f"{unit} (optimistic)"}}
+    return {"title": {"text": f"validation {METRICS[shown.metric].label} (optimistic)"}}
 
 
 def _graph(summary: Summary, title: tuple[str, str], data: list[Graph], x: Graph, y: Graph) -> Graph:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from decaybench.findings.summary import Summary
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.figures import Drawn, evenly, look, sample, svg
 from decaybench.report.figures.optuna_searches import by_strategy, together
@@ -68,7 +69,7 @@ def draw_optunas(summary: Summary) -> tuple[Plots, ...]:
     """Every plot that can be drawn; what cannot is named in ``missing``. Loads Optuna."""
     searches = by_strategy(summary.results)
     whole = together(summary.results, searches)
-    value = "validation accuracy, %" if summary.results.metric == "accuracy" else "validation loss, nats"
+    value = f"validation {METRICS[summary.results.metric].label}"
     return (
         _history(whole, value),
         _distribution(searches, value),

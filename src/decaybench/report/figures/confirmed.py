@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from decaybench.findings.summary import Row, Summary
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.figures import forest, look
 from decaybench.report.figures.forest import Line, Panel
@@ -21,6 +22,10 @@ READ = (
     "luck matters. Circles are fixed strategies, diamonds reactive ones. Intervals that overlap are no "
     "proof of equality, since the repeats are paired; the differences stand in the table of pairs."
 )
+
+
+_ROOM = 2.0
+"""How far the axis of a bounded metric goes beyond what is possible, so that marks at its ends are whole."""
 
 
 class Confirmed(NamedTuple):
@@ -47,23 +52,23 @@ def draw(shown: Confirmed) -> Figure:
         Panel(f"{words.percent(length)} of the epochs" if several else "", lines) for length, lines in shown.lengths
     ]
     values = [line.by_repeat for panel in panels for line in panel.lines]
-    fallback = (0.0, 100.0) if shown.metric == "accuracy" else (0.0, 3.0)
-    low, high = look.limits([*values, forest.ends(panels)], fallback)
+    metric = METRICS[shown.metric]
+    low, high = look.limits([*values, forest.ends(panels)], metric.axis)
     # with two repeats a t interval can reach from -200% to 300%: the axis ends where results do
-    low, high = max(low, -2.0 if shown.metric == "accuracy" else 0.0), min(high, _highest(shown))
-    what = "confirmed test accuracy, %" if shown.metric == "accuracy" else "confirmed test loss, nats (less is better)"
-    return forest.draw(panels, what, (low, high))
+    low, high = max(low, -_ROOM if metric.bounded else 0.0), min(high, _highest(shown))
+    return forest.draw(panels, f"confirmed test {metric.label} {metric.hint}".rstrip(), (low, high))
 
 
 def _highest(shown: Confirmed) -> float:
     """Where the axis ends at the latest, in the results' unit."""
     greatest = max((float(x) for _, lines in shown.lengths for line in lines for x in line.by_repeat), default=1.0)
-    return 102.0 if shown.metric == "accuracy" else 1.5 * max(greatest, 1e-6)
+    metric = METRICS[shown.metric]
+    return metric.factor * metric.high + _ROOM if metric.bounded else 1.5 * max(greatest, 1e-6)
 
 
 def _line(row: Row, metric: str) -> Line:
-    factor = 100 if metric == "accuracy" else 1
-    interval = row.confirmed(metric)
+    factor = METRICS[metric].factor
+    interval = row.confirmed[metric]
     present = row.by_repeat[np.isfinite(row.by_repeat)]
     if interval is None:
         return Line(row.strategy, None, present, "not confirmed yet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from decaybench.findings.summary import Row, Summary
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
@@ -51,6 +52,6 @@ def _panel(summary: Summary, length: float) -> Panel | None:
 
 def _line(summary: Summary, row: Row, reference: Row) -> Line:
     metric = summary.results.metric
-    each = row.by_repeat - reference.by_repeat if metric == "accuracy" else reference.by_repeat - row.by_repeat
+    each = METRICS[metric].ahead(row.by_repeat, reference.by_repeat)
     found = summary.pair(row.strategy.label, reference.strategy.label, row.length).difference
     return forest.difference(row.strategy, metric, found, each)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from decaybench.compare import Interval
 from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.figures import look
 
@@ -49,26 +50,23 @@ def difference(strategy: Strategy, metric: str, found: Interval | None, by_repea
     remark = words.number(metric, found.mean, signed=True)
     if bounds := words.bounds(metric, found, signed=True):
         remark += f" ({bounds})"
-    return Line(strategy, scaled(found, _factor(metric)), _factor(metric) * by_repeat[np.isfinite(by_repeat)], remark)
+    factor = METRICS[metric].factor
+    return Line(strategy, scaled(found, factor), factor * by_repeat[np.isfinite(by_repeat)], remark)
 
 
 def draw_differences(shown: Differences, what: str) -> Figure:
     """`draw` about zero."""
-    factor = _factor(shown.metric)
+    metric = METRICS[shown.metric]
     lines = [line for panel in shown.panels for line in panel.lines]
-    rope = factor * shown.rope
+    rope = metric.factor * shown.rope
     repeats = np.concatenate([np.empty(0), *(line.by_repeat for line in lines)])
     means = [line.interval.mean for line in lines if line.interval]
     # one diverged run is 80 points: the picture has room for all means and most repeats, the rest is at its edge
     reach = 1.15 * max(3 * float(np.quantile(np.abs(repeats), 0.75)), 2 * rope, *(abs(mean) for mean in means))
     low, high = look.limits([repeats, ends(shown.panels), [-rope, rope]], (-1.0, 1.0))
     limits = (max(low, -reach), min(high, reach)) if reach else (low, high)
-    unit = "points" if shown.metric == "accuracy" else "nats"
-    return draw(shown.panels, f"{what}, {unit} (to the right: better)", limits, rope or None, True, margin=2.0)
-
-
-def _factor(metric: str) -> int:
-    return 100 if metric == "accuracy" else 1
+    xlabel = f"{what}, {metric.gap_unit} (to the right: better)"
+    return draw(shown.panels, xlabel, limits, rope or None, True, margin=2.0)
 
 
 def scaled(interval: Interval, factor: float) -> Interval:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from decaybench.compare import Interval
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.figures import forest, look
 
@@ -43,8 +44,8 @@ def data(summary: Summary) -> Lengths | None:
     """Every strategy at every length; None unless two lengths have a confirmed result and may be compared."""
     results = summary.results
     lengths = tuple(sorted(results.lengths))
-    factor = 100 if results.metric == "accuracy" else 1
-    rows = {(row.strategy.label, row.length): row.confirmed(results.metric) for row in summary.rows}
+    factor = METRICS[results.metric].factor
+    rows = {(row.strategy.label, row.length): row.confirmed[results.metric] for row in summary.rows}
     if summary.adaptive or sum(any(rows[s.label, n] for s in results.strategies) for n in lengths) < 2:
         return None
     lines = []
@@ -56,7 +57,7 @@ def data(summary: Summary) -> Lengths | None:
 
 def draw(shown: Lengths) -> Figure:
     """One panel a strategy, result against length, on shared axes."""
-    what = "confirmed test accuracy, %" if shown.metric == "accuracy" else "confirmed test loss, nats\n(less is better)"
+    what = f"confirmed test {METRICS[shown.metric].label}\n{METRICS[shown.metric].hint}".rstrip()
     strategies = [line.strategy for line in shown.lines]
     figure, panels = look.small_multiples(strategies, "share of the epochs", what)
     x = np.array(shown.lengths)

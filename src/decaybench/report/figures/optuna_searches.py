@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decaybench.findings.results import Results, Run
 from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     from decaybench.search.views import Direction, Search
@@ -74,13 +75,13 @@ def _done(results: Results, strategy: Strategy) -> list[Run]:
 
 
 def _direction(results: Results) -> Direction:
-    return "maximize" if results.metric == "accuracy" else "minimize"
+    return METRICS[results.metric].direction
 
 
 def _value(results: Results, run: Run) -> float:
     value = run.value("validation", results.metric)
     assert value is not None  # it is done
-    return 100 * value if results.metric == "accuracy" else value
+    return METRICS[results.metric].factor * value
 
 
 def _flat(params: Mapping[str, Any], scales: Mapping[str, Scale]) -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from decaybench.findings.summary import Summary
+from decaybench.metrics import METRICS
 from decaybench.report.figures import look
 from decaybench.report.figures.validated import Search, Slots, chance_line, label, points, search, value_limits
 
@@ -45,7 +46,7 @@ def draw(shown: Search) -> Figure:
 
 
 def _best_first(slots: Slots, metric: str) -> Slots:
-    order = np.lexsort((slots.diverged, slots.result if metric == "loss" else -slots.result))
+    order = np.lexsort((slots.diverged, -METRICS[metric].sign * slots.result))
     _, rate, result, diverged, winner, stopped = slots
     return Slots(slots.strategy, rate[order], result[order], diverged[order], winner[order], stopped)
 

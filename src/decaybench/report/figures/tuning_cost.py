@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from decaybench.findings import tuning
 from decaybench.findings.summary import Summary
 from decaybench.findings.tuning import Advice, Cost
+from decaybench.metrics import METRICS, Metric
 from decaybench.report.figures import look
 from decaybench.report.figures.validated import OPTIMISTIC
 
@@ -48,7 +49,9 @@ def data(summary: Summary) -> TuningCost | None:
     if max((int(cost.n[-1]) for cost in found), default=1) < 2:
         return None
     metric = summary.results.metric
-    return TuningCost(metric, tuple(_lost(cost, metric) for cost in found), tuple(tuning.recommendations(summary)))
+    return TuningCost(
+        metric, tuple(_lost(cost, METRICS[metric]) for cost in found), tuple(tuning.recommendations(summary))
+    )
 
 
 def draw(shown: TuningCost) -> Figure:
@@ -70,27 +73,28 @@ def draw(shown: TuningCost) -> Figure:
         _curve(axes, cost, cost.strategy.label in strong, len(shown.costs) <= MOST_COLOURED)
     _names(axes, shown, ["\n".join(names[cost.strategy.label]) for cost in shown.costs], height - 0.7)
     axes.set_xlabel("trials n (log scale)", size=9)
-    what = "validation accuracy, %" if shown.metric == "accuracy" else "validation loss, nats"
-    axes.set_ylabel(f"expected best {what}\n({OPTIMISTIC})", size=9)
+    axes.set_ylabel(f"expected best validation {METRICS[shown.metric].label}\n({OPTIMISTIC})", size=9)
     return figure
 
 
-def _lost(cost: Cost, metric: str) -> Cost:
+def _lost(cost: Cost, metric: Metric) -> Cost:
     """What the results lack: 100% minus the accuracy, in percent, or the loss."""
-    if metric == "loss":
+    if not metric.bounded:
         return cost
-    return cost._replace(mean=100 * (1 - cost.mean), low=100 * (1 - cost.high), high=100 * (1 - cost.low))
+    mean, low, high = (metric.factor * (metric.high - x) for x in (cost.mean, cost.high, cost.low))
+    return cost._replace(mean=mean, low=low, high=high)
 
 
 def _result_axis(axes: Axes, shown: TuningCost) -> None:
-    """A logarithmic axis of what is lost, told as accuracies from below where that is the metric."""
+    """A logarithmic axis of what is lost, told as results from below where the metric has a greatest value."""
     low, high = look.log_limits((cost.mean for cost in shown.costs), (1.0, 100.0))
-    if shown.metric == "loss":
+    metric = METRICS[shown.metric]
+    if not metric.bounded:
         look.log_axis(axes, "y", low, high)
         return
     look.log_axis(axes, "y", low, min(high, 110.0))
     ticks = [lost for lost in (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1) if low <= lost <= high]
-    axes.set_yticks(ticks, [f"{100 - lost:g}" for lost in ticks])
+    axes.set_yticks(ticks, [f"{metric.factor * metric.high - lost:g}" for lost in ticks])
     axes.invert_yaxis()
 
 

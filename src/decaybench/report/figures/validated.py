@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from decaybench.findings.results import Results
 from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 from decaybench.report.figures import look, sample
 
 OPTIMISTIC = "selected on validation: optimistic"
@@ -43,7 +44,7 @@ class Search(NamedTuple):
 
 def search(results: Results, *, stopped: bool = False) -> Search:
     """Every slot that is done, diverged ones at chance; those too that were ``stopped``, whose results are no ends?"""
-    factor = 100 if results.metric == "accuracy" else 1
+    factor = METRICS[results.metric].factor
     found = []
     for strategy in results.strategies:
         winners = {run.id for run in results.winners(strategy.label, results.longest)}
@@ -67,17 +68,16 @@ def search(results: Results, *, stopped: bool = False) -> Search:
 
 def label(metric: str) -> str:
     """The axis label of a search result, which says what it is not."""
-    what = "validation accuracy, %" if metric == "accuracy" else "validation loss, nats"
-    return f"{what}\n({OPTIMISTIC})"
+    return f"validation {METRICS[metric].label}\n({OPTIMISTIC})"
 
 
 def value_limits(shown: Search) -> tuple[float, float]:
     """Limits of the result's axis around all slots and chance, with room for a note on the worse side."""
     chance = [] if shown.chance is None else [[shown.chance]]
-    fallback = (0.0, 100.0) if shown.metric == "accuracy" else (0.0, 3.0)
-    low, high = look.limits([*(slots.result for slots in shown.slots), *chance], fallback)
+    metric = METRICS[shown.metric]
+    low, high = look.limits([*(slots.result for slots in shown.slots), *chance], metric.axis)
     room = 0.12 * (high - low)
-    return (low - room, high) if shown.metric == "accuracy" else (low, high + room)
+    return (low, high + room) if metric.lower_is_better else (low - room, high)
 
 
 def chance_line(axes: Axes, shown: Search) -> None:
@@ -104,4 +104,4 @@ def points(axes: Axes, own: Slots, x: NDArray[np.float64], metric: str) -> None:
     if not own.result.size and not own.stopped:
         remarks.append("no slot done yet")
     if remarks:
-        look.note(axes, "\n".join(remarks), top=metric == "loss")
+        look.note(axes, "\n".join(remarks), top=METRICS[metric].lower_is_better)

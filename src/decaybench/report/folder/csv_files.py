@@ -36,7 +36,7 @@ def summary_csv(summary: Summary) -> str:
 
 def _summary_row(row: Row, metric: str) -> dict[str, Any]:
     slots, confirm = row.account.slots, row.account.confirm
-    accuracy, low, high = _three(row.accuracy)
+    accuracy, low, high = _three(row.confirmed["accuracy"])
     return {
         "strategy": row.strategy.label,
         "schedule": row.strategy.schedule,
@@ -53,7 +53,7 @@ def _summary_row(row: Row, metric: str) -> dict[str, Any]:
         "test_accuracy": accuracy,
         "test_accuracy_low": low,
         "test_accuracy_high": high,
-        "test_loss": row.loss.mean if row.loss else None,
+        "test_loss": _three(row.confirmed["loss"])[0],
         "learning_rate": row.learning_rate,
         "rank": row.rank,
         f"test_{metric}_survivors": row.survivors,

@@ -10,6 +10,7 @@ from decaybench.report.words.numbers import (
     p_value,
     percent,
     rate,
+    share,
     signed_gap,
     value,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "p_value",
     "percent",
     "rate",
+    "share",
     "signed_gap",
     "value",
 ]

@@ -134,7 +134,7 @@ def _lead(summary: Summary, first: list[Row], confirmed: list[Row], unfinished: 
 
 def _result(summary: Summary, first: list[Row]) -> str:
     metric = summary.results.metric
-    mean = first[0].confirmed(metric)
+    mean = first[0].confirmed[metric]
     assert mean is not None  # a row with a rank has a mean
     text = f"confirmed test {metric} {words.value(metric, mean.mean)}"
     if len(first) > 1:

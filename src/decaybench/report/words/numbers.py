@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from decaybench.compare import Interval
+from decaybench.metrics import METRICS
 
 
 def value(metric: str, x: float) -> str:
     """``97.4%`` for an accuracy in [0, 1], ``0.123 nats`` for a loss."""
-    return number(metric, x) + ("%" if metric == "accuracy" else " nats")
+    unit = METRICS[metric].unit
+    return number(metric, x) + (unit if unit == "%" else f" {unit}")
 
 
 def number(metric: str, x: float | None, signed: bool = False) -> str:
     """The same without its unit, as ``+0.6`` when signed; ``-`` for nothing, no sign on a rounded zero."""
     if x is None:
         return "-"
-    scaled, digits = (100 * x, 1) if metric == "accuracy" else (x, 3)
+    scaled, digits = METRICS[metric].factor * x, METRICS[metric].digits
     text = f"{scaled:+.{digits}f}" if signed else f"{scaled:.{digits}f}"
     return text if float(text) else f"{0:.{digits}f}"
 
@@ -30,21 +32,26 @@ def bounds(metric: str, interval: Interval | None, signed: bool = False) -> str:
 
 def gap(metric: str, difference: float) -> str:
     """The size of a difference without its sign: ``0.6 points``, ``0.012 nats``; never a rounded zero."""
-    size = 100 * abs(difference) if metric == "accuracy" else abs(difference)
-    unit = "points" if metric == "accuracy" else "nats"
-    steps = (1, 2) if metric == "accuracy" else (3, 4)
+    of = METRICS[metric]
+    size = of.factor * abs(difference)
     if size == 0:
-        return f"0 {unit}"
-    for digits in steps:
+        return f"0 {of.gap_unit}"
+    for digits in (of.digits, of.digits + 1):
         text = f"{size:.{digits}f}"
         if float(text):
-            return f"{text} {unit}"
-    return f"less than {10.0 ** -steps[-1]:g} {unit}"
+            return f"{text} {of.gap_unit}"
+    return f"less than {10.0 ** -(of.digits + 1):g} {of.gap_unit}"
 
 
 def exact(metric: str, size: float) -> str:
     """A size with three figures, for a smallest difference that matters: ``0.667 points``, ``0.05 points``."""
-    return f"{100 * size:.3g} points" if metric == "accuracy" else f"{size:.3g} nats"
+    return f"{METRICS[metric].factor * size:.3g} {METRICS[metric].gap_unit}"
+
+
+def share(found: Interval) -> str:
+    """A share and its interval: ``25.0%, 4.6 to 69.9%``."""
+    assert found.low is not None and found.high is not None
+    return f"{100 * found.mean:.1f}%, {100 * found.low:.1f} to {100 * found.high:.1f}%"
 
 
 def signed_gap(metric: str, difference: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decaybench.compare import wilson
 from decaybench.findings.pruning import pruning
 from decaybench.findings.results import Results
-from decaybench.report.words.numbers import bounds, count, number, percent
+from decaybench.report.words.numbers import count, percent, share
 
 
 def pruning_sentence(results: Results) -> str:
@@ -22,5 +22,4 @@ def pruning_sentence(results: Results) -> str:
         return f"{said}; none was spared, so how often that was wrong is not known."
     rate = wilson(wrong, spared)
     were = "was" if spared == 1 else "were"
-    share = f"{number('accuracy', rate.mean)}%, {bounds('accuracy', rate)}%"
-    return f"{said}; of the {spared:,} that {were} spared {wrong:,} would have won ({share})."
+    return f"{said}; of the {spared:,} that {were} spared {wrong:,} would have won ({share(rate)})."

@@ -13,6 +13,7 @@ from decaybench.findings.results import Run
 from decaybench.findings.summary import Row, Summary
 from decaybench.findings.sweep import NO_SCHEDULE
 from decaybench.findings.time_to_target import times_to_target
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.words.verdicts import reason
 
@@ -28,10 +29,10 @@ class Table(NamedTuple):
 
 def results_table(summary: Summary, length: float) -> Table:
     metric = summary.results.metric
-    other = "loss" if metric == "accuracy" else "accuracy"
+    others = [name for name in METRICS if name != metric]
 
     def line(row: Row) -> tuple[str, ...]:
-        mean, second = row.confirmed(metric), row.confirmed(other)
+        mean = row.confirmed[metric]
         named = row.strategy.optimizer if row.strategy.family == NO_SCHEDULE else row.strategy.schedule
         kind = "" if named == row.strategy.label else f"{named}, "
         return (
@@ -40,7 +41,7 @@ def results_table(summary: Summary, length: float) -> Table:
             f"{kind}{row.strategy.family}{', control' if row.strategy.control else ''}",
             words.number(metric, mean.mean if mean else None),
             words.bounds(metric, mean) or "-",
-            words.number(other, second.mean if second else None),
+            *(words.number(name, of.mean if (of := row.confirmed[name]) else None) for name in others),
             words.number(metric, row.survivors),
             f"{row.account.confirm.diverged} of {row.account.confirm.done}",
             f"{row.account.slots.diverged}, {row.slots_at_chance} of {row.account.slots.done}",
@@ -48,10 +49,10 @@ def results_table(summary: Summary, length: float) -> Table:
             words.rate(row.learning_rate),
         )
 
-    unit = {"accuracy": "%", "loss": "nats"}
     header = (
-        *("rank", "strategy", "kind and family", f"test {metric}, {unit[metric]}", "95% interval"),
-        *(f"test {other}, {unit[other]}", f"survivors' test {metric}", "confirm runs diverged"),
+        *("rank", "strategy", "kind and family", f"test {METRICS[metric].label}", "95% interval"),
+        *(f"test {METRICS[name].label}" for name in others),
+        *(f"survivors' test {metric}", "confirm runs diverged"),
         "slots diverged, at chance",
         *(f"winners' validation {metric} (optimistic)", "selected learning rate"),
     )
@@ -173,8 +174,7 @@ def pruning_table(summary: Summary) -> Table:
     several = len(summary.results.lengths) > 1
 
     def wrong(each: Pruned) -> str:
-        share = f"{words.value('accuracy', each.rate.mean)}, {words.bounds('accuracy', each.rate)}%"
-        return f"{each.false_prunes:,} ({share})"
+        return f"{each.false_prunes:,} ({words.share(each.rate)})"
 
     rows = tuple(
         (

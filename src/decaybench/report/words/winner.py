@@ -9,7 +9,7 @@ from decaybench.report.words.numbers import count, listed, value
 
 def found(summary: Summary, pick: Pick) -> list[str]:
     """For the head of an export: its result, how it was selected, and how its strategy stands."""
-    metric, mean = summary.results.metric, pick.row.confirmed(summary.results.metric)
+    metric, mean = summary.results.metric, pick.row.confirmed[summary.results.metric]
     assert mean is not None  # a row with a confirmed run has a mean
     lost = f", {pick.diverged} of which diverged" if pick.diverged else ""
     said = [f"Confirmed test {metric} {value(metric, pick.mean)}, the mean of {count(pick.seeds, 'seed')}{lost}."]
