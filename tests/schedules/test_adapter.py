@@ -255,8 +255,9 @@ def test_a_loss_is_one_number(good):
         assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("huge", [10**30, 2**53 + 1, 10**5000])
-def test_whole_numbers_that_no_float_holds_are_refused(huge):
+@pytest.mark.parametrize("bits", [53, 100, 20_000])
+def test_whole_numbers_that_no_float_holds_are_refused(bits):
+    huge = 2**bits + 1
     for sizes in ((huge, 5), (10, huge)):
         with pytest.raises(ValueError, match=r"^\w+ must be at most 2\*\*53, got "):
             TorchScheduler(sgd(0.1), SCHEDULES["linear"](), *sizes)
