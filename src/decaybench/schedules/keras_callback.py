@@ -43,7 +43,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
 
     A reactive rule cannot begin inside a run without what it has seen. ``load_state_dict`` gives it that; or give
     ``backup_dir``, the folder of a BackupAndRestore: the callback writes its own state there (decaybench.pt) at each
-    epoch's end, and takes the one that belongs to the epoch that fit begins with.
+    epoch's end, and takes the one that belongs to the epoch that fit begins with. It must then stand first in the list:
+    where BackupAndRestore stands before it, a run that is interrupted between the two cannot be resumed.
 
     Raises ValueError as Bank does, and for a rule that looks at gradients. In fit, before the first update: for a
     learning rate that cannot be set or is not above 0, another model or optimizer, epochs beyond ``total_steps`` or
@@ -129,9 +130,13 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         trained = 0 if rates is None else rates.step // steps
         if first not in (0, trained):
             if self._when is not None:
+                need = "give it the state of then, by load_state_dict or backup_dir"
+                if self._backup is not None:
+                    must = "KerasCallback must stand before BackupAndRestore in the list"
+                    need = f"{self._backup.file} has no state of then ({must})"
                 raise ValueError(
                     f"KerasCallback: fit begins at epoch {first}, but {self.schedule.kind} has seen {trained} epochs: "
-                    "give it the state of then, by load_state_dict or backup_dir"
+                    + need
                 )
             trained = first  # time is all that a fixed schedule needs
         if rates is None:
@@ -231,8 +236,12 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
 
     def _kept(self, epoch: int) -> Rates | None:
         """What the backup has for ``epoch``."""
-        state = None if self._backup is None else self._backup.at(epoch)
-        return None if state is None else self._unpacked(state)
+        if self._backup is None or (state := self._backup.at(epoch)) is None:
+            return None
+        try:
+            return self._unpacked(state)
+        except ValueError as error:
+            raise ValueError(f"KerasCallback: {self._backup.file}: {error}") from None
 
     def _begun(self) -> Rates:
         if self._rates is None:
