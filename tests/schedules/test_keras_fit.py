@@ -218,7 +218,7 @@ def test_a_state_is_judged_whole_before_any_of_it_is_taken():
         (good | {"base_lrs": [0.0]}, "base_lrs must have one above 0"),
         (good | {"base_lrs": [0.1, 0.1]}, "base_lrs must be one per parameter group"),
         (good | {"state": state | {"current": torch.ones(1)}}, "state.current must be a tensor"),
-        (good | {"monitor": "val_accuracy"}, "monitor must be 'val_accuracy', as in this state, got None"),
+        (good | {"monitor": "val_accuracy"}, "monitor must be 'val_accuracy', to match this state, got None"),
     ]:
         callback = KerasCallback(PLATEAU, T, N)
         with refused(line):

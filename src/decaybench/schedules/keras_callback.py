@@ -1,5 +1,6 @@
 """Any schedule that Keras can follow as a callback of ``model.fit``."""
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -226,10 +227,11 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def _unpacked(self, state: Any) -> Rates:
         rates = unpack(self._fresh, state)
         (base,) = rates.base_lrs
-        of_state = {"base_lr": (self.base_lr or base, base), "monitor": (self.monitor, state.get("monitor"))}
-        for name, (mine, saved) in of_state.items():
-            if mine != saved:
-                raise ValueError(f"KerasCallback: {name} must be {saved!r}, as in this state, got {mine!r}")
+        # What was read from an optimizer is float32.
+        if self.base_lr is not None and not math.isclose(self.base_lr, base, rel_tol=1e-6):
+            raise ValueError(f"base_lr must be {base:.7g}, to match this state, got {self.base_lr!r}")
+        if self.monitor != (monitor := state.get("monitor")):
+            raise ValueError(f"monitor must be {monitor!r}, to match this state, got {self.monitor!r}")
         if rates.step % rates.steps_per_epoch:
             raise ValueError(f"state_dict: step must be an epoch's first, got {rates.step}")
         return rates
