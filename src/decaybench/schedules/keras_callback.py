@@ -81,6 +81,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         if message := too_long_a_warmup(schedule, self._fresh.total_steps):
             warnings.warn(message, stacklevel=2)
         self._rates: Rates | None = None  # at the beginning of the epoch that is trained, or comes next
+        self._running: Rates | None = None  # the same, with the losses of the epoch that is trained
         self._backup = None if backup_dir is None else Backup(backup_dir)
         self._optimizer: Any = None  # the one whose learning rate this callback sets
         self._found = found(None)
@@ -120,6 +121,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         if self._fit_begins:
             self._rates = self._begin(epoch)
             self._optimizer = self.model.optimizer
+        self._running = self._rates
         self._fit_begins, self._batches = False, 0
 
     def _begin(self, first: int) -> Rates:
@@ -168,8 +170,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the learning rate of the update that comes."""
-        rates = self._begun()
-        if batch >= rates.steps_per_epoch:
+        rates, steps = self._begun(self._running), self._fresh.steps_per_epoch
+        if batch >= steps:  # Keras did not know how many there are
             raise ValueError(
                 f"KerasCallback: steps_per_epoch must be {batch + 1} or more in this fit, got {rates.steps_per_epoch}"
             )
@@ -181,12 +183,11 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         """Count the batch, and show its loss to a rule of every update."""
         self._batches = batch + 1
         if self._batch_loss is not None:
-            _ = self.model  # brings the model's variables up to date, on JAX
-            self._rates = self._begun().observed(self._batch_loss.end(logs or {}))
+            self._running = self._begun(self._running).observed(self._batch_loss.end(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Count the epoch, and show a rule of every epoch what it watches."""
-        rates = self._begun()
+        rates = self._begun(self._running)
         if self._batches < rates.steps_per_epoch:
             if self.model.stop_training:
                 return  # by a callback within the epoch, which is not over then
@@ -211,11 +212,13 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         return float(logs[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly from the beginning of this epoch; RuntimeError before any training.
+        """All that is needed to go on exactly from this epoch's beginning, as the epoch is trained again.
+
+        RuntimeError before any training.
 
         A callback that saves it at an epoch's end must stand after this one, which ends the epoch.
         """
-        return pack(self._begun()) | {"monitor": self.monitor}
+        return pack(self._begun(self._rates)) | {"monitor": self.monitor}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from ``state_dict``, with its base learning rate, on the model that is trained next.
@@ -245,7 +248,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         except ValueError as error:
             raise ValueError(f"KerasCallback: {self._backup.file}: {error}") from None
 
-    def _begun(self) -> Rates:
-        if self._rates is None:
+    @staticmethod
+    def _begun(rates: Rates | None) -> Rates:
+        if rates is None:
             raise RuntimeError("KerasCallback has no state before training has begun")
-        return self._rates
+        return rates
