@@ -202,6 +202,9 @@ def test_a_metric_is_watched_only_by_a_rule_that_knows_better_from_worse():
     for kind in ("linear", "exp_loss"):
         with refused(f"KerasCallback: monitor is for a rule that has a mode: {kind} watches a loss"):
             KerasCallback(SCHEDULES[kind](), T, N, monitor="val_accuracy")
+    for monitor in ("", 3, ["loss"], False):
+        with refused(f'KerasCallback: monitor must be a name, such as "val_accuracy", got {monitor!r}'):
+            KerasCallback(upwards, T, N, monitor=monitor)
     with refused("KerasCallback: reduce_on_plateau watches val_accuracy each epoch, but this one has loss, val_loss"):
         drive(KerasCallback(upwards, T, N, monitor="val_accuracy"))
 
@@ -218,7 +221,7 @@ def test_the_held_out_loss_is_that_of_validation_data():
 
 @pytest.mark.parametrize("kind", GRADIENT_RULES)
 def test_rules_that_look_at_gradients_are_refused(kind):
-    line = f"KerasCallback: {kind} looks at gradients, which Keras shows no callback: TorchScheduler can show them"
+    line = f"KerasCallback: {kind} looks at gradients, which Keras does not show to callbacks: TorchScheduler can show them"
     with refused(line):
         KerasCallback(draw(kind, 0, T, N), T, N)
 

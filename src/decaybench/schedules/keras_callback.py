@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     raise ImportError("KerasCallback needs Keras 3: pip install 'decaybench[keras]'") from None
 
 from decaybench.schedules.keras_backup import Backup
-from decaybench.schedules.keras_model import BatchLoss, base_rate, check_optimizer, check_updates, found
+from decaybench.schedules.keras_model import BatchLoss, base_rate, check_optimizer, check_unmoved, check_updates, found
 
 
 class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -50,7 +50,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     Raises ValueError as Bank does, and for a rule that looks at gradients. In fit, before the first update: for a
     learning rate that cannot be set or is not above 0, another model or optimizer, epochs beyond ``total_steps`` or
     without the state that they need, batches that are not one update each, and other batches in an epoch than
-    ``steps_per_epoch``; at the first epoch's end where Keras does not know these, or there is no ``val_loss``.
+    ``steps_per_epoch``; at the first epoch's end where Keras does not know these, or there is no ``val_loss``; and as
+    soon as another callback sets the learning rate.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         super().__init__()
         if isinstance(schedule, Reactive) and schedule.observes:
             raise ValueError(
-                f"KerasCallback: {schedule.kind} looks at gradients, which Keras shows no callback: "
+                f"KerasCallback: {schedule.kind} looks at gradients, which Keras does not show to callbacks: "
                 "TorchScheduler can show them"
             )
+        if monitor is not None and not (isinstance(monitor, str) and monitor):
+            raise ValueError(f'KerasCallback: monitor must be a name, such as "val_accuracy", got {monitor!r}')
         if monitor is not None and not hasattr(schedule, "mode"):
             raise ValueError(f"KerasCallback: monitor is for a rule that has a mode: {schedule.kind} watches a loss")
         if getattr(schedule, "mode", "min") == "max" and monitor is None:
@@ -84,7 +87,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         self._running: Rates | None = None  # the same, with the losses of the epoch that is trained
         self._backup = None if backup_dir is None else Backup(backup_dir)
         self._optimizer: Any = None  # the one whose learning rate this callback sets
-        self._found = found(None)
+        self._found = found(None)  # as fit found the optimizer
+        self._left = found(None)  # as this callback left it
         self._fit_begins = False
         self._batches = 0
         self._batch_loss: BatchLoss | None = None
@@ -96,10 +100,12 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def set_model(self, model: Any) -> None:
         """Note the optimizer's learning rate: Keras calls this before any callback may restore another."""
         super().set_model(model)
-        self._found = found(self.model)
+        self._found, self._fit_begins = found(self.model), False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Refuse what can be told before the first epoch's number is known."""
+        """Refuse what is known to be wrong before the first epoch's number is."""
+        if self._fit_begins:
+            raise ValueError("KerasCallback: one callback must stand once in fit's callbacks, got it twice")
         optimizer = self.model.optimizer
         check_optimizer(optimizer)
         check_updates(self.model)
@@ -113,6 +119,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
             )
         if optimizer is not self._found.optimizer:  # compiled in the meantime
             self._found = found(self.model)
+        self._left = self._found
         self._batch_loss = BatchLoss(self.model) if self._when == "update" else None
         self._fit_begins = True
 
@@ -173,15 +180,21 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         rates, steps = self._begun(self._running), self._fresh.steps_per_epoch
         if batch >= steps:  # Keras did not know how many there are
             raise ValueError(
-                f"KerasCallback: steps_per_epoch must be {batch + 1} or more in this fit, got {rates.steps_per_epoch}"
+                "KerasCallback: steps_per_epoch must be the number of batches in an epoch, but this one has more than "
+                f"{steps}: where the data have no end, give fit steps_per_epoch={steps} too"
             )
+        check_unmoved(found(self.model), self._left, 0)
         (self.model.optimizer.learning_rate,) = replace(rates, step=rates.step + batch).now()
+        self._left = found(self.model)
         if self._batch_loss is not None:
             self._batch_loss.begin()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Count the batch, and show its loss to a rule of every update."""
         self._batches = batch + 1
+        now = found(self.model)  # on JAX this brings the model's variables up to date, for what follows too
+        check_unmoved(now, self._left, 1)
+        self._left = now
         if self._batch_loss is not None:
             self._running = self._begun(self._running).observed(self._batch_loss.end(logs or {}))
 

@@ -57,6 +57,18 @@ def check_updates(model: Any) -> None:
             raise ValueError(f"KerasCallback: {name} must be 1 in this fit, got {got}")
 
 
+def check_unmoved(now: Found, left: Found, updates: int) -> None:
+    """Raise ValueError where another callback set the learning rate after it was ``left``, up to ``updates`` ago.
+
+    Where the count of updates has moved otherwise, an optimizer was restored whole, as BackupAndRestore does.
+    """
+    if now.rate != left.rate and 0 <= now.updates - left.updates <= updates:
+        raise ValueError(
+            f"KerasCallback: no other callback may set the learning rate, but one set it to {now.rate} in this fit: "
+            "remove that LearningRateScheduler, ReduceLROnPlateau, second KerasCallback or the like"
+        )
+
+
 def _inner(optimizer: Any) -> Any:
     """The optimizer that makes the updates, which a LossScaleOptimizer holds."""
     return getattr(optimizer, "inner_optimizer", optimizer)
