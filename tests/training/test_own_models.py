@@ -6,6 +6,9 @@ import torch
 from torch import nn
 
 from decaybench import models
+from decaybench.errors import UserError
+from decaybench.runner.environment import prepare_environment
+from decaybench.sweep import Sweep
 from decaybench.training import Recipe, check_builder, check_model, train
 from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
@@ -94,3 +97,30 @@ def test_vectorised_it_has_the_numbers_of_one_run_after_the_other(name, own):
         logits.square().sum().backward()
         results.append((logits.detach(), flat.grad))
     torch.testing.assert_close(*results, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "evaluated", "says"),
+    [
+        (20, False, "in a batch of 20 than in one of 5 in training"),
+        (8, False, None),
+        ("full", False, "in a batch of 100 than in one of 5 in training"),
+        (8, True, "in a batch of 50 than in one of 5 in evaluation"),
+    ],
+)
+def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says, own, tmp_path, monkeypatch):
+    def forward(self, x):
+        far = len(x) > 8 and self.training is not evaluated
+        return self.head((x - x.mean(0) if far else x).flatten(1))
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    own(lambda shape, classes: Own(forward, head=nn.Linear(64, classes)))
+    task = {"data": "digits", "model": "own", "epochs": 1, "batch_size": batch_size, "test_size": 50}
+    task |= {"train_size": 100, "validation_size": 50}
+    budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
+    sweep = Sweep.from_mapping({"name": "s", "task": task, "budget": budget, "strategies": {"constant": {}}}, "x")
+    if says is None:
+        prepare_environment(sweep, None, CPU)
+        return
+    with pytest.raises(UserError, match=f"task.model: Own gives an image other logits {says}"):
+        prepare_environment(sweep, None, CPU)
