@@ -168,8 +168,26 @@ def test_ours_beside_optunas_that_optuna_would_not_take(url: str) -> None:
     optunas_tables(url)
     for storage in (open_storage(url, create=True), open_storage(url, create=False)):
         storage.engine.dispose()
+    for statement, says in (
+        ("DROP TABLE trial_heartbeats", "lacks trial_heartbeats"),
+        ("UPDATE alembic_version SET version_num = 'v3.0.0.d'", "was written by an older Optuna"),
+        ("UPDATE alembic_version SET version_num = 'v99.1.0.a'", "was written by a newer Optuna"),
+        ("UPDATE alembic_version SET version_num = 'abc123'", "of another program"),
+    ):
+        execute(url, statement)
+        with untouched(url):
+            open_storage(url, create=False).engine.dispose()
+            for open_it in (OPEN[0], find_storage, lambda url: open_storage(url, create=False, optuna=True)):
+                with pytest.raises(UserError, match=says):
+                    open_it(url)
+
+
+def test_for_our_own_results_no_other_database_is_advised(url: str) -> None:
+    open_storage(url, create=True).engine.dispose()
+    optunas_tables(url)
     execute(url, "UPDATE alembic_version SET version_num = 'v3.0.0.d'")
-    assert "was written by an older Optuna" in refusal(url)
+    with pytest.raises(UserError, match=r"needs v[\d.a-z]+\); upgrade this one: optuna storage upgrade --storage "):
+        open_storage(url, create=True)
 
 
 def test_the_advice_for_an_older_optunas_is_right(url: str) -> None:

@@ -63,8 +63,10 @@ def found_in(
     return Found(tables, taken, enums or {}, version, revisions, studies)
 
 
-def judge(found: Found, url: URL) -> None:
+def judge(found: Found, url: URL, *, optuna: bool = True) -> None:
     """Raise UserError unless a database at ``url`` that holds ``found`` may be written to, by us and by Optuna.
+
+    Our own results can be read whatever Optuna makes of its tables, so without ``optuna`` those beside ours are passed.
 
     A file belongs to one program: to decaybench, to Optuna or to both. A PostgreSQL database may be shared, as long as
     nothing of another program bears a name that our tables or Optuna's need.
@@ -77,7 +79,8 @@ def judge(found: Found, url: URL) -> None:
         raise UserError(f"{where} is another program's database (tables: {listed}); take another file")
     elif taken := sorted(TABLES & found.names):
         raise UserError(f"{where} has a table {taken[0]!r} that is not decaybench's; take another database")
-    _judge_optunas(found, url)
+    if optuna or not found.ours:
+        _judge_optunas(found, url)
 
 
 def _judge_ours(found: Found, where: str) -> None:
@@ -110,9 +113,10 @@ def _judge_optunas(found: Found, url: URL) -> None:
             "needs that name; take another database"
         )
     if stamp and stamp[0] != known[-1]:
+        other = "" if found.ours else "take another database, or "
         raise UserError(
             f"{where} was written by an older Optuna (tables {stamp[0]}, Optuna {installed} needs {known[-1]}); "
-            f"take another database, or upgrade this one: optuna storage upgrade --storage {_spelt(url)}"
+            f"{other}upgrade this one: optuna storage upgrade --storage {_spelt(url)}"
         )
     if stamp and (missing := sorted(optunas.TABLES.keys() - found.names)):
         raise UserError(f"{where} is damaged: it has Optuna's tables, but lacks {', '.join(missing)}")
