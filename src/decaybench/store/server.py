@@ -1,6 +1,6 @@
 """Reaching a PostgreSQL server, and a look at what its database holds."""
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL
@@ -33,10 +33,12 @@ def reach(url: URL) -> tuple[Engine, Found]:
         raise UserError(_unreadable(url)) from None
     try:
         engine.connect().close()
-    except (ProgrammingError, TypeError, ValueError):
-        # Nothing was sent yet: the URL itself is what the driver cannot read, and what it says repeats parts of it.
+    except (TypeError, ValueError):
         raise UserError(_unreadable(url)) from None
     except (DatabaseError, InterfaceError) as error:
+        if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) is None:
+            # Not the server's: the URL itself is what the driver cannot read, and what it says repeats parts of it.
+            raise UserError(_unreadable(url)) from None
         raise UserError(said_by_server(error.orig or error, url)) from error
     try:
         return engine, _look(engine)
@@ -46,11 +48,11 @@ def reach(url: URL) -> tuple[Engine, Found]:
 
 
 def said_by_server(error: BaseException, url: URL) -> str:
-    """One line of what the driver said, without the password should it be there in spite of `url.parse`."""
-    said: Any = str(error).strip().partition("\n")[0]
-    for secret in (url.password, url.query.get("password"), url.query.get("sslpassword")):
-        if isinstance(secret, str) and secret:
-            said = said.replace(secret, "***")
+    """One line of what the driver said.
+
+    The password is not in it (`url.parse`), and is not looked for: stars where a short one happens to stand tell it.
+    """
+    said, _, _ = str(error).strip().partition("\n")
     return f"{place(url)}: {said}"
 
 
