@@ -53,10 +53,21 @@ FOREIGN: dict[str, tuple[list[str], str, str]] = {
     ),
     "a view called as a table": (
         ["CREATE VIEW trials AS SELECT 1 AS trial_id"],
-        "a table 'trials' that is not Optuna's",
-        "a table 'trials' that is not Optuna's",
+        "a view 'trials' that is not Optuna's",
+        "a view 'trials' that is not Optuna's",
     ),
-    "a view called as ours": (["CREATE VIEW sweeps AS SELECT 1 AS id"], "is another program's database", "a table 'sweeps' that is not decaybench's"),
+    "a view called as ours": (["CREATE VIEW sweeps AS SELECT 1 AS id"], "is another program's database (a view 'sweeps')", "a view 'sweeps' that is not decaybench's"),
+    "alembic's table with a row of nothing": (
+        ["CREATE TABLE alembic_version (version_num VARCHAR(32))", "INSERT INTO alembic_version VALUES (NULL)"],
+        "is another program's database (tables: alembic_version)",
+        "a table 'alembic_version' of another program (revision 'NULL')",
+    ),
+    "an empty one without a key": (["CREATE TABLE studies (study_id INTEGER, study_name VARCHAR(512))"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one with another key": (["CREATE TABLE studies (study_id INTEGER, study_name VARCHAR(512) PRIMARY KEY)"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one with two keys": (["CREATE TABLE studies (study_id INTEGER, study_name VARCHAR(512), PRIMARY KEY (study_id, study_name))"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one whose key is text": (["CREATE TABLE studies (study_id VARCHAR(9) PRIMARY KEY, study_name VARCHAR(512))"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one with more": (["CREATE TABLE studies (study_id INTEGER PRIMARY KEY, study_name VARCHAR(512), sponsor TEXT NOT NULL)"], *["a table 'studies' that is not Optuna's"] * 2),
+    "another version's": (["CREATE TABLE version_info (version_info_id INTEGER, schema_version INTEGER, library_version VARCHAR(256))"], *["a table 'version_info' that is not Optuna's"] * 2),
 }  # fmt: skip
 
 # What was done to Optuna's own tables, with a study in them.
@@ -67,13 +78,19 @@ SPOILT: dict[str, tuple[list[str], str]] = {
     "one between Optuna's": (["UPDATE alembic_version SET version_num = 'v3.1.0.a'"], "a table 'alembic_version' of another program (revision 'v3.1.0.a')"),
     "a newer one": (["UPDATE alembic_version SET version_num = 'v99.1.0.a'"], "a newer Optuna (tables v99.1.0.a"),
     "two revisions": (["INSERT INTO alembic_version VALUES ('bd07f7e963c5')"], "of another program"),
-    "no revision": (["DELETE FROM alembic_version"], "a table 'studies' that is not Optuna's"),
+    "no revision": (["DELETE FROM alembic_version"], "is damaged: it has Optuna's tables, but lacks the revision in alembic_version"),
+    "no table of it": (["DROP TABLE alembic_version"], "is damaged: it has Optuna's tables, but lacks the revision in alembic_version"),
+    "two versions": (
+        ["DROP TABLE version_info", "CREATE TABLE version_info (version_info_id INTEGER, schema_version INTEGER, library_version VARCHAR(9))",
+         "INSERT INTO version_info VALUES (1, 12, '3'), (2, 12, '3')"],
+        "a table 'version_info' that is not Optuna's",
+    ),
     "a lost table": (["DROP TABLE trial_heartbeats"], "is damaged: it has Optuna's tables, but lacks trial_heartbeats"),
     "two lost tables": (["DROP TABLE trial_heartbeats", "DROP TABLE version_info"], "lacks trial_heartbeats, version_info"),
     "a lost column": (["ALTER TABLE studies RENAME COLUMN study_name TO title"], "a table 'studies' that is not Optuna's"),
     "a view for a table": (
         ["ALTER TABLE trial_params RENAME TO params", "CREATE VIEW trial_params AS SELECT * FROM params"],
-        "a table 'trial_params' that is not Optuna's",
+        "a view 'trial_params' that is not Optuna's",
     ),
 }  # fmt: skip
 
@@ -251,6 +268,10 @@ def test_the_tables_are_the_installed_optunas() -> None:
     assert {name: set(optunas.TABLES[name]) for name in optunas.TABLES} == {
         name: {column.name for column in table.columns} for name, table in tables.items()
     }
+    assert {name: [column.name for column in table.primary_key] for name, table in tables.items()} == {
+        name: [key] for name, key in optunas.KEYS.items()
+    }
+    assert {index.name: name for name, table in tables.items() for index in table.indexes} == optunas.INDEXES
     kinds = [column.type for table in tables.values() for column in table.columns if isinstance(column.type, Enum)]
     assert {kind.name: frozenset(kind.enums) for kind in kinds} == optunas.ENUMS
 
@@ -272,6 +293,28 @@ def test_a_file_knows_no_case(tmp_path: Path, name: str) -> None:
     assert f"a table {name.lower()!r} that is not" in refusal(url)
 
 
+@pytest.mark.parametrize(
+    ("undone", "index", "says"),
+    [
+        ([], "runs", "an index 'runs' that is not decaybench's"),
+        ([], "Sweeps", "an index 'sweeps' that is not decaybench's"),
+        (["DROP TABLE trial_params", "DELETE FROM alembic_version"], "trial_params", "an index 'trial_params' that is not Optuna's"),
+        (["DROP TABLE trials", "DELETE FROM alembic_version"], "ix_trials_study_id", "an index 'ix_trials_study_id' that is not Optuna's"),
+    ],
+)  # fmt: skip
+def test_in_a_file_indexes_take_names_too(tmp_path: Path, undone: list[str], index: str, says: str) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    optunas_tables(url, study=None)
+    execute(url, *undone, f"CREATE INDEX {index} ON studies (study_name)")
+    assert says in refusal(url)
+
+
+def test_moved_tables_of_optuna_may_have_larger_numbers(postgres_url: str) -> None:
+    optunas_tables(postgres_url)
+    postgres.execute(postgres_url, "ALTER TABLE trial_params ALTER COLUMN param_id TYPE BIGINT")
+    open_storage(postgres_url, create=True).engine.dispose()
+
+
 def test_a_file_with_a_table_of_an_extension_is_another_programs(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     execute(url, "CREATE TABLE places (id)", "PRAGMA writable_schema = ON")
@@ -290,12 +333,18 @@ class TestServer:
     @pytest.mark.parametrize(
         ("statements", "says"),
         [
-            (["CREATE TYPE trialstate AS ENUM ('OPEN', 'CLOSED')"], "'trialstate' that is not Optuna's"),
-            (["CREATE DOMAIN trials AS INTEGER"], "'trials' that is not Optuna's"),
-            (["CREATE DOMAIN epochs AS INTEGER"], "'epochs' that is not decaybench's"),
-            (["CREATE SEQUENCE runs"], "'runs' that is not decaybench's"),
-            (["CREATE MATERIALIZED VIEW version_info AS SELECT 1 AS x"], "'version_info' that is not Optuna's"),
-            (["CREATE TABLE photos (id INTEGER)", "CREATE INDEX studies ON photos (id)"], "'studies' that is not Optuna's"),
+            (["CREATE TYPE trialstate AS ENUM ('OPEN', 'CLOSED')"], "a type 'trialstate' that is not Optuna's"),
+            (["CREATE TYPE trialstate AS (a INTEGER)"], "a type 'trialstate' that is not Optuna's"),
+            (["CREATE DOMAIN studydirection AS INTEGER"], "a type 'studydirection' that is not Optuna's"),
+            (["CREATE TABLE trialstate (a INTEGER)"], "a table 'trialstate' that is not Optuna's"),
+            (["CREATE VIEW trialvaluetype AS SELECT 1 AS a"], "a view 'trialvaluetype' that is not Optuna's"),
+            (["CREATE DOMAIN trials AS INTEGER"], "a type 'trials' that is not Optuna's"),
+            (["CREATE DOMAIN epochs AS INTEGER"], "a type 'epochs' that is not decaybench's"),
+            (["CREATE SEQUENCE runs"], "a sequence 'runs' that is not decaybench's"),
+            (["CREATE MATERIALIZED VIEW version_info AS SELECT 1 AS x"], "a view 'version_info' that is not Optuna's"),
+            (["CREATE TABLE photos (id INTEGER)", "CREATE INDEX studies ON photos (id)"], "an index 'studies' that is not Optuna's"),
+            (["CREATE TABLE photos (id INTEGER)", "CREATE INDEX ix_trials_study_id ON photos (id)"], "an index 'ix_trials_study_id' that is not Optuna's"),
+            (["CREATE TABLE ix_studies_study_name (id INTEGER)"], "a table 'ix_studies_study_name' that is not Optuna's"),
         ],
     )  # fmt: skip
     def test_names_are_taken_by_more_than_tables(self, postgres_url: str, statements: list[str], says: str) -> None:
@@ -303,7 +352,9 @@ class TestServer:
         assert says in refusal(postgres_url)
 
     def test_neighbours_with_other_names_stay(self, postgres_url: str) -> None:
-        postgres.execute(postgres_url, "CREATE TABLE photos (id INTEGER)", "CREATE TABLE patients (id INTEGER)")
+        neighbours = ["CREATE TABLE photos (id INTEGER)", "CREATE TABLE patients (id INTEGER)"]
+        neighbours += ["CREATE INDEX trialstate ON photos (id)", "CREATE SEQUENCE studydirection"]  # without types
+        postgres.execute(postgres_url, *neighbours)
         with open_storage(postgres_url, create=True) as storage:
             mirror(storage.url, storage.plain_errors)
         open_storage(postgres_url, create=False).engine.dispose()
