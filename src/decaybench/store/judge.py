@@ -26,8 +26,8 @@ class Found:
 
     ``tables`` are the columns of each table (of those in `KNOWN`; of others none need to be listed) and ``keys`` those
     of its primary key, each with its type ("trial_id integer"). ``taken`` says of what is not a table but has a name
-    that we need what it is: "a view". ``enums`` are the labels of types. ``version`` is our layout's; ``revisions`` is all that alembic's table holds, None without one; ``studies``
-    says whether Optuna's table has a study.
+    that we need what it is ("a view"), ``enums`` are the labels of types. ``version`` is our layout's; ``revisions`` is
+    all that alembic's table holds, None without one; ``studies`` says whether Optuna's table has a study.
     """
 
     tables: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -66,9 +66,8 @@ def found_in(
     if Version.__tablename__ in tables:
         (version,) = ask(f"SELECT max(version) FROM {Version.__tablename__}")
     if "version_num" in tables.get(optunas.STAMP, ()):
-        revisions = tuple(
-            "NULL" if row is None else str(row) for row in ask(f"SELECT version_num FROM {optunas.STAMP}")
-        )
+        stamps = ask(f"SELECT version_num FROM {optunas.STAMP}")
+        revisions = tuple("NULL" if stamp is None else str(stamp) for stamp in stamps)
     studies = "studies" in tables and bool(list(ask("SELECT 1 FROM studies LIMIT 1")))
     return Found(tables, keys, taken, enums or {}, version, revisions, studies)
 
