@@ -125,13 +125,14 @@ def test_who_did_not_encode_it_is_told_how() -> None:
 
 def test_a_nul_would_end_the_url_for_the_driver() -> None:
     # and the server at the default port would be asked instead
-    assert "has a NUL" in printed("status", "--storage", "postgresql://me:secret%00@127.0.0.1:1/db")
+    line = printed("status", "--storage", "postgresql://me:secret%00@127.0.0.1:1/db")
+    assert "has a NUL; leave it out" in line and "%40" not in line
 
 
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql://me:secret@127.0.0.1:123456/db", "has a port that is not in 1 .. 65535"),
+        ("postgresql://me:secret@127.0.0.1:123456/db", "has a port that is not in 1 .. 65535; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE\n"),
         ("postgresql://me:12345678/db", "has a port that is not in 1 .. 65535"),  # the host was forgotten
         ("postgresql://me:secret@127.0.0.1:1/db?sslmode", "has an option without a value"),
         ("postgresql://me:secret@127.0.0.1:1/db?", "has an option without a value"),
