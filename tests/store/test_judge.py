@@ -1,25 +1,15 @@
 """Whose tables a database holds is known before the first write, in a file and on a server."""
 
-import hashlib
-import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import BaseModel
-from sqlalchemy import Enum, make_url
+from sqlalchemy import Enum
 
-import postgres
+from databases import OPEN, execute, mirror, optunas_tables, refusal, untouched
 from decaybench.errors import UserError
-from decaybench.search import StudyMirror
-from decaybench.store import configure, find_storage, open_storage, optunas
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+from decaybench.store import find_storage, open_storage, optunas
 
 STAMP = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"
 MLFLOW = [
@@ -99,70 +89,6 @@ SPOILT: dict[str, tuple[list[str], str]] = {
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     return f"sqlite:///{tmp_path}/x.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-
-
-def execute(url: str, *statements: str) -> None:
-    if not url.startswith("sqlite"):
-        postgres.execute(url, *statements)
-        return
-    with closing(sqlite3.connect(str(make_url(url).database), isolation_level=None)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-@cache
-def optunas_file(study: str | None) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        make_optunas(f"sqlite:///{folder}/x.db", study)
-        return (Path(folder) / "x.db").read_bytes()
-
-
-def optunas_tables(url: str, study: str | None = "theirs") -> None:
-    if url.startswith("sqlite") and not (file := Path(str(make_url(url).database))).exists():
-        file.write_bytes(optunas_file(study))
-    else:
-        make_optunas(url, study)
-
-
-def make_optunas(url: str, study: str | None) -> None:
-    storage = RDBStorage(url)
-    if study is not None:
-        optuna.create_study(storage=storage, study_name=study)
-    storage.remove_session()
-    storage.engine.dispose()
-
-
-def state(url: str) -> object:
-    if not url.startswith("sqlite"):
-        return postgres.everything(url)
-    folder = Path(str(make_url(url).database)).parent
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-
-
-@contextmanager
-def untouched(url: str) -> Iterator[None]:
-    before = state(url)
-    yield
-    assert state(url) == before
-
-
-OPEN: list[Callable[[str], object]] = [
-    lambda url: open_storage(url, create=True),
-    lambda url: open_storage(url, create=False),
-    find_storage,
-]
-
-
-def refusal(url: str) -> str:
-    """The line, one and the same for writers and readers, that nothing is changed with."""
-    said = set()
-    for open_it in OPEN:
-        with untouched(url), pytest.raises(UserError) as caught:
-            open_it(url)
-        said.add(str(caught.value))
-    (line,) = said
-    assert "\n" not in line and str(make_url(url).database) in line
-    return line
 
 
 @pytest.mark.parametrize("case", FOREIGN)
@@ -245,11 +171,6 @@ def test_what_a_process_killed_while_optuna_made_its_tables_leaves_is_gone_on_wi
         mirror(storage.url, storage.plain_errors)
 
 
-def mirror(url: str, plain_errors: object) -> None:
-    with StudyMirror(url, "s", direction="minimize", spaces={}, configure=configure, plain_errors=plain_errors):  # type: ignore[arg-type]
-        pass
-
-
 def test_what_changes_after_the_look_is_a_line_too(url: str) -> None:
     with open_storage(url, create=True) as storage:
         optunas_tables(url)
@@ -309,12 +230,6 @@ def test_in_a_file_indexes_take_names_too(tmp_path: Path, undone: list[str], ind
     assert says in refusal(url)
 
 
-def test_moved_tables_of_optuna_may_have_larger_numbers(postgres_url: str) -> None:
-    optunas_tables(postgres_url)
-    postgres.execute(postgres_url, "ALTER TABLE trial_params ALTER COLUMN param_id TYPE BIGINT")
-    open_storage(postgres_url, create=True).engine.dispose()
-
-
 def test_a_file_with_a_table_of_an_extension_is_another_programs(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     execute(url, "CREATE TABLE places (id)", "PRAGMA writable_schema = ON")
@@ -325,77 +240,3 @@ def test_a_file_with_a_table_of_an_extension_is_another_programs(tmp_path: Path)
         f"INSERT INTO sqlite_master VALUES ('table', 'shapes', 'shapes', 0, '{sql}')",
     )
     assert "another program's database (tables: places, shapes)" in refusal(url)
-
-
-class TestServer:
-    """What only a server has: neighbours, schemas, types."""
-
-    @pytest.mark.parametrize(
-        ("statements", "says"),
-        [
-            (["CREATE TYPE trialstate AS ENUM ('OPEN', 'CLOSED')"], "a type 'trialstate' that is not Optuna's"),
-            (["CREATE TYPE trialstate AS (a INTEGER)"], "a type 'trialstate' that is not Optuna's"),
-            (["CREATE DOMAIN studydirection AS INTEGER"], "a type 'studydirection' that is not Optuna's"),
-            (["CREATE TABLE trialstate (a INTEGER)"], "a table 'trialstate' that is not Optuna's"),
-            (["CREATE VIEW trialvaluetype AS SELECT 1 AS a"], "a view 'trialvaluetype' that is not Optuna's"),
-            (["CREATE DOMAIN trials AS INTEGER"], "a type 'trials' that is not Optuna's"),
-            (["CREATE DOMAIN epochs AS INTEGER"], "a type 'epochs' that is not decaybench's"),
-            (["CREATE SEQUENCE runs"], "a sequence 'runs' that is not decaybench's"),
-            (["CREATE MATERIALIZED VIEW version_info AS SELECT 1 AS x"], "a view 'version_info' that is not Optuna's"),
-            (["CREATE TABLE photos (id INTEGER)", "CREATE INDEX studies ON photos (id)"], "an index 'studies' that is not Optuna's"),
-            (["CREATE TABLE photos (id INTEGER)", "CREATE INDEX ix_trials_study_id ON photos (id)"], "an index 'ix_trials_study_id' that is not Optuna's"),
-            (["CREATE TABLE ix_studies_study_name (id INTEGER)"], "a table 'ix_studies_study_name' that is not Optuna's"),
-        ],
-    )  # fmt: skip
-    def test_names_are_taken_by_more_than_tables(self, postgres_url: str, statements: list[str], says: str) -> None:
-        postgres.execute(postgres_url, *statements)
-        assert says in refusal(postgres_url)
-
-    def test_neighbours_with_other_names_stay(self, postgres_url: str) -> None:
-        neighbours = ["CREATE TABLE photos (id INTEGER)", "CREATE TABLE patients (id INTEGER)"]
-        neighbours += ["CREATE INDEX trialstate ON photos (id)", "CREATE SEQUENCE studydirection"]  # without types
-        postgres.execute(postgres_url, *neighbours)
-        with open_storage(postgres_url, create=True) as storage:
-            mirror(storage.url, storage.plain_errors)
-        open_storage(postgres_url, create=False).engine.dispose()
-        assert ("photos", 0) in postgres.everything(postgres_url)
-
-    def test_it_is_the_schemas_that_names_are_looked_up_in(self, postgres_url: str) -> None:
-        theirs = [statement.replace("TABLE ", "TABLE theirs.") for statement in FOREIGN["studies and trials"][0]]
-        postgres.execute(postgres_url, "CREATE SCHEMA theirs", "CREATE SCHEMA mine", *theirs)
-        # behind ours on the path, their tables would be taken for ours
-        both = f"{postgres_url}?options=-csearch_path%3Dmine,theirs"
-        assert "a table 'studies' that is not Optuna's" in refusal(both)
-        mine = f"{postgres_url}?options=-csearch_path%3Dmine"
-        with open_storage(mine, create=True) as storage:
-            mirror(storage.url, storage.plain_errors)
-        found = postgres.everything(postgres_url)
-        assert ("runs", "r", "mine") in [(row[0], row[1], row[3]) for row in found if len(row) == 4]
-        with pytest.raises(UserError, match="no sweeps"):
-            open_storage(postgres_url, create=False)
-
-    def test_tables_of_which_one_is_hidden_by_the_path(self, postgres_url: str) -> None:
-        optunas_tables(postgres_url)
-        postgres.execute(postgres_url, "CREATE SCHEMA mine", "CREATE TABLE mine.trials (id INTEGER)")
-        mine = f"{postgres_url}?options=-csearch_path%3Dmine,public"
-        assert "a table 'trials' that is not Optuna's" in refusal(mine)
-
-    @pytest.mark.parametrize(
-        ("options", "says"),
-        [
-            ("-csearch_path%3Dnowhere", "no schema has been selected to create in"),
-            ("-cdefault_transaction_read_only%3Don", "read-only transaction"),
-        ],
-    )
-    def test_a_server_that_takes_no_tables(self, postgres_url: str, options: str, says: str) -> None:
-        with untouched(postgres_url), pytest.raises(UserError) as caught:
-            open_storage(f"{postgres_url}?options={options}", create=True)
-        assert says in str(caught.value) and "\n" not in str(caught.value)
-
-    def test_types_that_dropped_tables_left_are_used_again(self, postgres_url: str) -> None:
-        optunas_tables(postgres_url, study=None)
-        left = "', '".join(sorted(optunas.TABLES)) + "', '" + optunas.STAMP
-        drop = f"DO $$ DECLARE t text; BEGIN FOREACH t IN ARRAY ARRAY['{left}'] LOOP EXECUTE 'DROP TABLE ' || t || ' CASCADE'; END LOOP; END $$"
-        postgres.execute(postgres_url, drop)
-        with open_storage(postgres_url, create=True) as storage:
-            mirror(storage.url, storage.plain_errors)
