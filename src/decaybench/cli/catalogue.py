@@ -41,7 +41,7 @@ def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
     if plot is not None:
         if as_json:
             raise UserError("--plot: a picture is no JSON: --json cannot be given too")
-        _draw(kinds, file := expanded(plot))
+        _draw(kinds, file := expanded(plot, "--plot"))
         print(f"{kind or 'schedules'}: {file}")
     elif as_json:
         print(json.dumps([describe(cls) for cls in kinds.values()], indent=2))

@@ -7,7 +7,7 @@ from decaybench.paths import expanded
 
 def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: str | None) -> None:
     """Print the code, or write it to the file ``out``, in the place of one that is there."""
-    file = None if out is None else expanded(out)
+    file = None if out is None else expanded(out, "--out")
     text = api.export(name, strategy=strategy, target=target, storage=storage)
     if file is None:
         print(text, end="")
