@@ -101,9 +101,9 @@ def test_a_run_is_resumed(rule, tmp_path):
     assert torch.equal(done.net.weights(), weights)
 
 
-@pytest.mark.parametrize("config", [{"interval": "epoch"}, {"interval": "step", "frequency": 2}])
+@pytest.mark.parametrize("config", [{"interval": "epoch"}, {"interval": "step", "frequency": 2 * ACCUMULATE}])
 def test_updates_without_a_step_warn(config, tmp_path):
-    with pytest.warns(UserWarning, match=r"^step\(\) was not called after each optimizer.step\(\): cosine counts"):
+    with pytest.raises(UserWarning, match=r"^step\(\) was not called after each optimizer.step\(\): cosine counts"):
         fit("fixed", tmp_path, **config)
 
 
