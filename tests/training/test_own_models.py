@@ -1,5 +1,7 @@
 """A model of one's own is trained as it is alone, or one line says why not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
 from training.judged import CLASSES, CPU, SHAPE, assert_own_bits, generators, refused, runs
 from training.own_models import ROWS, Own
+from training.own_models.layers import Residual
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a module's own
 
@@ -124,3 +127,34 @@ def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says,
         return
     with pytest.raises(UserError, match=f"task.model: Own gives an image other logits {says}"):
         prepare_environment(sweep, None, CPU)
+
+
+def test_a_diverging_neighbour_changes_no_bit(own, few):
+    own(lambda shape, classes: Residual(shape[0], classes))
+    recipe, tame = Recipe("own", epochs=2, batch_size=10), runs(0, 1, 2)
+    wild = [tame[0], replace(tame[1], learning_rate=1e30), tame[2]]
+    results, beside = (train(recipe, some, few, device=CPU) for some in (tame, wild))
+    assert beside[1].outcome == "diverged"
+    for i in (0, 2):
+        assert beside[i].validation_loss == results[i].validation_loss
+
+
+class Loud(nn.Linear):
+    def forward(self, x):
+        return 10 * super().forward(x)
+
+
+class Deep(nn.Sequential):
+    def forward(self, x):
+        return 10 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Deep(nn.Flatten(), nn.Linear(64, 10)), lambda: nn.Sequential(nn.Flatten(), Loud(64, 10))]
+)
+def test_a_forward_of_a_subclass_is_not_bypassed(make):
+    model, images = make().double(), torch.randn(3, 2, 1, 8, 8, dtype=torch.float64)
+    flat = flatten_parameters([model, model], torch.float64)
+    logits = Stack(model, 2, torch.float64).forward(flat, images)
+    for i in range(2):
+        torch.testing.assert_close(logits[i], model(images[:, i]))
