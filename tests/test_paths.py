@@ -11,7 +11,7 @@ from decaybench import api, store
 from decaybench.cli import completion, main
 from decaybench.data.cache import cache_folder
 from decaybench.errors import UserError
-from decaybench.paths import expanded
+from decaybench.paths import expanded, typed
 from small_sweep import SMALL
 
 TINY = (
@@ -96,6 +96,12 @@ def test_a_folder_of_that_name_can_be_said(home, monkeypatch, capsys):
     assert sorted(os.listdir(home / "~")) == ["s.toml", "x.db"]
     ends(0, "schedules", "cosine", "--plot", "./~/cosine.svg")
     assert (home / "~" / "cosine.svg").exists()
+    assert capsys.readouterr().out == "cosine: ./~/cosine.svg\n"  # as it can be typed again
+
+
+def test_what_is_printed_is_taken_for_the_same_file(home):
+    for path in (Path("./~/a"), Path("~a"), Path("a/~"), home / "~"):
+        assert expanded(typed(path), "x") == path
 
 
 def test_the_environments(home, monkeypatch):

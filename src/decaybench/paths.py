@@ -21,3 +21,8 @@ def expanded(path: str | Path, given_as: str) -> Path:
             f"got {str(path)!r}"
         )
     return Path(found)
+
+
+def typed(path: Path) -> str:
+    """``path`` as `expanded` and a shell take it for that very file: what begins with ``~`` gets its ``./`` back."""
+    return f"./{path}" if str(path).startswith("~") else str(path)

@@ -2,7 +2,7 @@
 
 from decaybench import api
 from decaybench.errors import UserError
-from decaybench.paths import expanded
+from decaybench.paths import expanded, typed
 
 
 def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: str | None) -> None:
@@ -16,4 +16,4 @@ def show(name: str, *, strategy: str | None, target: str, storage: str | None, o
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out: {file} cannot be written: {error.strerror}") from error
-    print(f"{name}: {file}")
+    print(f"{name}: {typed(file)}")

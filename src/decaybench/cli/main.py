@@ -13,6 +13,7 @@ import typer
 
 from decaybench.cli import completion
 from decaybench.errors import MachineError, UserError
+from decaybench.paths import typed
 
 app = typer.Typer(
     name="decaybench",
@@ -84,7 +85,7 @@ def run(
             sweep, storage=storage, studies=studies, data=data, device=device, workers=workers, watcher=live
         )
     print(f"{outcome.name}: complete")
-    print(f"\n{outcome.answer}\n\nreport: {outcome.report}")
+    print(f"\n{outcome.answer}\n\nreport: {typed(outcome.report)}")
 
 
 @app.command()
@@ -117,7 +118,7 @@ def report(
     from decaybench import api
 
     summary = api.report(*names, storage=storage, out=out)
-    print(f"{'+'.join(names)}: {summary.index}")
+    print(f"{'+'.join(names)}: {typed(summary.index)}")
 
 
 @app.command()

@@ -106,7 +106,8 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Stora
     parsed = parse(url)
     if not create and _is_missing(parsed):
         raise UserError(f"no database at {place(parsed)}; run a sweep first, or name another with --storage")
-    engine, found = _look(parsed, create if optuna is None else optuna)
+    engine, found = _look(parsed)
+    _accept(engine, found, create if optuna is None else optuna)
     if not create and not found.ours:
         engine.dispose()
         raise UserError(f"no sweeps in {place(parsed)}; run a sweep first")
@@ -130,7 +131,8 @@ def find_storage(url: str) -> Storage | None:
 
     Raises UserError for whatever `open_storage` would refuse with ``create``.
     """
-    engine, found = _look(parse(url), True)
+    engine, found = _look(parse(url))
+    _accept(engine, found, optuna=True)
     if found.ours:
         return _ready(engine, found)
     engine.dispose()
@@ -220,18 +222,20 @@ def _make_folder(url: URL) -> None:
             raise UserError(f"{place(url)} cannot be made: {error.strerror}") from error
 
 
-def _look(url: URL, optuna: bool) -> tuple[Engine, Found]:
-    """An engine that has written nothing, and what is in its database; UserError if that must stay so."""
+def _look(url: URL) -> tuple[Engine, Found]:
+    """An engine that has written nothing, and what is in its database."""
     if url.get_backend_name() == "sqlite":
-        engine, found = create_engine(url, hide_parameters=True), look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
-    else:
-        engine, found = reach(url)
+        return create_engine(url, hide_parameters=True), look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
+    return reach(url)
+
+
+def _accept(engine: Engine, found: Found, optuna: bool) -> None:
+    """UserError, and the engine let go of, where `judge` refuses what its database holds."""
     try:
-        judge(found, url, optuna=optuna)
+        judge(found, engine.url, optuna=optuna)
     except UserError:
         engine.dispose()
         raise
-    return engine, found
 
 
 def _ready(engine: Engine, found: Found) -> Storage:
