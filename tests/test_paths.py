@@ -11,7 +11,7 @@ from decaybench import api, store
 from decaybench.cli import completion, main
 from decaybench.data.cache import cache_folder
 from decaybench.errors import UserError
-from decaybench.paths import expanded
+from decaybench.paths import expanded, typed
 from small_sweep import SMALL
 
 TINY = (
@@ -42,27 +42,28 @@ def ends(code: int, *arguments: str) -> None:
 
 def test_what_is_expanded(home):
     me = pwd.getpwuid(os.getuid())
-    assert expanded("~") == home and expanded("~/a/b") == home / "a" / "b"
-    assert expanded(Path("~/a")) == home / "a"
-    assert expanded(f"~{me.pw_name}/a") == Path(me.pw_dir) / "a"
+    assert expanded("~", "x") == home and expanded("~/a/b", "x") == home / "a" / "b"
+    assert expanded(Path("~/a"), "x") == home / "a"
+    assert expanded(f"~{me.pw_name}/a", "x") == Path(me.pw_dir) / "a"
     for kept in ("a/~", "./~", "./~/a", "/~/a", "", "a~", Path("a/~")):
-        assert expanded(kept) == Path(kept)
+        assert expanded(kept, "x") == Path(kept)
 
 
 def test_an_unknown_home_is_a_line(home, monkeypatch):
     with pytest.raises(
-        UserError, match=r"^~nobody-such/a: the home folder ~nobody-such is not known; write \./~nobody-such"
+        UserError,
+        match=r"^--out: the home folder ~nobody-such is not known \(write \./~nobody-such .*got '~nobody-such/a'$",
     ):
-        expanded("~nobody-such/a")
+        expanded("~nobody-such/a", "--out")
     monkeypatch.delenv("HOME")
-    assert expanded("~") == Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert expanded("~", "x") == Path(pwd.getpwuid(os.getuid()).pw_dir)
 
     def unknown(uid):
         raise KeyError(uid)
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)  # a container's user of no name
     with pytest.raises(UserError, match="the home folder ~ is not known"):
-        expanded("~/a")
+        expanded("~/a", "x")
 
 
 def test_every_path_of_python_and_of_the_commands(home, capsys):
@@ -95,6 +96,12 @@ def test_a_folder_of_that_name_can_be_said(home, monkeypatch, capsys):
     assert sorted(os.listdir(home / "~")) == ["s.toml", "x.db"]
     ends(0, "schedules", "cosine", "--plot", "./~/cosine.svg")
     assert (home / "~" / "cosine.svg").exists()
+    assert capsys.readouterr().out == "cosine: ./~/cosine.svg\n"  # as it can be typed again
+
+
+def test_what_is_printed_is_taken_for_the_same_file(home):
+    for path in (Path("./~/a"), Path("~a"), Path("a/~"), home / "~"):
+        assert expanded(typed(path), "x") == path
 
 
 def test_the_environments(home, monkeypatch):
@@ -110,26 +117,41 @@ def test_the_environments(home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "named"),
     [
-        ["run", "~nobody-such/s.toml"],
-        ["run", "quickstart", "--storage", "sqlite:///~nobody-such/x.db"],
-        ["run", "quickstart", "--studies", "~nobody-such"],
-        ["run", "quickstart", "--data", "~nobody-such"],
-        ["check", "quickstart", "--data", "~nobody-such"],
-        ["status", "--storage", "sqlite:///~nobody-such/x.db"],
-        ["status", "--storage", "postgresql://me@127.0.0.1:1/db?passfile=~nobody-such/x"],
-        ["verify", "~nobody-such"],
-        ["report", "x", "--out", "~nobody-such"],
-        ["export", "x", "--out", "~nobody-such/x.py"],
-        ["schedules", "--plot", "~nobody-such/x.svg"],
-        ["dashboard", "--storage", "sqlite:///~nobody-such/x.db"],
+        (["run", "~nobody-such/s.toml"], "SWEEP"),
+        (["run", "quickstart", "--storage", "sqlite:///~nobody-such/x.db"], "storage"),
+        (["run", "quickstart", "--studies", "~nobody-such"], "--studies"),
+        (["run", "quickstart", "--data", "~nobody-such"], "--data"),
+        (["check", "quickstart", "--data", "~nobody-such"], "--data"),
+        (["status", "--storage", "sqlite:///~nobody-such/x.db"], "storage"),
+        (
+            ["status", "--storage", "postgresql://me@127.0.0.1:1/db?passfile=~nobody-such/x"],
+            "storage postgresql://...: passfile",
+        ),
+        (["verify", "~nobody-such"], "DIR"),
+        (["report", "x", "--out", "~nobody-such"], "--out"),
+        (["export", "x", "--out", "~nobody-such/x.py"], "--out"),
+        (["schedules", "--plot", "~nobody-such/x.svg"], "--plot"),
+        (["dashboard", "--storage", "sqlite:///~nobody-such/x.db"], "storage"),
     ],
 )
-def test_an_unknown_home_in_every_command(home, capsys, arguments):
+def test_an_unknown_home_in_every_command(home, capsys, arguments, named):
     ends(2, *arguments)
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("error: ~nobody-such") and err.count("\n") == 1
+    assert out == "" and err.startswith(f"error: {named}: the home folder ~nobody-such is not known")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("variable", ["DECAYBENCH_DATA", "XDG_CACHE_HOME"])
+def test_an_unknown_home_in_the_environment(home, capsys, monkeypatch, variable):
+    monkeypatch.setenv(variable, "~nobody-such")
+    (home / "s.toml").write_text(TINY)
+    if variable == "DECAYBENCH_DATA":
+        ends(2, "check", "~/s.toml")
+        assert capsys.readouterr().err.startswith("error: DECAYBENCH_DATA: the home folder ~nobody-such is not known")
+    with pytest.raises(UserError, match=f"^{variable}: the home folder ~nobody-such is not known"):
+        cache_folder() if variable == "XDG_CACHE_HOME" else api.data_root(None)
 
 
 def test_completion(home):

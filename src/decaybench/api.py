@@ -45,8 +45,8 @@ class Outcome:
 
 def data_root(given: str | Path | None) -> Path | None:
     """The folder of image folders: as given, else DECAYBENCH_DATA, else none (built-in data only)."""
-    chosen = given or os.environ.get("DECAYBENCH_DATA")
-    return expanded(chosen) if chosen else None
+    chosen, given_as = (given, "--data") if given else (os.environ.get("DECAYBENCH_DATA"), "DECAYBENCH_DATA")
+    return expanded(chosen, given_as) if chosen else None
 
 
 def as_sweep(sweep: Sweep | Mapping[str, Any] | str | Path) -> Sweep:
@@ -76,7 +76,7 @@ def run(
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UserError(f"--workers: must be in [1, {MOST_WORKERS}], got {workers}")
     chosen, url = as_sweep(sweep), storage_url(storage)
-    out = expanded(studies) / chosen.name / "report"
+    out = expanded(studies, "--studies") / chosen.name / "report"
     check_folder(out)  # now, rather than after hours of training
     noting = _Noting(watcher or Watcher(), url, chosen, out)
     trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, workers=workers, watcher=noting)
@@ -96,7 +96,7 @@ def report(*names: str, storage: str | None = None, out: str | Path | None = Non
     Several sweeps of one task are joined into one report (default studies/NAME+NAME/report). Raises UserError where
     their runs may not be compared.
     """
-    folder = expanded(out) if out is not None else Path("studies") / "+".join(names) / "report"
+    folder = expanded(out, "--out") if out is not None else Path("studies") / "+".join(names) / "report"
     return _write(storage_url(storage), names, folder)
 
 
@@ -105,7 +105,7 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
 
     Writes nothing. Raises UserError where there is no report, no database, or not its sweep.
     """
-    folder = expanded(folder)
+    folder = expanded(folder, "DIR")
     manifest, url = read_manifest(folder), storage_url(storage)
     names = [sweep["name"] for sweep in manifest["sweeps"]]
     try:

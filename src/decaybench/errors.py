@@ -22,4 +22,8 @@ class MachineError(Exception):
 
 def reason(error: BaseException) -> str:
     """What another's code raised, as the end of one line: ``ImportError: no module named x``."""
-    return shorten(f"{type(error).__name__}: {error}".removesuffix(": "), 300, placeholder=" ...")
+    try:
+        said = str(error)
+    except Exception:  # another's exception, whose text is another's code too
+        said = ""
+    return shorten(f"{type(error).__name__}: {said}".removesuffix(": "), 300, placeholder=" ...")

@@ -26,12 +26,13 @@ def generator(seed: int, *path: int | str) -> torch.Generator:
 
 @contextmanager
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Python's, NumPy's and torch's global generators begin at ``seed``, and are as they were afterwards.
+    """Python's, NumPy's and torch's global generators begin at ``seed``, and are as they were afterwards; so is torch's
+    default dtype.
 
     For code that is not ours: what is ours draws from no global generator. A GPU's is one of them where it is the
     ``device``.
     """
-    python, numpys = random.getstate(), np.random.get_state()
+    python, numpys, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
         random.seed(seed)
         np.random.seed(seed % 2**32)
@@ -44,3 +45,4 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpys)
+            torch.set_default_dtype(dtype)

@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+import decaybench
 import postgres
 from decaybench.cli import main
 from small_sweep import SMALL
@@ -19,6 +20,9 @@ STAMP = [
 MLFLOW = [*STAMP, "CREATE TABLE experiments (experiment_id INTEGER)", "CREATE TABLE runs (run_uuid VARCHAR(32))"]
 CLINICAL = ["CREATE TABLE studies (id INTEGER, title TEXT)", "CREATE TABLE trials (id INTEGER, patient TEXT)"]
 OLD = ["UPDATE alembic_version SET version_num = 'v3.0.0.d'"]
+TINY = (
+    SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 1").replace("repeats = 2", "repeats = 1")
+)
 
 COMMANDS = [
     ["run", "s.toml"],
@@ -103,3 +107,21 @@ def test_a_server(here, capsys, postgres_url, case):
     for command in COMMANDS:
         assert says in refused(capsys, command, postgres_url)
         assert postgres.everything(postgres_url) == before and snapshot(here) == files
+
+
+def test_ones_own_results_are_read_whatever_optuna_is_installed(here, capsys):
+    Path("s.toml").write_text(TINY)
+    decaybench.run("s.toml", storage="sqlite:///d.db")
+    with closing(sqlite3.connect("d.db", isolation_level=None)) as connection:
+        connection.execute(*OLD)
+    before = Path("d.db").read_bytes()
+    read = [["status"], ["status", "small"], ["report", "small", "--out", "r"], ["verify", "r"], ["export", "small"]]
+    for command in read:
+        with pytest.raises(SystemExit) as end:
+            main([*command, "--storage", "sqlite:///d.db"])
+        assert end.value.code == 0
+    capsys.readouterr()
+    for command in (["run", "s.toml"], ["dashboard", "--port", "0"]):
+        line = refused(capsys, command, "sqlite:///d.db")
+        assert "an older Optuna" in line and "; upgrade this one: optuna storage upgrade" in line
+    assert Path("d.db").read_bytes() == before

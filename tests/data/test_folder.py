@@ -37,7 +37,9 @@ ONE = "00000-of-00001"
         ([f"data/train-{ONE}.parquet", "data/test.parquet", "README.md"], [f"data/train-{ONE}.parquet"]),
         ([f"plain_text/train-{ONE}.parquet", "plain_text/test.parquet"], [f"plain_text/train-{ONE}.parquet"]),
         (["train.parquet", "test.parquet", "old/train.parquet"], ["train.parquet"]),
-        (["train.parquet", "test.parquet", "unsupervised.parquet", "train_small.parquet"], ["train.parquet"]),
+        (["train.parquet", "test.parquet", "unsupervised.parquet", "old_train.parquet"], ["train.parquet"]),
+        (["train.parquet", "test.parquet", "trainers.parquet", "values.parquet", "Device.parquet"], ["train.parquet"]),
+        (["train.parquet", "test.parquet", "train.csv", "val.txt", "train_2/x.parquet"], ["train.parquet"]),
         (["train.parquet", "test.parquet", ".cache/train.parquet"], ["train.parquet"]),
         (["data/train.parquet", "data/test.parquet", ".cache/train.parquet"], ["data/train.parquet"]),
         (["data/train.parquet", "data/test.parquet", "old/train.parquet"], ["data/train.parquet"]),
@@ -92,6 +94,31 @@ def test_a_part_that_is_not_one_set(tmp_path, names, got):
     laid(tmp_path, "test.parquet", *names)
     rule = "the train part must be one file or each shard of one set"
     assert refused(tmp_path).startswith(f"{tmp_path}: {rule}, got {got}")
+
+
+@pytest.mark.parametrize("place", ["", "data/", "plain_text/"])
+@pytest.mark.parametrize(
+    "almost",
+    [
+        ["train2.parquet"],
+        ["Validation.parquet", "val_1.parquet"],
+        ["TRAIN.PARQUET"],
+        ["train-part2.parquet"],
+        ["train_small.parquet"],
+        ["test (copy).parquet"],
+        ["train-0.parquet", "train-1.parquet"],
+        ["train-00000-of-00000.parquet"],
+        ["dev.old.parquet"],
+        ["eval-1\n.parquet"],
+    ],
+)
+def test_a_file_that_may_be_meant_for_a_part_is_not_passed_over(tmp_path, place, almost):
+    laid(tmp_path, *(f"{place}{name}" for name in ("train.parquet", "test.parquet", *almost)))
+    message = refused(tmp_path)
+    assert message.startswith(
+        f"{tmp_path}/{place}".rstrip("/") + ": a parquet file whose name begins with a part's word"
+    )
+    assert f"got {', '.join(almost)}".replace("\n", " ") in message
 
 
 @pytest.mark.parametrize("names", [["validation.parquet", "val.parquet"], ["dev.parquet", f"dev-{ONE}.parquet"]])

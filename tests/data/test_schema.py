@@ -97,6 +97,20 @@ def test_labels_that_leave_a_choice(columns, got):
     )
 
 
+@pytest.mark.parametrize("columns", [{"y": "int64"}, {"y": "int64", "id": "int64"}, {"y": "int32", "name": "string"}])
+def test_labels_in_the_index_are_found_by_who_looks(columns):
+    message = refused({"pandas": {"index_columns": ["y"]}}, **columns)
+    assert "got none (its columns: " in message and message.endswith(
+        "; 'y' is the DataFrame's index: if it holds the labels, write df.reset_index(), "
+        "and rename the column of the labels to 'label'"
+    )
+
+
+def test_an_index_that_numbers_rows_is_not_said_to_hold_labels():
+    assert "DataFrame" not in refused({"pandas": {"index_columns": ["__index_level_0__"]}}, __index_level_0__="int64")
+    assert "DataFrame" not in refused({"pandas": {"index_columns": ["y"]}}, y="int64", a="int64", b="int64")
+
+
 @pytest.mark.parametrize(
     ("column", "kind", "said"),
     [

@@ -195,6 +195,13 @@ def test_a_file_that_is_missing(root, part):
     assert refused("tiny", root).startswith(f"{root}/tiny/{part}.parquet: must exist")
 
 
+def test_a_link_to_nothing(root):
+    (root / "tiny" / "test.parquet").unlink()
+    (root / "tiny" / "test.parquet").symlink_to(root / "elsewhere.parquet")
+    says = "must be a readable file, got: No such file or directory"
+    assert refused("tiny", root) == f"{root}/tiny/test.parquet: {says}"
+
+
 def test_a_folder_in_place_of_a_file(root):
     (root / "tiny" / "test.parquet").unlink()
     (root / "tiny" / "test.parquet").mkdir()

@@ -232,6 +232,15 @@ def test_a_validation_part_that_can_only_be_taken_whole():
     assert "must be all 3 (" in refused(data, 0, validation_size=2)
 
 
+def test_a_single_size_is_said_as_such():
+    assert "task.validation_size must be 3, or all 6 (" in refused(
+        dataset([0, 1, 2] * 8, own=OWN[:6]), 0, validation_size=4
+    )
+    assert "task.test_size must be 3, or all 6 (" in refused(
+        dataset([0, 1, 2] * 8, test_labels=[0, 1, 2] * 2), 0, test_size=5
+    )
+
+
 def test_a_rare_class_of_the_validation_part_is_named():
     data = dataset([0, 1, 2] * 8, own=[0, 0, 0, 1, 1, 1, 1, 2], labels=(7, 8, 9))
     assert len(draw_splits(data, 0).validation) == 8

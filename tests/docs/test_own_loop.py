@@ -52,6 +52,14 @@ def test_the_learning_rates_are_the_schedules(title, block, base, updates, obser
     assert [rate for (rate,) in done.rates] == pytest.approx(done.traced(base), rel=1e-12)
 
 
+def test_an_epochs_last_update_may_have_fewer_micro_batches():
+    (block,) = blocks("Accumulation")
+    done = run(block.replace("range(10)", "range(11)"))
+    assert len(done.rates) == len(done.observed) == 3 * 6 == done.names["made"][1]
+    assert all(p.grad is None for p in done.names["model"].parameters())  # nothing is left over
+    assert [rate for (rate,) in done.rates] == pytest.approx(done.traced(), rel=1e-12)
+
+
 def test_the_scaler_counts_the_updates_that_were_made():
     done = run(blocks("Gradient scaler")[0])
     assert len(done.observed) == 30

@@ -90,7 +90,7 @@ def test_the_loop_of_a_page_trains(kind):
     schedule, state = names["schedule"], names["scheduler"].state_dict()
     assert schedule == SCHEDULES[kind](**settings(SCHEDULES[kind]))
     assert state["step"] == UPDATES
-    assert state["heard"] == (
+    assert state["observations"] == (
         0 if schedule.family == "fixed" else UPDATES if schedule.when == "update" else UPDATES // EPOCH
     )
     assert torch.isfinite(names["model"].weight).all()

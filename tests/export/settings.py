@@ -14,7 +14,8 @@ def setting(schedule: Schedule, total_steps: int, steps_per_epoch: int, **task: 
     given = {"learning_rate": LEARNING_RATE, "momentum": 0.9, "weight_decay": 0.0}
     shared = {name: task.pop(name, value) for name, value in given.items()}
     label = task.pop("label", "it")
-    fields = {name: getattr(schedule, name) for name in schedule.parameters()}
+    own = (name for name in schedule.parameters() if name not in schedule.loop_only)
+    fields = {name: getattr(schedule, name) for name in own}
     params = {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()} | shared
     sweep = Sweep.from_mapping(
         {

@@ -31,15 +31,16 @@ pytestmark = [
 
 
 class Learner(L.LightningModule):
-    def __init__(self, rule):
+    def __init__(self, rule, **config):
         super().__init__()
         self.rule, self.net, self.losses = rule, Net(), []
+        self.config = config or {"interval": "step"}
 
     def configure_optimizers(self):
         assert self.trainer.estimated_stepping_batches == TOTAL
         optimizer, self.rates = an_optimizer(self.net)
         scheduler = a_scheduler(optimizer, self.rule)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **self.config}}
 
     def training_step(self, batch):
         x, y = batch
@@ -64,8 +65,8 @@ class Interrupt(L.Callback):
             raise InterruptedError
 
 
-def fit(rule, folder, *callbacks, checkpoint=None, overflows=()):
-    module = Learner(rule)
+def fit(rule, folder, *callbacks, checkpoint=None, overflows=(), **config):
+    module = Learner(rule, **config)
     module.net.overflow(*overflows)
     scaling = [MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))] if overflows else None
     trainer = L.Trainer(
@@ -98,6 +99,12 @@ def test_a_run_is_resumed(rule, tmp_path):
     done = fit(rule, tmp_path, checkpoint=tmp_path / "last.ckpt")
     assert done.rates == rates[EPOCHS // 2 * UPDATES :]
     assert torch.equal(done.net.weights(), weights)
+
+
+@pytest.mark.parametrize("config", [{"interval": "epoch"}, {"interval": "step", "frequency": 2 * ACCUMULATE}])
+def test_updates_without_a_step_warn(config, tmp_path):
+    with pytest.raises(UserWarning, match=r"^step\(\) was not called after each optimizer.step\(\): cosine counts"):
+        fit("fixed", tmp_path, **config)
 
 
 @pytest.mark.filterwarnings(r"ignore:step\(\) was called without an optimizer\.step")  # in Lightning nobody can help it

@@ -117,9 +117,17 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
     budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
     sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}
     places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
-    with pytest.warns(UserWarning, match=r"^strategies.linear.warmup: 4 updates, but a run has 3: the ramp does not"):
+    line = r"^strategies.linear.warmup: 4 updates, but a run has 3: the ramp does not"
+    with pytest.raises(UserWarning, match=line):  # as pytest has warnings raised
+        decaybench.run(sweep, **places)
+    assert not (tmp_path / "d.db").exists() and not (tmp_path / "small").exists()
+    with pytest.warns(UserWarning, match=line) as noted:
         assert decaybench.run(sweep, **places).trained == 2
+    assert [warning.filename for warning in noted] == [__file__]
     assert decaybench.run(sweep, **places).trained == 0
+    more = sweep | {"budget": budget | {"repeats": 2}}
+    with pytest.warns(UserWarning, match=line):
+        assert decaybench.run(more, **places).trained == 2
 
 
 class Centred(nn.Module):

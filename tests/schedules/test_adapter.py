@@ -38,7 +38,9 @@ def test_a_counter_handed_in_gives_the_trace_of_one_that_moves_by_itself():
     handed.step()
     assert handed.get_last_lr() == [scales[4]]
     for bad in (-1, 2.5, True):
-        with pytest.raises(ValueError, match="step must be a whole number of updates from 0, got"):
+        with pytest.raises(
+            ValueError, match=r"step must be a whole number of updates from 0 \(a metric goes to observe\(\)\), got"
+        ):
             handed.step(bad)
 
 
@@ -232,7 +234,9 @@ def test_sizes_that_are_no_whole_numbers_are_refused_in_one_line(bad):
         assert "\n" not in str(raised.value)
     scheduler = TorchScheduler(sgd(0.1), SCHEDULES["linear"](), 10, 5)
     if bad is not None and not (isinstance(bad, int) and bad == 0):
-        with pytest.raises(ValueError, match=r"^step must be a whole number of updates from 0, got "):
+        with pytest.raises(
+            ValueError, match=r"^step must be a whole number of updates from 0 \(a metric goes to observe\(\)\), got "
+        ):
             scheduler.step(bad)
         assert scheduler.get_last_lr() == [0.1]
 
@@ -242,7 +246,21 @@ def test_a_loss_is_one_number(good):
     scheduler = TorchScheduler(sgd(0.1), SCHEDULES["exp_loss"](), 10, 5)
     scheduler.observe(good)
     assert scheduler.get_last_lr() == [pytest.approx(0.1 * math.exp(2))]
+    for bad in (10**400, -(10**5000)):
+        with pytest.raises(ValueError, match=r"^loss must be a number that a float can hold, got .{20,60}$"):
+            scheduler.observe(bad)
     for bad in ("2.0", None, True, [2.0], torch.ones(2), np.ones(3), 2j):
         with pytest.raises(ValueError, match=r"^loss must be one number, got ") as raised:
             scheduler.observe(bad)
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("bits", [53, 100, 20_000])
+def test_whole_numbers_that_no_float_holds_are_refused(bits):
+    huge = 2**bits + 1
+    for sizes in ((huge, 5), (10, huge)):
+        with pytest.raises(ValueError, match=r"^\w+ must be at most 2\*\*53, got "):
+            TorchScheduler(sgd(0.1), SCHEDULES["linear"](), *sizes)
+    scheduler = TorchScheduler(sgd(0.1), SCHEDULES["linear"](), 10, 5)
+    with pytest.raises(ValueError, match=r"^step must be at most 2\*\*53, got "):  # and no warning before it
+        scheduler.step(huge)

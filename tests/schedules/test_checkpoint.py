@@ -96,7 +96,7 @@ def test_what_is_saved_is_plain_and_stays_what_it_was():
     assert saved["step"] == 4
     assert all(a.equal(b) for a, b in zip(saved["directions"], copy["directions"], strict=True))
     assert all(saved["state"][name].equal(copy["state"][name]) for name in saved["state"])
-    assert {type(value) for value in saved.values()} == {str, int, list, dict}
+    assert {type(value) for value in saved.values()} == {str, int, bool, list, dict}
 
 
 def test_only_the_optimizer_was_saved():
@@ -131,34 +131,42 @@ NONSENSE = [
     (lambda saved: {"base_lrs": [0.1, 0.4], "last_epoch": 3}, r"it has no 'kind'$"),
     *(
         (without(key), rf"it has no '{key}'$")
-        for key in ("step", "heard", "state", "directions", "observed_at", "fields")
+        for key in ("step", "observations", "state", "directions", "observed_at", "waiting", "fields")
     ),
-    (with_("kind", "linear"), r"^kind must be hypergradient, as of this schedule, got 'linear'$"),
-    (inside("fields", "beta", 0.5), r"^hypergradient.beta must be 0.001, as of this schedule, got 0.5$"),
-    (inside("fields", "warmup", "5"), r"^hypergradient.warmup must be 0, as of this schedule, got '5'$"),
-    (with_("fields", {}), r"^hypergradient.beta must be 0.001, as of this schedule, got None$"),
+    (with_("kind", "linear"), r"^kind must be hypergradient, to match this schedule, got 'linear'$"),
+    (inside("fields", "beta", 0.5), r"^hypergradient.beta must be 0.001, to match this schedule, got 0.5$"),
+    (inside("fields", "warmup", "5"), r"^hypergradient.warmup must be 0, to match this schedule, got '5'$"),
+    (with_("fields", {}), r"^hypergradient.beta must be 0.001, to match this schedule, got None$"),
     (with_("fields", 3), r"^state_dict: fields must be a dict, got 3$"),
-    (with_("total_steps", 13), r"^total_steps must be 12, as of this scheduler, got 13$"),
-    (with_("steps_per_epoch", 4), r"^steps_per_epoch must be 3, as of this scheduler, got 4$"),
+    (with_("total_steps", 13), r"^total_steps must be 12, to match this scheduler, got 13$"),
+    (with_("steps_per_epoch", 4), r"^steps_per_epoch must be 3, to match this scheduler, got 4$"),
     (with_("total_steps", "12"), r"^state_dict: total_steps must be a whole number of at least 1, got '12'$"),
     *(
         (with_(key, value), rf"^state_dict: {key} must be a whole number of at least 0, got ")
-        for key in ("step", "heard", "observed_at")
+        for key in ("step", "observations", "observed_at")
         for value in (-5, "soon", 1.5, None, True, math.nan, [3], torch.tensor([1, 2]))
     ),
+    *(
+        (with_(key, 10**30), rf"^state_dict: {key} must be at most 2\*\*53, got 1000")
+        for key in ("step", "observed_at")
+    ),
+    (with_("waiting", 1), r"^state_dict: waiting must be True or False, got 1$"),
     (with_("base_lrs", [0.1]), r"^base_lrs must be one per parameter group \(2\), got 1$"),
     (with_("base_lrs", 0.1), r"^base_lrs must be one per parameter group \(2\), got 0.1$"),
     *(
         (with_("base_lrs", [0.1, value]), r"^base_lrs must be finite and at least 0, got ")
-        for value in (math.nan, math.inf, -0.1, "0.1", None, True)
+        for value in (math.nan, math.inf, -0.1, "0.1", None, True, 10**400, 10**5000)
     ),
+    (with_("base_lrs", [0.1, 0.7]), r"^state_dict: state.base_lr must be that of base_lrs, got \[0.1, 0.4\]$"),
+    (inside("state", "base_lr", torch.tensor([0.1, math.nan]).double()), r"^state_dict: state.base_lr must be that of"),
     (with_("base_lrs", [0.0, 0.0]), r"^base_lrs must have one above 0, got none$"),
     (with_("state", None), r"^state_dict: state must be a dict, got None$"),
     (with_("state", {}), r"^state_dict: state.base_lr must be a tensor \(2,\) of torch.float64, got None$"),
     (inside("state", "rate", 0.1), r"^state_dict: state.rate must be a tensor \(2,\) of torch.float64, got 0.1$"),
     (inside("state", "rate", torch.ones(3).double()), r"state.rate must be .*, got \(3,\) of torch.float64$"),
     (inside("state", "rate", torch.ones(2)), r"state.rate must be .*, got \(2,\) of torch.float32$"),
-    (inside("state", "rate", torch.tensor([0.1, math.nan]).double()), r"state gives group 1 the learning rate nan$"),
+    (inside("state", "rate", torch.tensor([0.1, math.nan]).double()), r"^state_dict: state.rate must be finite, got"),
+    (inside("state", "rate", torch.tensor([0.1, math.inf]).double()), r"^state_dict: state.rate must be finite, got"),
     (inside("state", "rate", torch.tensor([-0.1, 0.1]).double()), r"state gives group 0 the learning rate -"),
     (with_("directions", None), r"^state_dict: directions must be one per parameter \(0\), got NoneType$"),
     (with_("directions", [torch.ones(3)]), r"^state_dict: directions must be one per parameter \(2\), got 1$"),
@@ -169,6 +177,10 @@ NONSENSE = [
     (
         with_("directions", [torch.ones(2), torch.ones(2)]),
         r"directions must be a tensor \(3,\) of torch.float32, got \(2,\)",
+    ),
+    *(
+        (with_("directions", [torch.ones(3), torch.tensor([1.0, value])]), r"^state_dict: directions must be finite$")
+        for value in (math.nan, -math.inf)
     ),
     (with_("directions", [torch.ones(3).half(), None]), r"directions must be .*, got \(3,\) of torch.float16$"),
 ]
@@ -183,6 +195,64 @@ def test_nonsense_is_refused_and_nothing_of_it_is_taken(spoil, message):
         second.scheduler.load_state_dict(spoil(first.scheduler.state_dict()))
     assert "\n" not in str(raised.value)
     assert expected + second.go(3, UPDATES) == Run("hypergradient").schedule().go(0, UPDATES)
+
+
+SPOILT = {
+    "reduce_on_plateau": ({"factor": 0.5, "patience": 0, "cooldown": 1}, ["bad", "cooling"], [-1.0, 0.5, math.nan]),
+    "greedy_lr": ({"factor": 0.5}, ["good", "bad", "cooling", "resting"], [-1.0, 0.5, math.nan]),
+    "exp_loss": ({}, ["capped", "current", "loss"], [math.nan, -math.inf]),
+    "exp_loss_relative": ({"gain": 1.0}, ["first", "loss"], [math.nan, math.inf]),
+    "polyak": ({"c": 0.5}, ["current", "last"], [math.nan, math.inf, -math.inf, -1.0, 1.5]),
+    "alig": ({}, ["current", "last", "base_lr"], [math.nan, math.inf, -1.0]),
+    "l4": ({"alpha": 0.1}, ["current", "least"], [math.nan, math.inf, -math.inf]),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_rule_that_could_not_remember_this_refuses_it(kind):
+    fields, names, values = SPOILT[kind]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+    scheduler = TorchScheduler(optimizer, SCHEDULES[kind](**fields), UPDATES, EPOCH)
+    saved = scheduler.state_dict()
+    for name in names:
+        for value in values:
+            spoilt = {name: torch.full_like(saved["state"][name], value)}
+            with pytest.raises(ValueError, match=r"^state_dict: state(\.\w+ must be| gives group 0 the)"):
+                scheduler.load_state_dict(saved | {"state": saved["state"] | spoilt})
+    scheduler.load_state_dict(saved)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("reduce_on_plateau", {"factor": 0.5, "patience": 0, "cooldown": 1}),
+        ("reduce_on_plateau", {"factor": 0.5, "patience": 0, "cooldown": 1, "mode": "max"}),
+        ("bold_driver", {"up": 1.1, "down": 0.5}),
+        ("greedy_lr", {"factor": 0.5}),
+        ("exp_loss", {"signal": "epoch"}),
+        ("exp_loss_relative", {"gain": 1.0, "signal": "epoch"}),
+        ("loss_ratio", {"power": 1.0, "signal": "epoch"}),
+        ("exp_loss", {"signal": "ema"}),
+    ],
+)
+def test_what_a_loss_that_is_not_finite_leaves_is_taken_up(kind, fields, loss):
+    ours, again = (
+        TorchScheduler(
+            torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1), SCHEDULES[kind](**fields), UPDATES, 1
+        )
+        for _ in range(2)
+    )
+    for losses in ([1.0, loss], [loss, loss], [0.5]):
+        for value in losses:
+            if ours.schedule.when == "update":
+                ours.observe(value)
+            ours.optimizer.step()
+            ours.step()
+            if ours.schedule.when == "epoch":
+                ours.observe(value)
+        again.load_state_dict(ours.state_dict())
+        assert again.get_last_lr() == ours.get_last_lr()
 
 
 def test_numbers_of_other_libraries_are_numbers():

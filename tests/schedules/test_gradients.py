@@ -161,3 +161,104 @@ def test_a_real_scalers_first_updates_are_skipped():
     assert 0 < skipped < 19
     assert rates[-1] > 0.01
     assert all(math.isfinite(rate) for rate in rates)
+
+
+@pytest.mark.parametrize(("kind", "fields"), RULES)
+def test_complex_parameters_are_their_parts(kind, fields):
+    """As SGD takes them."""
+    rates = []
+    for whole in (True, False):
+        weight = torch.ones(4, dtype=torch.complex64 if whole else torch.float32)
+        weights = [torch.nn.Parameter(weight)] + [torch.nn.Parameter(torch.zeros(4))] * (not whole)
+        optimizer = torch.optim.SGD(weights, lr=0.1, momentum=0.5, weight_decay=0.01)
+        scheduler = TorchScheduler(optimizer, SCHEDULES[kind](**fields), 100, 10)
+        for gradient in gradients(4):
+            parts = [gradient, gradient.flip(0)]
+            for w, g in zip(weights, [torch.complex(*parts)] if whole else parts, strict=True):
+                w.grad = g
+            scheduler.observe(1.0)
+            rates += scheduler.get_last_lr()
+            optimizer.step()
+            scheduler.step()
+    assert rates[:4] == pytest.approx(rates[4:], rel=1e-5)
+
+
+STILL = r"^observe\(\) was called while every gradient was 0, with a loss of 4.5: \w+ looks at gradients"
+
+
+def loop(kind, fields, order, set_to_none, accumulate=1, scaled=False):
+    """Some updates on a convex loss, their calls in ``order``: z: zero_grad, b: backward, o: observe."""
+    weight = torch.nn.Parameter(torch.zeros(1))
+    weight.grad = torch.zeros(1)
+    optimizer = torch.optim.SGD([weight], lr=0.01)
+    scheduler = TorchScheduler(optimizer, SCHEDULES[kind](**fields), 20, 5)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, enabled=scaled)  # the first updates are skipped
+    for _ in range(6):
+        for call in order:
+            loss = ((weight - 3) ** 2).sum() / 2
+            if call == "z":
+                optimizer.zero_grad(set_to_none)
+            elif call == "b":
+                for _ in range(accumulate):
+                    scaler.scale(((weight - 3) ** 2).sum() / 2 / accumulate).backward()
+                scaler.unscale_(optimizer)
+            else:
+                scheduler.observe(loss)
+        scaler.step(optimizer)
+        scale = scaler.get_scale()
+        scaler.update()
+        if scaler.get_scale() >= scale:
+            scheduler.step()
+    return scheduler
+
+
+@pytest.mark.parametrize(("kind", "fields"), RULES)
+@pytest.mark.parametrize("set_to_none", [True, False])
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_loss_shown_after_backward_warns_of_nothing(kind, fields, set_to_none, accumulate, scaled):
+    scheduler = loop(kind, fields, "zbo", set_to_none, accumulate, scaled)
+    assert 0 < scheduler.last_epoch <= 6 - scaled
+
+
+@pytest.mark.parametrize(("kind", "fields"), RULES)
+def test_a_loss_shown_while_every_gradient_is_0_warns_once(kind, fields):
+    with pytest.warns(UserWarning, match=STILL) as caught:
+        loop(kind, fields, "zob", set_to_none=False)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with pytest.raises(RuntimeError, match="there are none"):
+        loop(kind, fields, "zob", set_to_none=True)
+
+
+def test_no_gradient_is_right_where_there_is_no_loss_or_it_is_tiny():
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    scheduler = TorchScheduler(optimizer, SCHEDULES["polyak"](c=1.0), 20, 5)
+    for gradient, loss in [([0.0, 0.0], 0.0), ([0.0, 1e-30], 1.0), ([0.0, 0.0], math.nan)]:
+        weight.grad = torch.tensor(gradient)
+        scheduler.observe(loss)
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "gradient", "loss"),
+    [("polyak", {"c": 1.0}, 1e20, 1.0), ("hypergradient", {"beta": 1e-3}, 1e20, 1.0), ("exp_loss", {}, 1.0, math.nan)],
+)
+def test_a_rule_that_is_never_shown_a_finite_update_says_so_once(kind, fields, gradient, loss):
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    scheduler = TorchScheduler(optimizer, SCHEDULES[kind](**fields), 200, 10)
+
+    def go(updates):
+        for _ in range(updates):
+            weight.grad = torch.full((2,), gradient)
+            scheduler.observe(loss)
+            optimizer.step()
+            scheduler.step()
+
+    go(49 + (kind == "hypergradient"))  # whose first update has nothing to multiply with
+    with pytest.warns(UserWarning, match=rf"^{kind} has ignored the last 50 losses: each was not finite, or") as caught:
+        go(60)
+    assert len(caught) == 1

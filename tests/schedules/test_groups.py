@@ -217,3 +217,31 @@ def test_learning_rates_that_are_none_are_refused(name, bad):
 def test_one_learning_rate_must_be_above_0(rates):
     with pytest.raises(ValueError, match=r"^param_groups must have a learning rate above 0, got none$"):
         TorchScheduler(sgd(*rates), SCHEDULES["linear"](), 10, 1)
+
+
+@pytest.mark.parametrize("name", ["lr", "initial_lr"])
+@pytest.mark.parametrize("bad", ["0.1", None, True, torch.tensor([0.1, 0.2]), [0.1], 1j])
+def test_a_learning_rate_is_one_number(name, bad):
+    optimizer = sgd(0.1, 0.2)
+    optimizer.param_groups[1][name] = bad
+    with pytest.raises(ValueError, match=rf"^param_groups\[1\]\['{name}'\] must be one number, got ") as raised:
+        TorchScheduler(optimizer, SCHEDULES["linear"](), 10, 1)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("bad", "got"),
+    [
+        (torch.tensor(1), "one of torch.int64"),
+        (torch.tensor(True), "one of torch.bool"),
+        (torch.tensor(0.1, requires_grad=True), "one that requires a gradient"),
+    ],
+)
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_tensor_that_cannot_be_filled_with_the_rate_is_refused(bad, got, marked):
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    optimizer.param_groups[0] |= {"lr": bad} | ({"initial_lr": 0.1} if marked else {})
+    with pytest.raises(
+        ValueError, match=rf"^param_groups\[0\]\['lr'\] must be a number or a tensor of a floating type, got {got}$"
+    ):
+        TorchScheduler(optimizer, SCHEDULES["linear"](), 10, 1)

@@ -61,19 +61,32 @@ def test_the_loss_shown_is_the_batch_s_own_as_keras_minimises_it():
     assert rates == pytest.approx([BASE] + [BASE * math.exp(loss) for loss in (shown + shown)[:-1]], rel=1e-5)
 
 
-class Evaluates(keras.callbacks.Callback):
-    """Resets Keras' mean of the epoch so far."""
+def evaluates(hook, label):
+    """Resets Keras' mean of the epoch so far, and leaves that of 20 examples in it."""
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.model.evaluate(np.zeros((20, 1)), np.full(20, 7.0), verbose=0)
+    def evaluate(batch, logs=None):
+        callback.model.evaluate(np.zeros((20, 1)), np.full(20, label), verbose=0)
+
+    callback = keras.callbacks.LambdaCallback(**{hook: evaluate})
+    return callback
 
 
-def test_a_callback_that_evaluates_within_an_epoch_does_not_change_the_losses():
+@pytest.mark.parametrize("label", [7.0, 0.1])  # 0.1 leaves the first batch's mean as it was
+@pytest.mark.parametrize(("hook", "ours_first"), [("on_train_batch_end", True), ("on_train_batch_begin", False)])
+def test_a_callback_that_evaluates_between_the_batches_does_not_change_the_losses(hook, ours_first, label):
     labels, rule = [0.1, 0.1, 0.2, 0.2, 0.3, 0.3], SCHEDULES["exp_loss"]()
-    rates = fit(a_model(), KerasCallback(rule, 3, 3), Evaluates(), labels=labels, epochs=1)
+
+    def train(model, ours_first):
+        both = [KerasCallback(rule, 3, 3), evaluates(hook, label)]
+        return fit(model, *(both if ours_first else both[::-1]), labels=labels, epochs=1)
+
+    rates = train(a_model(), ours_first)
     assert rates == pytest.approx([BASE, BASE * math.exp(0.1), BASE * math.exp(0.2)], rel=1e-5)
-    with refused("KerasCallback: a batch's loss cannot be told"):
-        fit(a_model(), Evaluates(), KerasCallback(rule, 3, 3), labels=labels, epochs=1)
+    model = a_model()
+    with refused("KerasCallback: a batch's loss cannot be determined, for the model's metric 'loss' was reset"):
+        train(model, not ours_first)
+    assert int(model.optimizer.iterations) == 1
+    assert len(fit(model, labels=labels, epochs=1)) == 3  # the model is as it was
 
 
 class OwnStep(keras.Model):
@@ -103,7 +116,7 @@ class OwnStep(keras.Model):
     ("told", "line"),
     [
         (True, None),
-        (False, "KerasCallback: a batch's loss cannot be told"),
+        (False, "KerasCallback: a batch's loss cannot be determined, for the model's metric 'loss' does not hold"),
         (None, "KerasCallback: the model must have Keras' own metric 'loss'"),
     ],
 )
@@ -189,6 +202,9 @@ def test_a_metric_is_watched_only_by_a_rule_that_knows_better_from_worse():
     for kind in ("linear", "exp_loss"):
         with refused(f"KerasCallback: monitor is for a rule that has a mode: {kind} watches a loss"):
             KerasCallback(SCHEDULES[kind](), T, N, monitor="val_accuracy")
+    for monitor in ("", 3, ["loss"], False):
+        with refused(f'KerasCallback: monitor must be a name, such as "val_accuracy", got {monitor!r}'):
+            KerasCallback(upwards, T, N, monitor=monitor)
     with refused("KerasCallback: reduce_on_plateau watches val_accuracy each epoch, but this one has loss, val_loss"):
         drive(KerasCallback(upwards, T, N, monitor="val_accuracy"))
 
@@ -205,7 +221,7 @@ def test_the_held_out_loss_is_that_of_validation_data():
 
 @pytest.mark.parametrize("kind", GRADIENT_RULES)
 def test_rules_that_look_at_gradients_are_refused(kind):
-    line = f"KerasCallback: {kind} looks at gradients, which Keras shows no callback: TorchScheduler can show them"
+    line = f"KerasCallback: {kind} looks at gradients, which Keras does not show to callbacks: TorchScheduler can show them"
     with refused(line):
         KerasCallback(draw(kind, 0, T, N), T, N)
 

@@ -167,20 +167,8 @@ def test_the_state_of_an_epoch_before_is_kept_too(tmp_path, ours_first):
     if ours_first:
         assert fit(learning(), *callbacks(), **DATA) == pytest.approx(undisturbed[3 * N :], rel=1e-6)
     else:
-        with refused("fit begins at epoch 4, but bold_driver has seen 0 epochs: give it the state"):
+        with refused("decaybench.pt has no state of then (KerasCallback must stand before BackupAndRestore in"):
             fit(learning(), *callbacks(), **DATA)
-
-
-def test_a_backup_that_cannot_be_read_is_a_line(tmp_path):
-    (tmp_path / "decaybench.pt").write_text("not a state")
-    with refused("decaybench.pt cannot be read: "):
-        drive(KerasCallback(PLATEAU, T, N, backup_dir=tmp_path), epochs=range(2, 4))
-    torch.save([1], tmp_path / "decaybench.pt")
-    with refused("decaybench.pt holds no states, but a list"):
-        drive(KerasCallback(PLATEAU, T, N, backup_dir=tmp_path), epochs=range(2, 4))
-    torch.save({2: {"kind": "linear"}}, tmp_path / "decaybench.pt")
-    with refused("state_dict must be what state_dict"):
-        drive(KerasCallback(PLATEAU, T, N, backup_dir=tmp_path), epochs=range(2, 4))
 
 
 # --- state
@@ -230,12 +218,41 @@ def test_a_state_is_judged_whole_before_any_of_it_is_taken():
         (good | {"base_lrs": [0.0]}, "base_lrs must have one above 0"),
         (good | {"base_lrs": [0.1, 0.1]}, "base_lrs must be one per parameter group"),
         (good | {"state": state | {"current": torch.ones(1)}}, "state.current must be a tensor"),
-        (good | {"monitor": "val_accuracy"}, "monitor must be 'val_accuracy', as in this state, got None"),
+        (good | {"monitor": "val_accuracy"}, "monitor must be 'val_accuracy', to match this state, got None"),
     ]:
         callback = KerasCallback(PLATEAU, T, N)
         with refused(line):
             callback.load_state_dict(bad)
         with pytest.raises(RuntimeError, match="no state before training"):
             callback.state_dict()
-    with refused("base_lr must be 0.25, as in this state, got 0.5"):
-        KerasCallback(PLATEAU, T, N, base_lr=0.5).load_state_dict(good)
+    for other in (0.5, 0.2501):
+        with refused(f"base_lr must be 0.25, to match this state, got {other}"):
+            KerasCallback(PLATEAU, T, N, base_lr=other).load_state_dict(good)
+
+
+@pytest.mark.parametrize("rate", [0.1, 1e-3, 3e-7, 0.7])
+def test_the_base_that_the_user_wrote_is_the_float32_of_the_optimizer(rate, tmp_path):
+    read = KerasCallback(PLATEAU, T, N, backup_dir=tmp_path)
+    drive(read, a_model(rate), epochs=range(3))
+    written = KerasCallback(PLATEAU, T, N, base_lr=rate)
+    written.load_state_dict(read.state_dict())
+    assert drive(written, epochs=range(3, 4)) == drive(read, read.model, epochs=range(3, 4))
+    again = KerasCallback(PLATEAU, T, N, base_lr=rate, backup_dir=tmp_path)
+    drive(again, epochs=range(3, 4))
+
+
+def test_a_state_within_an_epoch_is_that_of_the_epoch_s_beginning():
+    """A rule of every update has seen losses of the running epoch, which is trained again."""
+    rule = SCHEDULES["loss_ratio"](power=0.5, signal="ema")
+    shown = {"losses": [2.0 - t / T for t in range(T)]}
+    whole = drive(KerasCallback(rule, T, N), **shown)
+    callback, model = KerasCallback(rule, T, N), a_model()
+    assert drive(callback, model, epochs=range(2), **shown) == whole[: 2 * N]
+    at_the_beginning = callback.state_dict()
+    with pytest.raises(IndexError):
+        drive(callback, model, epochs=range(2, 3), losses=shown["losses"][: 2 * N + 3])  # interrupted
+    within = callback.state_dict()
+    tensors = within.pop("state"), at_the_beginning.pop("state")
+    assert within == at_the_beginning
+    assert all(torch.equal(a, b) for a, b in zip(*(t.values() for t in tensors), strict=True))
+    assert drive(callback, model, epochs=range(2, T // N), **shown) == whole[2 * N :]

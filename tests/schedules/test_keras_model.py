@@ -1,5 +1,6 @@
 """What KerasCallback refuses of a model, its optimizer and its batches: before any training wherever it can be known."""
 
+import itertools
 import math
 
 import pytest
@@ -56,7 +57,62 @@ def test_a_learning_rate_that_may_be_decayed_is_no_base(tmp_path):
     assert fit(restored, KerasCallback(LINEAR, T, N, base_lr=BASE), initial_epoch=6) == close(FALLING[6 * N :])
 
 
-SETTABLE = "KerasCallback: the optimizer's learning_rate must be a number, which can be set, got a"
+def scheduler(rates):
+    return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rates[epoch] or rate)
+
+
+OTHERS = {  # and the updates before it is noticed
+    "LearningRateScheduler": (lambda: scheduler([0.1, 0.1]), 0),
+    "LearningRateScheduler later": (lambda: scheduler([None, 0.1]), 2),
+    "ReduceLROnPlateau": (lambda: keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1), 4),
+    "KerasCallback": (lambda: KerasCallback(SCHEDULES["cosine"](floor=0), 8, 2), 1),
+    "each batch": (lambda: sets("on_train_batch_begin"), 0),
+    "each batch's end": (lambda: sets("on_train_batch_end"), 1),
+}
+
+
+def sets(hook):
+    def set_rate(batch, logs=None):
+        callback.model.optimizer.learning_rate = 0.01
+
+    callback = keras.callbacks.LambdaCallback(**{hook: set_rate})
+    return callback
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_another_callback_that_sets_the_learning_rate_is_refused(name, ours_first):
+    (make, updates), model = OTHERS[name], a_model()
+    both = [KerasCallback(LINEAR, 8, 2), make()]
+    with refused("KerasCallback: no other callback may set the learning rate, but one set it to 0."):
+        fit(model, *(both if ours_first else both[::-1]), labels=np.ones(4), epochs=4)
+    made = int(model.optimizer.iterations)
+    assert made == updates or (ours_first and made == updates + 1)  # noticed after the update
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_another_callback_may_keep_the_learning_rate_or_restore_the_whole_optimizer(ours_first, tmp_path):
+    class Restores(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                self.model.save_weights(tmp_path / "first.weights.h5")
+            else:
+                self.model.load_weights(tmp_path / "first.weights.h5")
+
+    ours, others = [KerasCallback(LINEAR, 8, 2)], [scheduler([None] * 4), Restores()]
+    rates = fit(a_model(), *(ours + others if ours_first else others + ours), labels=np.ones(4), epochs=4)
+    assert rates == close([BASE * (1 - t / 8) for t in range(8)])
+
+
+def test_a_callback_stands_once_in_the_list():
+    callback, model = KerasCallback(LINEAR, T, N), a_model()
+    with refused("KerasCallback: one callback must stand once in fit's callbacks, got it twice"):
+        fit(model, callback, callback)
+    assert int(model.optimizer.iterations) == 0
+    assert fit(model, callback) == close(FALLING)
+
+
+SETTABLE = "KerasCallback: the optimizer's learning_rate must be a number, which can be set, got one of type"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +169,7 @@ def stream(batches):
 
     class Stream(torch.utils.data.IterableDataset):
         def __iter__(self):
-            return iter([(np.ones((2, 1), "float32"), np.ones(2, "float32"))] * batches)
+            return itertools.repeat((np.ones((2, 1), "float32"), np.ones(2, "float32")), batches)
 
     return torch.utils.data.DataLoader(Stream(), batch_size=None)
 
@@ -133,9 +189,12 @@ def test_an_epoch_of_an_unknown_number_of_batches_must_have_those_told():
     with refused("KerasCallback: steps_per_epoch must be 4, the batches of epoch 0, got 5"):
         train(stream(N - 1), KerasCallback(LINEAR, T, N))
     assert train.updates == N - 1
-    with refused("KerasCallback: steps_per_epoch must be 6 or more in this fit, got 5"):
-        train(stream(N + 1), KerasCallback(LINEAR, T, N))
-    assert train.updates == N
+    for more in (N + 1, 10**9):
+        with refused("than 5: where the data have no end, give fit steps_per_epoch=5 too"):
+            train(stream(more), KerasCallback(LINEAR, T, N))
+        assert train.updates == N
+    train(stream(10**9), KerasCallback(LINEAR, T, N), steps_per_epoch=N)
+    assert train.updates == T
     for kind in ("reduce_on_plateau", "step_decay"):
         with refused("KerasCallback: steps_per_epoch must be 8, the batches of epoch 0, got 10"):
             train(stream(8), KerasCallback(draw(kind, 0, 30, 10), 30, 10), epochs=3)

@@ -1,5 +1,6 @@
 """TorchScheduler as a scheduler of torch's: for frameworks, on wrapped optimizers, in a sequence, copied and pickled."""
 
+import math
 import pickle
 from copy import deepcopy
 
@@ -50,6 +51,14 @@ def test_wrapped_optimizers_are_looked_through(kind, depth):
         TorchScheduler(Wrapped(torch.optim.Adam(inner.param_groups[0]["params"])), schedule, UPDATES, EPOCH)
 
 
+def test_an_optimizer_that_holds_itself_is_no_wrapper():
+    class Itself(torch.optim.SGD):
+        optimizer = property(lambda self: self)
+
+    optimizer = Itself([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    assert TorchScheduler(optimizer, SCHEDULES["linear"](), 10, 5).get_last_lr() == [0.1]
+
+
 def test_a_step_that_is_not_an_update_is_none_to_the_watch():
     optimizer = Wrapped(sgd(0.1))
     scheduler = TorchScheduler(optimizer, SCHEDULES["linear"](), 10, 5)
@@ -76,7 +85,7 @@ def test_it_is_a_scheduler_of_torchs():
         with pytest.raises(TypeError, match=rf"^{type(bad).__name__} is not an Optimizer$"):
             TorchScheduler(bad, SCHEDULES["linear"](), 10, 5)
     for bad in (SCHEDULES["linear"], "linear", None):
-        with pytest.raises(TypeError, match=r"^schedule must be one, such as SCHEDULES\['linear'\]\(\), got "):
+        with pytest.raises(TypeError, match=r"^schedule must be a schedule, such as SCHEDULES\['linear'\]\(\), got "):
             TorchScheduler(optimizer, bad, 10, 5)
 
 
@@ -101,6 +110,63 @@ def test_torchs_sequence_of_schedulers_begins_it_at_its_milestone():
         optimizer.step()
         both.step()
     assert rates == pytest.approx([0.1, 0.075, 0.05])
+
+
+def sequence(kind, first, **fields):
+    """An optimizer, ours, and a sequence of it and one of torch's, ours ``first`` or second."""
+    optimizer = sgd(0.1)
+    torchs = torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, 1.0, 3)
+    ours = TorchScheduler(optimizer, SCHEDULES[kind](**fields), 6, 2)
+    both = [ours, torchs] if first else [torchs, ours]
+    return optimizer, ours, torch.optim.lr_scheduler.SequentialLR(optimizer, both, [3])
+
+
+def drive(optimizer, ours, both, updates, turn=range(40)):
+    """The learning rates of ``updates``; ours is shown losses in its ``turn``."""
+    rates = []
+    for t in updates:
+        if getattr(ours.schedule, "when", None) == "update" and t in turn:
+            ours.observe(1 / (1 + t))
+        rates += [group["lr"] for group in optimizer.param_groups]
+        optimizer.step()
+        both.step()
+    return rates
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("kind", ["linear", "exp_loss"])
+@pytest.mark.parametrize("at", range(8))
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_torchs_sequence_of_schedulers_is_taken_up_at_any_update(first, kind, at, order):
+    turn = range(3) if first else range(9)  # before its turn it takes no notice
+    expected = drive(*sequence(kind, first), range(9), turn)
+    parts = sequence(kind, first)
+    rates = drive(*parts, range(at), turn)
+    saved = [deepcopy(parts[i].state_dict()) for i in (0, 2)]
+    again = sequence(kind, first)
+    for i in order:
+        again[2 * i].load_state_dict(saved[i])
+    assert rates + drive(*again, range(at, 9), turn) == expected
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_rule_stands_anywhere_in_torchs_sequence(first):
+    rates = drive(*sequence("exp_loss", first), range(6), range(3) if first else range(6))
+    warms = pytest.approx([0.01, 0.04, 0.07])
+    follows = [pytest.approx(0.1 * math.exp(1 / (1 + t))) for t in range(0 if first else 3, 3 if first else 6)]
+    assert [rates[:3], rates[3:]] == ([follows, warms] if first else [warms, follows])
+    optimizer, ours, _ = sequence("reduce_on_plateau", first, factor=0.5, patience=0, cooldown=0)
+    assert ours.get_last_lr() == pytest.approx([0.1 if first else 0.01])
+    TorchScheduler(optimizer, SCHEDULES["exp_loss"](), 6, 2).step(0)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_long_phase_of_another_in_the_sequence_warns_of_nothing(first):
+    optimizer = sgd(0.1)
+    ours = TorchScheduler(optimizer, SCHEDULES["constant"](), 40, 2)
+    torchs = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0, 100)
+    both = torch.optim.lr_scheduler.SequentialLR(optimizer, [ours, torchs] if first else [torchs, ours], [20])
+    drive(optimizer, ours, both, range(40))
 
 
 @pytest.mark.parametrize("again", [deepcopy, lambda both: pickle.loads(pickle.dumps(both))])

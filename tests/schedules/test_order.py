@@ -13,8 +13,10 @@ NO_LOSS = r"^step\(\) was called without an observe\(loss\) since the last step\
 LATE = r"^observe\(\) was called after optimizer.step\(\): exp_loss sets the learning rate of the very update"
 TWICE = r"^observe\(\) was called several times before step\(\), twice in a row: exp_loss wants one loss per update"
 OFTEN = (
-    r"^observe\(\) was called \d+ updates after the last observe\(\), or the beginning: \w+ wants one loss per epoch"
+    r"^observe\(\) was called only (1 update|\d+ updates) after the previous observe\(\) \(or the start\): "
+    r"\w+ wants one loss per epoch"
 )
+BEHIND = r"^step\(\) was not called after each optimizer.step\(\): \w+ counts updates, and falls behind"
 MISSED = r"^step\(\) was called \d+ times since the last observe\(loss\): \w+ wants one loss per epoch"
 BEYOND = r"^step\(\) was called for update 5 of a run of total_steps = 4: linear stays at its end"
 PLATEAU = {"factor": 0.1, "patience": 2, "cooldown": 0}
@@ -54,6 +56,15 @@ def play(script, optimizer, scheduler):
         ("reduce_on_plateau", 1, "usoo" * 4, OFTEN),
         ("reduce_on_plateau", 10, "us" * 10 + "o" + "us" * 15, MISSED),
         ("reduce_on_plateau", 1, "uso" + "us" * 2, MISSED),
+        ("linear", 10, "u" * 40, BEHIND),  # never
+        ("linear", 5, ("u" * 5 + "s") * 4, BEHIND),  # once per epoch
+        ("linear", 5, ("u" * 7 + "s") * 4, BEHIND),
+        ("linear", 5, "uus" * 10, BEHIND),  # every second update
+        ("linear", 2, "uus" * 10, BEHIND),
+        ("exp_loss", 5, "ou" * 20, BEHIND),
+        ("exp_loss", 5, ("ou" * 5 + "s") * 4, BEHIND),
+        ("reduce_on_plateau", 5, ("u" * 5 + "so") * 4, BEHIND),
+        ("reduce_on_plateau", 5, ("u" * 5 + "os") * 4, BEHIND),
         ("exp_loss_epoch", 10, ("us" * 20 + "o") * 3, None),  # the loss of every second epoch only: refused, below
     ],
 )
@@ -77,7 +88,9 @@ def test_each_fault_warns_once_at_the_callers_line(kind, epoch, script, message)
     ("kind", "epoch", "script"),
     [
         ("linear", 10, "us" * 30),
-        ("linear", 10, ("us" * 9 + "u" * 3 + "s") * 2),  # updates that do not count
+        ("linear", 10, ("us" * 9 + "u" * 3 + "s") * 8),  # updates that do not count
+        ("linear", 1, "uuuus" * 20),
+        ("linear", 10, "us" * 100 + "u" * 40),  # trained on after the end, at its rate
         ("exp_loss", 10, "ous" * 30),
         (
             "exp_loss",
@@ -95,6 +108,32 @@ def test_each_fault_warns_once_at_the_callers_line(kind, epoch, script, message)
 )
 def test_a_loop_that_is_right_warns_of_nothing(kind, epoch, script):
     play(script, *new(kind, epoch=epoch, **(PLATEAU if kind == "reduce_on_plateau" else {})))
+
+
+def test_updates_that_another_scheduler_drives_are_not_this_ones():
+    """Each in its phase: a warmup of torch's before, another after."""
+    optimizer, scheduler = new("linear", total=40, epoch=5)
+    before = torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, 1.0, 5)
+    for scheduled in (before, scheduler, torch.optim.swa_utils.SWALR(optimizer, 0.05)):
+        for _ in range(20 if scheduled is scheduler else 5):
+            optimizer.step()
+            scheduled.step()
+    first, second = new("linear", epoch=5)[1], None
+    for _ in range(20):
+        first.optimizer.step()
+        first.step()
+    second = TorchScheduler(first.optimizer, SCHEDULES["linear"](), 100, 5)
+    del first  # nobody steps it now
+    for _ in range(20):
+        second.optimizer.step()
+        second.step()
+
+
+def test_a_counter_handed_in_once_per_epoch_needs_no_steps_between():
+    optimizer, scheduler = new("linear", epoch=5)
+    for epoch in range(1, 5):
+        play("u" * 5, optimizer, scheduler)
+        scheduler.step(5 * epoch)
 
 
 def test_several_faults_are_several_warnings():
@@ -166,6 +205,28 @@ def test_a_resumed_run_is_not_taken_for_a_faulty_one():
     again, resumed = new("exp_loss")
     resumed.load_state_dict(scheduler.state_dict())
     play("us" + "ous" * 3, again, resumed)
+
+
+def test_a_state_past_the_end_warns_when_it_is_loaded():
+    _, scheduler = new("linear", total=4)
+    state = scheduler.state_dict()
+    scheduler.load_state_dict(state | {"step": 4})
+    with pytest.warns(UserWarning, match=r"^load_state_dict\(\) was called with update 500 of a run of") as caught:
+        scheduler.load_state_dict(state | {"step": 500})
+    assert caught[0].filename == __file__
+    assert scheduler.get_last_lr() == [0.0]
+
+
+def test_a_loss_that_warns_as_an_error_is_not_shown():
+    optimizer, scheduler = new("reduce_on_plateau", **PLATEAU)
+    play("usus", optimizer, scheduler)
+    before = scheduler.state_dict()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match=OFTEN):
+            scheduler.observe(1.0)
+    after = scheduler.state_dict()
+    assert (after["observed_at"], after["observations"]) == (before["observed_at"], before["observations"]) == (0, 0)
 
 
 def test_a_warning_made_an_error_leaves_everything_as_it_was():

@@ -17,14 +17,15 @@ def test_an_event_leaves_the_value_before_it_as_it_was():
     later = seen.at(3)
     assert begun.now() == [0.1, 0.0, 0.3]
     assert seen.now() == later.now() == pytest.approx([0.1 * math.exp(2), 0.0, 0.3 * math.exp(2)])
-    assert (begun.step, begun.heard, later.step, later.heard) == (0, 0, 3, 1)
+    assert (begun.step, begun.observations, later.step, later.observations) == (0, 0, 3, 1)
     with pytest.raises(
         RuntimeError, match=r"^exp_loss reacts to the loss: call observe\(loss\) before optimizer.step\(\)$"
     ):
         begun.at(1)
+    assert begun.at(0).now() == begun.now()
 
 
-def test_a_fixed_schedule_hears_nothing_and_has_its_trace():
+def test_a_fixed_schedule_observes_nothing_and_has_its_trace():
     rates = Rates.begin(SCHEDULES["cosine"](floor=0.1, warmup=3), (0.5,), 20, 5)
     assert rates.observed(3.0) is rates
     expected = 0.5 * trace(SCHEDULES["cosine"](floor=0.1, warmup=3), 20, 5)
@@ -32,11 +33,11 @@ def test_a_fixed_schedule_hears_nothing_and_has_its_trace():
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
-def test_an_update_that_is_not_finite_is_heard_and_changes_nothing(loss):
+def test_an_update_that_is_not_finite_is_counted_and_changes_nothing(loss):
     rates = Rates.begin(SCHEDULES["loss_ratio"](power=1.0), (0.5,), 20, 5).observed(2.0).observed(1.0)
     after = rates.observed(loss)
     assert after.state is rates.state
-    assert after.heard == 3
+    assert after.observations == 3
     plateau = Rates.begin(SCHEDULES["reduce_on_plateau"](factor=0.5, patience=0, cooldown=0), (0.5,), 20, 5)
     assert plateau.observed(1.0).observed(math.nan).now() == [0.25]  # as torch does
 

@@ -1,25 +1,15 @@
 """Whose tables a database holds is known before the first write, in a file and on a server."""
 
-import hashlib
-import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import BaseModel
-from sqlalchemy import Enum, make_url
+from sqlalchemy import Enum
 
-import postgres
+from databases import OPEN, execute, mirror, optunas_tables, refusal, untouched
 from decaybench.errors import UserError
-from decaybench.search import StudyMirror
-from decaybench.store import configure, find_storage, open_storage, optunas
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+from decaybench.store import find_storage, open_storage, optunas
 
 STAMP = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"
 MLFLOW = [
@@ -53,10 +43,21 @@ FOREIGN: dict[str, tuple[list[str], str, str]] = {
     ),
     "a view called as a table": (
         ["CREATE VIEW trials AS SELECT 1 AS trial_id"],
-        "a table 'trials' that is not Optuna's",
-        "a table 'trials' that is not Optuna's",
+        "a view 'trials' that is not Optuna's",
+        "a view 'trials' that is not Optuna's",
     ),
-    "a view called as ours": (["CREATE VIEW sweeps AS SELECT 1 AS id"], "is another program's database", "a table 'sweeps' that is not decaybench's"),
+    "a view called as ours": (["CREATE VIEW sweeps AS SELECT 1 AS id"], "is another program's database (a view 'sweeps')", "a view 'sweeps' that is not decaybench's"),
+    "alembic's table with a row of nothing": (
+        ["CREATE TABLE alembic_version (version_num VARCHAR(32))", "INSERT INTO alembic_version VALUES (NULL)"],
+        "is another program's database (tables: alembic_version)",
+        "a table 'alembic_version' of another program (revision 'NULL')",
+    ),
+    "an empty one without a key": (["CREATE TABLE studies (study_id INTEGER, study_name VARCHAR(512))"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one with another key": (["CREATE TABLE studies (study_id INTEGER, study_name VARCHAR(512) PRIMARY KEY)"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one with two keys": (["CREATE TABLE studies (study_id INTEGER, study_name VARCHAR(512), PRIMARY KEY (study_id, study_name))"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one whose key is text": (["CREATE TABLE studies (study_id VARCHAR(9) PRIMARY KEY, study_name VARCHAR(512))"], *["a table 'studies' that is not Optuna's"] * 2),
+    "an empty one with more": (["CREATE TABLE studies (study_id INTEGER PRIMARY KEY, study_name VARCHAR(512), sponsor TEXT NOT NULL)"], *["a table 'studies' that is not Optuna's"] * 2),
+    "another version's": (["CREATE TABLE version_info (version_info_id INTEGER, schema_version INTEGER, library_version VARCHAR(256))"], *["a table 'version_info' that is not Optuna's"] * 2),
 }  # fmt: skip
 
 # What was done to Optuna's own tables, with a study in them.
@@ -67,13 +68,19 @@ SPOILT: dict[str, tuple[list[str], str]] = {
     "one between Optuna's": (["UPDATE alembic_version SET version_num = 'v3.1.0.a'"], "a table 'alembic_version' of another program (revision 'v3.1.0.a')"),
     "a newer one": (["UPDATE alembic_version SET version_num = 'v99.1.0.a'"], "a newer Optuna (tables v99.1.0.a"),
     "two revisions": (["INSERT INTO alembic_version VALUES ('bd07f7e963c5')"], "of another program"),
-    "no revision": (["DELETE FROM alembic_version"], "a table 'studies' that is not Optuna's"),
+    "no revision": (["DELETE FROM alembic_version"], "is damaged: it has Optuna's tables, but lacks the revision in alembic_version"),
+    "no table of it": (["DROP TABLE alembic_version"], "is damaged: it has Optuna's tables, but lacks the revision in alembic_version"),
+    "two versions": (
+        ["DROP TABLE version_info", "CREATE TABLE version_info (version_info_id INTEGER, schema_version INTEGER, library_version VARCHAR(9))",
+         "INSERT INTO version_info VALUES (1, 12, '3'), (2, 12, '3')"],
+        "a table 'version_info' that is not Optuna's",
+    ),
     "a lost table": (["DROP TABLE trial_heartbeats"], "is damaged: it has Optuna's tables, but lacks trial_heartbeats"),
     "two lost tables": (["DROP TABLE trial_heartbeats", "DROP TABLE version_info"], "lacks trial_heartbeats, version_info"),
     "a lost column": (["ALTER TABLE studies RENAME COLUMN study_name TO title"], "a table 'studies' that is not Optuna's"),
     "a view for a table": (
         ["ALTER TABLE trial_params RENAME TO params", "CREATE VIEW trial_params AS SELECT * FROM params"],
-        "a table 'trial_params' that is not Optuna's",
+        "a view 'trial_params' that is not Optuna's",
     ),
 }  # fmt: skip
 
@@ -82,70 +89,6 @@ SPOILT: dict[str, tuple[list[str], str]] = {
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     return f"sqlite:///{tmp_path}/x.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-
-
-def execute(url: str, *statements: str) -> None:
-    if not url.startswith("sqlite"):
-        postgres.execute(url, *statements)
-        return
-    with closing(sqlite3.connect(str(make_url(url).database), isolation_level=None)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-@cache
-def optunas_file(study: str | None) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        make_optunas(f"sqlite:///{folder}/x.db", study)
-        return (Path(folder) / "x.db").read_bytes()
-
-
-def optunas_tables(url: str, study: str | None = "theirs") -> None:
-    if url.startswith("sqlite") and not (file := Path(str(make_url(url).database))).exists():
-        file.write_bytes(optunas_file(study))
-    else:
-        make_optunas(url, study)
-
-
-def make_optunas(url: str, study: str | None) -> None:
-    storage = RDBStorage(url)
-    if study is not None:
-        optuna.create_study(storage=storage, study_name=study)
-    storage.remove_session()
-    storage.engine.dispose()
-
-
-def state(url: str) -> object:
-    if not url.startswith("sqlite"):
-        return postgres.everything(url)
-    folder = Path(str(make_url(url).database)).parent
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-
-
-@contextmanager
-def untouched(url: str) -> Iterator[None]:
-    before = state(url)
-    yield
-    assert state(url) == before
-
-
-OPEN: list[Callable[[str], object]] = [
-    lambda url: open_storage(url, create=True),
-    lambda url: open_storage(url, create=False),
-    find_storage,
-]
-
-
-def refusal(url: str) -> str:
-    """The line, one and the same for writers and readers, that nothing is changed with."""
-    said = set()
-    for open_it in OPEN:
-        with untouched(url), pytest.raises(UserError) as caught:
-            open_it(url)
-        said.add(str(caught.value))
-    (line,) = said
-    assert "\n" not in line and str(make_url(url).database) in line
-    return line
 
 
 @pytest.mark.parametrize("case", FOREIGN)
@@ -168,8 +111,26 @@ def test_ours_beside_optunas_that_optuna_would_not_take(url: str) -> None:
     optunas_tables(url)
     for storage in (open_storage(url, create=True), open_storage(url, create=False)):
         storage.engine.dispose()
+    for statement, says in (
+        ("DROP TABLE trial_heartbeats", "lacks trial_heartbeats"),
+        ("UPDATE alembic_version SET version_num = 'v3.0.0.d'", "was written by an older Optuna"),
+        ("UPDATE alembic_version SET version_num = 'v99.1.0.a'", "was written by a newer Optuna"),
+        ("UPDATE alembic_version SET version_num = 'abc123'", "of another program"),
+    ):
+        execute(url, statement)
+        with untouched(url):
+            open_storage(url, create=False).engine.dispose()
+            for open_it in (OPEN[0], find_storage, lambda url: open_storage(url, create=False, optuna=True)):
+                with pytest.raises(UserError, match=says):
+                    open_it(url)
+
+
+def test_for_our_own_results_no_other_database_is_advised(url: str) -> None:
+    open_storage(url, create=True).engine.dispose()
+    optunas_tables(url)
     execute(url, "UPDATE alembic_version SET version_num = 'v3.0.0.d'")
-    assert "was written by an older Optuna" in refusal(url)
+    with pytest.raises(UserError, match=r"needs v[\d.a-z]+\); upgrade this one: optuna storage upgrade --storage "):
+        open_storage(url, create=True)
 
 
 def test_the_advice_for_an_older_optunas_is_right(url: str) -> None:
@@ -210,11 +171,6 @@ def test_what_a_process_killed_while_optuna_made_its_tables_leaves_is_gone_on_wi
         mirror(storage.url, storage.plain_errors)
 
 
-def mirror(url: str, plain_errors: object) -> None:
-    with StudyMirror(url, "s", direction="minimize", spaces={}, configure=configure, plain_errors=plain_errors):  # type: ignore[arg-type]
-        pass
-
-
 def test_what_changes_after_the_look_is_a_line_too(url: str) -> None:
     with open_storage(url, create=True) as storage:
         optunas_tables(url)
@@ -233,6 +189,10 @@ def test_the_tables_are_the_installed_optunas() -> None:
     assert {name: set(optunas.TABLES[name]) for name in optunas.TABLES} == {
         name: {column.name for column in table.columns} for name, table in tables.items()
     }
+    assert {name: [column.name for column in table.primary_key] for name, table in tables.items()} == {
+        name: [key] for name, key in optunas.KEYS.items()
+    }
+    assert {index.name: name for name, table in tables.items() for index in table.indexes} == optunas.INDEXES
     kinds = [column.type for table in tables.values() for column in table.columns if isinstance(column.type, Enum)]
     assert {kind.name: frozenset(kind.enums) for kind in kinds} == optunas.ENUMS
 
@@ -254,6 +214,22 @@ def test_a_file_knows_no_case(tmp_path: Path, name: str) -> None:
     assert f"a table {name.lower()!r} that is not" in refusal(url)
 
 
+@pytest.mark.parametrize(
+    ("undone", "index", "says"),
+    [
+        ([], "runs", "an index 'runs' that is not decaybench's"),
+        ([], "Sweeps", "an index 'sweeps' that is not decaybench's"),
+        (["DROP TABLE trial_params", "DELETE FROM alembic_version"], "trial_params", "an index 'trial_params' that is not Optuna's"),
+        (["DROP TABLE trials", "DELETE FROM alembic_version"], "ix_trials_study_id", "an index 'ix_trials_study_id' that is not Optuna's"),
+    ],
+)  # fmt: skip
+def test_in_a_file_indexes_take_names_too(tmp_path: Path, undone: list[str], index: str, says: str) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    optunas_tables(url, study=None)
+    execute(url, *undone, f"CREATE INDEX {index} ON studies (study_name)")
+    assert says in refusal(url)
+
+
 def test_a_file_with_a_table_of_an_extension_is_another_programs(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     execute(url, "CREATE TABLE places (id)", "PRAGMA writable_schema = ON")
@@ -264,69 +240,3 @@ def test_a_file_with_a_table_of_an_extension_is_another_programs(tmp_path: Path)
         f"INSERT INTO sqlite_master VALUES ('table', 'shapes', 'shapes', 0, '{sql}')",
     )
     assert "another program's database (tables: places, shapes)" in refusal(url)
-
-
-class TestServer:
-    """What only a server has: neighbours, schemas, types."""
-
-    @pytest.mark.parametrize(
-        ("statements", "says"),
-        [
-            (["CREATE TYPE trialstate AS ENUM ('OPEN', 'CLOSED')"], "'trialstate' that is not Optuna's"),
-            (["CREATE DOMAIN trials AS INTEGER"], "'trials' that is not Optuna's"),
-            (["CREATE DOMAIN epochs AS INTEGER"], "'epochs' that is not decaybench's"),
-            (["CREATE SEQUENCE runs"], "'runs' that is not decaybench's"),
-            (["CREATE MATERIALIZED VIEW version_info AS SELECT 1 AS x"], "'version_info' that is not Optuna's"),
-            (["CREATE TABLE photos (id INTEGER)", "CREATE INDEX studies ON photos (id)"], "'studies' that is not Optuna's"),
-        ],
-    )  # fmt: skip
-    def test_names_are_taken_by_more_than_tables(self, postgres_url: str, statements: list[str], says: str) -> None:
-        postgres.execute(postgres_url, *statements)
-        assert says in refusal(postgres_url)
-
-    def test_neighbours_with_other_names_stay(self, postgres_url: str) -> None:
-        postgres.execute(postgres_url, "CREATE TABLE photos (id INTEGER)", "CREATE TABLE patients (id INTEGER)")
-        with open_storage(postgres_url, create=True) as storage:
-            mirror(storage.url, storage.plain_errors)
-        open_storage(postgres_url, create=False).engine.dispose()
-        assert ("photos", 0) in postgres.everything(postgres_url)
-
-    def test_it_is_the_schemas_that_names_are_looked_up_in(self, postgres_url: str) -> None:
-        theirs = [statement.replace("TABLE ", "TABLE theirs.") for statement in FOREIGN["studies and trials"][0]]
-        postgres.execute(postgres_url, "CREATE SCHEMA theirs", "CREATE SCHEMA mine", *theirs)
-        # behind ours on the path, their tables would be taken for ours
-        both = f"{postgres_url}?options=-csearch_path%3Dmine,theirs"
-        assert "a table 'studies' that is not Optuna's" in refusal(both)
-        mine = f"{postgres_url}?options=-csearch_path%3Dmine"
-        with open_storage(mine, create=True) as storage:
-            mirror(storage.url, storage.plain_errors)
-        found = postgres.everything(postgres_url)
-        assert ("runs", "r", "mine") in [(row[0], row[1], row[3]) for row in found if len(row) == 4]
-        with pytest.raises(UserError, match="no sweeps"):
-            open_storage(postgres_url, create=False)
-
-    def test_tables_of_which_one_is_hidden_by_the_path(self, postgres_url: str) -> None:
-        optunas_tables(postgres_url)
-        postgres.execute(postgres_url, "CREATE SCHEMA mine", "CREATE TABLE mine.trials (id INTEGER)")
-        mine = f"{postgres_url}?options=-csearch_path%3Dmine,public"
-        assert "a table 'trials' that is not Optuna's" in refusal(mine)
-
-    @pytest.mark.parametrize(
-        ("options", "says"),
-        [
-            ("-csearch_path%3Dnowhere", "no schema has been selected to create in"),
-            ("-cdefault_transaction_read_only%3Don", "read-only transaction"),
-        ],
-    )
-    def test_a_server_that_takes_no_tables(self, postgres_url: str, options: str, says: str) -> None:
-        with untouched(postgres_url), pytest.raises(UserError) as caught:
-            open_storage(f"{postgres_url}?options={options}", create=True)
-        assert says in str(caught.value) and "\n" not in str(caught.value)
-
-    def test_types_that_dropped_tables_left_are_used_again(self, postgres_url: str) -> None:
-        optunas_tables(postgres_url, study=None)
-        left = "', '".join(sorted(optunas.TABLES)) + "', '" + optunas.STAMP
-        drop = f"DO $$ DECLARE t text; BEGIN FOREACH t IN ARRAY ARRAY['{left}'] LOOP EXECUTE 'DROP TABLE ' || t || ' CASCADE'; END LOOP; END $$"
-        postgres.execute(postgres_url, drop)
-        with open_storage(postgres_url, create=True) as storage:
-            mirror(storage.url, storage.plain_errors)

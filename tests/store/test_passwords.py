@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from typing import Any
 from urllib.parse import quote
 
 import optuna
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 import decaybench
 import postgres
@@ -93,6 +95,13 @@ def printed(*arguments: str) -> str:
         ["run", "quickstart"],
         ["run", "quickstart", "--storge"],
         ["run", "quickstart", "--studies"],
+        ["status", "--", "--storage"],
+        ["status", "x", "--", "--storage"],
+        ["status", "--storage", "--storage"],
+        ["status", "--storage", "--"],
+        ["status", "--storage=x", "--", "--storage"],
+        ["run", "quickstart", "--studies", "--storage"],
+        ["verify", "--storage", "--storage"],
         ["check", "quickstart", "--storage"],
         ["verify"],
         ["export", "x", "--storage=", "--out"],
@@ -116,13 +125,14 @@ def test_who_did_not_encode_it_is_told_how() -> None:
 
 def test_a_nul_would_end_the_url_for_the_driver() -> None:
     # and the server at the default port would be asked instead
-    assert "has a NUL" in printed("status", "--storage", "postgresql://me:secret%00@127.0.0.1:1/db")
+    line = printed("status", "--storage", "postgresql://me:secret%00@127.0.0.1:1/db")
+    assert "has a NUL; leave it out" in line and "%40" not in line
 
 
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql://me:secret@127.0.0.1:123456/db", "has a port that is not in 1 .. 65535"),
+        ("postgresql://me:secret@127.0.0.1:123456/db", "has a port that is not in 1 .. 65535; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE\n"),
         ("postgresql://me:12345678/db", "has a port that is not in 1 .. 65535"),  # the host was forgotten
         ("postgresql://me:secret@127.0.0.1:1/db?sslmode", "has an option without a value"),
         ("postgresql://me:secret@127.0.0.1:1/db?", "has an option without a value"),
@@ -135,6 +145,29 @@ def test_a_nul_would_end_the_url_for_the_driver() -> None:
 def test_what_else_is_wrong_with_a_servers_url(url: str, says: str) -> None:
     line = printed("status", "--storage", url)
     assert says in line and "secret" not in line and "12345678" not in line
+
+
+def test_behind_a_flag_the_url_stands_in_its_place() -> None:
+    line = printed("status", "--json", "x", "--storage", "postgresql://me:secret@127.0.0.1:1/db")
+    assert "postgresql://127.0.0.1:1/db" in line
+
+
+@pytest.mark.parametrize("password", ["1", "0.0", "127", "connection", "db"])
+def test_a_password_that_stands_in_the_message_anyway_is_not_told_by_stars(password: str) -> None:
+    lines = {
+        printed("status", "--storage", f"postgresql://me:{given}@127.0.0.1:1/db") for given in (password, "secret")
+    }
+    assert len(lines) == 1 and "***" not in lines.pop()
+
+
+def test_what_a_server_says_while_it_is_reached_is_not_blamed_on_the_url(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(self: object, connection: Any) -> None:
+        connection.exec_driver_sql("SELECT * FROM hidden")
+
+    monkeypatch.setattr(PGDialect_psycopg, "initialize", refuses)
+    assert 'relation "hidden" does not exist' in printed("status", "--storage", postgres_url)
 
 
 def test_an_odd_password_opens_the_database(postgres_url: str) -> None:

@@ -29,6 +29,8 @@ def notes(strategy, *, lengths=(1.0,), steps=STEPS):
         ({"value": 4.1, "unit": "epoch"}, "41 updates"),
         ({"value": 1.5, "unit": "run"}, "60 updates"),
         ({"low": 41, "high": 80, "unit": "update"}, "41 to 80 updates are searched"),
+        ({"low": 40, "high": 41, "unit": "update"}, "40 to 41 updates are searched"),
+        ({"choices": [41, 60]}, "41 to 60 updates are searched"),
         ({"low": 1, "high": 41, "log": True, "unit": "update"}, "1 to 41 updates are searched"),
         ({"low": 2, "high": 20}, "80 to 800 updates are searched"),  # without a unit it is searched in runs
         ({"low": 0.5, "high": 1.5, "unit": "update"}, None),
@@ -45,8 +47,11 @@ def notes(strategy, *, lengths=(1.0,), steps=STEPS):
 )
 @pytest.mark.parametrize("kind", ["cosine", "exp_loss"])
 def test_what_a_warmup_may_be(kind, warmup, given):
-    ramp = "a longer ramp" if given and "searched" in given else "the ramp"
-    line = f"strategies.it.warmup: {given}, but a run has 40: {ramp} does not end within it"
+    ramp = "the ramp does not end"
+    if given and "searched" in given:
+        least = int(given.partition(" ")[0])
+        ramp = "a longer ramp does not end" if least <= 40 else "none of these ramps ends"
+    line = f"strategies.it.warmup: {given}, but a run has 40: {ramp} within it"
     assert notes({"schedule": kind, "warmup": warmup}) == ((line,) if given else ())
 
 

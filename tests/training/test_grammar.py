@@ -31,6 +31,10 @@ LAYERS = {
     "first batch": lambda: Own(fitted, scale=None),
     "python's random": lambda: Own(lambda self, x: x * (1 + random.random())),
     "a fixed buffer": lambda: Own(lambda self, x: x * self.gain, gain=torch.linspace(0.5, 1.5, 64)),
+    "a gate": lambda: Own(lambda self, x: x + self.gate * x.tanh(), gate=nn.Parameter(torch.zeros(1))),
+    "a gate in a lambda": lambda: reaching(nn.Parameter(torch.zeros(1))),
+    "a slope in a hook": lambda: hooked(nn.LeakyReLU(0.1), nn.Parameter(torch.ones(1))),
+    "a mean outside": lambda: Own(centred_outside),
     "a drawn buffer": lambda: Own(lambda self, x: x * self.gain, gain=torch.rand(64)),
 }
 
@@ -43,6 +47,29 @@ def counted(self, x):
 def centred(self, x):
     self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
     return x - self.mean
+
+
+def reaching(gate):
+    layer = Own(lambda self, x: self.act(x), gate=gate)
+    layer.act = lambda x: x + layer.gate * x.tanh()
+    return layer
+
+
+def hooked(layer, slope):
+    layer.slope = slope
+    layer.register_forward_hook(lambda module, given, out: out * layer.slope)
+    return layer
+
+
+OUTSIDE = {}
+
+
+def centred_outside(self, x):
+    """Written in training, read in evaluation, and no part of any module."""
+    if self.training:
+        OUTSIDE["mean"] = x.detach().mean()
+        return x
+    return x - OUTSIDE.get("mean", 0.0)
 
 
 def fitted(self, x):
@@ -60,6 +87,7 @@ RIGHT = {
     "no dropout",
     "evaluated otherwise",
     "a fixed buffer",
+    "a gate",
 }
 
 

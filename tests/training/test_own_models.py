@@ -1,16 +1,22 @@
 """A model of one's own is trained as it is alone, or one line says why not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from decaybench import models
+from decaybench.errors import UserError
+from decaybench.runner.environment import prepare_environment
+from decaybench.sweep import Sweep
 from decaybench.training import Recipe, check_builder, check_model, train
 from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
 from training.judged import CLASSES, CPU, SHAPE, assert_own_bits, generators, refused, runs
 from training.own_models import ROWS, Own
+from training.own_models.layers import Residual
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a module's own
 
@@ -94,3 +100,61 @@ def test_vectorised_it_has_the_numbers_of_one_run_after_the_other(name, own):
         logits.square().sum().backward()
         results.append((logits.detach(), flat.grad))
     torch.testing.assert_close(*results, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "evaluated", "says"),
+    [
+        (20, False, "in a batch of 20 than in one of 5 in training"),
+        (8, False, None),
+        ("full", False, "in a batch of 100 than in one of 5 in training"),
+        (8, True, "in a batch of 50 than in one of 5 in evaluation"),
+    ],
+)
+def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says, own, tmp_path, monkeypatch):
+    def forward(self, x):
+        far = len(x) > 8 and self.training is not evaluated
+        return self.head((x - x.mean(0) if far else x).flatten(1))
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    own(lambda shape, classes: Own(forward, head=nn.Linear(64, classes)))
+    task = {"data": "digits", "model": "own", "epochs": 1, "batch_size": batch_size, "test_size": 50}
+    task |= {"train_size": 100, "validation_size": 50}
+    budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
+    sweep = Sweep.from_mapping({"name": "s", "task": task, "budget": budget, "strategies": {"constant": {}}}, "x")
+    if says is None:
+        prepare_environment(sweep, None, CPU)
+        return
+    with pytest.raises(UserError, match=f"task.model: Own gives an image other logits {says}"):
+        prepare_environment(sweep, None, CPU)
+
+
+def test_a_diverging_neighbour_changes_no_bit(own, few):
+    own(lambda shape, classes: Residual(shape[0], classes))
+    recipe, tame = Recipe("own", epochs=2, batch_size=10), runs(0, 1, 2)
+    wild = [tame[0], replace(tame[1], learning_rate=1e30), tame[2]]
+    results, beside = (train(recipe, some, few, device=CPU) for some in (tame, wild))
+    assert beside[1].outcome == "diverged"
+    for i in (0, 2):
+        assert beside[i].validation_loss == results[i].validation_loss
+
+
+class Loud(nn.Linear):
+    def forward(self, x):
+        return 10 * super().forward(x)
+
+
+class Deep(nn.Sequential):
+    def forward(self, x):
+        return 10 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Deep(nn.Flatten(), nn.Linear(64, 10)), lambda: nn.Sequential(nn.Flatten(), Loud(64, 10))]
+)
+def test_a_forward_of_a_subclass_is_not_bypassed(make):
+    model, images = make().double(), torch.randn(3, 2, 1, 8, 8, dtype=torch.float64)
+    flat = flatten_parameters([model, model], torch.float64)
+    logits = Stack(model, 2, torch.float64).forward(flat, images)
+    for i in range(2):
+        torch.testing.assert_close(logits[i], model(images[:, i]))

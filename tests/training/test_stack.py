@@ -5,13 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from decaybench import models
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.schedules import SCHEDULES, Bank
 from decaybench.training import OptimizerForm, Recipe, Run, loop, train
-from decaybench.training.stack import Stack, flatten_parameters
 from reference import plain_loop
 
 CPU = torch.device("cpu")
@@ -269,60 +266,6 @@ def test_dropout_is_each_runs_own(digits):
     fp32 = replace(recipe, precision="fp32")
     alone = train(fp32, [runs[3]], data, device=CPU)[0]
     assert_same(alone, train(fp32, runs, data, device=CPU)[3])
-
-
-class Residual(nn.Module):
-    """A model of a user's own: no Sequential, a skip connection, group norm, a buffer."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, 8, 3, padding=1)
-        self.norm = nn.GroupNorm(2, 8)
-        self.second = nn.Conv2d(8, 8, 3, padding=1)
-        self.head = nn.Linear(8, classes)
-        self.register_buffer("gain", torch.tensor(0.7))
-
-    def forward(self, x):
-        x = self.norm(self.first(x)).tanh()
-        x = x + self.gain * self.second(x).relu()
-        return self.head(x.mean((2, 3)))
-
-
-def test_a_module_of_a_users_own_equals_its_plain_loop(digits, monkeypatch):
-    monkeypatch.setitem(models.MODELS._built_in, "residual", lambda shape, classes: Residual(shape[0], classes))
-    recipe, digits = Recipe("residual", epochs=3, batch_size=16, precision="fp64"), first(digits, 64)
-    runs = eight_runs()
-    curves = []
-    results = train(recipe, runs, digits, device=CPU, read_test=True, on_epoch=curves.append)
-    for i, run in enumerate(runs):
-        plain = plain_loop(recipe, run, digits)
-        np.testing.assert_allclose([c.train_loss[i] for c in curves], plain.train_loss, rtol=0, atol=1e-10)
-        np.testing.assert_allclose(results[i].test_loss, plain.test_loss, rtol=0, atol=1e-10)
-    wild = train(recipe, [*runs[:3], replace(runs[3], learning_rate=1e30), *runs[4:]], digits, device=CPU)
-    assert wild[3].outcome == "diverged"
-    for i in set(range(8)) - {3}:
-        assert wild[i].validation_loss == results[i].validation_loss
-
-
-class Loud(nn.Linear):
-    def forward(self, x):
-        return 10 * super().forward(x)
-
-
-class Deep(nn.Sequential):
-    def forward(self, x):
-        return 10 * super().forward(x)
-
-
-@pytest.mark.parametrize(
-    "make", [lambda: Deep(nn.Flatten(), nn.Linear(64, 10)), lambda: nn.Sequential(nn.Flatten(), Loud(64, 10))]
-)
-def test_a_forward_of_a_subclass_is_not_bypassed(make):
-    model, images = make().double(), torch.randn(3, 2, 1, 8, 8, dtype=torch.float64)
-    flat = flatten_parameters([model, model], torch.float64)
-    logits = Stack(model, 2, torch.float64).forward(flat, images)
-    for i in range(2):
-        torch.testing.assert_close(logits[i], model(images[:, i]))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -16,7 +16,7 @@ def sweeps(incomplete: str) -> list[str]:
     """Names of shipped sweeps and paths of TOML files that go on from what is typed."""
     folder = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
     try:
-        here = sorted(f"{folder}{file.name}" for file in expanded(folder or ".").glob("*.toml"))
+        here = sorted(f"{folder}{file.name}" for file in expanded(folder or ".", "SWEEP").glob("*.toml"))
     except (OSError, UserError):
         here = []
     return [name for name in (*shipped(), *here) if name.startswith(incomplete)]

@@ -30,7 +30,7 @@ def serve(*, storage: str | None, port: int) -> None:
         if error.name != "optuna_dashboard":
             raise
         raise UserError("dashboard: needs optuna-dashboard: pip install 'decaybench[dashboard]'") from None
-    with store.open_storage(api.storage_url(storage), create=False) as opened:  # refuses what is not ours
+    with store.open_storage(api.storage_url(storage), create=False, optuna=True) as opened:
         url, where, known = opened.url, opened.where, store.sweep_names(opened)
     try:
         app = wsgi(url)

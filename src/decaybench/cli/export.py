@@ -2,12 +2,12 @@
 
 from decaybench import api
 from decaybench.errors import UserError
-from decaybench.paths import expanded
+from decaybench.paths import expanded, typed
 
 
 def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: str | None) -> None:
     """Print the code, or write it to the file ``out``, in the place of one that is there."""
-    file = None if out is None else expanded(out)
+    file = None if out is None else expanded(out, "--out")
     text = api.export(name, strategy=strategy, target=target, storage=storage)
     if file is None:
         print(text, end="")
@@ -16,4 +16,4 @@ def show(name: str, *, strategy: str | None, target: str, storage: str | None, o
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out: {file} cannot be written: {error.strerror}") from error
-    print(f"{name}: {file}")
+    print(f"{name}: {typed(file)}")

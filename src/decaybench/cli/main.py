@@ -6,12 +6,14 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
 from decaybench.cli import completion
 from decaybench.errors import MachineError, UserError
+from decaybench.paths import typed
 
 app = typer.Typer(
     name="decaybench",
@@ -83,7 +85,7 @@ def run(
             sweep, storage=storage, studies=studies, data=data, device=device, workers=workers, watcher=live
         )
     print(f"{outcome.name}: complete")
-    print(f"\n{outcome.answer}\n\nreport: {outcome.report}")
+    print(f"\n{outcome.answer}\n\nreport: {typed(outcome.report)}")
 
 
 @app.command()
@@ -116,7 +118,7 @@ def report(
     from decaybench import api
 
     summary = api.report(*names, storage=storage, out=out)
-    print(f"{'+'.join(names)}: {summary.index}")
+    print(f"{'+'.join(names)}: {typed(summary.index)}")
 
 
 @app.command()
@@ -237,10 +239,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _without_storage(given: Sequence[str]) -> Iterator[str]:
-    """The arguments other than the database's URL in its place."""
-    for before, argument in zip(["", *given], given, strict=False):
-        if before != "--storage" and not argument.startswith("--storage="):
+    """The arguments other than the database's URL in its place, as click takes them.
+
+    An option takes whatever comes next, be it called ``--storage``, and behind ``--`` there are no options.
+    """
+    rest = iter(given)
+    for argument in rest:
+        if argument == "--storage":
+            next(rest, None)
+        elif not argument.startswith("--storage="):
             yield argument
+            if argument == "--":
+                yield from rest
+            elif argument.startswith("--") and "=" not in argument and argument != "--json":
+                yield from islice(rest, 1)
 
 
 def _interrupt(*_: Any) -> None:

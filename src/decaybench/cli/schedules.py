@@ -16,7 +16,7 @@ from rich.text import Text
 from decaybench.cli.console import wide_console
 from decaybench.cli.schedules_sketch import sketch
 from decaybench.errors import UserError
-from decaybench.paths import expanded
+from decaybench.paths import expanded, typed
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
 from decaybench.schedules.base import PRODUCTS
 from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, example, settings
@@ -41,8 +41,8 @@ def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
     if plot is not None:
         if as_json:
             raise UserError("--plot: a picture is no JSON: --json cannot be given too")
-        _draw(kinds, file := expanded(plot))
-        print(f"{kind or 'schedules'}: {file}")
+        _draw(kinds, file := expanded(plot, "--plot"))
+        print(f"{kind or 'schedules'}: {typed(file)}")
     elif as_json:
         print(json.dumps([describe(cls) for cls in kinds.values()], indent=2))
     elif kind is None:

@@ -17,7 +17,7 @@ from decaybench.paths import expanded
 class Parts(NamedTuple):
     """A source decoded, its parts: images uint8 (N, C, H, W), labels int64 (N,) in 0 .. classes - 1.
 
-    N is 0 for a validation part that there is none of. ``labels`` int64 (classes,) are the classes' labels in the
+    N is 0 for the validation part of a source that has none. ``labels`` int64 (classes,) are the classes' labels in the
     files, and ``class_names`` their names (classes,), or (0,).
     """
 
@@ -83,7 +83,7 @@ def write(key: str, parts: Parts) -> None:
 
 def cache_folder() -> Path | None:
     """XDG_CACHE_HOME/decaybench, by default ~/.cache/decaybench; None for a user without a home folder."""
-    configured = expanded(os.environ.get("XDG_CACHE_HOME", ""))
+    configured = expanded(os.environ.get("XDG_CACHE_HOME", ""), "XDG_CACHE_HOME")
     if configured.is_absolute():  # the XDG specification has relative paths ignored
         return configured / "decaybench"
     try:

@@ -17,7 +17,9 @@ WORDS = {
 }
 PART_OF = {word: part for part, words in WORDS.items() for word in words}
 # A whole part, or one of the hub's shards; earlier versions of its library end a shard's name with a hash.
-FILE = re.compile(rf"({'|'.join(PART_OF)})(?:-([0-9]{{5}})-of-([0-9]{{5}})(?:-[0-9a-f]+)?)?\.parquet")
+FILE = re.compile(rf"({'|'.join(PART_OF)})(?:-([0-9]{{5}})-of-(?!00000)([0-9]{{5}})(?:-[0-9a-f]+)?)?\.parquet")
+# What may be meant for a part: train2.parquet, Validation.parquet; not values.parquet.
+ALMOST = re.compile(rf"({'|'.join(PART_OF)})(?![a-z]).*\.parquet", re.IGNORECASE | re.DOTALL)
 LISTED = 20
 
 
@@ -39,7 +41,8 @@ def find_parts(folder: Path) -> Mapping[str, Sequence[Path]]:
 
     They stand in the folder itself or in its folder ``data``; where neither has any, in the only folder in it that does
     (a copy of a hub repository has one for each configuration). Files of other names are ignored. Raises UserError
-    where a part is missing or incomplete, and where there is a choice.
+    where a part is missing or incomplete, where there is a choice, and where a file may be meant for a part but has
+    another name.
     """
     places = {place: _files(place) for place in (folder, folder / "data") if os.path.isdir(place)}
     if not any(places.values()):
@@ -56,6 +59,12 @@ def find_parts(folder: Path) -> Mapping[str, Sequence[Path]]:
                 f"{place}/{part}.parquet: must exist, or the hub's shards ({part}-00000-of-00001.parquet, ...), "
                 f"got no such file (what lies there: {there})"
             )
+    known = {file.path for file in files}
+    if almost := [path.name for path in _entries(place) if ALMOST.fullmatch(path.name) and path not in known]:
+        raise UserError(
+            f"{place}: a parquet file whose name begins with a part's word must have the part's name (train.parquet) "
+            f"or a shard's (train-00000-of-00001.parquet), got {listed(almost)}; rename it, or move it away"
+        )
     return {part: _in_order(part, own) for part in WORDS if (own := [file for file in files if file.part == part])}
 
 

@@ -78,9 +78,14 @@ def _label(path: Path, schema: Any, image: str) -> Any:
     ):
         if len(found) == 1:
             return found[0]
+    indexes = [field for field in integers if field.name in index and not NUMBERS_ROWS.fullmatch(field.name)]
+    mend = ""
+    if indexes and not called and not rest:
+        mend = f"{_named(indexes)} is the DataFrame's index: if it holds the labels, write df.reset_index(), and "
     raise UserError(
         f"{path}: must have a column 'label', or else exactly one column of integers that may be the labels, "
-        f"got {_named(called or rest)} (its columns: {_shown(schema)}); rename the column of the labels to 'label'"
+        f"got {_named(called or rest)} (its columns: {_shown(schema)}); "
+        f"{mend}rename the column of the labels to 'label'"
     )
 
 

@@ -115,8 +115,6 @@ def _folders(root: Path) -> str:
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: must exist, beside its other part; got no such file") from error
     except OSError as error:
         raise UserError(f"{path}: must be a readable file, got: {error.strerror}") from error
 

@@ -119,7 +119,8 @@ def _check_size(
     whole = len(pool) if takes_all else None
     if type(size) is int and (size == whole or classes <= size <= len(pool) - classes):
         return
-    legal = [f"in {classes} .. {len(pool) - classes}"] if 2 * classes <= len(pool) or not takes_all else []
+    most = len(pool) - classes
+    legal = [f"{most}" if most == classes else f"in {classes} .. {most}"] if classes <= most or not takes_all else []
     legal += [f"all {len(pool)}"] if takes_all else []
     raise UserError(
         f"{key} must be {', or '.join(legal)} "

@@ -55,12 +55,12 @@ def run_sweep(
     Everything is checked before anything is written: the database, the sweep against its former self, data and model.
     Raises UserError for what a person can mend.
     """
-    stored, url = None, store.absolute(url)
+    stored, url, watcher, extended = None, store.absolute(url), watcher or Watcher(), False
     if (existing := store.find_storage(url)) is not None:
         with existing:
             stored = store.sweep_row(existing, sweep.name)
     if stored is not None:
-        _require_extension(sweep, stored)
+        extended = _require_extension(sweep, stored)
         device = stored["provenance"]["device"] if device == "auto" else device
     elif study_exists(url, sweep.name):
         raise UserError(f"{sweep.name}: the database has an Optuna study of that name already; take another name")
@@ -69,13 +69,16 @@ def run_sweep(
     now = provenance(sweep, environment, crew.width, crew.workers)
     if stored is not None:
         require_same_data(sweep.name, stored["provenance"], now)
+    if stored is None or stored["status"] != "complete" or extended:
+        for line in long_warmups(sweep, now["steps_per_epoch"]):
+            watcher.note(line)  # which may raise, where warnings are errors
     with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
         # Once more behind the lock: another process may have written the sweep since.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
             _require_extension(sweep, stored)
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
-        driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher or Watcher())
+        driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher)
         driver.planner.write_search(now)
         bench = Bench(sweep, storage, environment, now["stack_size"])
         try:
@@ -87,11 +90,15 @@ def run_sweep(
             ) from None
 
 
-def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> None:
-    """UserError unless the file says what the database says, or more. A key newer than the database has its default."""
+def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> bool:
+    """Whether the file says more than the database; UserError where it says something else.
+
+    A key newer than the database has its default.
+    """
     known = Sweep.from_mapping(stored["spec"], sweep.name).spec()
     with sweep.named():
         extends(known, sweep.spec())
+    return known != sweep.spec()
 
 
 def _alone(storage: Storage, name: str) -> BaseFileLock:
@@ -151,8 +158,6 @@ class _Driver:
             if updates := self.planner.updates_left():
                 store.update_sweep(self.storage, self.sweep.name, status="running")
                 at_once = self.stack_size * pool.workers
-                for line in long_warmups(self.sweep, self.planner.size(1.0).steps_per_epoch):
-                    self.watcher.note(line)
                 self.watcher.begin(self.sweep.name, updates, at_once, self.environment.device.type)
             trained = self._train_phase("search", pool)
             for _ in self.planner.write_waves():

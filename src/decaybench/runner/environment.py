@@ -17,6 +17,7 @@ from decaybench.metrics import METRICS
 from decaybench.models import build
 from decaybench.sweep import Sweep, size
 from decaybench.training import check_builder, check_model
+from decaybench.training.lanes import EVALUATION_CHUNK, MICRO_BATCH
 
 VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
 
@@ -68,12 +69,21 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         signal=sweep.needs_signal,
     )
     data = prepare(dataset, splits)
+    for length in sweep.budget.lengths:
+        size(sweep, len(data.train.labels), length)
     template, *siblings = check_builder(
         lambda seed: build(task.model, data.shape, data.classes, seed, dropout=task.dropout)
     )
-    check_model(template, data.shape, data.classes, siblings=siblings, precision=task.precision, device=device)
-    for length in sweep.budget.lengths:
-        size(sweep, len(data.train.labels), length)
+    check_model(
+        template,
+        data.shape,
+        data.classes,
+        siblings=siblings,
+        precision=task.precision,
+        device=device,
+        batch=min(MICRO_BATCH, len(data.train)) if task.batch_size == "full" else task.batch_size,
+        chunk=min(EVALUATION_CHUNK, len(data.validation)),
+    )
     majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
     counts = data.train.labels.bincount(minlength=data.classes)
     rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))

@@ -1,8 +1,13 @@
 """What the runner tells whoever watches: plain calls, so that it knows no terminal."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = f"{Path(__file__).parents[1]}/"
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,8 @@ class Watcher:
     """Watches nothing; subclass and override what you want to see."""
 
     def note(self, line: str) -> None:
-        """What is legal but hardly meant, said before training begins; unless overridden a UserWarning."""
-        warnings.warn(line, stacklevel=2)
+        """What is legal but hardly meant, said before anything is written; unless overridden a UserWarning."""
+        warnings.warn(line, stacklevel=_callers_level())
 
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         """Training of sweep ``name`` begins; ``updates_left`` counts the updates of all runs still to be trained."""
@@ -34,3 +39,11 @@ class Watcher:
 
     def end(self) -> None:
         """Nothing more will be trained."""
+
+
+def _callers_level() -> int:
+    """The stack level, for `warnings.warn`, of the line of code that called this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -11,10 +11,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from decaybench.schedules.base import Reactive, Schedule
 from decaybench.schedules.checkpoint import KEYS, pack, require, tensor_like, unpack
 from decaybench.schedules.gradients import check_optimizer, products
-from decaybench.schedules.groups import Group, assign, innermost, look, unchanged
+from decaybench.schedules.groups import Group, assign, holds, innermost, look, unchanged
 from decaybench.schedules.order import Watch
 from decaybench.schedules.rates import Rates
-from decaybench.schedules.validation import one_number, whole_number
+from decaybench.schedules.validation import one_number, short, whole_number
 
 
 class TorchScheduler(LRScheduler):
@@ -56,6 +56,7 @@ class TorchScheduler(LRScheduler):
         self._directions: dict[Tensor, Tensor] = {}
         self._step_count = 1  # accelerate counts in it
         self._watch = Watch(schedule, rates.total_steps, rates.steps_per_epoch)
+        self._waiting = False  # for its turn in a SequentialLR
         self._listen()
         self._apply(rates, groups)
 
@@ -71,8 +72,9 @@ class TorchScheduler(LRScheduler):
 
     @last_epoch.setter
     def last_epoch(self, value: int) -> None:
-        """SequentialLR takes back the step with which torch's schedulers begin."""
-        self._rates: Rates = replace(self._rates, step=value)
+        """SequentialLR takes back the step with which torch's schedulers begin: ours waits for its turn then."""
+        self._waiting = self._watch.in_sequence = value < 0
+        self._rates: Rates = replace(self._rates, step=max(value, 0))
 
     @property
     def state(self) -> Any:
@@ -80,19 +82,22 @@ class TorchScheduler(LRScheduler):
         return self._followed()[0].rows()
 
     def observe(self, loss: float | Tensor) -> None:
-        """Show the rule a loss (one number), and set the learning rates that follow from it."""
-        if not isinstance(self.schedule, Reactive):
+        """Show the rule a loss (one number), and set the learning rates that follow from it. Before its turn in a
+        SequentialLR the rule takes no notice.
+        """
+        if not isinstance(self.schedule, Reactive) or self._waiting:
             return
-        value = one_number("loss", loss)
+        value, still = one_number("loss", loss), False
         rates, groups = self._followed()
         if self.schedule.when == "update":
             alike = list(zip(rates.base_lrs, rates.now(), strict=True))
-            measured, directions = products(self._inner, rates.bank.observes, self._directions, rates.base_lrs, alike)
+            asked = rates.bank.observes
+            measured, directions, still = products(self._inner, asked, self._directions, rates.base_lrs, alike)
             after = rates.observed(value, measured)
         else:
             directions, after = self._directions, rates.observed(value)
         taken = after.state is not rates.state
-        self._watch.observing(rates.step, taken)
+        self._watch.observing(rates.step, taken, value, still)
         if taken:
             self._directions = directions
         self._apply(after, groups)
@@ -100,20 +105,19 @@ class TorchScheduler(LRScheduler):
     def step(self, t: int | None = None) -> None:
         """Count one update, or take a counter ``t`` handed in; the learning rates are then step t's."""
         before = self.last_epoch
-        step = before + 1 if t is None else whole_number("step", t, 0, "of updates from 0")
+        step = before + 1 if t is None else whole_number("step", t, 0, "of updates from 0 (a metric goes to observe())")
         rates, groups = self._followed()
         after = rates.at(step)
         self._watch.stepping(before, step, handed=t is not None)
-        self._watch.stepped(before, step)
         self._step_count += 1
-        self._apply(after, groups)
+        self._move(before, after, groups)
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The learning rate of each parameter group, a float."""
         return [float(group["lr"]) for group in self._inner.param_groups]
 
     def get_lr(self) -> list[float | Tensor]:
-        """What the learning rate of each parameter group follows to be, a float."""
+        """The learning rate that the schedule gives each parameter group now, a float."""
         return list(self._followed()[0].now())
 
     def state_dict(self) -> dict[str, Any]:
@@ -122,6 +126,7 @@ class TorchScheduler(LRScheduler):
         return {
             **pack(self._followed()[0]),
             "observed_at": self._watch.observed_at,
+            "waiting": self._waiting,
             "directions": [None if direction is None else direction.clone() for direction in directions],
         }
 
@@ -129,27 +134,38 @@ class TorchScheduler(LRScheduler):
         """Go on from ``state_dict``, with its base learning rates; before or after the optimizer loads its own state.
 
         Raises ValueError, naming what does not fit, for another schedule or run, other parameter groups or a value that
-        ``state_dict()`` never holds; then nothing is loaded.
+        ``state_dict()`` never holds; then nothing is loaded. Warns of a state that is past ``total_steps``. In a
+        SequentialLR the learning rates are those that the optimizer loads.
         """
-        require(state_dict, (*KEYS, "observed_at", "directions"))
+        require(state_dict, (*KEYS, "observed_at", "waiting", "directions"))
         rates, groups = self._followed()
         loaded = unpack(rates, state_dict)
         observed_at = whole_number("state_dict: observed_at", state_dict["observed_at"], 0)
+        waiting = state_dict["waiting"]
+        if not isinstance(waiting, bool):
+            raise ValueError(f"state_dict: waiting must be True or False, got {short(waiting)}")
         directions = self._saved_directions(state_dict["directions"])
+        self._watch.beyond("load_state_dict() was called with", loaded.step)
         self._directions = directions
         self._watch.resumed(observed_at)
-        self._apply(loaded, [group._replace(base_lr=base) for group, base in zip(groups, loaded.base_lrs, strict=True)])
+        bases = zip(groups, loaded.base_lrs, strict=True)
+        self._waiting = self._watch.in_sequence  # others may set the learning rates now
+        self._apply(loaded, [group._replace(base_lr=base) for group, base in bases])
+        self._waiting = waiting
 
     def _saved_directions(self, saved: Any) -> dict[Tensor, Tensor]:
         parameters = self._parameters() if saved else []
         if not isinstance(saved, list) or len(saved) != len(parameters):
             got = len(saved) if isinstance(saved, list) else type(saved).__name__
             raise ValueError(f"state_dict: directions must be one per parameter ({len(parameters)}), got {got}")
-        return {
+        directions = {
             p: tensor_like("directions", direction, p.detach())
             for p, direction in zip(parameters, saved, strict=True)
             if direction is not None
         }
+        if not all(direction.isfinite().all() for direction in directions.values()):
+            raise ValueError("state_dict: directions must be finite")
+        return directions
 
     @property
     def _inner(self) -> Optimizer:
@@ -168,16 +184,19 @@ class TorchScheduler(LRScheduler):
         return self._rates.regrouped(kept, [group.base_lr for group in groups]), groups
 
     def _apply(self, rates: Rates, groups: list[Group]) -> None:
-        for group, rate in zip(groups, rates.now(), strict=True):
+        for group, rate in zip(groups, () if self._waiting else rates.now(), strict=not self._waiting):
             assign(group, rate)
         self._rates, self._groups = rates, groups
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Another update, without a look at the order of calls: SequentialLR begins its schedulers so."""
         rates, groups = self._followed()
-        step = rates.step + 1 if epoch is None else epoch
-        self._watch.stepped(rates.step, step)
-        self._apply(rates.at(step), groups)
+        self._move(rates.step, rates.at(rates.step + 1 if epoch is None else epoch), groups)
+
+    def _move(self, before: int, rates: Rates, groups: list[Group]) -> None:
+        self._watch.stepped(before, rates.step)
+        self._waiting = False
+        self._apply(rates, groups)
 
     def _initial_step(self) -> None:
         self._step_count = 1
@@ -191,11 +210,25 @@ class TorchScheduler(LRScheduler):
 
         def follow(*_: Any) -> None:
             scheduler = me()
-            if scheduler is not None and not unchanged(scheduler._inner, scheduler._groups):
+            if scheduler is None or scheduler._watch.in_sequence:  # where another's turn may be
+                return
+            if not unchanged(scheduler._inner, scheduler._groups):
                 scheduler._apply(*scheduler._followed())
 
+        def count(*_: Any) -> None:
+            scheduler = me()
+            if scheduler is not None:
+                scheduler._watch.updated(scheduler._drives())
+
         self._inner.register_step_pre_hook(follow)
-        self._inner.register_step_post_hook(self._watch.updated)
+        self._inner.register_step_post_hook(count)
+
+    def _drives(self) -> bool:
+        """Whether an update is this schedule's: before its end, and where no other scheduler took over."""
+        rates = self._rates
+        if rates.step >= rates.total_steps:
+            return False
+        return not self._watch.wants_a_step or all(map(holds, self._groups, rates.now()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

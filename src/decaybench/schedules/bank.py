@@ -128,14 +128,16 @@ class Bank:
         Raises ValueError if a rule has signal "held_out" and ``held_out_loss`` is None.
         """
         return tuple(
-            g.schedule.observe(s, self._picked(Observation(self._heard(g.schedule, train_loss, held_out_loss)), g.runs))
+            g.schedule.observe(
+                s, self._picked(Observation(self._signal_loss(g.schedule, train_loss, held_out_loss)), g.runs)
+            )
             if isinstance(g.schedule, Reactive) and g.schedule.when == "epoch"
             else s
             for g, s in zip(self._groups, state, strict=True)
         )
 
     @staticmethod
-    def _heard(rule: Reactive, train_loss: Tensor, held_out_loss: Tensor | None) -> Tensor:
+    def _signal_loss(rule: Reactive, train_loss: Tensor, held_out_loss: Tensor | None) -> Tensor:
         loss = held_out_loss if rule.held_out else train_loss
         if loss is None:
             raise ValueError(f"{type(rule).__name__}.signal is 'held_out', but no held-out loss was given")

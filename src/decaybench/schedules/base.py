@@ -267,12 +267,13 @@ class Reactive(Schedule):
     ``observes`` names the products of gradients (``PRODUCTS``) that an update rule looks at beside the loss. They are
     computed for the runs of a stack only when one of its rules asks. ``own`` names the fields of the state that
     belong to a learning rate; the others hold what was seen, which a parameter group that is added to an optimizer
-    later shares.
+    later shares. ``domains`` says where fields of the state lie, such as counters: a saved state is held to it.
     """
 
     family = "reactive"
     observes: ClassVar[tuple[str, ...]] = ()
     own: ClassVar[tuple[str, ...]] = ("base_lr",)
+    domains: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @property
     def when(self) -> Literal["update", "epoch"]:

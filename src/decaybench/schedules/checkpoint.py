@@ -1,16 +1,19 @@
 """The learning rates of one training as plain data, and back: checked whole before any of it is taken."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from torch import Tensor
 
+from decaybench.schedules.base import Reactive
+from decaybench.schedules.domain import Domain
 from decaybench.schedules.rates import Rates
-from decaybench.schedules.validation import whole_number
+from decaybench.schedules.validation import short, whole_number
 
-KEYS: Final = ("kind", "fields", "total_steps", "steps_per_epoch", "step", "heard", "base_lrs", "state")
+KEYS: Final = ("kind", "fields", "total_steps", "steps_per_epoch", "step", "observations", "base_lrs", "state")
 
 
 def pack(rates: Rates) -> dict[str, Any]:
@@ -22,7 +25,7 @@ def pack(rates: Rates) -> dict[str, Any]:
         "total_steps": rates.total_steps,
         "steps_per_epoch": rates.steps_per_epoch,
         "step": rates.step,
-        "heard": rates.heard,
+        "observations": rates.observations,
         "base_lrs": list(rates.base_lrs),
         "state": {name: values.clone() for name, values in rates.rows()._asdict().items()},
     }
@@ -42,9 +45,10 @@ def unpack(rates: Rates, saved: Any) -> Rates:
         name: tensor_like(f"state.{name}", saved["state"].get(name), fresh)
         for name, fresh in begun.rows()._asdict().items()
     }
+    _check_remembered(begun, remembered)
     step = whole_number("state_dict: step", saved["step"], 0)
-    heard = whole_number("state_dict: heard", saved["heard"], 0)
-    loaded = replace(begun.with_rows(remembered), step=step, heard=heard)
+    observations = whole_number("state_dict: observations", saved["observations"], 0)
+    loaded = replace(begun.with_rows(remembered), step=step, observations=observations)
     for i, rate in enumerate(loaded.now()):
         if not (math.isfinite(rate) and rate >= 0):
             raise ValueError(f"state_dict: state gives group {i} the learning rate {rate}")
@@ -64,7 +68,7 @@ def tensor_like(name: str, value: Any, expected: Tensor) -> Tensor:
     """A copy of ``value`` beside ``expected``; ValueError unless it has its shape and dtype."""
     want = f"a tensor {tuple(expected.shape)} of {expected.dtype}"
     if not isinstance(value, Tensor):
-        raise ValueError(f"state_dict: {name} must be {want}, got {_short(value)}")
+        raise ValueError(f"state_dict: {name} must be {want}, got {short(value)}")
     if value.shape != expected.shape or value.dtype != expected.dtype:
         raise ValueError(f"state_dict: {name} must be {want}, got {tuple(value.shape)} of {value.dtype}")
     return value.detach().to(expected.device, copy=True)
@@ -74,34 +78,42 @@ def _same_run(rates: Rates, saved: Mapping[str, Any]) -> None:
     """Raise ValueError naming the first thing that the saved run had otherwise, and both values."""
     kind, fields = rates.schedule.kind, saved["fields"]
     if saved["kind"] != kind:
-        raise ValueError(f"kind must be {kind}, as of this schedule, got {_short(saved['kind'])}")
+        raise ValueError(f"kind must be {kind}, to match this schedule, got {short(saved['kind'])}")
     for name in ("fields", "state"):
         if not isinstance(saved[name], Mapping):
-            raise ValueError(f"state_dict: {name} must be a dict, got {_short(saved[name])}")
+            raise ValueError(f"state_dict: {name} must be a dict, got {short(saved[name])}")
     for name in rates.schedule.parameters():
         mine, theirs = getattr(rates.schedule, name), fields.get(name)
         theirs = tuple(theirs) if isinstance(theirs, list) else theirs
         if type(theirs) not in (int, float, str, bool, tuple, type(None)) or mine != theirs:
-            raise ValueError(f"{kind}.{name} must be {mine!r}, as of this schedule, got {_short(theirs)}")
+            raise ValueError(f"{kind}.{name} must be {mine!r}, to match this schedule, got {short(theirs)}")
     for name in ("total_steps", "steps_per_epoch"):
         mine, theirs = getattr(rates, name), saved[name]
         if whole_number(f"state_dict: {name}", theirs, 1) != mine:
-            raise ValueError(f"{name} must be {mine}, as of this scheduler, got {theirs}")
+            raise ValueError(f"{name} must be {mine}, to match this scheduler, got {theirs}")
+
+
+def _check_remembered(begun: Rates, remembered: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for what a run from ``begun`` cannot remember."""
+    domains = begun.schedule.domains if isinstance(begun.schedule, Reactive) else {}
+    # A field may be one that is not finite only where it begins so, or a loss that is not finite makes it so.
+    states = [begun.rows(), *(begun.observed(loss).rows() for loss in (math.nan, math.inf, -math.inf))]
+    for name, values in remembered.items():
+        if name == "base_lr" and not values.equal(begun.rows().base_lr):
+            raise ValueError(f"state_dict: state.base_lr must be that of base_lrs, got {values.tolist()}")
+        if name in domains and not Domain.parse(domains[name]).holds(values):
+            raise ValueError(f"state_dict: state.{name} must be {Domain.parse(domains[name])}, got {values.tolist()}")
+        if not values.isfinite().all() and all(getattr(state, name).isfinite().all() for state in states):
+            raise ValueError(f"state_dict: state.{name} must be finite, got {values.tolist()}")
 
 
 def _base_lrs(value: Any, groups: int) -> list[float]:
     if not isinstance(value, list | tuple) or len(value) != groups:
-        got = len(value) if isinstance(value, list | tuple) else _short(value)
+        got = len(value) if isinstance(value, list | tuple) else short(value)
         raise ValueError(f"base_lrs must be one per parameter group ({groups}), got {got}")
     for base in value:
-        if type(base) not in (int, float) or not (math.isfinite(base) and base >= 0):
-            raise ValueError(f"base_lrs must be finite and at least 0, got {_short(base)}")
+        if type(base) not in (int, float) or not 0 <= base <= sys.float_info.max:
+            raise ValueError(f"base_lrs must be finite and at least 0, got {short(base)}")
     if not any(value):
         raise ValueError("base_lrs must have one above 0, got none")
     return [float(base) for base in value]
-
-
-def _short(value: Any) -> str:
-    """A value in one line, not a page."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."

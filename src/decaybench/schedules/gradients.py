@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
+ANY = "any"  # gradients that are not 0, counted by parameter: norms of small ones may be 0 in float32
+
 
 def check_optimizer(optimizer: Optimizer, kind: str) -> None:
     """Raise ValueError unless a gradient rule can follow the optimizer: torch.optim.SGD, going downhill."""
@@ -23,8 +25,9 @@ def products(
     previous: Mapping[Tensor, Tensor],
     base_lrs: Sequence[float],
     rates: Sequence[Hashable],
-) -> tuple[dict[str, list[float]], dict[Tensor, Tensor]]:
-    """The products asked for, (G,) each, between backward and step; and the directions to hand in next time.
+) -> tuple[dict[str, list[float]], dict[Tensor, Tensor], bool]:
+    """The products asked for, (G,) each, between backward and step; the directions to hand in next time; and whether
+    every gradient is 0.
 
     ``previous`` holds the last update's direction of each parameter ({} before the first). It is followed, and not
     empty, only where a product with it is asked for. Groups whose ``base_lrs`` is 0 are frozen: their gradients do
@@ -35,10 +38,10 @@ def products(
     where there is none. Raises RuntimeError where there is no gradient.
     """
     if not asked:
-        return {}, {}
+        return {}, {}, False
     wants_direction = bool({"grad_dot_direction", "grad_dot_previous"} & set(asked))
     directions: dict[Tensor, Tensor] = {}
-    own = {name: [0.0] * len(base_lrs) for name in asked}  # of each group alone
+    own = {name: [0.0] * len(base_lrs) for name in (*asked, ANY)}  # of each group alone
     waiting: dict[torch.device, list[tuple[str, int, Tensor]]] = {}
     for g, (group, base) in enumerate(zip(optimizer.param_groups, base_lrs, strict=True)):
         for p in group["params"] if base else ():
@@ -53,14 +56,16 @@ def products(
                 # 0 before the first: what is not finite is seen then too (0 * inf is NaN), and must not be remembered
                 "grad_dot_previous": previous.get(p, torch.zeros_like(p)),
             }
-            waiting.setdefault(p.grad.device, []).extend((name, g, _dot(p.grad, others[name])) for name in asked)
+            parts = waiting.setdefault(p.grad.device, [])
+            parts.extend((name, g, _dot(p.grad, others[name])) for name in asked)
+            parts.append((ANY, g, p.grad.any().to(torch.float32)))
     if not waiting:
         raise RuntimeError("the rule looks at gradients, and there are none: observe(loss) comes after loss.backward()")
     for parts in waiting.values():  # one transfer a device
         for (name, g, _), number in zip(parts, torch.stack([dot for *_, dot in parts]).tolist(), strict=True):
             own[name][g] += number
     measured = {name: _combined(name, own[name], base_lrs, rates) for name in asked}
-    return measured, directions if "grad_dot_previous" in asked else {}
+    return measured, directions if "grad_dot_previous" in asked else {}, not any(own[ANY])
 
 
 def _direction(group: Mapping[str, Any], p: Tensor, buffer: Tensor | None) -> Tensor:
@@ -75,7 +80,11 @@ def _direction(group: Mapping[str, Any], p: Tensor, buffer: Tensor | None) -> Te
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """The sum of the products, () on a's device, in a's type; of halves in float32."""
+    """The sum of the products, () on a's device, in a's type; of halves in float32; of complex numbers by their parts,
+    which SGD takes for numbers of their own.
+    """
+    if a.is_complex():
+        a, b = (torch.view_as_real(number.resolve_conj()) for number in (a, b))
     kind = torch.promote_types(a.dtype, torch.float32)
     return (a.to(kind) * b.to(a.device, kind)).sum()
 

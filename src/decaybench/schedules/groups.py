@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 from torch.optim import Optimizer
 
+from decaybench.schedules.validation import one_number
+
 
 class Group(NamedTuple):
     """A parameter group as it was last seen: its dict, its parameters, and its base learning rate."""
@@ -21,7 +23,7 @@ def innermost(optimizer: Any) -> Optimizer:
 
     Raises TypeError, as torch does, where there is none.
     """
-    while isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer):
+    while isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer) and inner is not optimizer:
         optimizer = inner
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
@@ -34,7 +36,7 @@ def look(optimizer: Optimizer, before: Sequence[Group] = ()) -> tuple[list[Group
     A group is known by its dict, or by any of its parameters, since ``optimizer.load_state_dict`` makes new dicts.
     Its base learning rate is its ``initial_lr``, as of torch's own schedulers; else what it was; else its ``lr``. A
     group that is known but has another base learning rate now begins anew. Raises ValueError for a learning rate that
-    is not finite or below 0, and where none is above 0.
+    is not one finite number or below 0, or that cannot be set, and where none is above 0.
     """
     groups: list[Group] = []
     kept: list[int | None] = []
@@ -55,6 +57,12 @@ def unchanged(optimizer: Optimizer, before: Sequence[Group]) -> bool:
     return len(now) == len(before) and all(a is b.settings for a, b in zip(now, before, strict=True))
 
 
+def holds(group: Group, rate: float) -> bool:
+    """Whether the group's learning rate is ``rate`` still, as ``assign`` set it."""
+    now = group.settings["lr"]
+    return float(now) == (float(now.new_tensor(rate)) if isinstance(now, Tensor) else rate)
+
+
 def assign(group: Group, rate: float) -> None:
     """Set the group's learning rate, a tensor in place, and mark its base learning rate as torch's schedulers do."""
     settings = group.settings
@@ -72,6 +80,10 @@ def _same(group: Group, settings: Mapping[str, Any], parameters: Sequence[Tensor
 def _base_lr(i: int, settings: dict[str, Any], known: Sequence[Group], before: Sequence[Group]) -> float:
     """The base learning rate of group ``i``, which was the one in ``known``, or is new ([])."""
     name = "initial_lr" if "initial_lr" in settings else "lr"
+    held = settings["lr"]
+    if isinstance(held, Tensor) and (held.requires_grad or not held.is_floating_point()):  # it is filled in place
+        got = "one that requires a gradient" if held.requires_grad else f"one of {held.dtype}"
+        raise ValueError(f"param_groups[{i}]['lr'] must be a number or a tensor of a floating type, got {got}")
     if known and (name == "lr" or settings is known[0].settings):
         return known[0].base_lr
     value = settings[name]
@@ -80,7 +92,7 @@ def _base_lr(i: int, settings: dict[str, Any], known: Sequence[Group], before: S
             if group.settings["lr"] is value:
                 settings["lr"] = value.clone()
                 return group.base_lr
-    base = float(value)
+    base = one_number(f"param_groups[{i}][{name!r}]", value)
     if not (math.isfinite(base) and base >= 0):
         raise ValueError(f"param_groups[{i}][{name!r}] must be a finite number of at least 0, got {base}")
     return base

@@ -1,5 +1,6 @@
 """Any schedule that Keras can follow as a callback of ``model.fit``."""
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ except ModuleNotFoundError as error:
     raise ImportError("KerasCallback needs Keras 3: pip install 'decaybench[keras]'") from None
 
 from decaybench.schedules.keras_backup import Backup
-from decaybench.schedules.keras_model import BatchLoss, base_rate, check_optimizer, check_updates, found
+from decaybench.schedules.keras_model import BatchLoss, base_rate, check_optimizer, check_unmoved, check_updates, found
 
 
 class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -43,12 +44,14 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
 
     A reactive rule cannot begin inside a run without what it has seen. ``load_state_dict`` gives it that; or give
     ``backup_dir``, the folder of a BackupAndRestore: the callback writes its own state there (decaybench.pt) at each
-    epoch's end, and takes the one that belongs to the epoch that fit begins with.
+    epoch's end, and takes the one that belongs to the epoch that fit begins with. It must then stand first in the list:
+    where BackupAndRestore stands before it, a run that is interrupted between the two cannot be resumed.
 
     Raises ValueError as Bank does, and for a rule that looks at gradients. In fit, before the first update: for a
     learning rate that cannot be set or is not above 0, another model or optimizer, epochs beyond ``total_steps`` or
     without the state that they need, batches that are not one update each, and other batches in an epoch than
-    ``steps_per_epoch``; at the first epoch's end where Keras does not know these, or there is no ``val_loss``.
+    ``steps_per_epoch``; at the first epoch's end where Keras does not know these, or there is no ``val_loss``; and as
+    soon as another callback sets the learning rate.
     """
 
     def __init__(
@@ -64,9 +67,11 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         super().__init__()
         if isinstance(schedule, Reactive) and schedule.observes:
             raise ValueError(
-                f"KerasCallback: {schedule.kind} looks at gradients, which Keras shows no callback: "
+                f"KerasCallback: {schedule.kind} looks at gradients, which Keras does not show to callbacks: "
                 "TorchScheduler can show them"
             )
+        if monitor is not None and not (isinstance(monitor, str) and monitor):
+            raise ValueError(f'KerasCallback: monitor must be a name, such as "val_accuracy", got {monitor!r}')
         if monitor is not None and not hasattr(schedule, "mode"):
             raise ValueError(f"KerasCallback: monitor is for a rule that has a mode: {schedule.kind} watches a loss")
         if getattr(schedule, "mode", "min") == "max" and monitor is None:
@@ -79,9 +84,11 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         if message := too_long_a_warmup(schedule, self._fresh.total_steps):
             warnings.warn(message, stacklevel=2)
         self._rates: Rates | None = None  # at the beginning of the epoch that is trained, or comes next
+        self._running: Rates | None = None  # the same, with the losses of the epoch that is trained
         self._backup = None if backup_dir is None else Backup(backup_dir)
         self._optimizer: Any = None  # the one whose learning rate this callback sets
-        self._found = found(None)
+        self._found = found(None)  # as fit found the optimizer
+        self._left = found(None)  # as this callback left it
         self._fit_begins = False
         self._batches = 0
         self._batch_loss: BatchLoss | None = None
@@ -93,10 +100,12 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def set_model(self, model: Any) -> None:
         """Note the optimizer's learning rate: Keras calls this before any callback may restore another."""
         super().set_model(model)
-        self._found = found(self.model)
+        self._found, self._fit_begins = found(self.model), False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Refuse what can be told before the first epoch's number is known."""
+        """Refuse what is known to be wrong before the first epoch's number is."""
+        if self._fit_begins:
+            raise ValueError("KerasCallback: one callback must stand once in fit's callbacks, got it twice")
         optimizer = self.model.optimizer
         check_optimizer(optimizer)
         check_updates(self.model)
@@ -110,6 +119,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
             )
         if optimizer is not self._found.optimizer:  # compiled in the meantime
             self._found = found(self.model)
+        self._left = self._found
         self._batch_loss = BatchLoss(self.model) if self._when == "update" else None
         self._fit_begins = True
 
@@ -118,6 +128,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         if self._fit_begins:
             self._rates = self._begin(epoch)
             self._optimizer = self.model.optimizer
+        self._running = self._rates
         self._fit_begins, self._batches = False, 0
 
     def _begin(self, first: int) -> Rates:
@@ -129,9 +140,13 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         trained = 0 if rates is None else rates.step // steps
         if first not in (0, trained):
             if self._when is not None:
+                need = "give it the state of then, by load_state_dict or backup_dir"
+                if self._backup is not None:
+                    must = "KerasCallback must stand before BackupAndRestore in the list"
+                    need = f"{self._backup.file} has no state of then ({must})"
                 raise ValueError(
                     f"KerasCallback: fit begins at epoch {first}, but {self.schedule.kind} has seen {trained} epochs: "
-                    "give it the state of then, by load_state_dict or backup_dir"
+                    + need
                 )
             trained = first  # time is all that a fixed schedule needs
         if rates is None:
@@ -162,25 +177,30 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the learning rate of the update that comes."""
-        rates = self._begun()
-        if batch >= rates.steps_per_epoch:
+        rates, steps = self._begun(self._running), self._fresh.steps_per_epoch
+        if batch >= steps:  # Keras did not know how many there are
             raise ValueError(
-                f"KerasCallback: steps_per_epoch must be {batch + 1} or more in this fit, got {rates.steps_per_epoch}"
+                "KerasCallback: steps_per_epoch must be the number of batches in an epoch, but this one has more than "
+                f"{steps}: where the data have no end, give fit steps_per_epoch={steps} too"
             )
+        check_unmoved(found(self.model), self._left, 0)
         (self.model.optimizer.learning_rate,) = replace(rates, step=rates.step + batch).now()
+        self._left = found(self.model)
         if self._batch_loss is not None:
             self._batch_loss.begin()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Count the batch, and show its loss to a rule of every update."""
         self._batches = batch + 1
+        now = found(self.model)  # on JAX this brings the model's variables up to date, for what follows too
+        check_unmoved(now, self._left, 1)
+        self._left = now
         if self._batch_loss is not None:
-            _ = self.model  # brings the model's variables up to date, on JAX
-            self._rates = self._begun().observed(self._batch_loss.end(logs or {}))
+            self._running = self._begun(self._running).observed(self._batch_loss.end(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Count the epoch, and show a rule of every epoch what it watches."""
-        rates = self._begun()
+        rates = self._begun(self._running)
         if self._batches < rates.steps_per_epoch:
             if self.model.stop_training:
                 return  # by a callback within the epoch, which is not over then
@@ -205,11 +225,13 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         return float(logs[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly from the beginning of this epoch; RuntimeError before any training.
+        """All that is needed to go on exactly from this epoch's beginning, as the epoch is trained again.
+
+        RuntimeError before any training.
 
         A callback that saves it at an epoch's end must stand after this one, which ends the epoch.
         """
-        return pack(self._begun()) | {"monitor": self.monitor}
+        return pack(self._begun(self._rates)) | {"monitor": self.monitor}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from ``state_dict``, with its base learning rate, on the model that is trained next.
@@ -221,20 +243,26 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def _unpacked(self, state: Any) -> Rates:
         rates = unpack(self._fresh, state)
         (base,) = rates.base_lrs
-        of_state = {"base_lr": (self.base_lr or base, base), "monitor": (self.monitor, state.get("monitor"))}
-        for name, (mine, saved) in of_state.items():
-            if mine != saved:
-                raise ValueError(f"KerasCallback: {name} must be {saved!r}, as in this state, got {mine!r}")
+        # What was read from an optimizer is float32.
+        if self.base_lr is not None and not math.isclose(self.base_lr, base, rel_tol=1e-6):
+            raise ValueError(f"base_lr must be {base:.7g}, to match this state, got {self.base_lr!r}")
+        if self.monitor != (monitor := state.get("monitor")):
+            raise ValueError(f"monitor must be {monitor!r}, to match this state, got {self.monitor!r}")
         if rates.step % rates.steps_per_epoch:
             raise ValueError(f"state_dict: step must be an epoch's first, got {rates.step}")
         return rates
 
     def _kept(self, epoch: int) -> Rates | None:
         """What the backup has for ``epoch``."""
-        state = None if self._backup is None else self._backup.at(epoch)
-        return None if state is None else self._unpacked(state)
+        if self._backup is None or (state := self._backup.at(epoch)) is None:
+            return None
+        try:
+            return self._unpacked(state)
+        except ValueError as error:
+            raise ValueError(f"KerasCallback: {self._backup.file}: {error}") from None
 
-    def _begun(self) -> Rates:
-        if self._rates is None:
+    @staticmethod
+    def _begun(rates: Rates | None) -> Rates:
+        if rates is None:
             raise RuntimeError("KerasCallback has no state before training has begun")
-        return self._rates
+        return rates

@@ -1,11 +1,12 @@
 """Whether a training loop's calls come in order and number: one warning for each kind of fault, as torch gives it."""
 
 import warnings
-from typing import Any
 
 from torch import distributed
 
 from decaybench.schedules.base import Reactive, Schedule
+
+IGNORED = 50  # a gradient scaler skips no more in a row: it would have divided its scale by 2**50
 
 
 def too_long_a_warmup(schedule: Schedule, total_steps: int) -> str | None:
@@ -20,8 +21,8 @@ def too_long_a_warmup(schedule: Schedule, total_steps: int) -> str | None:
 
 class Watch:
     """Counts the calls between two steps. Its methods are called by those that a user calls: a warning names the user's
-    line. What frameworks do rightly is no fault: accelerate steps once for each process, and a gradient scaler skips an
-    update whose loss was shown.
+    line. What frameworks do by design is not a fault: accelerate steps once for each process, and a gradient scaler
+    skips an update whose loss was shown.
     """
 
     def __init__(self, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
@@ -34,30 +35,77 @@ class Watch:
         self._taken = 0  # losses of updates that were not seen to be skipped
         self._taken_before = 0  # the same, between the two steps before
         self._idle = 0  # steps in a row without an update
+        self._unstepped = 0  # updates without a step of their own, in a row
+        self._ignored = 0  # losses in a row that were not taken
+        self.in_sequence = False  # SequentialLR says when to step
         self._resumed = False  # what came before is not known
         self.observed_at = 0  # updates made when an epoch's loss was shown last
         self._warned: set[str] = set()
         if message := too_long_a_warmup(schedule, total_steps):
             self._warn("warmup", message)
 
-    def updated(self, *_: Any) -> None:
-        """The optimizer made an update: a hook of its ``step``."""
+    @property
+    def wants_a_step(self) -> bool:
+        """Whether the last update had no step yet."""
+        return self._updates > 0
+
+    def updated(self, counts: bool) -> None:
+        """The optimizer made an update; ``counts`` is False for one that is not the scheduler's own."""
         self._updated, self._updates = True, self._updates + 1
+        self._unstepped += counts and not self.in_sequence
+        if self._unstepped > self._steps_per_epoch:  # at exactly one epoch's updates a step may be about to come
+            self._behind(stacklevel=6)
+
+    def _behind(self, stacklevel: int = 5) -> None:
+        """Warn where as many updates had no step as an epoch has."""
+        if self._unstepped >= self._steps_per_epoch > 1:
+            self._warn("behind", self._stepless(), stacklevel)
+
+    def _stepless(self) -> str:
+        return (
+            f"step() was not called after each optimizer.step(): {self._kind} counts updates, and falls behind. Call "
+            "it once per update, as in loss.backward(); optimizer.step(); scheduler.step(); in Lightning this is "
+            "'interval': 'step', with 'frequency': 1"
+        )
 
     def resumed(self, observed_at: int) -> None:
         """A run is taken up: the calls just before are not known."""
         self.observed_at, self._resumed = observed_at, True
+        self._updates = self._unstepped = 0
 
-    def observing(self, step: int, taken: bool) -> None:
-        """A loss is shown after ``step`` steps; ``taken`` is False for one of a skipped update."""
-        fault, message = self._of_epoch(step) if self._when == "epoch" else self._of_update(taken)
-        if message and not self._resumed:
-            self._warn(fault, message)
+    def observing(self, step: int, taken: bool, loss: float, still: bool) -> None:
+        """``loss`` is shown after ``step`` steps; ``taken`` is False for one of a skipped update, ``still`` is True
+        where every gradient is 0.
+        """
+        made = step + (self._updates > 0)  # just before the epoch's last step(), or just after it
+        self._behind()
+        if not self._resumed and "behind" not in self._warned:  # of which other faults follow
+            fault, message = self._of_epoch(made) if self._when == "epoch" else self._of_update(taken)
+            if message:
+                self._warn(fault, message)
+        if still and loss > 0:
+            self._warn(
+                "still",
+                f"observe() was called while every gradient was 0, with a loss of {loss:g}: {self._kind} looks at "
+                "gradients. Call observe(loss) between loss.backward() and optimizer.step(), with zero_grad() before "
+                "backward() or after step()",
+            )
+        self._ignored = 0 if taken else self._ignored + 1
+        if self._ignored == IGNORED:
+            self._warn(
+                "ignored",
+                f"{self._kind} has ignored the last {IGNORED} losses: each was not finite, or the products of "
+                "gradients that it looks at were not",
+            )
+        if self._when == "epoch":
+            self.observed_at = made
         self._shown += 1
         self._taken += taken
 
     def _of_update(self, taken: bool) -> tuple[str, str]:
         """What is wrong with showing an update's loss now: a kind of fault, and the words; none if it is right."""
+        if self._updates and self._shown:
+            return "behind", self._stepless()
         if self._updates:
             return "late", (
                 f"observe() was called after optimizer.step(): {self._kind} sets the learning rate of the very update "
@@ -70,26 +118,25 @@ class Watch:
             )
         return "", ""
 
-    def _of_epoch(self, step: int) -> tuple[str, str]:
-        """The same for an epoch's loss. Skipped updates and a last batch that is dropped make an epoch a little
-        shorter.
+    def _of_epoch(self, made: int) -> tuple[str, str]:
+        """The same for an epoch's loss, after ``made`` updates. Skipped updates and a last batch that is dropped make
+        an epoch a little shorter.
         """
-        made = step + (self._updates > 0)  # just before the epoch's last step(), or just after it
-        since, self.observed_at = made - self.observed_at, made
+        since = made - self.observed_at
         if 2 * since > self._steps_per_epoch:
             return "", ""
-        return "often", self._wants(f"observe() was called {since} updates after the last observe(), or the beginning")
+        return "often", self._wants(
+            f"observe() was called only {since} update{'s' if since != 1 else ''} after the previous observe() (or the "
+            "start)"
+        )
 
     def stepping(self, before: int, step: int, handed: bool) -> None:
         """``step()`` goes from ``before`` to ``step``; ``handed``: to a counter that was handed in."""
-        if step > self._total_steps:
-            self._warn(
-                "beyond",
-                f"step() was called for update {step} of a run of total_steps = {self._total_steps}: {self._kind} "
-                "stays at its end from here on",
-            )
+        self.beyond("step() was called for", step, stacklevel=5)
         if self._resumed or step <= before:
             return
+        if not handed:
+            self._behind()
         if not self._updates and not handed and self._idle + 1 >= (_processes() if self._updated else 1):
             self._warn(
                 "update",
@@ -107,10 +154,21 @@ class Watch:
         if self._when == "epoch" and step == before + 1 and 2 * since >= 3 * self._steps_per_epoch:
             self._warn("missed", self._wants(f"step() was called {since} times since the last observe(loss)"))
 
+    def beyond(self, what: str, step: int, stacklevel: int = 4) -> None:
+        """Warn where ``step`` is past the run's end."""
+        if step > self._total_steps:
+            self._warn(
+                "beyond",
+                f"{what} update {step} of a run of total_steps = {self._total_steps}: {self._kind} stays at its end "
+                "from here on",
+                stacklevel,
+            )
+
     def stepped(self, before: int, step: int) -> None:
         """``step()`` has gone from ``before`` to ``step``."""
         self._idle = 0 if self._updates else self._idle + 1
         self._taken_before = self._taken
+        self._unstepped = self._unstepped - 1 if self._updates > 1 and step == before + 1 else 0
         self._updates = self._shown = self._taken = 0
         self._resumed = step != before + 1
         if self._resumed:
@@ -122,10 +180,10 @@ class Watch:
             f"{self._steps_per_epoch} updates"
         )
 
-    def _warn(self, fault: str, message: str) -> None:
+    def _warn(self, fault: str, message: str, stacklevel: int = 4) -> None:
         if fault not in self._warned:
             self._warned.add(fault)
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warnings.warn(message, UserWarning, stacklevel)
 
 
 def _processes() -> int:

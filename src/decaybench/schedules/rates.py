@@ -17,8 +17,8 @@ from decaybench.schedules.validation import whole_number
 class Rates:
     """A schedule over ``base_lrs`` (G,) at update ``step``: a value, which every event replaces by another.
 
-    A base learning rate of 0 is a group that is frozen: it stays 0. ``heard`` counts the losses shown. Made by
-    ``begin``.
+    A base learning rate of 0 is a group that is frozen: it stays 0. ``observations`` counts the losses shown. Made
+    by ``begin``.
     """
 
     schedule: Schedule
@@ -28,13 +28,13 @@ class Rates:
     bank: Bank
     state: BankState
     step: int = 0
-    heard: int = 0
+    observations: int = 0
 
     @staticmethod
     def begin(schedule: Schedule, base_lrs: Sequence[float], total_steps: Any, steps_per_epoch: Any) -> "Rates":
         """Before the first update. Raises ValueError as Bank does, and TypeError for what is not a schedule."""
         if not isinstance(schedule, Schedule):
-            raise TypeError(f"schedule must be one, such as SCHEDULES['linear'](), got {schedule!r}")
+            raise TypeError(f"schedule must be a schedule, such as SCHEDULES['linear'](), got {schedule!r}")
         total = whole_number("total_steps", total_steps, 1)
         steps = whole_number("steps_per_epoch", steps_per_epoch, 1)
         known = torch.tensor([base or 1.0 for base in base_lrs], dtype=torch.float64)  # a frozen group's matters not
@@ -48,9 +48,9 @@ class Rates:
 
     def at(self, step: int) -> "Rates":
         """The same at another update. Raises RuntimeError where a reactive rule was never shown a loss: it would be a
-        constant one, without a word.
+        constant one, without a word. Update 0 is the beginning, which needs none.
         """
-        if isinstance(self.schedule, Reactive) and not self.heard:
+        if step > 0 and isinstance(self.schedule, Reactive) and not self.observations:
             kind = self.schedule.kind
             if self.schedule.when == "update":
                 raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) before optimizer.step()")
@@ -66,14 +66,14 @@ class Rates:
         """
         if not isinstance(self.schedule, Reactive):
             return self
-        heard = replace(self, heard=self.heard + 1)
+        counted = replace(self, observations=self.observations + 1)
         losses = torch.full((len(self.base_lrs),), loss, dtype=torch.float64)
         if self.schedule.when == "epoch":
-            return replace(heard, state=self.bank.observe_epoch(self.state, losses, losses))
+            return replace(counted, state=self.bank.observe_epoch(self.state, losses, losses))
         if not all(map(math.isfinite, (loss, *(number for values in products.values() for number in values)))):
-            return heard
+            return counted
         measured = {name: torch.tensor(values, dtype=torch.float64) for name, values in products.items()}
-        return replace(heard, state=self.bank.observe_update(self.state, Observation(losses, measured)))
+        return replace(counted, state=self.bank.observe_update(self.state, Observation(losses, measured)))
 
     def regrouped(self, kept: Sequence[int | None], base_lrs: Sequence[float]) -> "Rates":
         """With other groups: each is ``kept[i]`` of these, or new (None): it starts from its own base learning rate,
@@ -88,7 +88,7 @@ class Rates:
             name: torch.where(new, fresh, old[source]) if name in own else old[source]
             for name, fresh, old in zip(self.rows()._fields, begun.rows(), self.rows(), strict=True)
         }
-        return replace(begun.with_rows(rows), step=self.step, heard=self.heard)
+        return replace(begun.with_rows(rows), step=self.step, observations=self.observations)
 
     def rows(self) -> Any:
         """What the rule remembers: a NamedTuple of (G,) tensors."""

@@ -24,15 +24,18 @@ def plain(value: Any, *, lists: bool = False) -> Any:
 
 
 def whole_number(name: str, value: Any, at_least: int, what: str = "") -> int:
-    """``value`` as an int: Python's, numpy's or a tensor's; ValueError unless it is one of at least ``at_least``."""
+    """``value`` as an int: Python's, numpy's or a tensor's; ValueError unless it is one of at least ``at_least``, and
+    of at most 2**53, up to which float64 holds every one.
+    """
     number = plain(value)
     try:
         whole = -1 if isinstance(number, bool) else operator.index(number)
     except TypeError:
         whole = -1
     if whole < at_least:
-        shown = " ".join(repr(value).split())
-        raise ValueError(f"{name} must be a whole number {what or f'of at least {at_least}'}, got {shown}")
+        raise ValueError(f"{name} must be a whole number {what or f'of at least {at_least}'}, got {short(value)}")
+    if whole > 2**53:
+        raise ValueError(f"{name} must be at most 2**53, got {short(value)}")
     return whole
 
 
@@ -40,8 +43,20 @@ def one_number(name: str, value: Any) -> float:
     """``value`` as a float: Python's, numpy's or a tensor of one element; ValueError unless it is one number."""
     number = plain(value.detach().reshape(()) if isinstance(value, Tensor) and value.numel() == 1 else value)
     if isinstance(number, bool) or not isinstance(number, Real):
-        raise ValueError(f"{name} must be one number, got {' '.join(repr(value).split())}")
-    return float(number)
+        raise ValueError(f"{name} must be one number, got {short(value)}")
+    try:
+        return float(number)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that a float can hold, got {short(value)}") from None
+
+
+def short(value: Any) -> str:
+    """A value in one line, not a page."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python refuses to write out more than some thousand digits
+        return f"an int of {value.bit_length()} bits"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def check_field(owner: str, spec: Spec, value: Any, options: tuple[Any, ...] | None) -> None:

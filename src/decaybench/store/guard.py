@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from decaybench.errors import UserError
-from decaybench.store.judge import KNOWN, Found, found_in
+from decaybench.store.judge import KNOWN, NAMES, Found, found_in
 
 _SMALLEST_PAGE = 512
 SIDES = ("-wal", "-shm", "-journal")
@@ -133,13 +133,17 @@ def _read(path: Path, wait: float) -> Found:
             return [name for name in names if not name.startswith("sqlite_")]
 
         tables: dict[str, frozenset[str]] = {}
+        keys: dict[str, frozenset[str]] = {}
         for name in named("table"):
             # To SQLite "Runs" is our table's name as well. Other tables may need a module that is not loaded here.
             if (known := name.lower()) in KNOWN:
                 tables[known] = frozenset(map(str.lower, ask("SELECT name FROM pragma_table_info(?)", name)))
+                key = ask("SELECT name || ' ' || type FROM pragma_table_info(?) WHERE pk > 0", name)
+                keys[known] = frozenset(map(str.lower, key))
             else:
                 tables[name] = frozenset()
-        return found_in(tables, ask, taken=frozenset(name.lower() for name in named("view")))
+        indexes = {known: "an index" for name in named("index") if (known := name.lower()) in NAMES}
+        return found_in(tables, ask, keys=keys, taken=indexes | {name.lower(): "a view" for name in named("view")})
 
 
 @contextlib.contextmanager

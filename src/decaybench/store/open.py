@@ -95,17 +95,19 @@ class Storage:
             raise UserError(_said_by(error.orig, self.engine.url)) from error
 
 
-def open_storage(url: str, *, create: bool) -> Storage:
+def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Storage:
     """Open the database at ``url``, ``sqlite:///PATH`` or ``postgresql://...``.
 
     With ``create`` what is missing is made: folder, file, tables, and what an older layout lacks. Without, nothing is
-    written, and a database without sweeps is an error. What cannot or must not be written to (`guard`, `judge`) is
+    written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use the database too
+    (default: as ``create`` is), which it may refuse. What cannot or must not be written to (`guard`, `judge`) is
     refused, unchanged. Raises UserError.
     """
     parsed = parse(url)
     if not create and _is_missing(parsed):
         raise UserError(f"no database at {place(parsed)}; run a sweep first, or name another with --storage")
     engine, found = _look(parsed)
+    _accept(engine, found, create if optuna is None else optuna)
     if not create and not found.ours:
         engine.dispose()
         raise UserError(f"no sweeps in {place(parsed)}; run a sweep first")
@@ -130,6 +132,7 @@ def find_storage(url: str) -> Storage | None:
     Raises UserError for whatever `open_storage` would refuse with ``create``.
     """
     engine, found = _look(parse(url))
+    _accept(engine, found, optuna=True)
     if found.ours:
         return _ready(engine, found)
     engine.dispose()
@@ -220,17 +223,19 @@ def _make_folder(url: URL) -> None:
 
 
 def _look(url: URL) -> tuple[Engine, Found]:
-    """An engine that has written nothing, and what is in its database; UserError if that must stay so."""
+    """An engine that has written nothing, and what is in its database."""
     if url.get_backend_name() == "sqlite":
-        engine, found = create_engine(url, hide_parameters=True), look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
-    else:
-        engine, found = reach(url)
+        return create_engine(url, hide_parameters=True), look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
+    return reach(url)
+
+
+def _accept(engine: Engine, found: Found, optuna: bool) -> None:
+    """UserError, and the engine let go of, where `judge` refuses what its database holds."""
     try:
-        judge(found, url)
+        judge(found, engine.url, optuna=optuna)
     except UserError:
         engine.dispose()
         raise
-    return engine, found
 
 
 def _ready(engine: Engine, found: Found) -> Storage:

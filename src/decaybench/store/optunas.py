@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-TABLES: Final = {
-    name: frozenset(columns.split())
+_COLUMNS: Final = {
+    name: columns.split()
     for name, columns in {
         "studies": "study_id study_name",
         "study_directions": "study_direction_id direction study_id objective",
@@ -24,7 +24,12 @@ TABLES: Final = {
         "version_info": "version_info_id schema_version library_version",
     }.items()
 }
+TABLES: Final = {name: frozenset(columns) for name, columns in _COLUMNS.items()}
 """Name -> columns; beside them stands alembic's table, `STAMP`."""
+KEYS: Final = {name: columns[0] for name, columns in _COLUMNS.items()}
+"""Name -> the column that is the primary key, an integer."""
+INDEXES: Final = {"ix_studies_study_name": "studies", "ix_trials_study_id": "trials"}
+"""The indexes whose names Optuna chooses: name -> the table that it is made with."""
 STAMP: Final = "alembic_version"
 """The table whose ``version_num`` is the revision of Optuna's tables, made last; every user of alembic has one."""
 ENUMS: Final = {

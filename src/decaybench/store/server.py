@@ -1,6 +1,6 @@
 """Reaching a PostgreSQL server, and a look at what its database holds."""
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL
@@ -8,19 +8,33 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, Program
 
 from decaybench.errors import UserError
 from decaybench.store import optunas
-from decaybench.store.judge import KNOWN, Found, found_in
+from decaybench.store.judge import KNOWN, NAMES, Found, found_in
 from decaybench.store.url import place
 
 # Unqualified names, as our statements and Optuna's have them, go by the search path: so does the look.
 _RELATIONS: Final = text("""
-    SELECT c.relname, c.relkind IN ('r', 'p'), array(
-        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+    SELECT c.relname, c.relkind::text, array(
+        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    ), array(
+        SELECT a.attname || ' ' || format_type(a.atttypid, NULL) FROM pg_index i JOIN pg_attribute a
+        ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) WHERE i.indrelid = c.oid AND i.indisprimary
+    )
     FROM pg_class c WHERE pg_table_is_visible(c.oid) AND c.relname = ANY(:names)
 """)
 _TYPES: Final = text("""
     SELECT t.typname, array(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid)
     FROM pg_type t WHERE pg_type_is_visible(t.oid) AND t.typrelid = 0 AND t.typname = ANY(:names)
 """)
+_TABLES: Final = ("r", "p")
+_OTHERS: Final = {
+    "i": "an index",
+    "I": "an index",
+    "S": "a sequence",
+    "v": "a view",
+    "m": "a view",
+    "c": "a type",
+    "f": "a foreign table",
+}
 
 
 def reach(url: URL) -> tuple[Engine, Found]:
@@ -33,10 +47,12 @@ def reach(url: URL) -> tuple[Engine, Found]:
         raise UserError(_unreadable(url)) from None
     try:
         engine.connect().close()
-    except (ProgrammingError, TypeError, ValueError):
-        # Nothing was sent yet: the URL itself is what the driver cannot read, and what it says repeats parts of it.
+    except (TypeError, ValueError):
         raise UserError(_unreadable(url)) from None
     except (DatabaseError, InterfaceError) as error:
+        if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) is None:
+            # Not the server's: the URL itself is what the driver cannot read, and what it says repeats parts of it.
+            raise UserError(_unreadable(url)) from None
         raise UserError(said_by_server(error.orig or error, url)) from error
     try:
         return engine, _look(engine)
@@ -46,22 +62,29 @@ def reach(url: URL) -> tuple[Engine, Found]:
 
 
 def said_by_server(error: BaseException, url: URL) -> str:
-    """One line of what the driver said, without the password should it be there in spite of `url.parse`."""
-    said: Any = str(error).strip().partition("\n")[0]
-    for secret in (url.password, url.query.get("password"), url.query.get("sslpassword")):
-        if isinstance(secret, str) and secret:
-            said = said.replace(secret, "***")
+    """One line of what the driver said.
+
+    The password is not in it (`url.parse`), and is not looked for: stars where a short one happens to stand tell it.
+    """
+    said, _, _ = str(error).strip().partition("\n")
     return f"{place(url)}: {said}"
 
 
 def _look(engine: Engine) -> Found:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:  # all of one moment
-        relations = connection.execute(_RELATIONS, {"names": sorted(KNOWN)}).all()
+        relations = connection.execute(_RELATIONS, {"names": sorted(NAMES | optunas.ENUMS.keys())}).all()
         types = connection.execute(_TYPES, {"names": sorted(KNOWN | optunas.ENUMS.keys())}).all()
+        tables = [row for row in relations if row.relkind in _TABLES and row.relname in KNOWN]
+        taken = {name: "a type" for name, _ in types}
+        for name, kind, *_ in relations:
+            has_type = kind not in ("i", "I", "S")  # of its name; what has none does not bar another type
+            if not (kind in _TABLES and name in KNOWN) and (has_type or name not in optunas.ENUMS):
+                taken[name] = _OTHERS.get(kind, "a table")
         return found_in(
-            {name: frozenset(columns) for name, is_table, columns in relations if is_table},
+            {name: frozenset(columns) for name, _, columns, _ in tables},
             lambda query: connection.execute(text(query)).scalars(),
-            taken=frozenset({name for name, is_table, _ in relations if not is_table} | {name for name, _ in types}),
+            keys={name: frozenset(key) for name, *_, key in tables},
+            taken=taken,
             enums={name: frozenset(labels) for name, labels in types if name in optunas.ENUMS},
         )
 

@@ -30,6 +30,8 @@ def storage_url(given: str | None) -> str:
 
 def parse(url: str) -> URL:
     """The URL, its paths absolute or, on a server, without ``~``; UserError for one that is none of ours."""
+    if not isinstance(url, str):  # from Python it may be anything, a Path say
+        raise UserError(f"storage must be a str, sqlite:///PATH or {SERVER}, got a {type(url).__name__}")
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -43,7 +45,9 @@ def parse(url: str) -> URL:
         return parsed.set(database=str(_path(parsed, url)))
     _require_plain(parsed, url)
     given = {key: value for key in _PATHS if isinstance(value := parsed.query.get(key), str) and value[:1] == "~"}
-    return parsed.update_query_dict({key: str(expanded(path)) for key, path in given.items()})
+    return parsed.update_query_dict(
+        {key: str(expanded(path, f"storage postgresql://...: {key}")) for key, path in given.items()}
+    )
 
 
 def absolute(url: str) -> str:
@@ -75,7 +79,7 @@ def _path(url: URL, given: str) -> Path:
     if database.endswith("/"):
         raise UserError(f"storage {database} is a folder; add the name of a file")
     try:
-        return expanded(database).resolve()
+        return expanded(database, "storage").resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a name with a NUL
         raise UserError(f"storage {database!r} is not a file's path: {error}") from error
 
@@ -84,18 +88,18 @@ def _require_plain(parsed: URL, given: str) -> None:
     """UserError unless a server's URL can be read in one way only."""
     rest = given.partition("://")[2]
     user, at, place = rest.rpartition("@")
-    wrong = None
+    wrong, advice = None, f"within user, password and options write {_ENCODED}"
     if "\0" in given or "%00" in given:  # to the driver, the URL ends there
-        wrong = "has a NUL"
+        wrong, advice = "has a NUL", "leave it out"
     elif "@" in user or (at and parsed.username is None) or re.search(r"\?.*=", user, re.DOTALL):
         # The host would be what stands behind the first @: the end of the password.
         wrong = "has an @ that does not stand between password and host"
     elif parsed.port is not None and not 0 < parsed.port < 2**16:
-        wrong = "has a port that is not in 1 .. 65535"
+        wrong, advice = "has a port that is not in 1 .. 65535", f"write {SERVER.replace('HOST', 'HOST:PORT')}"
     elif "?" in place and not _all_pairs(place.partition("?")[2]):
         wrong = "has an option without a value"
     if wrong is not None:
-        raise UserError(f"storage postgresql://...: {wrong}; within user, password and options write {_ENCODED}")
+        raise UserError(f"storage postgresql://...: {wrong}; {advice}")
 
 
 def _all_pairs(query: str) -> bool:

@@ -45,7 +45,7 @@ def shipped() -> dict[str, Path]:
 def _find(path: str | Path) -> Path:
     if "://" in str(path):  # a database's, perhaps, and then with a password
         raise UserError("SWEEP is a URL; it must be a sweep file or a shipped sweep's name")
-    file, known = expanded(path), shipped()
+    file, known = expanded(path, "SWEEP"), shipped()
     try:
         here, folder = file.exists(), file.is_dir()
     except OSError:  # a name too long for any file

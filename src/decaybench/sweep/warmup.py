@@ -31,18 +31,18 @@ def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:
                 if most <= total:
                     continue
                 at = f" of length {length:g}" if len(sweep.budget.lengths) > 1 else ""
-                given_as, ramp = f"{most:,} updates", "the ramp"
+                given_as, ramp = f"{most:,} updates", "the ramp does not end"
                 if least < most:
-                    given_as, ramp = f"{least:,} to {most:,} updates are searched", "a longer ramp"
+                    given_as = f"{least:,} to {most:,} updates are searched"
+                    ramp = "a longer ramp does not end" if least <= total else "none of these ramps ends"
                 lines.append(
-                    f"strategies.{arm.label}.{name}: {given_as}, but a run{at} has {total:,}: "
-                    f"{ramp} does not end within it"
+                    f"strategies.{arm.label}.{name}: {given_as}, but a run{at} has {total:,}: {ramp} within it"
                 )
     return tuple(lines)
 
 
 def _given(arm: Arm, name: str) -> Range | None:
-    """The lengths of warmup that a strategy may take; None for a field that is none, or has its class' default."""
+    """The warmups that a strategy may take; None for a field that is not a warmup, or that keeps its default."""
     native = arm.schedule_class.native_unit(name, {})
     if not name.startswith("warmup") or native not in TIME_UNITS:
         return None

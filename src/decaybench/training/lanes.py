@@ -50,7 +50,7 @@ class Lanes:
         """Whether a pass is the same operations on the device each time: none is the user's own, or draws on the
         host.
         """
-        return self._stack(2).fixed
+        return self._built(2).fixed
 
     def take(self, index: Sequence[int]) -> None:
         """Go on with these lanes, an index into those so far; one that is named twice becomes two."""
@@ -58,6 +58,9 @@ class Lanes:
         self.parameters = self.parameters[rows]
         self.optimizer.take(rows)
         self.seeds = [self.seeds[i] for i in index]
+        # A stack of a user's own module holds a copy of it for each run, and what the copy computed last.
+        widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks()}
+        self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
     def clear(self, dead: Tensor) -> None:
         """Zero the lanes marked in ``dead`` (L,), so that none of their NaNs is computed with again."""
@@ -117,9 +120,12 @@ class Lanes:
 
     def _stack(self, k: int) -> Stack:
         if k not in self._stacks:
-            compute, vectorised = COMPUTED_IN[self.recipe.precision], self.device.type != "cpu"
-            self._stacks[k] = Stack(self._template, k, compute, vectorised=vectorised)
+            self._stacks[k] = self._built(k)
         return self._stacks[k]
+
+    def _built(self, k: int) -> Stack:
+        compute, vectorised = COMPUTED_IN[self.recipe.precision], self.device.type != "cpu"
+        return Stack(self._template, k, compute, vectorised=vectorised)
 
     def _chunks(self) -> list[tuple[slice, slice | Tensor]]:
         """The lanes in parts of about ``width``: which they are, and which are computed.

@@ -58,3 +58,31 @@ def an_activation_that_is_drawn():
     return Own(
         lambda self, x: self.head(activation(self.hidden(x.flatten(1)))), hidden=nn.Linear(64, 16), head=head(16)
     )
+
+
+def _raise():
+    from training.own_models.odd import UnspeakableError
+
+    raise UnspeakableError
+
+
+builder("a_builder_that_raises_what_cannot_be_written", lambda shape, classes: _raise(), "got UnspeakableError")
+_built = []
+
+
+def _grown():
+    _built.append(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16 + len(_built)), nn.ReLU(), head(16 + len(_built)))
+
+
+builder(
+    "a_builder_that_grows",
+    lambda shape, classes: _grown(),
+    "must have the same parameters whenever it is built for a seed, got another shape for 1.weight",
+)
+
+
+@row()
+def built_in_double_precision():
+    torch.set_default_dtype(torch.float64)
+    return mlp()

@@ -121,3 +121,40 @@ def a_parameter_list_and_a_dict():
 
     gains = nn.ParameterList([nn.Parameter(torch.ones(64)), nn.Parameter(torch.zeros(64))])
     return Own(forward, gains=gains, layers=nn.ModuleDict({"head": head()}))
+
+
+@row()
+def in_single_precision_a_fourier_transform():
+    def forward(self, x):
+        return self.head((x.flatten(1).to(self.wave.dtype) @ self.wave).real.to(x.dtype))
+
+    return Own(forward, head=head(), wave=torch.fft.fft(torch.eye(64)))
+
+
+@row()
+def in_single_precision_a_product():
+    def forward(self, x):
+        return self.head((x.flatten(1).float() @ self.inner.weight.float()).to(x.dtype))
+
+    return Own(forward, head=head(), inner=nn.Linear(64, 64, bias=False))
+
+
+@row()
+def in_single_precision_a_norm():
+    def forward(self, x):
+        wide = (x.flatten(1).float() @ self.inner.weight.float()).softmax(-1)
+        return self.head((wide * wide.square().mean(-1, keepdim=True).rsqrt()).type_as(x))
+
+    return Own(forward, head=head(), inner=nn.Linear(64, 64, bias=False))
+
+
+@row("gives an image other logits beside other images in training")
+def a_small_share_of_the_batchs_mean():
+    return Own(lambda self, x: self.head((x + 1e-5 * x.mean(0)).flatten(1)), head=head())
+
+
+@row()
+def a_convolution_that_is_patched():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), head(144))
+    net[0]._conv_forward = lambda x, weight, bias: F.conv2d(x, weight * 2, bias)
+    return net

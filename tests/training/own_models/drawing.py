@@ -83,18 +83,20 @@ def noise_of_a_fixed_seed():
 
 
 @row(
-    "draws from torch's generator in training, so a run is not the same twice: Dropout(p=0.5, inplace=False); possible is nn.Dropout"
+    "draws from torch's generator in training, so a run is not the same twice: Dropout(p=0.5, inplace=False); dropout is possible only as nn.Dropout"
 )
 def dropout_in_a_module():
     return Own(lambda self, x: self.head(self.drop(x.flatten(1))), head=head(), drop=nn.Dropout(0.5))
 
 
-@row("possible is nn.Dropout after the Flatten of a plain nn.Sequential of Conv2d, Linear, ReLU and MaxPool2d")
+@row(
+    "dropout is possible only as nn.Dropout after the Flatten of a plain nn.Sequential of Conv2d, Linear, ReLU and MaxPool2d"
+)
 def dropout_before_flatten():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(), nn.Flatten(), head(144))
 
 
-@row("Dropout2d(p=0.5, inplace=False); possible is")
+@row("Dropout2d(p=0.5, inplace=False); dropout is possible only as")
 def dropout_of_channels():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout2d(), nn.Flatten(), head(144))
 

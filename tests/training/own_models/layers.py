@@ -76,3 +76,25 @@ def a_table_of_bounded_norm():
         return self.head(self.table((x.flatten(1) > 0).long()).flatten(1))
 
     return Own(forward, table=nn.Embedding(2, 2, max_norm=0.1), head=head(128))
+
+
+class Residual(nn.Module):
+    """No Sequential, a skip connection, group norm, a buffer."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, 8, 3, padding=1)
+        self.norm = nn.GroupNorm(2, 8)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.head = nn.Linear(8, classes)
+        self.register_buffer("gain", torch.tensor(0.7))
+
+    def forward(self, x):
+        x = self.norm(self.first(x)).tanh()
+        x = x + self.gain * self.second(x).relu()
+        return self.head(x.mean((2, 3)))
+
+
+@row()
+def a_residual_network():
+    return Residual(1, 10)

@@ -31,7 +31,7 @@ def a_lock():
     return Own(lambda self, x: self.head(x.flatten(1)), head=head(), lock=threading.Lock())
 
 
-@row("cannot be run on a batch of 5: ValueError: no")
+@row("cannot be run on a batch of 5 in training: ValueError: no")
 def what_raises():
     def forward(self, x):
         raise ValueError("no\n  more")
@@ -39,7 +39,7 @@ def what_raises():
     return Own(forward, head=head())
 
 
-@row("cannot be run on a batch of 5: SystemExit: 3")
+@row("cannot be run on a batch of 5 in training: SystemExit: 3")
 def what_leaves():
     return Own(lambda self, x: sys.exit(3), head=head())
 
@@ -58,7 +58,7 @@ def a_backward_that_raises():
     return Own(lambda self, x: Forth.apply(self.head(x.flatten(1))), head=head())
 
 
-@row("cannot be run on a batch of 5: UserWarning: careful")
+@row("cannot be run on a batch of 5 in training: UserWarning: careful")
 def what_warns_where_warnings_are_errors():
     import warnings
 
@@ -98,7 +98,7 @@ def parameters_of_its_own_making():
     return Odd()
 
 
-@row("cannot be run on a batch of 5: TypeError")
+@row("cannot be run on a batch of 5 in training: TypeError")
 def a_forward_of_two():
     class Two(nn.Module):
         def __init__(self):
@@ -111,7 +111,7 @@ def a_forward_of_two():
     return Two()
 
 
-@row("cannot be run on a batch of 5: NotImplementedError")
+@row("cannot be run on a batch of 5 in training: NotImplementedError")
 def no_forward():
     class Without(nn.Module):
         def __init__(self):
@@ -126,7 +126,7 @@ def wrapped_for_several_gpus():
     return nn.DataParallel(mlp())
 
 
-@row("cannot be |has other")
+@row("is compiled by torch.jit, which keeps parameters of its own")
 def scripted():
     return torch.jit.script(mlp())
 
@@ -151,3 +151,40 @@ def a_sparse_gradient():
         return self.head(self.table((x.flatten(1) > 0).long()).flatten(1))
 
     return Own(forward, table=nn.Embedding(2, 2, sparse=True), head=head(128))
+
+
+@row("cannot be run on a batch of 5 in evaluation: ValueError: no")
+def what_raises_in_evaluation():
+    def forward(self, x):
+        if not self.training:
+            raise ValueError("no")
+        return self.head(x.flatten(1))
+
+    return Own(forward, head=head())
+
+
+@row("changes torch's default dtype in training, which everything else here shares")
+def another_default_dtype():
+    def forward(self, x):
+        torch.set_default_dtype(torch.float64)
+        return self.head(x.flatten(1))
+
+    return Own(forward, head=head())
+
+
+@row("is compiled by torch.jit, which keeps parameters of its own")
+def scripted_in_part():
+    return nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 16)), nn.ReLU(), nn.Linear(16, 10))
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@row("cannot be run on a batch of 5 in training: UnspeakableError")
+def what_raises_what_cannot_be_written():
+    def forward(self, x):
+        raise UnspeakableError
+
+    return Own(forward, head=head())

@@ -132,12 +132,12 @@ def the_batchs_mean():
     return Own(lambda self, x: self.head((x - x.mean(0)).flatten(1)), head=head())
 
 
-@row("cannot be run on a batch of 1: ValueError: Expected more than 1 value per channel")
+@row("cannot be run on a batch of 1 in training: ValueError: Expected more than 1 value per channel")
 def batch_norm_as_a_function():
     return Own(lambda self, x: self.head(F.batch_norm(x.flatten(1), None, None, training=True)), head=head())
 
 
-@row("cannot be run on a batch of 5: RuntimeError: shape '[64, 64]' is invalid for input of size 320")
+@row("cannot be run on a batch of 5 in training: RuntimeError: shape '[64, 64]' is invalid for input of size 320")
 def a_batch_size_in_the_code():
     return Own(lambda self, x: self.head(x.view(64, 64)), head=head())
 

@@ -109,7 +109,7 @@ def weights_that_are_computed_once():
     return Own(forward, head=head(), w=None)
 
 
-@row("has other logits in a stack of runs than alone")
+@row("gives other logits or gradients for the same images in evaluation once it saw other images or weights")
 def a_largest_value_that_evaluation_reads():
     def forward(self, x):
         x = x.flatten(1)
@@ -194,7 +194,7 @@ def weights_tied_by_their_data():
     return net
 
 
-@row("cannot be run in a stack: RuntimeError: mat1 and mat2 must have the same dtype")
+@row("cannot be run in a stack in training: RuntimeError: mat1 and mat2 must have the same dtype")
 def parameters_in_a_list():
     net = Own(lambda self, x: F.linear(x.flatten(1), *self.used), head=head())
     net.used = list(net.head.parameters())

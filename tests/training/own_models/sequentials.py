@@ -134,7 +134,7 @@ def relu_in_place_first():
     return nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.ReLU(inplace=True), nn.Linear(64, 10))
 
 
-@row("cannot be run on a batch of 5: AttributeError: 'tuple' object")
+@row("cannot be run on a batch of 5 in training: AttributeError: 'tuple' object")
 def pooling_with_indices():
     return nn.Sequential(nn.MaxPool2d(2, return_indices=True), nn.Flatten(), head(16))
 
@@ -158,7 +158,7 @@ def a_forward_of_an_instance():
     return net
 
 
-@row("has other logits in a stack of runs than alone")
+@row("uses parameters in training that no run trains: a lambda, closure or hook reaches back into the module")
 def a_forward_that_knows_its_layer_from_outside():
     net = mlp()
     layer = net[1]

@@ -49,7 +49,7 @@ def a_parametrization():
     return nn.Sequential(nn.Flatten(), layer, nn.ReLU(), head())
 
 
-@row("the runs share buffer 1.weight_mask, attribute 1.weight, which is not the same for every seed")
+@row("the runs share buffer 1.weight_mask, attribute 1.weight, which are not the same for every seed")
 def pruned_at_random():
     net = mlp()
     torch.nn.utils.prune.random_unstructured(net[1], "weight", 0.5)
@@ -79,7 +79,7 @@ def no_parameters():
     return nn.Sequential(nn.Flatten())
 
 
-@row("every parameter is trained, but 1.bias must not be (requires_grad)")
+@row("must have requires_grad on every parameter, got none on 1.bias")
 def frozen():
     net = mlp()
     net[1].bias.requires_grad_(False)
@@ -126,3 +126,44 @@ def lazy_and_wrong():
 @row()
 def of_two_precisions():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10).double())
+
+
+@row("changes the parameter head.weight in training")
+def a_weight_that_is_clamped_to_where_it_is():
+    def forward(self, x):
+        with torch.no_grad():
+            self.head.weight.clamp_(-1, 1)
+        return self.head(x.flatten(1))
+
+    return Own(forward, head=head())
+
+
+@row("changes the parameter table.weight in training")
+def an_embedding_of_a_largest_norm():
+    def forward(self, x):
+        return self.head(self.table((x.flatten(1) > 0).long()).flatten(1))
+
+    return Own(forward, table=nn.Embedding(2, 2, max_norm=100.0), head=head(128))
+
+
+@row("changes the parameter head.bias in evaluation")
+def a_bias_that_evaluation_takes_away():
+    def forward(self, x):
+        if not self.training:
+            self.head.bias.data.zero_()
+        return self.head(x.flatten(1))
+
+    return Own(forward, head=head())
+
+
+@row("must have finite initial weights, got NaN or infinity in 1.weight")
+def weights_that_are_nan():
+    net = mlp()
+    net[1].weight.data[0, 0] = float("nan")
+    return net
+
+
+@row("must have dense parameters, got w of torch.sparse_coo")
+def a_sparse_parameter():
+    w = nn.Parameter(torch.eye(64).to_sparse())
+    return Own(lambda self, x: self.head(torch.sparse.mm(self.w, x.flatten(1).T).T), head=head(), w=w)

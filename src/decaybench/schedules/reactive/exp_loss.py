@@ -1,6 +1,7 @@
 """Learning rates that follow the loss: an exponential of it, or of its change, or a power of its ratio to the first."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -37,6 +38,7 @@ class ExpLoss(Reactive):
     """
 
     learning_rate = Range(1e-4, 0.1, log=True)
+    domains = MappingProxyType({"capped": "int [0, inf)"})
 
     gain: Param = number("[0, inf)", 1.0, search=Range(0.1, 2.0, log=True))
     signal: Literal["batch", "ema", "epoch", "held_out"] = "batch"

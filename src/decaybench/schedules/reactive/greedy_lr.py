@@ -1,6 +1,7 @@
 """GreedyLR: raise the learning rate after a good run of losses, cut it after a bad one."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -46,6 +47,7 @@ class GreedyLr(Reactive):
     """
 
     own = ("base_lr", "current")
+    domains = MappingProxyType(dict.fromkeys(("good", "bad", "cooling", "resting"), "int [0, inf)"))
 
     factor: Param = number("(0, 1)", Range(0.5, 0.99))
     patience: Param = number("int [0, inf)", 1)
@@ -69,10 +71,10 @@ class GreedyLr(Reactive):
     def observe(self, state: GreedyState, observation: Observation) -> GreedyState:
         loss = averaged(self.smoothing, state.loss, state.seen, observation.loss.to(torch.float64))
         cooling, resting = state.cooling > 0, state.resting > 0  # never both: each begins when neither is
-        hears = ~(cooling | resting)
+        counts = ~(cooling | resting)
         better = loss < state.best - self.threshold
-        good = torch.where(hears & better, state.good + 1.0, 0.0)
-        bad = torch.where(hears & ~better, state.bad + 1.0, 0.0)
+        good = torch.where(counts & better, state.good + 1.0, 0.0)
+        bad = torch.where(counts & ~better, state.bad + 1.0, 0.0)
         up, down = good > self.patience, bad > self.patience
         higher = (state.current / self.factor).clamp(max=self.max_scale)
         lower = (state.current * self.factor).clamp(min=self.min_scale)
@@ -83,7 +85,7 @@ class GreedyLr(Reactive):
             torch.where(moves_up, higher, torch.where(moves_down, lower, state.current)),
             loss,
             torch.ones_like(state.seen),
-            torch.where(hears & better, loss, state.best),
+            torch.where(counts & better, loss, state.best),
             torch.where(up, 0.0, good),
             torch.where(down, 0.0, bad),
             torch.where(down, self.cooldown, state.cooling - cooling.double()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -44,6 +45,7 @@ class ReduceOnPlateau(Reactive):
 
     own = ("base_lr", "current")
     loop_only = ("mode",)
+    domains = MappingProxyType({"bad": "int [0, inf)", "cooling": "int [0, inf)"})
 
     factor: Param = number("(0, 1)", Range(0.1, 0.7))
     patience: Param = number("int [0, inf)", Range(1, 3, int=True, unit="epoch", native="epoch"))

@@ -1,6 +1,7 @@
 """Polyak's step size for a loss whose least value is 0: the loss over the squared norm of its gradient."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive
 
 POLYAK_EPS = 1e-8
 ALIG_EPS = 1e-5
+DOMAINS = MappingProxyType({"current": "[0, 1]", "last": "(0, 1]"})
 
 
 class PolyakState(NamedTuple):
@@ -40,6 +42,7 @@ class Polyak(Reactive):
     learning_rate = Range(0.01, 10.0, log=True)
     observes = ("grad_norm_sq",)
     own = ("base_lr", "current", "last")
+    domains = DOMAINS
 
     c: Param = number("(0, inf)", Range(0.2, 1.0))
     smoothing: bool = True
@@ -76,6 +79,7 @@ class Alig(Reactive):
     learning_rate = Range(0.01, 10.0, log=True)
     observes = ("grad_norm_sq",)
     own = ("base_lr", "current", "last")
+    domains = DOMAINS
 
     example: ClassVar = {"learning_rate": 10.0}
 

@@ -12,7 +12,8 @@ from decaybench import seeds
 from decaybench.errors import UserError
 from decaybench.training.arithmetic import exact_arithmetic
 from decaybench.training.recipe import Precision
-from decaybench.training.stack.probe import CPU, RUNS, Probe, Refusal, listed, told
+from decaybench.training.stack.alone import Refusal, listed, told
+from decaybench.training.stack.probe import BATCH, CPU, RUNS, Probe
 
 
 def check_builder(build: Callable[[int], nn.Module]) -> list[nn.Module]:
@@ -23,9 +24,14 @@ def check_builder(build: Callable[[int], nn.Module]) -> list[nn.Module]:
     if again is models[0]:
         raise UserError(f"task.model: {name} must be built anew for every run, got one module each time")
     for where, own in models[0].named_parameters():
-        if is_lazy(own) or own.device.type != "cpu":  # check_model says more of it
+        if is_lazy(own) or own.device.type != "cpu" or own.layout != torch.strided:  # check_model says more of it
             continue
-        if where not in theirs or not torch.equal(own, theirs[where]):
+        if where not in theirs or theirs[where].shape != own.shape:
+            raise UserError(
+                f"task.model: {name} must have the same parameters whenever it is built for a seed, got another shape "
+                f"for {where}"
+            )
+        if not torch.allclose(own, theirs[where], rtol=0, atol=0, equal_nan=True):
             raise UserError(
                 f"task.model: {name} must have the same initial weights whenever it is built for a seed, got others "
                 f"for {where}: draw them from the global generator of torch, NumPy or Python"
@@ -41,11 +47,14 @@ def check_model(
     siblings: Sequence[nn.Module] = (),
     precision: Precision = "fp32",
     device: torch.device = CPU,
+    batch: int = BATCH,
+    chunk: int = BATCH,
 ) -> None:
     """UserError, in one line that says why, for a model that a stack would not train as it is trained alone.
 
     ``siblings`` are the same model built for other seeds, each for a run of its own. The module is run in float64, or
-    in float32 where it cannot be, and then in ``precision``. It is left as it was, and so are the global generators.
+    in float32 where it cannot be, and then in ``precision``; on a few images and once on ``batch`` of them in training
+    and on ``chunk`` in evaluation. It is left as it was, and so are the global generators.
     """
     try:
         with exact_arithmetic(), seeds.seeded(0, device), warnings.catch_warnings(), told("cannot be tried"):
@@ -53,8 +62,9 @@ def check_model(
             for module in (template, *siblings):
                 _require_parameters(module, template)
             probe = Probe(template, siblings, shape, classes, device)
-            for training in () if probe.wide else (True, False):  # layers that are run K-wide are known to be
-                probe.independent(training)
+            if not probe.wide:  # layers that are run K-wide are known to be
+                probe.independent(training=True, batch=batch)
+                probe.independent(training=False, batch=chunk)
             _require_own_memory(template)
             probe.stacked()
             probe.trained(precision)
@@ -75,13 +85,19 @@ def _require_parameters(module: nn.Module, template: nn.Module) -> None:
     for name, p in named.items():
         if not p.dtype.is_floating_point:
             raise Refusal(f"must have real floating-point parameters, got {name} of {p.dtype}")
+        if p.layout != torch.strided:
+            raise Refusal(f"must have dense parameters, got {name} of {p.layout}")
+        if not p.isfinite().all():
+            raise Refusal(f"must have finite initial weights, got NaN or infinity in {name}")
         if p._backward_hooks or p._post_accumulate_grad_hooks:
             raise Refusal(f"has a hook on the parameter {name}, which a stack would never call")
     if frozen := [name for name, p in named.items() if not p.requires_grad]:
-        raise Refusal(
-            f"cannot be trained: every parameter is trained, but {listed(frozen)} must not be (requires_grad)"
-        )
+        raise Refusal(f"must have requires_grad on every parameter, got none on {listed(frozen)}")
     for part in module.modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise Refusal(
+                "is compiled by torch.jit, which keeps parameters of its own: use the module as it was before"
+            )
         if isinstance(part, _BatchNorm) or getattr(part, "track_running_stats", False):
             raise Refusal(f"has {part}, which keeps statistics across a batch; GroupNorm and LayerNorm do not")
     ours, theirs = ([(name, p.shape) for name, p in one.named_parameters()] for one in (template, module))

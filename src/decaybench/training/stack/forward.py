@@ -181,6 +181,11 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(wide.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
 
 
+def runs_wide(template: nn.Module) -> bool:
+    """Whether a stack of it runs K-wide layers, and not the module itself."""
+    return _wide(template, 2) is not None
+
+
 def _wide(template: nn.Module, k: int) -> list[Layer] | None:
     """The layers over K models, one Flatten among them; None where only the module itself says what it computes."""
     # The type itself: a subclass may have a forward of its own.
@@ -202,7 +207,8 @@ def _wide(template: nn.Module, k: int) -> list[Layer] | None:
 def _altered(module: nn.Module) -> bool:
     """Whether a call of the module is more than its class' forward."""
     everywhere = _has_any_global_hook()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return "forward" in vars(module) or any(vars(module)[name] for name in HOOKS) or bool(everywhere)
+    methods = any(callable(getattr(type(module), name, None)) for name in vars(module))
+    return methods or any(vars(module)[name] for name in HOOKS) or bool(everywhere)
 
 
 def _on_maps(module: nn.Module, places: dict[int, int], k: int) -> Layer | None:

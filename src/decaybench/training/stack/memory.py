@@ -1,7 +1,7 @@
-"""What a module holds beside its layers' settings, as bytes, to see what a forward pass leaves behind."""
+"""What a module holds beside its parameters and its layers' settings, to see what a forward pass leaves behind."""
 
 import contextlib
-import io
+import hashlib
 import pickle
 from collections.abc import Iterator
 from types import FunctionType
@@ -14,14 +14,14 @@ TORCHS = frozenset(vars(nn.Module()))  # the attributes that every module has
 
 
 def memory(module: nn.Module) -> dict[str, bytes]:
-    """Name -> content of every parameter, buffer and attribute of a module, of its parts and of its own classes.
+    """Name -> digest of every buffer and attribute of a module, of its parts and of its own classes.
 
     What cannot be pickled (a lock, a lambda) is left out: only the numbers that come out can tell.
     """
     held = {}
     for what, value in _named(module):
         with contextlib.suppress(Exception):
-            held[what] = _bytes(value)
+            held[what] = _digest(value)
     return held
 
 
@@ -29,7 +29,6 @@ def _named(module: nn.Module) -> Iterator[tuple[str, Any]]:
     for path, part in module.named_modules():
         within = f"{path}." if path else ""
         for kind, values in (
-            ("parameter", part._parameters),
             ("buffer", part._buffers),
             ("attribute", {name: value for name, value in vars(part).items() if name not in TORCHS}),
         ):
@@ -45,7 +44,7 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Tensor):
             numbers = obj.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
-            return _Content, (str(obj.dtype), tuple(obj.shape), numbers.numpy().tobytes())
+            return _Content, (str(obj.dtype), tuple(obj.shape), hashlib.sha256(numbers.numpy().data).digest())
         if isinstance(obj, torch.Generator):
             return _Content, (obj.get_state().numpy().tobytes(),)
         if isinstance(obj, FunctionType):
@@ -60,7 +59,20 @@ class _Content:
         self.content = content
 
 
-def _bytes(value: Any) -> bytes:
-    written = io.BytesIO()
+class _Hash:
+    """A file that keeps a digest of what is written, so that large values are not held a second time."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+
+    def write(self, content: Any) -> None:
+        self._sha256.update(content)
+
+    def digest(self) -> bytes:
+        return self._sha256.digest()
+
+
+def _digest(value: Any) -> bytes:
+    written = _Hash()
     _Pickler(written).dump(value)
-    return written.getvalue()
+    return written.digest()

@@ -8,38 +8,26 @@ import pickle
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
-from decaybench.errors import reason
 from decaybench.training.recipe import COMPUTED_IN, Precision
-from decaybench.training.stack.forward import Stack, cross_entropy, duplicate, flatten_parameters
+from decaybench.training.stack.alone import Alone, Refusal, listed, told, when
+from decaybench.training.stack.forward import Stack, cross_entropy, flatten_parameters, runs_wide
 from decaybench.training.stack.memory import memory
 
 RUNS, BATCH = 3, 5
 CPU = torch.device("cpu")
 # Of the largest value: sums in another order differ by far less, a layer that is computed otherwise by far more.
 CLOSE = {torch.float64: 1e-8, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.1}
-
-
-class Refusal(Exception):  # noqa: N818  # a verdict, no error
-    """Why a model cannot be trained: how the line goes on after its name."""
-
-
-@contextmanager
-def told(what: str) -> Iterator[None]:
-    """Whatever a module of the user's own raises, as a reason."""
-    try:
-        yield
-    except Refusal:
-        raise
-    except (Exception, SystemExit) as error:
-        raise Refusal(f"{what}: {reason(error)}") from error
 
 
 class Probe:
@@ -53,17 +41,17 @@ class Probe:
         classes: int,
         device: torch.device,
     ) -> None:
-        self.template, self.classes, self.device = template, classes, device
+        self.template, self.shape, self.classes, self.device = template, shape, classes, device
         self.models = [template, *siblings, template, template][:RUNS]
         drawn = partial(torch.rand, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         flat = flatten_parameters(self.models, torch.float64)
         # Away from initial weights, of which many are zero; no sign changes, since a module may take a logarithm.
-        flat[1:] = flat[1:] * (1 + 0.2 * drawn(flat[1:].shape)) + 0.02 * drawn(flat[1:].shape)
+        for row in flat[1:]:
+            row.mul_(drawn(row.shape).mul_(0.2).add_(1)).add_(drawn(row.shape).mul_(0.02))
         self.flat = flat.to(device)
         self.images = (3 * drawn(RUNS, BATCH, *shape) - 1.5).to(device)
         self.weights = (drawn(RUNS, BATCH, classes) - 0.5).to(device)
-        with told("cannot be copied"):
-            self.wide = Stack(template, RUNS, torch.float64).wide
+        self.wide = runs_wide(template)
         try:
             self.dtype = torch.float64
             self._try()
@@ -72,83 +60,107 @@ class Probe:
             self._try()
 
     def _try(self) -> None:
+        module = self._alone(0)
         for training in (True, False):
             with torch.set_grad_enabled(training):
-                self._logits(self._alone(0), 0, training)
+                module.logits(self._images(0), training)
 
-    def independent(self, training: bool) -> None:
-        """The module by itself: logits follow from an image and the parameters alone."""
-        module, when = self._alone(0), "in training" if training else "in evaluation"
-        with torch.set_grad_enabled(training):
-            once, twice = self._watched(module, training, when)
-        if not once.isfinite().all():
-            raise Refusal(f"gives logits or gradients that are NaN or infinite {when}, with its initial weights")
-        if not (torch.equal(once, twice) if self.device.type == "cpu" else _close(once, twice)):
-            raise Refusal(f"gives other logits or gradients for the same images a second time {when}")
-        with torch.no_grad():
-            whole, *parts = [
-                self._logits(module, 0, training, part) for part in (slice(None), slice(1), slice(1, None))
-            ]
-        if not _close(torch.cat(parts), whole):
+    def independent(self, training: bool, batch: int) -> None:
+        """The module by itself: logits follow from an image and the parameters alone, in batches of ``batch`` too."""
+        module = self._alone(0)
+        once, twice = self._watched(module, training)
+        if not all(values.isfinite().all() for values in once):
+            raise Refusal(f"gives logits or gradients that are NaN or infinite {when(training)}, with initial weights")
+        if not self._same(once, twice):
+            raise Refusal(f"gives other logits or gradients for the same images a second time {when(training)}")
+        with _spoilt(self.template):
+            away = self._pass(module, 0, training)
+        if not self._same(once, away):
             raise Refusal(
-                f"gives an image other logits beside other images {when}, but evaluation and full batches go in parts"
+                f"uses parameters {when(training)} that no run trains: a lambda, closure or hook reaches back into the "
+                f"module that it was made in, of which each run has a copy; use a method"
             )
+        module.load(self._flat(1))
+        for other in (training, not training):
+            self._pass(module, 1, other)
+        module.load(self._flat(0))
+        if not self._same(once, self._pass(module, 0, training)):
+            raise Refusal(
+                f"gives other logits or gradients for the same images {when(training)} once it saw other images or "
+                f"weights: it remembers them, which the runs of a stack share"
+            )
+        self._require_no_neighbours(module, training, batch)
 
-    def _watched(self, module: nn.Module, training: bool, when: str) -> list[Tensor]:
+    def _require_no_neighbours(self, module: Alone, training: bool, batch: int) -> None:
+        images = self._images(0)
+        more = (
+            3 * torch.rand(max(batch - BATCH, 0), *self.shape, generator=torch.Generator().manual_seed(1)) - 1.5
+        ).to(images)
+        with torch.no_grad():
+            whole, first, others = (module.logits(part, training) for part in (images, images[:1], images[1:]))
+            if not self._close(torch.cat([first, others]), whole):
+                raise Refusal(
+                    f"gives an image other logits beside other images {when(training)}, but evaluation and full "
+                    f"batches go in parts"
+                )
+            if len(more) and not self._close(module.logits(torch.cat([images, more]), training)[:BATCH], whole):
+                raise Refusal(f"gives an image other logits in a batch of {batch} than in one of 5 {when(training)}")
+
+    def _watched(self, module: Alone, training: bool) -> list[tuple[Tensor, Tensor]]:
         """Two passes over the same images, forward and in training backward, which draw nothing and after which the
         module holds the same; the logits and gradients of each.
         """
-        given, passes, held = memory(module), [], []
+        passes, held = [], []
         for seed in range(2):
             with seeds.seeded(seed, self.device):
                 before = _generators(self.device)
-                logits = self._logits(module, 0, training)
-                gradient = self._gradient(module, logits, 0) if training else logits
+                passes.append(self._pass(module, 0, training))
                 after = _generators(self.device)
-            passes.append(torch.cat([logits.detach().flatten(), gradient.flatten()]))
             if drawn := [name for name in before if before[name] != after[name]]:
-                raise Refusal(f"draws from {listed(drawn)} {when}, so a run is not the same twice{self._dropout()}")
-            held.append(memory(module))
+                raise Refusal(
+                    f"draws from {listed(drawn)} {when(training)}, so a run is not the same twice{self._dropout()}"
+                )
+            held.append(memory(module.module))
         # A mask or features that are kept, but made anew or never changed, are the same after both.
         changed = [what for what in held[1] if held[1][what] != held[0].get(what)]
-        changed += [what for what in given if what.startswith("parameter ") and given[what] != held[0][what]]
+        changed += [f"parameter {name}" for name in module.changed()]
         if changed:
-            raise Refusal(f"changes the {listed(changed)} {when}, which the runs of a stack share")
+            raise Refusal(f"changes the {listed(changed)} {when(training)}, which the runs of a stack share")
         return passes
 
     def _dropout(self) -> str:
         for part in self.template.modules():
             if isinstance(part, _DropoutNd) and part.p:
                 possible = "nn.Dropout after the Flatten of a plain nn.Sequential of Conv2d, Linear, ReLU and MaxPool2d"
-                return f": {part}; possible is {possible}"
+                return f": {part}; dropout is possible only as {possible}"
         return ""
 
     def stacked(self) -> None:
         """Three runs in a stack have the logits and the gradients that each has alone."""
+        alone: dict[bool, list[tuple[Tensor, Tensor]]] = {True: [], False: []}
+        for run in range(RUNS):
+            module = self._alone(run)
+            for training, passes in alone.items():
+                passes.append(self._pass(module, run, training))
         stack = Stack(self.template, RUNS, self.dtype, vectorised=self.device.type != "cpu")
-        for training in (True, False):
-            flat = self.flat.to(self.dtype, copy=True).requires_grad_(training)
-            modules = [self._alone(run) for run in range(RUNS)]
-            with torch.set_grad_enabled(training):
-                alone = [self._logits(module, run, training) for run, module in enumerate(modules)]
-                with told("cannot be run in a stack"):
-                    # Other runs in the same places before: nothing may be left of them.
-                    stack.forward(flat.flip(0), self.images.flip(0).transpose(0, 1), training=training)
-                    logits = stack.forward(flat, self.images.transpose(0, 1), training=training)
-            self._require_same("logits", logits, torch.stack(alone))
+        flat, images = self.flat.to(self.dtype, copy=True).requires_grad_(), self.images.transpose(0, 1)
+        for training, passes in alone.items():
+            with torch.set_grad_enabled(training), told(f"cannot be run in a stack {when(training)}"):
+                # Other runs in the same places before: nothing may be left of them.
+                stack.forward(flat.detach().flip(0), images.flip(1), training=training)
+                logits = stack.forward(flat, images, training=training)
+            self._require_same("logits", logits.detach(), [own for own, _ in passes])
             if training:
                 with told("cannot be trained in a stack"):
                     torch.autograd.backward((logits * self.weights).sum())
-                gradients = [self._gradient(module, alone[run], run) for run, module in enumerate(modules)]
-                self._require_same("gradients", flat.grad, torch.stack(gradients))
+                self._require_same("gradients", flat.grad, [own for _, own in passes])
 
-    def _require_same(self, what: str, stacked: Tensor | None, alone: Tensor) -> None:
-        if stacked is None or not _close(stacked.detach(), alone.detach()):
+    def _require_same(self, what: str, stacked: Tensor | None, alone: Sequence[Tensor]) -> None:
+        if stacked is None or not all(map(self._close, stacked, alone)):
             first, *others = [memory(model) for model in self.models]
-            drawn = [
-                name for name in first if "parameter " not in name and any(first[name] != o.get(name) for o in others)
-            ]
-            why = f": the runs share {listed(drawn)}, which is not the same for every seed" if drawn else ""
+            drawn = [name for name in first if any(first[name] != other.get(name) for other in others)]
+            verb = "is" if len(drawn) == 1 else "are"
+            why = f": the runs share {listed(drawn)}, which {verb} not the same for every seed" if drawn else ""
             raise Refusal(f"has other {what} in a stack of runs than alone{why}")
 
     def trained(self, precision: Precision) -> None:
@@ -167,52 +179,74 @@ class Probe:
                 if not logits.isfinite().all():
                     raise Refusal(f"gives logits that are NaN or infinite in {precision}, with its initial weights")
 
-    def _gradient(self, module: nn.Module, logits: Tensor, run: int) -> Tensor:
-        """The gradient (P,) of a module alone; zero where none comes, as in a branch that is not used."""
-        if not logits.requires_grad:
-            raise Refusal("gives logits that no gradient goes through: they are detached from its parameters")
-        module.zero_grad()
-        with told("cannot be trained"):
-            torch.autograd.backward((logits * self.weights[run]).sum())
-            grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in module.parameters()]
-            return torch.cat([grad.flatten() for grad in grads])
-
-    def _alone(self, run: int) -> nn.Module:
+    def _alone(self, run: int) -> Alone:
         """The module of a run by itself, with the run's parameters."""
-        with told("cannot be copied"):
-            module = duplicate(self.models[run], self.dtype).to(self.device)
-        parameters = list(module.parameters())
-        flat = self.flat[run].to(self.dtype, copy=True)
-        parts = torch.split(flat, [p.numel() for p in parameters])
-        for parameter, part in zip(parameters, parts, strict=True):
-            parameter.data = part.clone().view(parameter.shape)
-        for layer in module.modules():
+        alone = Alone(self.models[run], self._flat(run), self.classes)
+        for layer in alone.module.modules():
             if self.wide and isinstance(layer, nn.Dropout):  # a stack without noise drops nothing
                 layer.p = 0.0
-        return module
+        return alone
 
-    def _logits(self, module: nn.Module, run: int, training: bool, part: slice = slice(None)) -> Tensor:
-        """What the module alone gives for a run's images (or some of them): logits (B, classes)."""
-        images = self.images[run, part].to(self.dtype, copy=True)  # a module may write into them
-        with told(f"cannot be run on a batch of {len(images)}"):
-            logits = module.train(training)(images)
-        wanted = f"must give {self.classes} logits per image, one tensor ({len(images)}, {self.classes}), got"
-        if not isinstance(logits, Tensor):
-            raise Refusal(f"{wanted} {'None' if logits is None else f'a {type(logits).__name__}'}")
-        if logits.shape != (len(images), self.classes):
-            raise Refusal(f"{wanted} one of shape {tuple(logits.shape)}")
-        if not logits.is_floating_point():
-            raise Refusal(f"{wanted} one of {logits.dtype}")
-        return logits
+    def _flat(self, run: int) -> Tensor:
+        return self.flat[run].to(self.dtype)
+
+    def _images(self, run: int) -> Tensor:
+        return self.images[run].to(self.dtype)
+
+    def _pass(self, module: Alone, run: int, training: bool) -> tuple[Tensor, Tensor]:
+        return module.passed(self._images(run), self.weights[run], training)
+
+    def _same(self, once: Sequence[Tensor], again: Sequence[Tensor]) -> bool:
+        """The same bits, on a GPU nearly."""
+        same = torch.equal if self.device.type == "cpu" else self._close
+        return all(same(a, b) for a, b in zip(once, again, strict=True))
+
+    def _close(self, a: Tensor, b: Tensor) -> bool:
+        return torch.equal(a, b) or _within(CLOSE[b.dtype], a, b) or _within(self._coarsest, a, b)
+
+    @cached_property
+    def _coarsest(self) -> float:
+        """How close numbers are that are computed as this module does: one may go through a coarser type within."""
+        module = self._alone(0)
+        with _Types() as types:
+            for training in (True, False):
+                self._pass(module, 0, training)
+        return max(CLOSE.get(dtype.to_real(), 0.0) for dtype in types.seen)
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
-    size = torch.cat([b.new_zeros(1), b[b.isfinite()].abs()]).max()
-    return torch.allclose(a.double(), b.double(), rtol=0, atol=CLOSE[b.dtype] * float(size), equal_nan=True)
+def _within(share: float, a: Tensor, b: Tensor) -> bool:
+    size = torch.where(b.isfinite(), b, 0).abs().max() if b.numel() else 0.0
+    return torch.allclose(a.double(), b.double(), rtol=0, atol=share * float(size), equal_nan=True)
 
 
-def listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+class _Types(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    """Which types torch computes in."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.seen = {torch.float64}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.seen |= {leaf.dtype for leaf in tree_leaves(out) if isinstance(leaf, Tensor) and _real(leaf)}
+        return out
+
+
+def _real(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+@contextmanager
+def _spoilt(module: nn.Module) -> Iterator[None]:
+    """NaN in the place of all parameters of a module, for what reaches it by another way than through a copy."""
+    kept = [(p.data, p.data.clone()) for p in module.parameters()]
+    try:
+        for data, _ in kept:
+            data.fill_(torch.nan)
+        yield
+    finally:
+        for data, value in kept:
+            data.copy_(value)
 
 
 def _generators(device: torch.device) -> dict[str, bytes]:

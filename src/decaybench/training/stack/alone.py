@@ -1,0 +1,94 @@
+"""A model of one's own by itself: one run's logits and gradients, or why there are none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from decaybench.errors import reason
+from decaybench.training.stack.forward import duplicate
+
+
+class Refusal(Exception):  # noqa: N818  # a verdict, no error
+    """Why a model cannot be trained: how the line goes on after its name."""
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Whatever a module of the user's own raises, as a reason."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except (Exception, SystemExit) as error:
+        raise Refusal(f"{what}: {reason(error)}") from error
+
+
+def listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def when(training: bool) -> str:
+    return "in training" if training else "in evaluation"
+
+
+class Alone:
+    """A copy of a module, with a run's parameters (P,) in the place of its own."""
+
+    def __init__(self, module: nn.Module, flat: Tensor, classes: int) -> None:
+        with told("cannot be copied"):
+            self.module = duplicate(module, flat.dtype).to(flat.device)
+        self._classes = classes
+        self.load(flat)
+
+    def load(self, flat: Tensor) -> None:
+        parameters = dict(self.module.named_parameters())
+        parts = torch.split(flat, [p.numel() for p in parameters.values()])
+        self._loaded = {}
+        for (name, parameter), part in zip(parameters.items(), parts, strict=True):
+            parameter.data = part.clone().view(parameter.shape)
+            self._loaded[name] = parameter._version, part.view(parameter.shape)
+
+    def changed(self) -> list[str]:
+        """The parameters that a pass wrote into, were it with the values that they had."""
+        now = dict(self.module.named_parameters())
+        return [
+            name
+            for name, (version, value) in self._loaded.items()
+            if name not in now or now[name]._version != version or not torch.equal(now[name], value)
+        ]
+
+    def logits(self, images: Tensor, training: bool) -> Tensor:
+        """What the module gives for images (B, C, H, W): logits (B, classes)."""
+        shared = torch.get_default_dtype()
+        with told(f"cannot be run on a batch of {len(images)} {when(training)}"):
+            logits = self.module.train(training)(images.clone())  # a module may write into them
+        if torch.get_default_dtype() != shared:
+            torch.set_default_dtype(shared)
+            raise Refusal(f"changes torch's default dtype {when(training)}, which everything else here shares")
+        wanted = f"must give {self._classes} logits per image, one tensor ({len(images)}, {self._classes}), got"
+        if not isinstance(logits, Tensor):
+            raise Refusal(f"{wanted} {'None' if logits is None else f'a {type(logits).__name__}'} {when(training)}")
+        if logits.shape != (len(images), self._classes):
+            raise Refusal(f"{wanted} one of shape {tuple(logits.shape)} {when(training)}")
+        if not logits.is_floating_point():
+            raise Refusal(f"{wanted} one of {logits.dtype} {when(training)}")
+        return logits
+
+    def gradient(self, logits: Tensor, weights: Tensor) -> Tensor:
+        """The gradient (P,) of the logits' weighted sum; zero where none comes, as in a branch that is not used."""
+        if not logits.requires_grad:
+            raise Refusal("gives logits that no gradient goes through: they are detached from its parameters")
+        self.module.zero_grad()
+        with told("cannot be trained"):
+            torch.autograd.backward((logits * weights).sum())
+            grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.module.parameters()]
+            return torch.cat([grad.flatten() for grad in grads])
+
+    def passed(self, images: Tensor, weights: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        """Logits and, in training, gradient; in evaluation the gradient is empty."""
+        with torch.set_grad_enabled(training):
+            logits = self.logits(images, training)
+            gradient = self.gradient(logits, weights) if training else logits.new_zeros(0)
+        return logits.detach(), gradient
