@@ -1,7 +1,7 @@
 """How a database of an older layout becomes one of the newest: one function per layout, applied in order.
 
 Each is called inside the transaction that also writes the new layout's number, so a process that dies or a disk that
-is full leaves the old layout as it was. On SQLite the connection has foreign keys off: `open.Storage.upgrade`.
+is full leaves the old layout as it was. On SQLite foreign keys are off, as `open` says.
 """
 
 from collections.abc import Callable
@@ -68,10 +68,8 @@ def _rebuild(connection: Connection, name: str, layout: int) -> None:
     table, run = tables(layout).tables[name], connection.exec_driver_sql
     names = [column.name for column in table.columns]
     if more := set(run(f"SELECT name FROM pragma_table_info('{name}')").scalars()) - set(names):
-        where = place(connection.engine.url)
-        raise UserError(
-            f"{where}: its table {name!r} has a column {min(more)!r} that is not decaybench's; drop it first"
-        )
+        column = f"{place(connection.engine.url)}: its table {name!r} has a column {min(more)!r}"
+        raise UserError(f"{column} that is not decaybench's; drop it first")
     with_it = "type IN ('index', 'trigger') AND sql IS NOT NULL AND lower(tbl_name) = ?"
     kept = run(f"SELECT sql FROM sqlite_master WHERE {with_it}", (name,)).scalars().all()
     create, columns = str(CreateTable(table).compile(connection.engine)), ", ".join(names)
