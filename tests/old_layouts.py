@@ -9,8 +9,10 @@ import pandas as pd
 from decaybench.store import Progress, Storage, load_frames, pending_runs, progress, runs, some_runs
 from decaybench.store.columns import RunRow, described
 
-LACKS = [each.name for each in described(RunRow) if each.kept.since == 2]
-"""The columns of ``runs`` that layout 1 had not."""
+
+def lacks(layout: int) -> list[str]:
+    """The columns of ``runs`` that the layout had not."""
+    return [each.name for each in described(RunRow) if each.kept.since > layout]
 
 
 def written(path: Path, layout: int) -> Path:
@@ -47,8 +49,8 @@ def assert_read(storage: Storage) -> None:
     """The one run is read, and NULL for what its layout lacks."""
     for rows in (runs(storage, "old"), pending_runs(storage, "old"), some_runs(storage, ["a"])):
         (row,) = rows
-        assert (row.id, row.seed) == ("a", 7) and [getattr(row, name) for name in LACKS] == [None] * 3
+        assert (row.id, row.seed) == ("a", 7) and {getattr(row, name) for name in lacks(1)} == {None}
     frame = load_frames(storage, "old").runs
     assert list(frame.columns) == [each.name for each in described(RunRow)]
-    assert pd.isna(frame.loc[0, LACKS]).all()
+    assert pd.isna(frame.loc[0, lacks(1)]).all()
     assert progress(storage, "old") == [Progress("search", "constant", 1, finished=0, diverged=0, failed=0, pending=1)]

@@ -10,7 +10,7 @@ from decaybench.errors import UserError
 from decaybench.store import VERSION, load_frames, open_storage
 from decaybench.store import open as opening
 from decaybench.store.schema import VERSIONS
-from old_layouts import LACKS, assert_read
+from old_layouts import assert_read, lacks
 
 OLDER = (
     "ALTER TABLE runs ADD CONSTRAINT outcome_known CHECK (outcome IN ('finished', 'diverged', 'failed'))",
@@ -27,7 +27,7 @@ def aged(url: str, layout: int) -> None:
     with open_storage(url, create=True) as storage, storage.write() as connection:
         for statement in OLDER:
             connection.execute(text(statement))
-        for name in LACKS if layout == 1 else []:
+        for name in lacks(layout):
             connection.execute(text(f"ALTER TABLE runs DROP COLUMN {name}"))
         connection.execute(text(f"UPDATE decaybench_version SET version = {layout}"))
         values = "'sweep', 'old', '', '{}', '', 'running', now(), '{}'"
