@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from decaybench.cli.catalogue import describe, observed, setting_of
+from decaybench.cli.schedules import describe, observed, setting_of
 from decaybench.report.figures import schedules as picture
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
 from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, example, settings

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy.engine import URL
 
-import postgres
 from small_sweep import SMALL
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 @pytest.fixture
@@ -22,9 +24,11 @@ def sweep_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[URL]:
+def postgres_server() -> "Iterator[URL]":
     """A server of its own for each process of pytest; its programs are Debian's package postgresql."""
     pytest.importorskip("psycopg")
+    import postgres  # here, since tests/frameworks runs without SQLAlchemy
+
     if postgres.programs() is None:
         pytest.skip("no PostgreSQL server is installed: initdb is neither on the path nor in /usr/lib/postgresql")
     with postgres.server() as url:
@@ -32,8 +36,10 @@ def postgres_server() -> Iterator[URL]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: URL) -> str:
+def postgres_url(postgres_server: "URL") -> str:
     """An empty database on a PostgreSQL server, by its owner."""
+    import postgres
+
     postgres.empty(postgres_server)
     return postgres_server.render_as_string(hide_password=False)
 

@@ -43,6 +43,8 @@ L1_USES = {
     "store": set(),
     "compare": set(),
 }
+# The rooms of the report, each of which may use those before it.
+REPORT = ("words", "figures", "page", "dashboard", "folder")
 ONLY_IN = {
     "optuna": {"search"},
     "sqlalchemy": {"store", "search"},
@@ -64,6 +66,8 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             if node.module == "decaybench":
                 names |= {f"decaybench.{alias.name}" for alias in node.names}
+            elif node.module == "decaybench.report":
+                names |= {f"decaybench.report.{alias.name}" for alias in node.names}
             elif node.module:
                 names.add(node.module)
     return names
@@ -97,6 +101,14 @@ def test_imports_point_down():
             else:
                 allowed = LAYER[other] < LAYER[room]
             assert allowed, f"{room} imports {other}"
+
+
+def test_the_report_s_rooms_stand_on_those_before_them():
+    for place, room in enumerate(REPORT):
+        used = {module for path in (ROOT / "report" / room).rglob("*.py") for module in imports(path)}
+        rooms = {module.split(".")[2] for module in used if module.startswith("decaybench.report.")}
+        assert rooms <= set(REPORT[: place + 1]), room
+    assert {path.parent.name for path in (ROOT / "report").glob("*/*.py")} == set(REPORT)
 
 
 def test_findings_are_made_of_rows_and_arrays():

@@ -12,7 +12,7 @@ import pytest
 import frames_factory
 from decaybench.findings.summary import Summary
 from decaybench.report import answer_text
-from decaybench.report.tables import summary_csv, verdicts_csv
+from decaybench.report.folder.csv_files import summary_csv, verdicts_csv
 from decaybench.store import Frames
 from decaybench.sweep import Sweep, load_sweep, spec_hash
 

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from decaybench.cli import main
-from decaybench.cli.live import Live, duration
+from decaybench.cli.run import Live, duration
 from decaybench.runner import Share
 from decaybench.schedules import SCHEDULES
 from small_sweep import SMALL

@@ -8,7 +8,7 @@ import pytest
 
 from decaybench.compare import Verdict, detectable
 from decaybench.report.figures import draw_all
-from decaybench.report.sections import ledger_table, results_table
+from decaybench.report.words.tables import ledger_table, results_table
 from docs.pages import DOCS, section, text
 from frames_factory import make, summary_of, write_report
 

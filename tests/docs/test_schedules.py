@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from decaybench.cli.catalogue import describe
+from decaybench.cli.schedules import describe
 from decaybench.schedules import SCHEDULES
 from decaybench.schedules.example import EPOCH, UPDATES, example, settings
 from decaybench.sweep import Sweep, arms

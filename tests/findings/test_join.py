@@ -13,9 +13,9 @@ import pytest
 from decaybench import api, store
 from decaybench.errors import UserError
 from decaybench.findings import Evidence, Summary, collect, join, summarise
-from decaybench.report.manifest import read_manifest
-from decaybench.report.setup import setup
-from decaybench.report.tables import runs_csv, summary_csv, verdicts_csv
+from decaybench.report.folder.csv_files import runs_csv, summary_csv, verdicts_csv
+from decaybench.report.folder.manifest import read_manifest
+from decaybench.report.page.setup import setup
 from decaybench.report.words.verdicts import reason
 from decaybench.store import Stored
 from small_sweep import SMALL

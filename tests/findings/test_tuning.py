@@ -3,7 +3,7 @@ import pytest
 
 from decaybench.compare import expected_best
 from decaybench.findings.tuning import costs, recommendations, refused
-from decaybench.report.notes import REFUSED, notes
+from decaybench.report.words.remarks import REFUSED, remarks
 from frames_factory import change, make, named, results_of, summary_of
 
 TWO = {"steady": "constant", "risky": "cosine"}
@@ -51,12 +51,12 @@ def test_a_lead_too_small_to_matter_changes_no_advice_and_those_level_are_named(
     scores = {"steady": [0.9] * 4, "level": [0.905, 0.89, 0.9, 0.9], "bad": [0.5] * 4}
     summary = summary_of(slots(scores))
     assert recommendations(summary) == [(1, "steady", ("level",), "")]
-    assert notes(summary)[0].startswith("By tuning budget: with any number of trials take steady (as good: level). ")
+    assert remarks(summary)[0].startswith("By tuning budget: with any number of trials take steady (as good: level). ")
 
 
 def test_where_nothing_sets_strategies_apart_nothing_is_advised() -> None:
     summary = summary_of(slots({"one": [0.9, 0.8], "same": [0.9, 0.8], "near": [0.903, 0.803]}))
-    assert recommendations(summary) == [] and "By tuning budget" not in " ".join(notes(summary))
+    assert recommendations(summary) == [] and "By tuning budget" not in " ".join(remarks(summary))
 
 
 def test_the_sweeps_own_rope_decides_what_matters() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import decaybench
 from decaybench import store
-from decaybench.report.note import UNFINISHED
+from decaybench.report.dashboard.note import UNFINISHED
 from decaybench.runner import Watcher
 from decaybench.search.views import KEPT, Content, publish
 from search.test_dashboard import get

@@ -76,7 +76,7 @@ def run(
 ) -> None:
     """Train what is missing of a sweep, write its report and print the answer."""
     from decaybench import api
-    from decaybench.cli.live import Live
+    from decaybench.cli.run import Live
 
     with Live() as live:
         outcome = api.run(
@@ -91,7 +91,7 @@ def check(
     sweep: SweepArgument, data: DataOption = None, device: DeviceOption = "auto", as_json: JsonOption = False
 ) -> None:
     """Check a sweep and print its plan: runs, epochs and updates per strategy, and the time they will take."""
-    from decaybench.cli import plan
+    from decaybench.cli import check as plan
 
     plan.show(sweep, data=data, device=device, as_json=as_json)
 
@@ -165,7 +165,7 @@ def schedules(
     as_json: JsonOption = False,
 ) -> None:
     """The catalogue of schedules; of one its formula, parameters, ranges, traps, source and curve."""
-    from decaybench.cli import catalogue
+    from decaybench.cli import schedules as catalogue
 
     catalogue.show(kind, as_json=as_json, plot=plot)
 

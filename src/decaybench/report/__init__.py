@@ -1,10 +1,10 @@
 """The report: a sweep's tables as an answer in words, tables and figures."""
 
-from decaybench.report.answer import answer_text
-from decaybench.report.manifest import read_manifest, source
-from decaybench.report.note import planned
-from decaybench.report.verify import Verified, compare
-from decaybench.report.writer import ReportSummary, build_report, check_folder
+from decaybench.report.dashboard.note import planned
+from decaybench.report.folder.manifest import read_manifest, source
+from decaybench.report.folder.verify import Verified, compare
+from decaybench.report.folder.writer import ReportSummary, build_report, check_folder
+from decaybench.report.words.answer import answer_text
 
 __all__ = [
     "ReportSummary",

@@ -1,4 +1,4 @@
-"""The figures, a module each with NAME, TITLE, READ, ``data(summary)`` and ``draw(data)``, and their list.
+"""The figures, a module each, called as its NAME, with TITLE, READ, ``data(summary)`` and ``draw(data)``; their list.
 
 ``data`` is None where a sweep has nothing for a figure to show.
 """
@@ -43,14 +43,14 @@ def draw_all(summary: Summary) -> tuple[Drawn, ...]:
         curves,
         differences,
         divergence,
-        learning_rates,
+        learning_rate,
         lengths,
         look,
         loss_against_rate,
         replay,
-        spread,
+        search,
+        slots,
         svg,
-        traces,
         tuning_cost,
         verdicts,
     )
@@ -58,8 +58,8 @@ def draw_all(summary: Summary) -> tuple[Drawn, ...]:
     sweep = summary.results.sweep.name
     drawn = []
     for figure in (
-        *(confirmed, differences, verdicts, lengths, tuning_cost, traces, loss_against_rate, replay),
-        *(curves, learning_rates, divergence, spread),
+        *(confirmed, differences, verdicts, lengths, tuning_cost, learning_rate, loss_against_rate, replay),
+        *(curves, search, divergence, slots),
     ):
         data = figure.data(summary)
         if data is None:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from decaybench.findings.summary import Summary
 from decaybench.report import words
 from decaybench.report.figures import Drawn, evenly, look, sample, svg
-from decaybench.report.searches import by_strategy, together
+from decaybench.report.figures.optuna_searches import by_strategy, together
 
 if TYPE_CHECKING:
     from decaybench.search.views import Search

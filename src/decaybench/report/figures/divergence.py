@@ -13,7 +13,7 @@ from decaybench.compare import Interval, wilson
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import look, sample
-from decaybench.report.figures.slots import MOST_SLOTS, Slots, search
+from decaybench.report.figures.validated import MOST_SLOTS, Slots, search
 
 NAME = "divergence"
 TITLE = "Where runs diverged"

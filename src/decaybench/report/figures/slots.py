@@ -1,107 +1,56 @@
-"""What the two figures of search results share: every slot's validation result."""
+"""Every slot's result, best first: how much of its search space a strategy likes."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from decaybench.findings.results import Results
-from decaybench.findings.sweep import Strategy
-from decaybench.report.figures import look, sample
+from decaybench.findings.summary import Summary
+from decaybench.report.figures import look
+from decaybench.report.figures.validated import Search, Slots, chance_line, label, points, search, value_limits
 
-OPTIMISTIC = "selected on validation: optimistic"
-MOST_BEHIND = 400
-"""Grey dots in one panel at most; of more, a random sample is drawn."""
-MOST_SLOTS = 400
-"""A strategy's own marks in its panel, likewise; the selected ones are drawn beside them."""
-
-
-class Slots(NamedTuple):
-    """One strategy's slots, all (N,): base learning rate, result in percent or nats, diverged, a winner.
-
-    ``stopped`` is how many are left out, since pruning ended them.
-    """
-
-    strategy: Strategy
-    rate: NDArray[np.float64]
-    result: NDArray[np.float64]
-    diverged: NDArray[np.bool_]
-    winner: NDArray[np.bool_]
-    stopped: int = 0
+NAME = "slots"
+TITLE = "Every slot's result, best first"
+READ = (
+    "All slots of a strategy in order, the best on the left. A line that stays good far to the right "
+    "belongs to a strategy that is easy to tune: most settings work. One that falls at once needs luck or "
+    "a larger budget. Black rings: the settings that the repeats selected. Crosses: diverged runs, counted "
+    "at chance (dotted line). Grey: the other strategies. Selected on validation: the left end is "
+    "optimistic."
+)
 
 
-class Search(NamedTuple):
-    """Every strategy's slots at the longest length; ``chance`` in the results' unit, None where not known."""
-
-    metric: str
-    chance: float | None
-    slots: tuple[Slots, ...]
+def data(summary: Summary) -> Search:
+    """Every slot that is done, but for stopped ones, at the longest length, each strategy's best first."""
+    shown = search(summary.results)
+    return shown._replace(slots=tuple(_best_first(slots, shown.metric) for slots in shown.slots))
 
 
-def search(results: Results, *, stopped: bool = False) -> Search:
-    """Every slot that is done, diverged ones at chance; those too that were ``stopped``, whose results are no ends?"""
-    factor = 100 if results.metric == "accuracy" else 1
-    found = []
-    for strategy in results.strategies:
-        winners = {run.id for run in results.winners(strategy.label, results.longest)}
-        slots = results.of("search", strategy.label, results.longest)
-        rows = [
-            (
-                run.learning_rate if run.learning_rate is not None else np.nan,
-                value,
-                run.diverged,
-                run.id in winners,
-            )
-            for run in slots
-            if (stopped or not run.stopped) and (value := run.value("validation", results.metric)) is not None
-        ]
-        rate, result, diverged, winner = np.array(rows, dtype=np.float64).reshape(-1, 4).T
-        left = 0 if stopped else sum(run.stopped for run in slots)
-        found.append(Slots(strategy, rate, factor * result, diverged.astype(bool), winner.astype(bool), left))
-    chance = results.chance.get(results.metric)
-    return Search(results.metric, None if chance is None else factor * chance, tuple(found))
+def draw(shown: Search) -> Figure:
+    """One panel a strategy, result against the share of slots that are at least as good."""
+    strategies = [slots.strategy for slots in shown.slots]
+    figure, panels = look.small_multiples(strategies, "share of the slots, %, best first", label(shown.metric))
+    for axes, own in zip(panels, shown.slots, strict=True):
+        chance_line(axes, shown)
+        for other in shown.slots:
+            if other is not own:
+                axes.plot(_share(other), other.result, color=look.OTHERS, lw=0.8, zorder=1)
+        style = look.FAMILY[own.strategy.family]
+        axes.plot(_share(own), own.result, color=style.color, ls=style.line, lw=0.9, alpha=0.6, zorder=2)
+        points(axes, own, _share(own), shown.metric)
+    panels[0].set_xlim(-3, 103)
+    panels[0].set_ylim(*value_limits(shown))
+    return figure
 
 
-def label(metric: str) -> str:
-    """The axis label of a search result, which says what it is not."""
-    what = "validation accuracy, %" if metric == "accuracy" else "validation loss, nats"
-    return f"{what}\n({OPTIMISTIC})"
+def _best_first(slots: Slots, metric: str) -> Slots:
+    order = np.lexsort((slots.diverged, slots.result if metric == "loss" else -slots.result))
+    _, rate, result, diverged, winner, stopped = slots
+    return Slots(slots.strategy, rate[order], result[order], diverged[order], winner[order], stopped)
 
 
-def value_limits(shown: Search) -> tuple[float, float]:
-    """Limits of the result's axis around all slots and chance, with room for a note on the worse side."""
-    chance = [] if shown.chance is None else [[shown.chance]]
-    fallback = (0.0, 100.0) if shown.metric == "accuracy" else (0.0, 3.0)
-    low, high = look.limits([*(slots.result for slots in shown.slots), *chance], fallback)
-    room = 0.12 * (high - low)
-    return (low - room, high) if shown.metric == "accuracy" else (low, high + room)
-
-
-def chance_line(axes: Axes, shown: Search) -> None:
-    """A dashed line at chance, where a net is that learned nothing, and diverged runs are."""
-    if shown.chance is not None:
-        axes.axhline(shown.chance, color=look.FAINT, lw=0.8, ls=(0, (1, 2)), zorder=1)
-
-
-def points(axes: Axes, own: Slots, x: NDArray[np.float64], metric: str) -> None:
-    """One strategy's slots at ``x`` (N,) in its family's colour, winners ringed, diverged ones crosses."""
-    style = look.FAMILY[own.strategy.family]
-    drawn = np.zeros(own.result.size, dtype=bool)
-    drawn[sample(own.result.size, MOST_SLOTS)] = True
-    plain, ringed, crossed = drawn & ~own.diverged & ~own.winner, ~own.diverged & own.winner, drawn & own.diverged
-    marks: dict[str, Any] = {"ls": "none", "marker": style.marker, "color": style.color, "zorder": 3}
-    axes.plot(x[plain], own.result[plain], ms=3.4, mew=0, alpha=0.65, **marks)
-    axes.plot(x[ringed], own.result[ringed], ms=5.2, mec="black", mew=1.0, **{**marks, "zorder": 5})
-    axes.plot(x[crossed], own.result[crossed], "x", color=style.color, ms=5, mew=1.3, zorder=4)
-    remarks = [f"{own.diverged.sum()} of {own.diverged.size} diverged"] if own.diverged.any() else []
-    if not drawn.all():
-        remarks.append(f"drawn: {drawn.sum()} of {drawn.size} slots, and the selected")
-    if own.stopped:
-        remarks.append(f"{own.stopped} stopped, not drawn")
-    if not own.result.size and not own.stopped:
-        remarks.append("no slot done yet")
-    if remarks:
-        look.note(axes, "\n".join(remarks), top=metric == "loss")
+def _share(slots: Slots) -> NDArray[np.float64]:
+    """(N,) the middle of every slot's own share of the axis, in percent."""
+    n = slots.result.size
+    return 100 * (np.arange(n) + 0.5) / max(n, 1)

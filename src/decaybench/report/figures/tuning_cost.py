@@ -14,7 +14,7 @@ from decaybench.findings import tuning
 from decaybench.findings.summary import Summary
 from decaybench.findings.tuning import Advice, Cost
 from decaybench.report.figures import look
-from decaybench.report.figures.slots import OPTIMISTIC
+from decaybench.report.figures.validated import OPTIMISTIC
 
 NAME = "tuning-cost"
 TITLE = "What a tuning budget buys"

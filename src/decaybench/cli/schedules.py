@@ -1,0 +1,197 @@
+"""``decaybench schedules``: the catalogue, and one kind in full, in words, as JSON or as a picture."""
+
+import inspect
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from decaybench.cli.console import wide_console
+from decaybench.cli.schedules_sketch import sketch
+from decaybench.errors import UserError
+from decaybench.paths import expanded
+from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
+from decaybench.schedules.base import PRODUCTS
+from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, example, settings
+from decaybench.sweep.arms import LEARNING_RATE
+
+EPOCHS_SHOWN = 100  # some ranges depend on a run's length; they are shown for this one, and say so
+SIGNALS = {
+    "batch": "the update's loss",
+    "ema": "a moving average of it",
+    "epoch": "the epoch's mean training loss",
+    "held_out": "the loss on the signal split",
+}
+
+
+def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
+    """Print all kinds with a line each, or one kind in full with a sketch of its curve; or write a picture."""
+    if kind is not None and kind not in SCHEDULES:
+        raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
+    kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
+    for reason in SCHEDULES.unusable.values() if kind is None else ():
+        print(f"not listed: {reason}", file=sys.stderr)
+    if plot is not None:
+        if as_json:
+            raise UserError("--plot: a picture is no JSON: --json cannot be given too")
+        _draw(kinds, file := expanded(plot))
+        print(f"{kind or 'schedules'}: {file}")
+    elif as_json:
+        print(json.dumps([describe(cls) for cls in kinds.values()], indent=2))
+    elif kind is None:
+        _list()
+    else:
+        _tell(kind)
+
+
+def describe(cls: type[Schedule]) -> dict[str, Any]:
+    """A kind as plain data: name, family, what its docstring says, what it observes, and its parameters, each with
+    unit, default, domain and range.
+
+    ``observes`` names the loss and the products of gradients that a reactive kind looks at. Of what a docstring lacks,
+    ``traps`` and ``source`` are None.
+    """
+    doc = inspect.getdoc(cls) or ""
+    formula, *rest = (" ".join(part.split()).replace("``", "`") for part in doc.split("\n\n"))
+    labelled = {label: text for label, _, text in (part.partition(": ") for part in rest)}
+    return {
+        "kind": cls.kind,
+        "family": cls.family,
+        "doc": doc,
+        "formula": formula,
+        "explanation": [part for part in rest if not part.startswith(("Traps: ", "Source: "))],
+        "traps": labelled.get("Traps"),
+        "source": labelled.get("Source"),
+        "observes": ["loss", *cls.observes] if issubclass(cls, Reactive) else [],
+        "learning_rate": in_words(cls.learning_rate or LEARNING_RATE),
+        "parameters": [_parameter(cls, name) for name in cls.parameters()],
+    }
+
+
+def _parameter(cls: type[Schedule], name: str) -> dict[str, Any]:
+    spec = next(spec for spec in fields(cls) if spec.name == name)
+    default, options = spec.default, cls.options().get(name)
+    unit = cls.native_unit(name, {})
+    searched = cls.range_of(name, epochs=EPOCHS_SHOWN)
+    return {
+        "name": name,
+        "unit": "" if unit == "1" or options else unit,
+        "default": None if default is MISSING or isinstance(default, Range) else default,
+        "legal": " | ".join(map(str, options)) if options else spec.metadata.get("domain"),
+        "searched": None if searched is None else in_words(searched),
+    }
+
+
+def observed(cls: type[Schedule]) -> str:
+    """What the kind looks at, in words."""
+    if not issubclass(cls, Reactive):
+        return "nothing but the time"
+    signals = [SIGNALS[signal] for signal in cls.options().get("signal", ("batch",))]
+    loss = f"{', '.join(signals[:-1])} or {signals[-1]}, as `signal` says" if len(signals) > 1 else signals[0]
+    if not cls.observes:
+        return loss
+    products = " and ".join(PRODUCTS[name] for name in cls.observes)
+    direction = ", u_t what the learning rate multiplies" if "u_" in products else ""
+    return f"{loss} and {products} (g_t is update t's gradient{direction})"
+
+
+def setting_of(shown: Example) -> str:
+    """The values behind an example's curve: ``base learning rate 0.5, decay = 0.01 per epoch``."""
+    cls = type(shown.schedule)
+    values = [] if shown.loss is None else [f"base learning rate {shown.base_lr:g}"]
+    for name, value in settings(cls).items():
+        unit = cls.native_unit(name, {})
+        words = "" if unit == "1" else f" per {unit[2:]}" if unit.startswith("1/") else f" {unit}{'s' * (value != 1)}"
+        numbers = " and ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        values.append(f"{name} = {numbers}{words}")
+    return ", ".join(values)
+
+
+def in_words(limits: Range) -> str:
+    """A range as the table shows it: ``log 0.05 to 1000 1/run``."""
+    if limits.choices is not None:
+        text = " | ".join(map(str, limits.choices))
+    else:
+        text = f"{limits.low:g} to {limits.high:g}"
+        text = f"log {text}" if limits.log else text
+        text = f"whole {text}" if limits.int else text
+        text = f"0 or {text}" if limits.zero_or else text
+    if limits.count is not None:
+        text = f"{limits.count[0]} to {limits.count[1]} of {text}"
+    return text if limits.unit == "1" else f"{text} {limits.unit}"
+
+
+def _list() -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("schedule", "family", "scale = learning rate / base learning rate"):
+        table.add_column(column)
+    for name, cls in SCHEDULES.items():
+        table.add_row(name, cls.family, Text(describe(cls)["formula"]))
+    wide_console().print(table)
+
+
+def _tell(kind: str) -> None:
+    console, cls = Console(highlight=False), SCHEDULES[kind]
+    about = describe(cls)
+    console.print(Text(f"{kind} ({about['family']})", style="bold"))
+    for paragraph in about["doc"].split("\n\n"):
+        console.print(Text(f"\n{' '.join(paragraph.split()).replace('``', '`')}"))
+    console.print(Text(f"\nObserves: {observed(cls)}\n"))
+    columns = ("name", "unit", "default", "legal", "searched")
+    table = Table("parameter", *columns[1:], box=None, pad_edge=False, header_style="bold")
+    for row in about["parameters"]:
+        table.add_row(*(Text("" if row[key] is None else str(row[key])) for key in columns))
+    console.print(table)
+    console.print(Text(f"\nbase learning rate, unless the sweep says otherwise: {about['learning_rate']}"))
+    console.print(
+        Text("run = the run's length, 1/run = its inverse: a range means the same at any length\n", style="dim")
+    )
+    try:
+        shown = _example(kind)
+    except UserError as error:
+        console.print(Text(str(error)))
+        return
+    length = f"{UPDATES} updates, {EPOCH} an epoch"
+    run = f"an example run of {length}" if shown.loss is None else f"an example training of {length}: {TRAINING}"
+    console.print(Text(f"the scale in {run}"))
+    console.print(Text(setting_of(shown), style="dim"))
+    width = max(20, min(60, console.width - 12))
+    for line in sketch(shown.scale.tolist(), width=width, ascii_only=console.options.ascii_only):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _example(kind: str) -> Example:
+    """The kind's example run; UserError for a kind, of another package perhaps, that has none."""
+    torch.set_num_threads(1)  # its updates are tiny: a second thread would only be waited for
+    try:
+        return example(SCHEDULES[kind])
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise UserError(f"{kind}: there is no example of its curve: {' '.join(str(error).split())}") from error
+
+
+def _draw(kinds: Mapping[str, type[Schedule]], file: Path) -> None:
+    """Write the curves' picture; of several kinds, one without an example is named on stderr and left out."""
+    from decaybench.report.figures import schedules as picture
+
+    if file.suffix.lower() not in picture.SUFFIXES:
+        raise UserError(f"--plot: FILE must end in {' or '.join(picture.SUFFIXES)}, got {str(file)!r}")
+    examples = {}
+    for kind in kinds:
+        try:
+            examples[kind] = _example(kind)
+        except UserError as error:
+            if len(kinds) == 1:
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+    content = picture.render(examples, file.suffix.lower())
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"--plot: {file} cannot be written: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""What optuna-dashboard shows of a sweep beside its trials: a note and graphs, as plain data."""

@@ -1,0 +1,51 @@
+"""Every slot's validation result against its base learning rate."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from decaybench.findings.summary import Summary
+from decaybench.report.figures import look, sample
+from decaybench.report.figures.validated import (
+    MOST_BEHIND,
+    Search,
+    chance_line,
+    label,
+    points,
+    search,
+    value_limits,
+)
+
+NAME = "search"
+TITLE = "Validation result against base learning rate"
+READ = (
+    "One mark is one slot of the search: a setting that was tried. A wide, high cloud means that the "
+    "strategy forgives a badly chosen learning rate; a narrow peak means that it must be tuned. Black "
+    "rings: the settings that the repeats selected. Crosses: diverged runs, drawn at chance (dotted line). "
+    "Grey: the other strategies. These results chose the winners, so the best of them are optimistic; the "
+    "confirmed results are the ones to quote."
+)
+
+
+def data(summary: Summary) -> Search:
+    """Every slot that is done, but for stopped ones, at the longest length."""
+    return search(summary.results)
+
+
+def draw(shown: Search) -> Figure:
+    """One panel a strategy, result against base learning rate (log)."""
+    strategies = [slots.strategy for slots in shown.slots]
+    figure, panels = look.small_multiples(strategies, "base learning rate (log scale)", label(shown.metric))
+    low, high = look.log_limits((slots.rate for slots in shown.slots), (1e-3, 1.0))
+    look.log_axis(panels[0], "x", low, high)
+    panels[0].set_ylim(*value_limits(shown))
+    for axes, own in zip(panels, shown.slots, strict=True):
+        chance_line(axes, shown)
+        others = [slots for slots in shown.slots if slots is not own]
+        x = np.concatenate([np.empty(0), *(slots.rate for slots in others)])
+        y = np.concatenate([np.empty(0), *(slots.result for slots in others)])
+        some = sample(x.size, MOST_BEHIND)
+        axes.plot(x[some], y[some], ls="none", marker="o", ms=2.6, mew=0, color=look.OTHERS, zorder=2)
+        points(axes, own, own.rate, shown.metric)
+    return figure

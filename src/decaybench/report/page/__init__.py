@@ -1,0 +1,1 @@
+"""The page and report.md: one list of sections, placed by a template each."""

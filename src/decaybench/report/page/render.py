@@ -1,0 +1,82 @@
+"""index.html and report.md from a summary: all words are made elsewhere, the templates only place them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from decaybench.findings.pairs import LEAST_REPEATS
+from decaybench.findings.summary import Summary
+from decaybench.report.figures import Drawn
+from decaybench.report.page.sections import sections
+from decaybench.report.words import method
+from decaybench.report.words.answer import answer
+from decaybench.report.words.remarks import remarks
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from decaybench.report.figures.by_optuna import Plots
+
+
+def index_html(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots], files: Sequence[str]) -> str:
+    """The whole page, self-contained: our figures, Optuna's plots, and the names of the ``files`` beside it."""
+    from markupsafe import Markup
+
+    from decaybench.report.figures.svg import inline
+
+    sweep = summary.results.sweep
+    return (
+        _environment(autoescape=True)
+        .get_template("index.html.j2")
+        .render(
+            sweep=sweep,
+            unequal_trials=len({part.file.budget.trials for part in sweep.parts}) > 1,
+            answer=answer(summary),
+            remarks=remarks(summary),
+            few=method.FEW if summary.results.repeats < LEAST_REPEATS and not summary.adaptive else "",
+            sections=sections(summary),
+            figures=figures,
+            about_figures=method.figures(summary),
+            optunas=optunas,
+            about_optuna=method.OPTUNA,
+            picture=lambda figure: Markup(inline(figure.svg)),
+            proposed=method.proposed(sweep),
+            selection=method.SELECTION,
+            files=files,
+        )
+    )
+
+
+def report_md(summary: Summary, figures: Sequence[Drawn]) -> str:
+    """The decision for a pull request or an appendix, with the figures' names."""
+    environment = _environment(autoescape=False)
+    environment.filters["plain"] = _plain
+    sweep, (lead, rest, others) = summary.results.sweep, answer(summary)
+    return environment.get_template("report.md.j2").render(
+        title=sweep.question or sweep.name,
+        lead=lead,
+        rest=rest,
+        points=(*others, *remarks(summary)),
+        sections=sections(summary),
+        figures=figures,
+    )
+
+
+def _environment(autoescape: bool) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("decaybench.report.page"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=not autoescape,
+    )
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,133 @@
+"""What the report tells, in order: the one list that the page and report.md place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from decaybench.findings.summary import Summary
+from decaybench.report import words
+from decaybench.report.page.setup import Setup, settings, setup, space_table
+from decaybench.report.words import method, tables
+from decaybench.report.words.families import families_text
+from decaybench.report.words.tables import Table
+
+Settings = tuple[tuple[str, str], ...]
+
+
+class Fold(NamedTuple):
+    """What is shown together, and opens together where the page folds it.
+
+    ``lists`` are settings under a title each, ``terms`` our own words and what they mean; ``below`` is the page's small
+    print. report.md has ``texts``, ``tables`` and ``why`` of it.
+    """
+
+    title: str = ""
+    texts: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    lists: tuple[tuple[str, Settings], ...] = ()
+    terms: Settings = ()
+    why: str = ""
+    below: tuple[str, ...] = ()
+    open: bool = False
+
+
+class Section(NamedTuple):
+    """A section, called ``name``. One with a ``title`` stands on the page unfolded, others below how it was done.
+
+    ``heading`` is that of report.md: None leaves it out there, no text lets it go on from the section before.
+    ``after`` are paragraphs and ``points`` a list that report.md alone has.
+    """
+
+    name: str
+    folds: tuple[Fold, ...]
+    title: str = ""
+    heading: str | None = None
+    after: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+
+
+def sections(summary: Summary) -> tuple[Section, ...]:
+    """Every section in its order, those without folds having nothing to tell."""
+    results = summary.results
+    lengths = sorted(results.lengths, reverse=True)
+    shown = setup(results.sweep)
+    return (
+        _results(summary, lengths),
+        _families(summary, lengths),
+        _verdicts(summary, lengths),
+        _folded("replay", "Replay", [tables.replays_table(summary, n) for n in lengths], method.REPLAYS),
+        _folded("pace", "Pace", [tables.pace_table(summary, n) for n in lengths], method.TIMES),
+        _folded("edges", "Edges", [tables.edges_table(summary)], method.BOUNDARIES),
+        _folded("pruning", "Pruning", [tables.pruning_table(summary)], method.PRUNING),
+        _selected(summary, lengths),
+        _ledger(summary, shown),
+        _space(shown),
+        _provenance(shown),
+        Section("words", (Fold("Words", terms=method.glossary(summary.adaptive)),)),
+    )
+
+
+def _results(summary: Summary, lengths: Sequence[float]) -> Section:
+    found = tuple(tables.results_table(summary, length) for length in lengths)
+    return Section("results", (Fold(tables=found, below=(method.confirmed(summary),)),), "Results", "Results")
+
+
+def _families(summary: Summary, lengths: Sequence[float]) -> Section:
+    texts = tuple(text for length in lengths if (text := families_text(summary, length)))
+    folds = (Fold(texts=texts, below=(method.FAMILIES,)),) if texts else ()
+    return Section("families", folds, "Fixed against reactive", "")
+
+
+def _verdicts(summary: Summary, lengths: Sequence[float]) -> Section:
+    results = summary.results
+    if len(results.strategies) < 2:
+        return Section("verdicts", ())
+    found = [tables.pairs_table(summary, length) for length in lengths]
+    folds = tuple(
+        Fold(
+            table.caption,
+            tables=(table,),
+            why=f"Why there is no verdict: {shared}." if shared else "",
+            below=(method.pairs(summary),),
+        )
+        for table, shared in found
+    )
+    rope = f"The smallest difference that matters is {words.exact(results.metric, results.rope)}."
+    return Section("verdicts", folds, heading="Verdicts", after=(rope,))
+
+
+def _folded(name: str, heading: str, found: Sequence[Table], below: str) -> Section:
+    """A section of tables that have any rows, each in a fold of its own."""
+    folds = tuple(Fold(table.caption, tables=(table,), below=(below,)) for table in found if table.rows)
+    return Section(name, folds, heading=heading)
+
+
+def _selected(summary: Summary, lengths: Sequence[float]) -> Section:
+    found = tuple(tables.winners_table(summary, length) for length in lengths)
+    return Section("selected", (Fold("The settings that each repeat selected", tables=found),))
+
+
+def _ledger(summary: Summary, shown: Setup) -> Section:
+    below = [method.LEDGER]
+    if former := summary.results.superseded:
+        runs = words.count(former, "run")
+        below.append(f"Left out everywhere but in runs.csv: {runs} of a former winner (superseded).")
+    asked = ("Task", settings(shown.task)), ("Budget", settings(shown.budget))
+    table = tables.ledger_table(summary)
+    fold = Fold("Task, budget and ledger", tables=(table,), lists=asked, below=tuple(below), open=True)
+    return Section("ledger", (fold,), heading="Ledger")
+
+
+def _space(shown: Setup) -> Section:
+    shared = "Shared by all strategies, unless a strategy says otherwise", settings(shown.search)
+    return Section("space", (Fold("Search space", tables=(space_table(shown),), lists=(shared,)),))
+
+
+def _provenance(shown: Setup) -> Section:
+    known = {"spec_hash": shown.spec_hash} | {
+        key: value for key, value in shown.provenance.items() if isinstance(value, str | int | float)
+    }
+    every = ("spec_hash", shown.spec_hash), *settings(shown.provenance)
+    points = tuple(f"{key}: {value}" for key, value in known.items())
+    return Section("provenance", (Fold("Provenance", lists=(("", every),)),), heading="Provenance", points=points)

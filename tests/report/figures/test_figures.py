@@ -1,0 +1,250 @@
+import re
+import sys
+import warnings
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+
+from decaybench.findings.summary import Summary
+from decaybench.report.figures import (
+    confirmed,
+    curves,
+    draw_all,
+    evenly,
+    learning_rate,
+    look,
+    sample,
+    search,
+    slots,
+    validated,
+)
+from frames_factory import THREE, change, fifteen, make, summary_of, unconfirm
+
+ALWAYS = {"confirmed", "learning-rate", "curves", "search", "slots"}
+ORDER = [
+    *("confirmed", "differences", "verdicts", "lengths", "tuning-cost", "learning-rate", "loss-against-rate"),
+    *("replay", "curves", "search", "divergence", "slots"),
+]
+BESIDE = {"differences", "verdicts", "tuning-cost", "loss-against-rate", "divergence"}
+
+
+def judged(summary: Summary, verdict: str = "no difference shown") -> Summary:
+    return replace(summary, pairs=tuple(replace(pair, verdict=verdict) for pair in summary.pairs))
+
+
+def never_started(frames):
+    return frames._replace(runs=frames.runs.iloc[:0], epochs=frames.epochs.iloc[:0], traces={})
+
+
+def without_numbers(frames):
+    """Epochs of NaN and traces of NaN and zero, as no store of ours would hold them."""
+    bad = {run: np.where(np.arange(trace.size) % 2, np.nan, 0).astype("f4") for run, trace in frames.traces.items()}
+    return frames._replace(epochs=frames.epochs.assign(train_loss=np.nan, validation_loss=np.nan), traces=bad)
+
+
+SWEEPS = {
+    "three": lambda: make(),
+    "loss": lambda: make(metric="loss"),
+    "lengths": lambda: make(lengths=(0.5, 1.0)),
+    "one slot": lambda: make({"cosine": "cosine"}, trials=1, repeats=1, confirm_seeds=1, diverge=0.0),
+    "one epoch": lambda: make(lengths=(0.125,), diverge=0.0),
+    "all diverged": lambda: make(diverge=9.0),
+    "not confirmed": lambda: make(confirmed=False),
+    "half confirmed": lambda: unconfirm(make(), lambda r: r.strategy == "cosine"),
+    "not started": lambda: never_started(make()),
+    "no traces": lambda: make()._replace(traces={}),
+    "no numbers": lambda: without_numbers(make()),
+    "replayed": lambda: make(replayed=True, lengths=(0.25, 1.0)),
+    "replayed by loss": lambda: make(replayed=True, metric="loss", diverge=0.0),
+    "fixed only": lambda: make({"constant": "constant", "cosine": "cosine"}),
+    "one repeat": lambda: make(repeats=1, diverge=0.0),
+    "equal results": lambda: change(make(diverge=0.0), lambda r: r.index > -1, validation_accuracy=0.9),
+    "no provenance": lambda: make(diverge=0.0)._replace(sweep={**make().sweep, "provenance": {}}),
+}
+
+
+GETS = {
+    "lengths": BESIDE | {"lengths"},
+    "one slot": set(),
+    "one epoch": BESIDE - {"divergence"},
+    "not confirmed": BESIDE - {"differences", "verdicts"},
+    "half confirmed": BESIDE - {"verdicts"},
+    "not started": set(),
+    "no traces": BESIDE - {"loss-against-rate"},
+    "no numbers": BESIDE - {"loss-against-rate"},
+    "replayed": BESIDE | {"lengths", "replay"},
+    "replayed by loss": BESIDE - {"divergence"} | {"replay"},
+    "fixed only": BESIDE - {"loss-against-rate"},
+    "one repeat": BESIDE - {"divergence", "verdicts"},
+    "equal results": BESIDE - {"divergence"},
+    "no provenance": BESIDE - {"divergence"},
+}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_gets_the_figures_that_it_has_data_for(name: str) -> None:
+    summary = summary_of(SWEEPS[name]())
+    before = dict(matplotlib.rcParams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = draw_all(summary)
+    assert dict(matplotlib.rcParams) == before
+    expected = ALWAYS | GETS.get(name, BESIDE)
+    assert [figure.name for figure in drawn] == [name for name in ORDER if name in expected]
+    for figure in drawn:
+        root = ET.fromstring(figure.svg)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert [child.tag.split("}")[1] for child in root][:2] == ["title", "desc"]
+        assert root[1].text == figure.read
+        assert "nan" not in figure.svg.lower() and "inf" not in re.sub("<desc.*?</desc>", "", figure.svg)
+
+
+def test_figures_are_the_same_twice_whatever_the_users_settings_are() -> None:
+    summary = summary_of(make())
+    first = draw_all(summary)
+    with matplotlib.rc_context({"font.size": 20, "svg.fonttype": "none", "axes.facecolor": "red"}):
+        assert draw_all(summary) == first
+
+
+def test_ids_are_a_figures_own_and_every_reference_has_its_target() -> None:
+    ids: set[str] = set()
+    for figure in draw_all(summary_of(make())):
+        own = re.findall(r'\bid="([^"]*)"', figure.svg)
+        assert len(own) == len(set(own)) and not ids & set(own)
+        ids |= set(own)
+        references = re.findall(r'href="([^"]*)"', figure.svg) + re.findall(r"url\(([^)]*)\)", figure.svg)
+        assert references and all(r.startswith("#") and r[1:] in own for r in references)
+        assert "<style" not in figure.svg and "<!--" not in figure.svg and "DOCTYPE" not in figure.svg
+
+
+def test_fifteen_strategies_stay_readable_and_small() -> None:
+    drawn = draw_all(judged(summary_of(make(fifteen(), repeats=5, replayed=True, lengths=(0.5, 1.0)))))
+    assert [figure.name for figure in drawn] == ORDER
+    assert sum(len(figure.svg) for figure in drawn) < 4_000_000
+
+
+def test_a_sample_holds_every_strategy_of_slots_that_alternate() -> None:
+    some = sample(8000, 2000)
+    assert len(set(some)) == 2000 and (np.diff(some) > 0).all() and some.tolist() == sample(8000, 2000).tolist()
+    assert np.bincount(some % 4) == pytest.approx([500] * 4, rel=0.2)
+    assert sample(7, 2000).tolist() == list(range(7)) and sample(0, 5).size == 0
+
+
+def test_evenly_keeps_both_ends() -> None:
+    assert evenly(1000, 5) == [0, 250, 500, 749, 999]
+    assert evenly(3, 5) == [0, 1, 2] and evenly(0, 5) == []
+
+
+@pytest.mark.parametrize("figure", [search, slots])
+def test_of_many_slots_a_sample_is_drawn_with_the_selected_and_it_is_said(figure, monkeypatch) -> None:
+    monkeypatch.setattr(validated, "MOST_SLOTS", 6)
+    with look.settings("test"):
+        drawing = figure.draw(figure.data(summary_of(make(diverge=0.1))))
+    for axes in drawing.axes:
+        assert "drawn: 6 of 20 slots, and the selected" in axes.texts[-1].get_text()
+        marks = [line.get_xdata().size for line in axes.lines if line.get_zorder() in (3, 4)]
+        assert sum(marks) <= 6 and [line.get_xdata().size for line in axes.lines if line.get_zorder() == 5] == [5]
+    with look.settings("test"):
+        small = figure.draw(figure.data(summary_of(make(trials=1, diverge=0.0))))
+    assert not any(axes.texts for axes in small.axes)
+
+
+def test_thin_keeps_ends_and_peaks() -> None:
+    values = np.sin(np.arange(100_000) / 9000)
+    values[54_321], values[777] = 9.0, -9.0
+    at = learning_rate.thin(values, 300)
+    assert len(at) <= 300 and at[0] == 0 and at[-1] == 99_999
+    assert {54_321, 777} <= set(at.tolist()) and (np.diff(at) > 0).all()
+    assert learning_rate.thin(values[:7], 300).tolist() == list(range(7))
+
+
+@pytest.mark.parametrize("size", [299, 300, 301, 302, 599, 1000])
+def test_thin_at_any_size(size: int) -> None:
+    at = learning_rate.thin(np.random.default_rng(0).random(size), 300)
+    assert len(at) <= 300 and at[0] == 0 and at[-1] == size - 1
+
+
+def test_traces_of_equal_runs_are_one_line_and_the_diverged_end_early() -> None:
+    frames = make({"constant": "constant", "exp_loss": "exp_loss"}, repeats=3, diverge=0.0)
+    shown = learning_rate.data(summary_of(frames))
+    assert len(shown.lines[0]) <= 3 and len(shown.lines[1]) == 6
+    lost = learning_rate.data(summary_of(make(diverge=9.0)))
+    assert all(line.diverged for lines in lost.lines for line in lines)
+
+
+def test_many_runs_are_thinned_to_twelve_lines() -> None:
+    frames = make({"exp_loss": "exp_loss"}, repeats=8, confirm_seeds=4, diverge=0.0)
+    assert len(learning_rate.data(summary_of(frames)).lines[0]) == learning_rate.MOST_RUNS
+
+
+def test_curves_are_medians_over_the_confirm_runs() -> None:
+    frames = make(diverge=0.0)
+    got = {c.strategy.label: c for c in curves.data(summary_of(frames))}["cosine"]
+    ids = frames.runs[(frames.runs.phase == "confirm") & (frames.runs.strategy == "cosine")].id
+    epochs = frames.epochs[frames.epochs.run_id.isin(ids)].groupby("epoch").validation_loss
+    assert got.validation == pytest.approx(epochs.median().to_numpy())
+    assert got.low == pytest.approx(epochs.min().to_numpy()) and got.high == pytest.approx(epochs.max().to_numpy())
+    assert got.runs == 10 and got.diverged == 0
+
+
+@pytest.mark.parametrize("figure", [search, slots])
+def test_every_slot_is_drawn_the_diverged_ones_at_chance(figure) -> None:
+    frames = make(diverge=0.4)
+    shown = figure.data(summary_of(frames))
+    for own in shown.slots:
+        runs = frames.runs[(frames.runs.phase == "search") & (frames.runs.strategy == own.strategy.label)]
+        expected = 100 * runs.validation_accuracy.where(runs.outcome == "finished", 0.1)
+        assert sorted(own.result) == pytest.approx(sorted(expected))
+        assert own.diverged.sum() == (runs.outcome == "diverged").sum() > 0
+        assert own.winner.sum() == 5
+    assert shown.chance == pytest.approx(10)
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("accuracy", -1), ("loss", 1)])
+def test_the_best_slot_comes_first(metric: str, sign: int) -> None:
+    for own in slots.data(summary_of(make(metric=metric))).slots:
+        assert (np.diff(sign * own.result) >= 0).all()
+
+
+def test_confirmed_lists_the_best_first_and_the_longest_length_first() -> None:
+    summary = summary_of(make(lengths=(0.5, 1.0), skill={"cosine": 0.02}, diverge=0.0))
+    shown = confirmed.data(summary)
+    assert [length for length, _ in shown.lengths] == [1.0, 0.5]
+    best = shown.lengths[0][1][0]
+    assert best.strategy.label == "cosine" and best.by_repeat.shape == (5,)
+    assert best.interval is not None and best.interval.mean == pytest.approx(best.by_repeat.mean())
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_the_confirmed_axis_ends_where_results_can_be(metric: str) -> None:
+    summary = summary_of(make(repeats=2, metric=metric, diverge=0.5))
+    with look.settings("test"):
+        low, high = confirmed.draw(confirmed.data(summary)).axes[0].get_xlim()
+    assert low >= -2 and high <= (102 if metric == "accuracy" else 1.5 * 2.4)
+
+
+def test_panels_are_named_in_file_order() -> None:
+    summary = summary_of(make())
+    with look.settings("test"):
+        figure = learning_rate.draw(learning_rate.data(summary))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(THREE)
+    assert [axes.get_title(loc="right") for axes in figure.axes] == ["fixed", "fixed", "reactive"]
+
+
+def test_the_longest_label_is_wrapped_not_cut() -> None:
+    label = "x" * 64
+    assert "".join(look.wrapped(label)) == label and max(map(len, look.wrapped(label))) == 28
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [1e-3], [1e-12, 10.0], [5.0, 5.0], [np.nan, -1.0]])
+def test_log_limits_always_span_a_readable_range(values: list[float]) -> None:
+    low, high = look.log_limits([values], (1e-3, 1.0))
+    assert low > 0 and high / low * (1 + 1e-9) >= 7 and high / low < 1e9
+
+
+def test_a_figure_s_file_bears_its_name() -> None:
+    modules = [sys.modules[f"decaybench.report.figures.{name.replace('-', '_')}"] for name in ORDER]
+    assert [module.NAME for module in modules] == ORDER

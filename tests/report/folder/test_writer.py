@@ -1,0 +1,325 @@
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+import pytest
+
+from decaybench.compare import Verdict
+from decaybench.errors import UserError
+from decaybench.report import answer_text, check_folder
+from decaybench.store.read import Frames
+from frames_factory import THREE, change, make, summary_of, write_report
+
+FILES = {
+    *("index.html", "summary.csv", "verdicts.csv", "ledger.csv", "runs.csv", "manifest.json", "report.md"),
+    *(f"figures/{name}.svg" for name in ("confirmed", "differences", "verdicts", "tuning-cost", "curves")),
+    *(f"figures/{name}.svg" for name in ("learning-rate", "loss-against-rate", "search", "divergence", "slots")),
+    *(f"figures/optuna-{name}.svg" for name in ("history", "edf", "parallel")),
+}
+OF_SOME = {"figures/lengths.svg"}
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+class Page(HTMLParser):
+    """Balanced tags, attributes by tag, text without style."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        assert not self.stack
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.stack and "svg" not in self.stack:
+            self.text += data
+
+
+def test_the_folder_and_what_is_returned(tmp_path: Path) -> None:
+    frames = make()
+    got = write_report(frames, tmp_path / "a" / "report")
+    assert (got.out, got.index) == (tmp_path / "a/report", tmp_path / "a/report/index.html")
+    assert got.answer == answer_text(summary_of(frames))
+    assert set(files(got.out)) == FILES
+    assert os.listdir(tmp_path / "a") == ["report"]
+
+
+def test_the_manifest_hashes_every_file(tmp_path: Path) -> None:
+    frames = make()
+    write_report(frames, tmp_path / "r")
+    written = files(tmp_path / "r")
+    manifest = json.loads(written.pop("manifest.json"))
+    assert list(manifest) == sorted(manifest)
+    assert manifest["files"] == {name: hashlib.sha256(data).hexdigest() for name, data in written.items()}
+    (sweep,) = manifest["sweeps"]
+    assert sweep["provenance"] == frames.sweep["provenance"]
+    assert (sweep["name"], sweep["spec_hash"]) == ("synthetic", "ab" * 32)
+    assert manifest["written_by"]["decaybench"] == version("decaybench")
+
+
+def test_the_manifest_hashes_what_the_report_was_made_from(tmp_path: Path) -> None:
+    def parts(frames: Frames) -> dict[str, str]:
+        write_report(frames, tmp_path)
+        return json.loads((tmp_path / "manifest.json").read_text())["sweeps"][0]["database"]
+
+    frames = make()
+    first = parts(frames)
+    assert first == parts(make()) and first["study"] is None
+    trace = next(iter(frames.traces))
+    others = {
+        "sweep": frames._replace(sweep=frames.sweep | {"question": "Which?"}),
+        "runs": change(frames, lambda r: r.index == 3, attempt=2),
+        "epochs": frames._replace(epochs=frames.epochs.assign(seconds=0.25)),
+        "traces": frames._replace(traces=frames.traces | {trace: frames.traces[trace][:-1]}),
+    }
+    for part, other in others.items():
+        found = parts(other)
+        assert {name for name in first if found[name] != first[name]} == {part}
+    assert parts(frames._replace(sweep=frames.sweep | {"status": "running"})) == first
+
+
+def test_a_report_of_an_older_version_is_replaced(tmp_path: Path) -> None:
+    write_report(make(), tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({"spec_hash": "x", "files": dict.fromkeys(FILES, "0")}))
+    write_report(make(), tmp_path)
+    assert set(files(tmp_path)) == FILES
+
+
+def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from frames_factory import make, write_report\n"
+        "write_report(make(lengths=(0.5, 1.0)), Path(sys.argv[1]))"
+    )
+    tests = str(Path(__file__).parents[2])
+    for seed in ("1", "2"):
+        path = os.pathsep.join([tests, *sys.path])
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
+        subprocess.run([sys.executable, "-W", "error", "-c", code, tmp_path / seed], env=env, check=True)
+    here = write_report(make(lengths=(0.5, 1.0)), tmp_path / "here").out
+    assert files(tmp_path / "1") == files(tmp_path / "2") == files(here)
+
+
+def test_the_verdicts(tmp_path: Path) -> None:
+    write_report(make(lengths=(0.5, 1.0)), tmp_path)
+    table = pd.read_csv(tmp_path / "verdicts.csv")
+    assert list(table) == [
+        "a",
+        "b",
+        "length",
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "p_adjusted",
+        "p_better",
+        "verdict",
+        "reason",
+        "p_better_unpaired",
+        "detectable",
+        "repeats_needed",
+    ]
+    assert len(table) == 2 * 4 and set(table.verdict) <= set(get_args(Verdict)) and table.p_adjusted.between(0, 1).all()
+    assert (table.low <= table.difference).all() and (table.difference <= table.high).all()
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_the_summary(tmp_path: Path, metric: str) -> None:
+    summary = summary_of(make(metric=metric))
+    write_report(make(metric=metric), tmp_path)
+    table = pd.read_csv(tmp_path / "summary.csv")
+    assert list(table.strategy) == list(THREE)
+    assert list(table.slots_planned) == [20] * 3 and list(table.confirm_done) == [10] * 3
+    assert f"best_validation_{metric}_optimistic" in table
+    for row, ours in zip(table.itertuples(), summary.rows, strict=True):
+        assert ours.accuracy is not None and ours.loss is not None
+        assert (row.test_accuracy, row.test_accuracy_low, row.test_accuracy_high) == ours.accuracy
+        assert (row.test_loss, row.rank) == (ours.loss.mean, ours.rank)
+
+
+def test_every_run_is_listed_the_superseded_too(tmp_path: Path) -> None:
+    frames = change(make(), lambda r: r.index == r.index[-1], superseded=True)
+    write_report(frames, tmp_path)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "runs.csv").read_text())))
+    assert list(rows[0]) == list(frames.runs.columns) and len(rows) == len(frames.runs)
+    assert [row["superseded"] for row in rows] == ["False"] * (len(rows) - 1) + ["True"]
+    assert rows[0]["trial_number"] == "0" and rows[0]["started_at"] == "2026-01-02T03:04:05+00:00"
+    assert [json.loads(row["params"]) for row in rows] == list(frames.runs.params)
+    assert list(json.loads(rows[0]["params"])) == ["learning_rate", "momentum", "weight_decay"]
+    assert {row["diverged_step"] for row in rows} > {""} and not any("." in row["diverged_step"] for row in rows)
+    for row, value in zip(rows, frames.runs.validation_loss, strict=True):
+        assert (row["validation_loss"] == "") if pd.isna(value) else (float(row["validation_loss"]) == value)
+
+
+SWEEPS = {
+    "three": {},
+    "loss and lengths": {"metric": "loss", "lengths": (0.25, 1.0)},
+    "one": {"strategies": {"cosine": "cosine"}, "trials": 1, "repeats": 1, "confirm_seeds": 1},
+    "one family": {"strategies": {"cosine": "cosine", "constant": "constant"}},
+    "not confirmed": {"confirmed": False},
+    "all diverged": {"diverge": 9.0},
+}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_page_is_sound_and_self_contained(tmp_path: Path, name: str) -> None:
+    frames = make(**SWEEPS[name])
+    got = write_report(frames, tmp_path)
+    html = got.index.read_text(encoding="utf-8")
+    page = Page(html)
+    assert "http" not in html.replace("http-equiv", "") and "//" not in re.sub(r'd="[^"]*"', "", html)
+    assert "@import" not in html and not re.search(r"url\((?!#)", html)
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "img", "iframe", "image", "object", "base", "form"}
+    assert not [a for _, a in page.tags for key in a if key.startswith("on") or key == "src"]
+    links = {a["href"] for tag, a in page.tags if tag == "a"}
+    assert links == files(got.out).keys() - {"index.html"}
+    assert links <= FILES | OF_SOME
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    for _, a in page.tags:
+        for key in ("aria-labelledby", "href"):
+            for target in (a.get(key) or "").split():
+                assert target in links or target.removeprefix("#") in ids
+    for heading in ("The answer", "Results", "Figures", "How it was done", "Provenance"):
+        assert heading in page.text
+    assert ("Fixed against reactive" in page.text) == (name not in ("one", "one family"))
+    ours = sum(link.startswith("figures/") and "optuna" not in link for link in links)
+    assert ours >= 5 and page.text.count("How to read this.") == ours + (0 if name == "one" else 3)
+    assert "Optuna's own plots" in page.text
+    for line in got.answer.split(". "):
+        assert line.rstrip(".") in page.text
+    assert not re.search(r"\bnan\b|None|inf\b|\{\{|\}\}", page.text)
+
+
+def test_the_search_space_is_told_with_the_kinds_own_ranges(tmp_path: Path) -> None:
+    frames = make({"plain": "cosine", "stairs": "exponential", "steps": "multi_step"}, diverge=0.0)
+    stairs = frames.sweep["spec"]["strategies"]["stairs"]
+    stairs.update(staircase=True, decay_rate={"low": 0.1, "high": 0.9}, decay_steps={"value": 1, "unit": "epoch"})
+    del frames.sweep["spec"]["search"]["learning_rate"]
+    text = Page(write_report(frames, tmp_path).index.read_text(encoding="utf-8")).text
+    assert "learning_rate 0.001 to 1 (log)" in text
+    assert "floor 0, or 0.001 to 0.1 (log)" in text
+    assert "staircase yes; decay_rate 0.1 to 0.9; decay_steps 1 epoch" in text
+    assert "milestones 1 to 3 of 0.3 to 0.9 (run)" in text and "one of 0.1, 0.2, 0.5" in text
+
+
+def test_the_users_text_is_escaped_everywhere(tmp_path: Path) -> None:
+    evil = "<script>alert('1')</script> & \"é\" $x^2$ </title>"
+    frames = make({"a_b-c": "cosine", "constant": "constant"}, question=evil)
+    frames.sweep["spec"]["task"]["data"] = "<b>data</b>"
+    frames.sweep["provenance"]["device"] = "</dl><script>"
+    html = write_report(frames, tmp_path).index.read_text(encoding="utf-8")
+    assert "<script" not in html and "<b>data" not in html
+    assert evil in Page(html).text
+    assert "&lt;script&gt;" in html
+
+
+def test_an_older_report_is_replaced_and_stale_files_vanish_but_foreign_ones_stay(tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    write_report(make({"cosine": "cosine"}), out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["files"]["figures/stale.svg"] = "0"
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    (out / "figures/stale.svg").write_text("old")
+    (out / "notes").mkdir()
+    (out / "notes/mine.md").write_text("mine")
+    (out / "link").symlink_to("notes/mine.md")
+    write_report(make(), out)
+    assert set(files(out)) == FILES | {"notes/mine.md", "link"}
+    assert (out / "link").is_symlink() and (out / "notes/mine.md").read_text() == "mine"
+    assert "exp_loss" in (out / "summary.csv").read_text()
+    assert os.listdir(tmp_path) == ["report"]
+
+
+@pytest.mark.parametrize("manifest", [None, "not json", "[]", '{"files": {}}', '{"spec_hash": "x"}', '"files"'])
+def test_a_folder_of_something_else_is_refused_and_untouched(tmp_path: Path, manifest: str | None) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    if manifest is not None:
+        (tmp_path / "manifest.json").write_text(manifest)
+    before = files(tmp_path)
+    for act in (check_folder, lambda out: write_report(make(), out)):
+        with pytest.raises(UserError, match=r"holds files \(such as .*\) but no report's manifest.json"):
+            act(tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text("x")
+    with pytest.raises(UserError, match="must be a folder"):
+        write_report(make(), tmp_path / "r")
+    write_report(make(), tmp_path / "s")
+    manifest = json.loads((tmp_path / "s/manifest.json").read_text())
+    del manifest["files"]["runs.csv"]
+    (tmp_path / "s/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"runs\.csv is in the way"):
+        write_report(make(), tmp_path / "s")
+
+
+def test_a_folder_that_cannot_be_made_is_a_user_error_with_nothing_left(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="cannot be written"):
+        write_report(make(), tmp_path / "file" / "report")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_failed_swap_keeps_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "report"
+    write_report(make({"cosine": "cosine"}), out)
+    before = files(out)
+    rename = Path.rename
+
+    def fail(self: Path, target: Path) -> Path:
+        if ".new-" in self.name:
+            raise OSError("disk on fire")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(UserError, match="disk on fire"):
+        write_report(make(), out)
+    assert files(out) == before and os.listdir(tmp_path) == ["report"]
+
+
+def test_a_name_too_long_for_a_disk_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="File name too long; name another with --out"):
+        check_folder(tmp_path / ("x" * 300) / "report")
+
+
+def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
+    check_folder(tmp_path)
+    write_report(make(), tmp_path)
+    check_folder(tmp_path)
+
+
+def test_importing_the_report_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, decaybench.report\n"
+        "assert not {'pandas', 'matplotlib', 'torch', 'jinja2', 'sqlalchemy'} & set(sys.modules)"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
