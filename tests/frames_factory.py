@@ -4,7 +4,6 @@ import hashlib
 import math
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,22 +14,11 @@ import pandas as pd
 from decaybench.findings import Evidence, Results, Summary, collect, join, summarise
 from decaybench.report import ReportSummary, build_report, source
 from decaybench.schedules import SCHEDULES
-from decaybench.store import Frames, RunRow, Stored
+from decaybench.store import EpochRow, Frames, RunRow, Stored
+from decaybench.store import frames as as_frames
+from decaybench.store.columns import described
 
-TEXT = ["id", "sweep_id", "phase", "strategy", "outcome", "device", "precision", "replay_of", "pruned"]
-WHOLE = ["repeat", "slot", "seed", "epochs_done", "attempt"]
-FLOAT = ["length", "trial_number", "diverged_step", "stack", "updates_computed"]
-FLOAT += ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
-TIMES = ["started_at", "finished_at"]
-COLUMNS = [
-    *("id", "sweep_id", "phase", "strategy", "repeat", "slot", "length", "seed", "trial_number", "params"),
-    *("outcome", "epochs_done", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"),
-    *("diverged_step", "attempt", "device", "precision", "started_at", "finished_at", "stack", "superseded"),
-    *("replay_of", "pruned", "updates_computed"),
-]
-EPOCH_COLUMNS = [
-    *("run_id", "epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds")
-]
+EPOCH_COLUMNS = [column.name for column in described(EpochRow)]
 EPOCHS, UPDATES = 8, 19
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 THREE = {"constant": "constant", "cosine": "cosine", "exp_loss": "exp_loss"}
@@ -67,7 +55,7 @@ class Maker:
         shape = _shape(self.strategies[label], UPDATES * round(EPOCHS * length), key)
         self.traces[name] = (rate * shape).astype(np.float32)[:step]
         test = phase != "search" and not dead
-        row = dict.fromkeys(COLUMNS) | {
+        row = {column.name: column.kept.default for column in described(RunRow)} | {
             "id": name,
             "sweep_id": "s",
             "phase": phase,
@@ -173,28 +161,21 @@ def make(
 
 
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Runs with the types that the store gives them."""
-    runs = pd.DataFrame(rows, columns=COLUMNS)
-    types = dict.fromkeys(TEXT, "str") | dict.fromkeys(WHOLE, "int64") | dict.fromkeys(FLOAT, "float64")
-    for column in TIMES:
-        runs[column] = pd.to_datetime(runs[column], utc=True)
-    return runs.astype({**types, "superseded": "bool", "params": "object"})
+    """Runs as the store gives them."""
+    return as_frames(Stored({}, [RunRow(**row) for row in rows], {}, {})).runs
 
 
 def stored(frames: Frames) -> Stored:
     """The rows and arrays behind the frames, as the store reads them."""
-    names = [field.name for field in fields(RunRow) if field.name in frames.runs]
-    columns = [frames.runs[name].astype(object).where(frames.runs[name].notna(), None).tolist() for name in names]
-    whole = {
-        "trial_number",
-        "diverged_step",
-        "stack",
-        "updates_computed",
-    }  # floats in a frame, since they may be missing
+    columns = {column.name: column for column in described(RunRow)}
+    blank = {name: column.kept.default for name, column in columns.items()}
     runs = []
-    for values in zip(*columns, strict=True):
-        row = dict(zip(names, values, strict=True))
-        runs.append(RunRow(**row | {name: int(row[name]) for name in whole if row.get(name) is not None}))
+    for values in frames.runs.astype(object).where(frames.runs.notna(), None).to_dict("records"):
+        # floats in a frame, since they may be missing
+        whole = {
+            name: int(value) for name, value in values.items() if columns[name].python is int and value is not None
+        }
+        runs.append(RunRow(**blank | values | whole))
     epochs = {
         str(run): np.array(list(own.itertuples(index=False, name=None)), [(name, own[name].dtype.str) for name in own])
         for run, each in frames.epochs.groupby("run_id", sort=False)

@@ -19,6 +19,7 @@ from sqlalchemy.schema import CreateTable
 import decaybench
 from decaybench.errors import UserError
 from decaybench.store import (
+    VERSION,
     NewRun,
     Storage,
     configure,
@@ -28,7 +29,7 @@ from decaybench.store import (
     runs,
     sweep_names,
 )
-from decaybench.store.schema import TABLES, VERSION, Base, Run, Version
+from decaybench.store.schema import METADATA, RUNS, TABLES, VERSIONS
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -36,7 +37,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def test_opening_a_database_again_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     with open_storage(url, create=True) as first, first.engine.connect() as connection:
-        connection.execute(select(Version.version)).all()
+        connection.execute(select(VERSIONS.c.version)).all()
         connection.commit()
         with first.write() as writing:
             writing.execute(text("CREATE TABLE more (x)"))
@@ -161,7 +162,7 @@ def test_what_a_path_may_hold(tmp_path: Path, written: str, name: str) -> None:
 
 
 def test_no_table_needs_sqlite() -> None:
-    for table in Base.metadata.sorted_tables:
+    for table in METADATA.sorted_tables:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
 
 
@@ -190,7 +191,7 @@ def test_both_engines_have_the_pragmas_and_the_tables_coexist(tmp_path: Path) ->
     with storage.read() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).all() == [("ok",)]
         assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
-        assert connection.execute(select(Version.version)).all() == [(VERSION,)]
+        assert connection.execute(select(VERSIONS.c.version)).all() == [(VERSION,)]
         found = set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
     assert found >= TABLES | {"studies", "trials", "alembic_version"}
     theirs.remove_session()
@@ -203,7 +204,7 @@ def test_a_failed_transaction_leaves_nothing(sweep: Storage) -> None:
     def change() -> None:
         with sweep.write() as connection:
             connection.execute(text("UPDATE sweeps SET question = 'changed'"))
-            connection.execute(insert(Run), {"id": "x", "sweep_id": "nobody", **PLACE})
+            connection.execute(insert(RUNS), {"id": "x", "sweep_id": "nobody", **PLACE})
 
     with pytest.raises(IntegrityError):
         change()

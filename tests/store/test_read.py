@@ -30,7 +30,7 @@ from decaybench.store import (
     sweep_row,
     write_epochs,
 )
-from decaybench.store.schema import Base, Epoch, Run
+from decaybench.store.schema import EPOCHS, METADATA, RUNS
 
 CONTRACT = {
     "sweeps": "id name question spec spec_hash status created_at provenance",
@@ -39,6 +39,7 @@ CONTRACT = {
     "started_at finished_at stack superseded replay_of pruned updates_computed",
     "epochs": "run_id epoch train_loss validation_loss validation_accuracy learning_rate seconds",
     "traces": "run_id learning_rate",
+    "looks": "sweep_id length step repeats spent margin strategies trained_next",
     "decaybench_version": "version",
 }
 RUN_TYPES = (
@@ -49,7 +50,7 @@ EPOCH_TYPES = "str int64 float64 float64 float64 float64 float64"
 
 
 def test_columns_are_the_contract() -> None:
-    tables = {name: " ".join(table.columns.keys()) for name, table in Base.metadata.tables.items()}
+    tables = {name: " ".join(table.columns.keys()) for name, table in METADATA.tables.items()}
     assert tables == CONTRACT
 
 
@@ -164,8 +165,8 @@ def test_frames_of_a_sweep_without_runs(storage: Storage) -> None:
     assert types(frames.runs) == RUN_TYPES and types(frames.epochs) == EPOCH_TYPES
     assert len(frames.runs) == len(frames.epochs) == len(frames.traces) == 0
     assert progress(storage, "empty") == []
-    assert list(frames.runs.columns) == [column.name for column in Run.__table__.columns]
-    assert list(frames.epochs.columns) == [column.name for column in Epoch.__table__.columns]
+    assert list(frames.runs.columns) == [column.name for column in RUNS.columns]
+    assert list(frames.epochs.columns) == [column.name for column in EPOCHS.columns]
 
 
 def test_sweeps_are_kept_apart(trained: Storage) -> None:

@@ -1,10 +1,21 @@
 """The database: the only room that knows SQLAlchemy. `open_storage` opens it, all else takes a `Storage`."""
 
+from decaybench.store.columns import (
+    OUTCOMES,
+    PHASES,
+    STATUSES,
+    EpochRow,
+    Mirror,
+    NewRun,
+    RunResult,
+    RunRow,
+    data_columns,
+)
+from decaybench.store.migrations import VERSION
 from decaybench.store.open import Storage, configure, find_storage, open_storage
 from decaybench.store.read import (
     Frames,
     Progress,
-    RunRow,
     Stored,
     frames,
     load,
@@ -17,8 +28,7 @@ from decaybench.store.read import (
     sweep_row,
     traces,
 )
-from decaybench.store.rows import EpochRow, Mirror, NewRun, RunResult
-from decaybench.store.schema import OUTCOMES, PHASES, STATUSES, VERSION, sweep_id
+from decaybench.store.schema import sweep_id
 from decaybench.store.url import DEFAULT_STORAGE, absolute, storage_url
 from decaybench.store.write import (
     add_runs,
@@ -53,6 +63,7 @@ __all__ = [
     "begin_attempt",
     "configure",
     "create_sweep",
+    "data_columns",
     "find_storage",
     "finish_runs",
     "frames",

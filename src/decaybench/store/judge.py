@@ -11,7 +11,8 @@ from sqlalchemy.engine import URL
 
 from decaybench.errors import UserError
 from decaybench.store import optunas
-from decaybench.store.schema import TABLES, VERSION, Version
+from decaybench.store.migrations import VERSION
+from decaybench.store.schema import TABLES, VERSIONS, tables_in
 from decaybench.store.url import SERVER, place
 
 KNOWN: Final = frozenset({*TABLES, *optunas.TABLES, optunas.STAMP})
@@ -41,7 +42,7 @@ class Found:
     @property
     def ours(self) -> bool:
         """Whether our tables are there."""
-        return Version.__tablename__ in self.tables
+        return VERSIONS.name in self.tables
 
     @property
     def names(self) -> frozenset[str]:
@@ -63,8 +64,8 @@ def found_in(
 ) -> Found:
     """`Found`, the rows read that judge them; ``ask`` gives the values of a query's one column."""
     version = revisions = None
-    if Version.__tablename__ in tables:
-        (version,) = ask(f"SELECT max(version) FROM {Version.__tablename__}")
+    if VERSIONS.name in tables:
+        (version,) = ask(f"SELECT max(version) FROM {VERSIONS.name}")
     if "version_num" in tables.get(optunas.STAMP, ()):
         stamps = ask(f"SELECT version_num FROM {optunas.STAMP}")
         revisions = tuple("NULL" if stamp is None else str(stamp) for stamp in stamps)
@@ -93,8 +94,9 @@ def judge(found: Found, url: URL, *, optuna: bool = True) -> None:
 
 
 def _judge_ours(found: Found, where: str) -> None:
-    if not isinstance(found.version, int) or TABLES - found.tables.keys():
-        missing = ", ".join(sorted(TABLES - found.tables.keys())) or "its layout's version"
+    needed = tables_in(found.version if isinstance(found.version, int) else 1)
+    if not isinstance(found.version, int) or needed - found.tables.keys():
+        missing = ", ".join(sorted(needed - found.tables.keys())) or "its layout's version"
         raise UserError(f"{where} is damaged: it is decaybench's, but lacks {missing}")
     if found.version > VERSION:
         raise UserError(

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, InternalError, OperationalError, ProgrammingError, StatementError
 
 from decaybench.errors import UserError
 from decaybench.store.guard import SIDES, is_locked, known_trouble, look_at_file
 from decaybench.store.judge import Found, judge
-from decaybench.store.schema import ADDED, TABLES, VERSION, Base, Version
+from decaybench.store.migrations import VERSION, migrate
+from decaybench.store.schema import METADATA, TABLES, VERSIONS
 from decaybench.store.server import reach, said_by_server
 from decaybench.store.url import parse, place
 
@@ -115,7 +116,7 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Stora
     if create and found.version != VERSION:
         _make_folder(parsed)
         try:
-            with storage.write() as connection:
+            with _alone(storage) as connection:
                 _make_tables(connection)
         except (ProgrammingError, InternalError) as error:  # a server that is read-only, or a user without the right
             engine.dispose()
@@ -187,27 +188,40 @@ def _begin_by_hand(engine: Engine) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("decaybench_begin", "BEGIN"))
 
 
+@contextlib.contextmanager
+def _alone(storage: Storage) -> Iterator[Connection]:
+    """One transaction in which the tables themselves may change, and nobody else writes.
+
+    SQLite heeds ``foreign_keys`` outside of transactions only, and without it rows lose what they refer to for a
+    moment; such a connection is closed in the end, so that none of the engine's is without.
+    """
+    with storage.plain_errors(), storage.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.detach()
+            for pragma in ("foreign_keys = OFF", "legacy_alter_table = ON"):
+                connection.connection.cursor().execute(f"PRAGMA {pragma}")
+            connection.execution_options(decaybench_begin="BEGIN EXCLUSIVE")
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+                # Readers queue behind a change that waits for a table, so it does not wait for long.
+                connection.execute(text(f"SET LOCAL lock_timeout = {round(_POSTGRES_WAIT_S * 1000)}"))
+            yield connection
+
+
 def _make_tables(connection: Connection) -> None:
-    """Make what is missing of our tables and columns; the caller's transaction serialises those who do so at once.
+    """Make our tables, or bring older ones to the newest layout.
 
     Another process may have done so since the look, so the layout is asked again; UserError if it is a newer one.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
-        # Readers queue behind a change that waits for a table, so it does not wait for long.
-        connection.execute(text(f"SET LOCAL lock_timeout = {round(_POSTGRES_WAIT_S * 1000)}"))
-    Base.metadata.create_all(connection)
-    layout = connection.execute(select(func.max(Version.version))).scalar_one()
+    known = inspect(connection).has_table(VERSIONS.name)
+    layout = connection.execute(select(func.max(VERSIONS.c.version))).scalar_one() if known else None
     if layout is None:
-        connection.execute(insert(Version), {"version": VERSION})
+        METADATA.create_all(connection)
+        connection.execute(insert(VERSIONS), {"version": VERSION})
         return
     judge(Found(dict.fromkeys(TABLES, frozenset[str]()), version=layout), connection.engine.url)
-    for since, columns in ADDED.items():
-        if since > layout:
-            for name, kind in columns.items():
-                connection.execute(text(f"ALTER TABLE runs ADD COLUMN {name} {kind}"))
-    if layout < VERSION:
-        connection.execute(update(Version).values(version=VERSION))
+    migrate(connection, layout)
 
 
 def _is_missing(url: URL) -> bool:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, null, or_, select
 
 from decaybench.errors import UserError
+from decaybench.store.columns import OUTCOMES, PHASES, EpochRow, RunRow, described
 from decaybench.store.open import Storage
-from decaybench.store.schema import ADDED, OUTCOMES, PHASES, Epoch, Run, Sweep, Trace
+from decaybench.store.schema import EPOCHS, RUNS, SWEEPS, TRACES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,58 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _AT_ONCE: Final = 500
-
-# A number that may be missing is a float with NaN, as everywhere in pandas.
-_RUN_TYPES: Final = {
-    **dict.fromkeys(("id", "sweep_id", "phase", "strategy", "outcome", "device", "precision"), "str"),
-    **dict.fromkeys(("replay_of", "pruned"), "str"),
-    **dict.fromkeys(("repeat", "slot", "seed", "epochs_done", "attempt"), "int64"),
-    **dict.fromkeys(("trial_number", "diverged_step", "stack", "updates_computed", "length"), "float64"),
-    **dict.fromkeys(("validation_loss", "validation_accuracy", "test_loss", "test_accuracy"), "float64"),
-    **dict.fromkeys(("started_at", "finished_at"), "datetime64[us, UTC]"),
-    "params": "object",
-    "superseded": "bool",
-}
-_EPOCH_TYPES: Final = [
-    ("epoch", "int64"),
-    *(
-        (name, "float64")
-        for name in ("train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds")
-    ),
-]
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One row of ``runs``, all of its columns."""
-
-    id: str
-    sweep_id: str
-    phase: str
-    strategy: str
-    repeat: int
-    slot: int
-    length: float
-    seed: int
-    trial_number: int | None
-    params: dict[str, Any] | None
-    outcome: str | None
-    epochs_done: int
-    validation_loss: float | None
-    validation_accuracy: float | None
-    test_loss: float | None
-    test_accuracy: float | None
-    diverged_step: int | None
-    attempt: int
-    device: str | None
-    precision: str | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    stack: int | None
-    superseded: bool
-    replay_of: str | None = None
-    pruned: str | None = None
-    updates_computed: int | None = None
+_EPOCH_TYPES: Final = [(each.name, each.frame_type) for each in described(EpochRow) if each.name != "run_id"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +64,7 @@ class Frames(NamedTuple):
 def sweep_row(storage: Storage, name: str) -> dict[str, Any] | None:
     """The sweeps row called ``name`` with ``spec`` and ``provenance`` as dicts, or None."""
     with storage.read() as connection:
-        return _sweep(connection, name)
+        return _sweep(storage, connection, name)
 
 
 def sweep_names(storage: Storage) -> list[str]:
@@ -126,7 +75,7 @@ def sweep_names(storage: Storage) -> list[str]:
 
 def require_sweep(connection: Connection, name: str, where: str) -> str:
     """The id of the sweep called ``name``; UserError that lists the known names when there is none."""
-    found = connection.execute(select(Sweep.id).where(Sweep.name == name)).scalar_one_or_none()
+    found: str | None = connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.name == name)).scalar_one_or_none()
     if found is None:
         known = ", ".join(_names(connection)) or "none"
         raise UserError(f"no sweep {name!r} in {where} (known: {known})")
@@ -140,7 +89,7 @@ def runs(storage: Storage, name: str, *, phase: str | None = None) -> list[RunRo
 
 def pending_runs(storage: Storage, name: str, *, phase: str | None = None) -> list[RunRow]:
     """The runs that are still to be trained: without an outcome, or failed; superseded ones are not."""
-    todo = [or_(Run.outcome.is_(None), Run.outcome == "failed"), Run.superseded.is_(False)]
+    todo = [or_(RUNS.c.outcome.is_(None), RUNS.c.outcome == "failed"), RUNS.c.superseded.is_(False)]
     return _runs(storage, name, phase, todo)
 
 
@@ -149,7 +98,7 @@ def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
     rows: dict[str, RunRow] = {}
     with storage.read() as connection:
         for ids in portions(run_ids):
-            query = _select_runs(storage).where(Run.id.in_(ids))
+            query = _select(storage, RUNS).where(RUNS.c.id.in_(ids))
             rows.update((row["id"], RunRow(**row)) for row in connection.execute(query).mappings())
     for run_id in run_ids:
         if run_id not in rows:
@@ -164,7 +113,7 @@ def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.fl
     found = {}
     with storage.read() as connection:
         for ids in portions(run_ids):
-            query = select(Trace.run_id, Trace.learning_rate).where(Trace.run_id.in_(ids))
+            query = select(TRACES.c.run_id, TRACES.c.learning_rate).where(TRACES.c.run_id.in_(ids))
             found.update({run_id: np.frombuffer(rates, "<f4") for run_id, rates in connection.execute(query)})
     return found
 
@@ -179,18 +128,18 @@ def progress(storage: Storage, name: str) -> list[Progress]:
     """Counts per phase and strategy, without superseded runs; UserError for an unknown sweep."""
     query = (
         select(
-            Run.phase,
-            Run.strategy,
+            RUNS.c.phase,
+            RUNS.c.strategy,
             func.count().label("planned"),
-            *(func.count(case((Run.outcome == outcome, 1))).label(outcome) for outcome in OUTCOMES),
-            func.count(case((Run.outcome.is_(None), 1))).label("pending"),
+            *(func.count(case((RUNS.c.outcome == outcome, 1))).label(outcome) for outcome in OUTCOMES),
+            func.count(case((RUNS.c.outcome.is_(None), 1))).label("pending"),
         )
-        .where(Run.superseded.is_(False))
-        .group_by(Run.phase, Run.strategy)
+        .where(RUNS.c.superseded.is_(False))
+        .group_by(RUNS.c.phase, RUNS.c.strategy)
     )
     with storage.read() as connection:
         owner = require_sweep(connection, name, storage.where)
-        counts = connection.execute(query.where(Run.sweep_id == owner)).mappings().all()
+        counts = connection.execute(query.where(RUNS.c.sweep_id == owner)).mappings().all()
     return sorted((Progress(**row) for row in counts), key=lambda one: (PHASES.index(one.phase), one.strategy))
 
 
@@ -200,14 +149,14 @@ def load(storage: Storage, name: str) -> Stored:
 
     with storage.read() as connection:
         owner = require_sweep(connection, name, storage.where)
-        sweep = _sweep(connection, name)
+        sweep = _sweep(storage, connection, name)
         assert sweep is not None  # require_sweep found it in this transaction
-        rows = connection.execute(_select_runs(storage).where(Run.sweep_id == owner)).mappings()
+        rows = connection.execute(_select(storage, RUNS).where(RUNS.c.sweep_id == owner)).mappings()
         found = sorted((RunRow(**row) for row in rows), key=_place)
-        ours = select(Run.id).where(Run.sweep_id == owner)
+        ours = select(RUNS.c.id).where(RUNS.c.sweep_id == owner)
         epochs = _epochs(connection, ours)
         traces = connection.execute(
-            select(Trace.run_id, Trace.learning_rate).where(Trace.run_id.in_(ours)).order_by(Trace.run_id)
+            select(TRACES.c.run_id, TRACES.c.learning_rate).where(TRACES.c.run_id.in_(ours)).order_by(TRACES.c.run_id)
         ).all()
     return Stored(
         sweep, found, epochs, {run_id: np.frombuffer(rates, "<f4").astype(np.float32) for run_id, rates in traces}
@@ -225,18 +174,19 @@ def frames(stored: Stored) -> Frames:
 
 
 def _run_frame(rows: Sequence[RunRow]) -> "pd.DataFrame":
-    """The rows with all of the table's columns, in its order, and with its types even when there are none."""
+    """The rows with all columns that are data, in the table's order, and with their types even when there are none."""
     import pandas as pd
 
-    names = [column.name for column in Run.__table__.columns]
     columns = {}
-    for column in names:
-        values = [getattr(row, column) for row in rows]
-        if _RUN_TYPES[column].startswith("datetime64"):
-            columns[column] = pd.Series(pd.to_datetime(values, utc=True).as_unit("us"))
+    for column in described(RunRow):
+        values, kind = [getattr(row, column.name) for row in rows], column.frame_type
+        if not column.kept.data:
+            continue
+        if kind.startswith("datetime64"):
+            columns[column.name] = pd.Series(pd.to_datetime(values, utc=True).as_unit("us"))
         else:
-            columns[column] = pd.Series(values, dtype=_RUN_TYPES[column])
-    return pd.DataFrame(columns, columns=names)
+            columns[column.name] = pd.Series(values, dtype=kind)
+    return pd.DataFrame(columns)
 
 
 def _epoch_frame(epochs: "Mapping[str, NDArray[np.void]]") -> "pd.DataFrame":
@@ -256,29 +206,28 @@ def _epochs(connection: Connection, ours: Select[Any]) -> "dict[str, NDArray[np.
     """
     import numpy as np
 
-    here = Epoch.run_id.in_(ours)
-    counted = select(Epoch.run_id, func.count()).where(here).group_by(Epoch.run_id).order_by(Epoch.run_id)
+    here = EPOCHS.c.run_id.in_(ours)
+    counted = select(EPOCHS.c.run_id, func.count()).where(here).group_by(EPOCHS.c.run_id).order_by(EPOCHS.c.run_id)
     counts = connection.execute(counted).all()
-    columns = [Epoch.__table__.columns[name] for name, _ in _EPOCH_TYPES]
-    rows = connection.execute(select(*columns).where(here).order_by(Epoch.run_id, Epoch.epoch))
+    columns = [EPOCHS.c[name] for name, _ in _EPOCH_TYPES]
+    rows = connection.execute(select(*columns).where(here).order_by(EPOCHS.c.run_id, EPOCHS.c.epoch))
     values = np.fromiter((tuple(row) for row in rows), dtype=_EPOCH_TYPES)
     ends = np.cumsum([n for _, n in counts])
     return {run: values[end - n : end] for (run, n), end in zip(counts, ends, strict=True)}
 
 
-def _sweep(connection: Connection, name: str) -> dict[str, Any] | None:
-    row = connection.execute(select(Sweep.__table__).where(Sweep.name == name)).mappings().one_or_none()
+def _sweep(storage: Storage, connection: Connection, name: str) -> dict[str, Any] | None:
+    row = connection.execute(_select(storage, SWEEPS).where(SWEEPS.c.name == name)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
 def _names(connection: Connection) -> list[str]:
-    return list(connection.execute(select(Sweep.name).order_by(Sweep.created_at, Sweep.name)).scalars())
+    return list(connection.execute(select(SWEEPS.c.name).order_by(SWEEPS.c.created_at, SWEEPS.c.name)).scalars())
 
 
-def _select_runs(storage: Storage) -> Select[Any]:
-    """All columns of ``runs``, in their order; NULL for those that an older layout lacks."""
-    lacks = {name for since, columns in ADDED.items() if since > storage.layout for name in columns}
-    return select(*(null().label(column.name) if column.name in lacks else column for column in Run.__table__.columns))
+def _select(storage: Storage, table: Table) -> Select[Any]:
+    """All columns of a table, in their order; NULL for those that an older layout lacks."""
+    return select(*(null().label(c.name) if c.info["since"] > storage.layout else c for c in table.columns))
 
 
 def _place(run: Any) -> tuple[Any, ...]:
@@ -289,8 +238,8 @@ def _place(run: Any) -> tuple[Any, ...]:
 def _runs(storage: Storage, name: str, phase: str | None, conditions: list[ColumnElement[bool]]) -> list[RunRow]:
     with storage.read() as connection:
         owner = require_sweep(connection, name, storage.where)
-        query = _select_runs(storage).where(Run.sweep_id == owner, *conditions)
+        query = _select(storage, RUNS).where(RUNS.c.sweep_id == owner, *conditions)
         if phase is not None:
-            query = query.where(Run.phase == phase)
+            query = query.where(RUNS.c.phase == phase)
         found = [RunRow(**row) for row in connection.execute(query).mappings()]
     return sorted(found, key=_place)

@@ -1,78 +1,15 @@
-"""What `write` takes, as plain rows, and what may not stand in them.
+"""Rows as what a database takes: plain numbers, and nothing in them that may not stand there.
 
 numpy is imported where it is needed, here and in `read`, since ``decaybench status`` needs none.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from decaybench.store.schema import OUTCOMES
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from decaybench.store.columns import OUTCOMES, EpochRow, NewRun, RunResult
 
 
-@dataclass(frozen=True)
-class NewRun:
-    """A run that the plan asks for; ``id`` is its own, handed in."""
-
-    id: str
-    phase: str
-    strategy: str
-    repeat: int
-    slot: int
-    length: float
-    seed: int
-    replay_of: str | None = None
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """A run's trial in the Optuna study (None when it has none), and its parameters in native units."""
-
-    run_id: str
-    trial_number: int | None
-    params: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class EpochRow:
-    """One epoch of a run: ``epoch`` from 1, losses in nats, accuracy in [0, 1], the last learning rate."""
-
-    run_id: str
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
-    learning_rate: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended: ``epochs_done`` counts its epochs rows, ``trace`` (updates made,) its rates.
-
-    ``updates_computed`` and ``pruned`` as in `schema.Run`.
-    """
-
-    run_id: str
-    outcome: str
-    epochs_done: int
-    _: KW_ONLY
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    test_loss: float | None = None
-    test_accuracy: float | None = None
-    diverged_step: int | None = None
-    updates_computed: int | None = None
-    pruned: str | None = None
-    trace: "NDArray[np.float32] | None" = None
-
-
-def columns(row: NewRun | EpochRow) -> dict[str, Any]:
+def plain_row(row: NewRun | EpochRow) -> dict[str, Any]:
     """``row`` as columns in Python's own numbers; ValueError for a NaN or infinity.
 
     A driver does not know numpy's numbers: sqlite3 would store their bytes.
@@ -80,7 +17,7 @@ def columns(row: NewRun | EpochRow) -> dict[str, Any]:
     return _plain(vars(row), f"run {row.id if isinstance(row, NewRun) else row.run_id}")
 
 
-def result_columns(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
+def plain_result(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
     """The result's ``runs`` columns without ``run_id``, and the trace's bytes; ValueError for a bad one."""
     import numpy as np
 

@@ -13,15 +13,14 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from decaybench.errors import UserError
+from decaybench.store.columns import STATUSES, EpochRow, Mirror, NewRun, RunResult, RunRow, described
 from decaybench.store.open import Storage
 from decaybench.store.read import portions, require_sweep
-from decaybench.store.rows import EpochRow, Mirror, NewRun, RunResult, columns, result_columns
-from decaybench.store.schema import Epoch, Run, Sweep, Trace, sweep_id
+from decaybench.store.rows import plain_result, plain_row
+from decaybench.store.schema import EPOCHS, RUNS, SWEEPS, TRACES, sweep_id
 
-_RESULTS: Final = (
-    *("validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "diverged_step"),
-    *("updates_computed", "pruned"),
-)
+_UNTRAINED: Final = {each.name: each.kept.default for each in described(RunRow) if each.kept.by == "result"}
+"""What a run's results are as long as it has none."""
 
 
 def create_sweep(
@@ -36,6 +35,7 @@ def create_sweep(
     status: str = "pending",
 ) -> str:
     """Write a sweep with its planned runs and return its id; UserError when the name is taken."""
+    _require_status(status)
     owner = sweep_id(name)
     row = {
         "id": owner,
@@ -48,10 +48,10 @@ def create_sweep(
         "provenance": dict(provenance),
     }
     with storage.write() as connection:
-        if connection.execute(select(Sweep.id).where(Sweep.name == name)).first() is not None:
+        if connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.name == name)).first() is not None:
             raise UserError(f"sweep {name!r} is already in {storage.where}")
         try:
-            connection.execute(insert(Sweep), row)
+            connection.execute(insert(SWEEPS), row)
         except IntegrityError as error:
             # PostgreSQL's unique_violation: on a server another process may come between.
             if getattr(error.orig, "sqlstate", "") == "23505":
@@ -65,7 +65,7 @@ def add_runs(storage: Storage, name: str, runs: Sequence[NewRun]) -> int:
     """Write the planned runs that the sweep lacks, leave the others alone; return how many were written."""
     with storage.write() as connection:
         owner = require_sweep(connection, name, storage.where)
-        known = set(connection.execute(select(Run.id).where(Run.sweep_id == owner)).scalars())
+        known = set(connection.execute(select(RUNS.c.id).where(RUNS.c.sweep_id == owner)).scalars())
         missing = [run for run in runs if run.id not in known]
         _insert_runs(connection, owner, missing)
     return len(missing)
@@ -90,10 +90,12 @@ def update_sweep(
         "provenance": None if provenance is None else dict(provenance),
     }
     values = {column: value for column, value in given.items() if value is not None}
+    if status is not None:
+        _require_status(status)
     with storage.write() as connection:
         owner = require_sweep(connection, name, storage.where)
         if values:
-            connection.execute(update(Sweep).where(Sweep.id == owner).values(values))
+            connection.execute(update(SWEEPS).where(SWEEPS.c.id == owner).values(values))
 
 
 def begin_attempt(
@@ -105,7 +107,7 @@ def begin_attempt(
         for ids in portions(run_ids):
             _forget(connection, ids)
             begun = {"device": device, "precision": precision, "started_at": started_at}
-            connection.execute(update(Run).where(Run.id.in_(ids)).values(attempt=Run.attempt + 1, **begun))
+            connection.execute(update(RUNS).where(RUNS.c.id.in_(ids)).values(attempt=RUNS.c.attempt + 1, **begun))
 
 
 def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
@@ -137,15 +139,15 @@ def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
 
 def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
     """Write the epochs of a stack and raise its runs' ``epochs_done``; ValueError for a NaN or infinity."""
-    values = [columns(row) for row in rows]
+    values = [plain_row(row) for row in rows]
     written = Counter(row.run_id for row in rows)
     if not values:
         return
     with storage.write() as connection:
         _require_runs(connection, list(written))
-        connection.execute(insert(Epoch), values)
+        connection.execute(insert(EPOCHS), values)
         connection.execute(
-            update(Run).where(Run.id == bindparam("of")).values(epochs_done=Run.epochs_done + bindparam("more")),
+            update(RUNS).where(RUNS.c.id == bindparam("of")).values(epochs_done=RUNS.c.epochs_done + bindparam("more")),
             [{"of": run_id, "more": more} for run_id, more in written.items()],
         )
 
@@ -160,7 +162,7 @@ def finish_runs(storage: Storage, results: Sequence[RunResult]) -> None:
     finished_at = datetime.now(UTC)
     rows, traces = [], []
     for result in results:
-        row, trace = result_columns(result)
+        row, trace = plain_result(result)
         rows.append({"of": result.run_id, "finished_at": finished_at, **row})
         if trace is not None:
             traces.append({"run_id": result.run_id, "learning_rate": trace})
@@ -175,14 +177,21 @@ def finish_runs(storage: Storage, results: Sequence[RunResult]) -> None:
                 )
         _set_columns(connection, rows)
         if traces:
-            connection.execute(insert(Trace), traces)
+            connection.execute(insert(TRACES), traces)
+
+
+def _require_status(status: str) -> None:
+    if status not in STATUSES:
+        raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {status!r}")
 
 
 def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bool = False) -> None:
     """Lock the runs; ValueError unless all are there, named once, and without an outcome when ``pending``."""
     found: dict[str, str | None] = {}
     for ids in portions(run_ids):
-        rows = connection.execute(select(Run.id, Run.outcome).where(Run.id.in_(ids)).order_by(Run.id).with_for_update())
+        rows = connection.execute(
+            select(RUNS.c.id, RUNS.c.outcome).where(RUNS.c.id.in_(ids)).order_by(RUNS.c.id).with_for_update()
+        )
         found.update((run_id, outcome) for run_id, outcome in rows)
     if len(set(run_ids)) != len(run_ids):
         raise ValueError("a run is named twice")
@@ -195,19 +204,15 @@ def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bo
 
 def _forget(connection: Connection, run_ids: Sequence[str]) -> None:
     """Let the runs, no more than one statement takes, be as if they had never been trained."""
-    connection.execute(delete(Epoch).where(Epoch.run_id.in_(run_ids)))
-    connection.execute(delete(Trace).where(Trace.run_id.in_(run_ids)))
-    connection.execute(
-        update(Run)
-        .where(Run.id.in_(run_ids))
-        .values(outcome=None, finished_at=None, epochs_done=0, **dict.fromkeys(_RESULTS))
-    )
+    connection.execute(delete(EPOCHS).where(EPOCHS.c.run_id.in_(run_ids)))
+    connection.execute(delete(TRACES).where(TRACES.c.run_id.in_(run_ids)))
+    connection.execute(update(RUNS).where(RUNS.c.id.in_(run_ids)).values(_UNTRAINED))
 
 
 def _epochs_written(connection: Connection, run_ids: Sequence[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for ids in portions(run_ids):
-        query = select(Epoch.run_id, func.count()).where(Epoch.run_id.in_(ids)).group_by(Epoch.run_id)
+        query = select(EPOCHS.c.run_id, func.count()).where(EPOCHS.c.run_id.in_(ids)).group_by(EPOCHS.c.run_id)
         counts.update((run_id, count) for run_id, count in connection.execute(query))
     return counts
 
@@ -221,9 +226,9 @@ def _update_runs(storage: Storage, run_ids: Sequence[str], rows: list[dict[str, 
 def _set_columns(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Set each row's columns on the run that its key ``of`` names; all rows have the same keys."""
     if rows:
-        connection.execute(update(Run).where(Run.id == bindparam("of")), rows)
+        connection.execute(update(RUNS).where(RUNS.c.id == bindparam("of")), rows)
 
 
 def _insert_runs(connection: Connection, owner: str, runs: Sequence[NewRun]) -> None:
     if runs:
-        connection.execute(insert(Run), [{"sweep_id": owner, **columns(run)} for run in runs])
+        connection.execute(insert(RUNS), [{"sweep_id": owner, **plain_row(run)} for run in runs])

@@ -19,7 +19,7 @@ from decaybench.findings import collect, join, summarise
 from decaybench.report.folder import verify as verifying
 from decaybench.report.folder.manifest import read_manifest
 from decaybench.report.folder.writer import report_files
-from decaybench.store.schema import Epoch, Run, Sweep, Trace
+from decaybench.store.schema import EPOCHS, RUNS, SWEEPS, TRACES
 from small_sweep import SMALL
 
 CSVS = ("summary.csv", "verdicts.csv", "ledger.csv", "runs.csv")
@@ -132,10 +132,10 @@ def test_a_digit_in_any_column_of_a_csv_is_found(copy: Copy, drawn: None, name: 
 
 
 COLUMNS = [
-    (table.__tablename__, column.name, part)
-    for table, part in ((Sweep, "sweep"), (Run, "runs"), (Epoch, "epochs"), (Trace, "traces"))
-    for column in table.__table__.columns
-    if (table.__tablename__, column.name) not in (("sweeps", "name"), ("sweeps", "status"))
+    (table.name, column.name, part)
+    for table, part in ((SWEEPS, "sweep"), (RUNS, "runs"), (EPOCHS, "epochs"), (TRACES, "traces"))
+    for column in table.columns
+    if (table.name, column.name) not in (("sweeps", "name"), ("sweeps", "status"))
 ]
 STUDY = [
     *(("trials", column, "study") for column in ("number", "state", "datetime_start", "datetime_complete")),

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from decaybench.compare import Interval
@@ -110,10 +109,10 @@ def verdicts_csv(summary: Summary) -> str:
 
 
 def runs_csv(runs: Sequence[RunRow]) -> str:
-    """Every row of ``runs`` with all columns, superseded ones too; ``params`` as JSON with sorted keys."""
-    from decaybench.store import RunRow
+    """Every row of ``runs`` with all its data, superseded ones too; ``params`` as JSON with sorted keys."""
+    from decaybench.store import RunRow, data_columns
 
-    columns = [column.name for column in fields(RunRow)]
+    columns = data_columns(RunRow)
     return _csv(columns, ([_stored(name, getattr(row, name)) for name in columns] for row in runs))
 
 

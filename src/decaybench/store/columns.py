@@ -1,0 +1,259 @@
+"""What a row of each of our tables holds: the one description that all else follows from.
+
+A field's annotation is its type, whether it may be missing, and `Kept`: how the database keeps it. The tables
+(`schema`), what is read and written, the data frames' types, the columns of runs.csv and the tests' synthetic sweeps
+are made from it. Who adds a column adds the field here and a function to `migrations`, and writes the value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, String, Text
+from sqlalchemy.types import TypeEngine
+
+from decaybench.store.sqltypes import JsonText, Moment
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PHASES: Final = ("search", "confirm", "replay")
+STATUSES: Final = ("pending", "running", "complete")
+OUTCOMES: Final = ("finished", "diverged", "failed")
+PRUNED: Final = ("stopped", "spared")
+
+Writer = Literal["plan", "mirror", "stacks", "attempt", "result", "selection"]
+"""Who fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `begin_attempt`, `RunResult` or `supersede`."""
+
+_LARGEST_FLOAT: Final = "1.7976931348623157e308"
+_SEEDS: Final = 2**53  # exact in JSON and in a float
+_FRAME_TYPES: Final = {
+    str: "str",
+    int: "int64",
+    float: "float64",
+    bool: "bool",
+    dict: "object",
+    datetime: "datetime64[us, UTC]",
+}
+
+
+class Check(NamedTuple):
+    """A CHECK on one column: what its name ends in, and its condition with ``{}`` for the column."""
+
+    name: str
+    condition: str
+
+
+def one_of(values: tuple[str, ...]) -> Check:
+    """Only these texts."""
+    return Check("known", f"{{}} IN ({', '.join(map(repr, values))})")
+
+
+def within(low: int, high: int) -> Check:
+    """From ``low`` to ``high``, both included."""
+    return Check("range", f"{{}} BETWEEN {low} AND {high}")
+
+
+def at_least(low: int) -> Check:
+    """``low`` or more."""
+    return Check("least", f"{{}} >= {low}")
+
+
+FINITE: Final = Check("finite", f"{{}} BETWEEN -{_LARGEST_FLOAT} AND {_LARGEST_FLOAT}")
+"""NULL passes a CHECK. PostgreSQL orders NaN above every number; SQLite makes it NULL by itself."""
+LENGTH: Final = Check("range", "{0} > 0 AND {0} <= 1")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How a field is kept: its SQL type, and of a column of ``runs`` who writes it (``by``).
+
+    ``since`` is the layout that brought it; later ones than 1 hold NULL or ``default``. ``of`` names the table whose
+    row it names. ``data`` says whether it belongs to the sweep's data: then it stands in data frames, in runs.csv and
+    in the hashes of a report's manifest; if not, the program keeps it for itself.
+    """
+
+    sql: TypeEngine[Any]
+    by: Writer | None = None
+    check: Check | None = None
+    _: KW_ONLY
+    since: int = 1
+    default: Any = None
+    key: bool = False
+    of: str | None = None
+    unique: bool = False
+    data: bool = True
+
+
+class Described(NamedTuple):
+    """A column: its name, its Python type, whether it may be NULL, and how it is kept."""
+
+    name: str
+    python: type
+    optional: bool
+    kept: Kept
+
+    @property
+    def frame_type(self) -> str:
+        """Its type in a data frame: there a number that may be missing is a float with NaN."""
+        return "float64" if self.optional and self.python is int else _FRAME_TYPES[self.python]
+
+
+@cache
+def described(row: type) -> tuple[Described, ...]:
+    """The columns that a row type describes, in their order."""
+    found = []
+    for name, hint in get_type_hints(row, include_extras=True).items():
+        python, kept = get_args(hint)
+        kinds = [kind for kind in get_args(python) if kind is not type(None)] if type(None) in get_args(python) else []
+        plain = kinds[0] if kinds else python
+        found.append(Described(name, get_origin(plain) or plain, bool(kinds), kept))
+    return tuple(found)
+
+
+def data_columns(row: type) -> tuple[str, ...]:
+    """The names of the columns that belong to a sweep's data, in their order."""
+    return tuple(column.name for column in described(row) if column.kept.data)
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One question. ``spec`` keeps the order of its keys, since that of the strategies means something."""
+
+    id: Annotated[str, Kept(String(36), key=True)]
+    name: Annotated[str, Kept(String(64), unique=True)]
+    question: Annotated[str, Kept(Text())]
+    spec: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False))]
+    spec_hash: Annotated[str, Kept(String(64))]
+    status: Annotated[str, Kept(String(16), default="pending")]
+    created_at: Annotated[datetime, Kept(Moment())]
+    provenance: Annotated[dict[str, Any], Kept(JsonText(sort_keys=True))]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One training of one model, kept through its retries; ``outcome`` is NULL while it is pending.
+
+    ``stack`` is the number of the stack that it is trained in; a ``superseded`` run belongs to a former
+    winner. ``replay_of`` names the confirm run whose learning rates a replay run is trained with. ``pruned`` says what
+    pruning did: a run that was ``stopped`` is finished, after fewer epochs; one that was ``spared`` would have been
+    stopped. ``updates_computed`` are those of its updates that were not computed for another run before it: runs that
+    begin alike share theirs. So the sum over all runs is what was really computed, exactly where no run diverges, and a
+    little less otherwise: what a run's lane computes from the update in which it diverges on counts for no run.
+    """
+
+    id: Annotated[str, Kept(String(36), "plan", key=True)]
+    sweep_id: Annotated[str, Kept(String(36), "plan", of="sweeps")]
+    phase: Annotated[str, Kept(String(16), "plan", one_of(PHASES))]
+    strategy: Annotated[str, Kept(String(64), "plan")]
+    repeat: Annotated[int, Kept(Integer(), "plan", at_least(0))]
+    slot: Annotated[int, Kept(Integer(), "plan", at_least(0))]
+    length: Annotated[float, Kept(Float(53), "plan", LENGTH)]
+    seed: Annotated[int, Kept(BigInteger(), "plan", within(0, _SEEDS - 1))]
+    trial_number: Annotated[int | None, Kept(Integer(), "mirror")]
+    params: Annotated[dict[str, Any] | None, Kept(JsonText(sort_keys=True), "mirror")]
+    outcome: Annotated[str | None, Kept(String(16), "result")]
+    epochs_done: Annotated[int, Kept(Integer(), "result", at_least(0), default=0)]
+    validation_loss: Annotated[float | None, Kept(Float(53), "result", FINITE)]
+    validation_accuracy: Annotated[float | None, Kept(Float(53), "result", within(0, 1))]
+    test_loss: Annotated[float | None, Kept(Float(53), "result", FINITE)]
+    test_accuracy: Annotated[float | None, Kept(Float(53), "result", within(0, 1))]
+    diverged_step: Annotated[int | None, Kept(BigInteger(), "result", at_least(0))]
+    attempt: Annotated[int, Kept(Integer(), "attempt", at_least(0), default=0)]
+    device: Annotated[str | None, Kept(Text(), "attempt")]
+    precision: Annotated[str | None, Kept(String(16), "attempt")]
+    started_at: Annotated[datetime | None, Kept(Moment(), "attempt")]
+    finished_at: Annotated[datetime | None, Kept(Moment(), "result")]
+    stack: Annotated[int | None, Kept(Integer(), "stacks")]
+    superseded: Annotated[bool, Kept(Boolean(), "selection", default=False)]
+    replay_of: Annotated[str | None, Kept(String(36), "plan", since=2)]
+    pruned: Annotated[str | None, Kept(String(16), "result", one_of(PRUNED), since=2)]
+    updates_computed: Annotated[int | None, Kept(BigInteger(), "result", at_least(0), since=2)]
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run that the plan asks for; ``id`` is its own, handed in."""
+
+    id: str
+    phase: str
+    strategy: str
+    repeat: int
+    slot: int
+    length: float
+    seed: int
+    replay_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A run's trial in the Optuna study (None when it has none), and its parameters in native units."""
+
+    run_id: str
+    trial_number: int | None
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended: ``epochs_done`` counts its epochs rows, ``trace`` (updates made,) its rates.
+
+    ``updates_computed`` and ``pruned`` as in `RunRow`.
+    """
+
+    run_id: str
+    outcome: str
+    epochs_done: int
+    _: KW_ONLY
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    diverged_step: int | None = None
+    updates_computed: int | None = None
+    pruned: str | None = None
+    trace: "NDArray[np.float32] | None" = None
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a run: ``epoch`` from 1, losses in nats, accuracy in [0, 1], the epoch's last learning rate."""
+
+    run_id: Annotated[str, Kept(String(36), key=True, of="runs")]
+    epoch: Annotated[int, Kept(Integer(), None, at_least(1), key=True)]
+    train_loss: Annotated[float, Kept(Float(53), None, FINITE)]
+    validation_loss: Annotated[float, Kept(Float(53), None, FINITE)]
+    validation_accuracy: Annotated[float, Kept(Float(53), None, within(0, 1))]
+    learning_rate: Annotated[float, Kept(Float(53), None, FINITE)]
+    seconds: Annotated[float, Kept(Float(53), None, FINITE)]
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """Every learning rate a run used: float32 little-endian, one value per update made."""
+
+    run_id: Annotated[str, Kept(String(36), key=True, of="runs")]
+    learning_rate: Annotated[bytes, Kept(LargeBinary())]
+
+
+@dataclass(frozen=True)
+class LookRow:
+    """What a sweep showed at one look at one of its lengths, and what followed from it.
+
+    ``step`` numbers a sweep's looks: a strategy that catches up is looked at where others have been before it, so
+    ``repeats``, up to which was looked, does not name a look. ``spent`` is the share of the error that is spent by
+    then, ``margin`` the smallest difference that matters, in the metric's unit. ``strategies`` maps each label to its
+    estimate, bound and state, ``trained_next`` says which strategies are trained next, and up to how many repeats.
+    """
+
+    sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps")]
+    length: Annotated[float, Kept(Float(53), None, LENGTH, key=True)]
+    step: Annotated[int, Kept(Integer(), None, at_least(0), key=True)]
+    repeats: Annotated[int, Kept(Integer(), None, at_least(1))]
+    spent: Annotated[float, Kept(Float(53), None, within(0, 1))]
+    margin: Annotated[float, Kept(Float(53), None, FINITE)]
+    strategies: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False))]
+    trained_next: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False))]
