@@ -107,7 +107,7 @@ def test_a_warmup_longer_than_the_run_is_noted(tmp_path, monkeypatch):
     assert checked(tmp_path, monkeypatch).notes == ()
     plan = checked(tmp_path, monkeypatch, strategies={"constant": {"warmup": 6}})
     assert plan.notes == (
-        "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the ramp does not end within it",
+        "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the warmup does not end before the run does",
     )
 
 
@@ -117,7 +117,7 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
     budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
     sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}
     places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
-    with pytest.warns(UserWarning, match=r"^strategies.linear.warmup: 4 updates, but a run has 3: the ramp does not"):
+    with pytest.warns(UserWarning, match=r"^strategies.linear.warmup: 4 updates, but a run has 3: the warmup does not"):
         assert decaybench.run(sweep, **places).trained == 2
     assert decaybench.run(sweep, **places).trained == 0
 

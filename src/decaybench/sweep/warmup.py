@@ -1,4 +1,4 @@
-"""Warmups that are longer than the run: legal, but hardly meant, since the base learning rate is never reached."""
+"""Warmups that are longer than the run: legal but hardly intended, since the base learning rate is never reached."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from decaybench.schedules.ranges import TIME_UNITS
 from decaybench.sweep.arms import Arm, arms
 from decaybench.sweep.model import Sweep
 
-MOST: Final = 2.0**53  # updates; beyond it nobody counts
+MOST: Final = 2.0**53  # updates; nobody counts beyond it
 
 
 def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:
@@ -31,18 +31,18 @@ def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:
                 if most <= total:
                     continue
                 at = f" of length {length:g}" if len(sweep.budget.lengths) > 1 else ""
-                given_as, ramp = f"{most:,} updates", "the ramp"
+                given_as, ramp = f"{most:,} updates", "the warmup"
                 if least < most:
-                    given_as, ramp = f"{least:,} to {most:,} updates are searched", "a longer ramp"
+                    given_as, ramp = f"{least:,} to {most:,} updates are searched", "a longer warmup"
                 lines.append(
                     f"strategies.{arm.label}.{name}: {given_as}, but a run{at} has {total:,}: "
-                    f"{ramp} does not end within it"
+                    f"{ramp} does not end before the run does"
                 )
     return tuple(lines)
 
 
 def _given(arm: Arm, name: str) -> Range | None:
-    """The lengths of warmup that a strategy may take; None for a field that is none, or has its class' default."""
+    """The lengths of warmup that a strategy may take; None for another field, or one with its class' default."""
     native = arm.schedule_class.native_unit(name, {})
     if not name.startswith("warmup") or native not in TIME_UNITS:
         return None
