@@ -147,7 +147,7 @@ def test_a_picture_that_is_refused(call, arguments, says):
 def test_json_has_what_the_docstring_says(call):
     (told,) = json.loads(call("polyak", "--json")[1])
     assert told["formula"].startswith("scale = min(L / (c * |g|^2 + 1e-8), eta0) / eta0")
-    assert told["traps"].startswith("the best possible loss")
+    assert told["traps"].startswith("it assumes that the best possible loss")
     assert told["source"].startswith("Loizou")
     assert told["observes"] == ["loss", "grad_norm_sq"]
     assert len(told["explanation"]) == 1 and "`smoothing`" in told["explanation"][0]

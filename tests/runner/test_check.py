@@ -49,7 +49,7 @@ def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monk
     plan = checked(tmp_path, monkeypatch, sampler="tpe", allocation="adaptive")
     assert [row.length for row in plan.rows] == [0.5, 1.0]
     row = plan.rows[1]
-    assert row.strategy == "any of 3 (shared slots)"
+    assert row.strategy == "any of 3 (shared trials)"
     assert row.schedule == "constant, multi_step, exp_loss"
     assert row.family == "fixed, reactive"
     assert (row.search_runs, row.confirm_runs, row.updates) == (18, 4, 22 * 2 * 5)

@@ -57,7 +57,7 @@ def _fit(setting: Setting, calls: bool) -> list[str]:
     lines = [
         "# model.compile(optimizer=optimizer, loss=..., metrics=[...])",
         f"# model.fit({', '.join([*arguments, *(['validation_data=held_out'] if held_out else [])])})",
-        f"# `batches` holds {setting.steps_per_epoch} per epoch: drop the partial last one, which Keras would train on.",
+        f"# `batches` holds {setting.steps_per_epoch} per epoch: drop the partial last one: Keras would train on it.",
     ]
     if held_out:
         lines.append("# The rule watches `held_out`: examples that are used neither for training nor for selection.")
