@@ -16,15 +16,15 @@ from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, exam
 
 FOLDER = Path(__file__).parent / "schedules"
 FAMILIES = {
-    "fixed": "Time alone: the whole curve is known before the run begins.",
-    "reactive": "Time and the run's own training: its loss, or its gradients. The curves below are those of a small "
-    "training.",
+    "fixed": "These depend only on time: the whole curve is known before the run begins.",
+    "reactive": "These depend on time and on the run's own training: its loss, or its gradients. The curves below come "
+    "from a small example training.",
 }
 BUILT_IN = [kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")]
 SHARED = ("warmup", "warmup_start")  # fields of every kind
 IN_A_SWEEP = (
-    "These are the defaults, written out: name only what you want to change. `learning_rate`, `momentum` and all else "
-    "that any strategy may hold are in [The sweep file](../sweep-file.md)."
+    "These are the defaults, written out; set only what you want to change. [The sweep file](../sweep-file.md) "
+    "explains `learning_rate`, `momentum` and everything else that a strategy may set."
 )
 SHOWN_AT = (0, UPDATES // 4, UPDATES // 2, 3 * UPDATES // 4, UPDATES - 1)
 
@@ -58,9 +58,9 @@ def index() -> str:
     lines = [
         *("# Schedules", ""),
         *wrapped(
-            "Every schedule that comes with decaybench. `decaybench schedules KIND` shows the same in a terminal, and "
-            "[Bring your own](../bring-your-own.md) adds one. A schedule's scale is the learning rate divided by the "
-            "base learning rate."
+            "These schedules come with decaybench. `decaybench schedules KIND` shows one in a terminal, and "
+            "[Bring your own](../bring-your-own.md) explains how to add one. A schedule's scale is the learning rate "
+            "divided by the base learning rate."
         ),
         "",
     ]
@@ -76,8 +76,8 @@ def index() -> str:
         *("## Warmup", ""),
         *wrapped(
             'Any schedule may begin with a warmup: `warmup = { value = 0.05, unit = "run" }` in a strategy. Over W '
-            "updates the scale rises as (t + 1)/W, or as t/W with `warmup_start = 0`. A fixed schedule then takes its "
-            "course over the updates that are left; a reactive one's scale is multiplied by the ramp."
+            "updates the scale rises as (t + 1)/W, or as t/W with `warmup_start = 0`. A fixed schedule then runs over "
+            "the remaining updates; a reactive schedule's scale is multiplied by the ramp."
         ),
     ]
     return "\n".join(lines) + "\n"
@@ -105,7 +105,7 @@ def page(kind: str, run: Example) -> str:
 
 def caption(run: Example) -> str:
     """What the picture shows, in numbers."""
-    length = f"{UPDATES} updates, {EPOCH} an epoch"
+    length = f"{UPDATES} updates, {EPOCH} per epoch"
     what = f"An example run of {length}" if run.loss is None else f"An example training of {length}: {TRAINING}"
     setting = setting_of(run)
     first, *later = (f"{run.scale[t].item():.3g} at {{}}{t}" for t in SHOWN_AT)
@@ -117,9 +117,9 @@ def parameters(about: dict[str, Any]) -> list[str]:
     """The table of the kind's own parameters, and what all kinds share."""
     own = [row(parameter) for parameter in about["parameters"] if parameter["name"] not in SHARED]
     head = ["| parameter | unit | default | legal | searched |", "|---|---|---|---|---|"]
-    shared = "`warmup` and `warmup_start` are every schedule's ([Warmup](README.md#warmup))."
-    rate = f"Base learning rate, unless the sweep says otherwise: {about['learning_rate']}."
-    return [*([*head, *own] if own else ["It has none of its own."]), "", *wrapped(f"{rate} {shared}")]
+    shared = "Every schedule also has `warmup` and `warmup_start` ([Warmup](README.md#warmup))."
+    rate = f"Base learning rate, unless the sweep sets it: {about['learning_rate']}."
+    return [*([*head, *own] if own else ["It has no parameters of its own."]), "", *wrapped(f"{rate} {shared}")]
 
 
 def row(parameter: dict[str, Any]) -> str:
@@ -142,7 +142,7 @@ def table(cls: type[Schedule]) -> list[str]:
         elif searched != cls.range_of(name, epochs=1_000_000):
             lines.append(f"{name} = {span(searched)}  # in a run of {UPDATES // EPOCH} epochs")
         elif searched.zero_or:
-            lines.append(f"# {name}: 0 in half of the slots, else in this range")
+            lines.append(f"# {name}: 0 in half of the trials, otherwise in this range")
             lines.append(f"# {name} = {span(searched)}")
         else:
             lines.append(f"{name} = {span(searched)}")

@@ -1,4 +1,4 @@
-"""decaybench from Python: what the command line calls, and what ``decaybench.run`` and ``decaybench.load`` are."""
+"""decaybench from Python: the functions behind the command line, ``decaybench.run`` and ``decaybench.load``."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +33,7 @@ storage_url = store.storage_url
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call of ``run`` did: runs trained (0 when the sweep was complete), the answer in words, and the report's
-    page.
-    """
+    """The result of ``run``: runs trained (0 if the sweep was complete), the answer in words, and the report's page."""
 
     name: str
     trained: int
@@ -68,10 +66,10 @@ def run(
     workers: int | None = 1,
     watcher: Watcher | None = None,
 ) -> Outcome:
-    """Train what is missing of a sweep, and write its report to ``studies``/NAME/report.
+    """Train the missing runs of a sweep and write its report to ``studies``/NAME/report.
 
-    Killed or interrupted at any moment, the same call goes on where it was. Raises UserError, with one line, for what
-    can be mended: a wrong sweep, missing data, a database that is not ours.
+    After a kill or an interruption, the same call continues where it stopped. Raises UserError, with one line, for
+    whatever the user can fix: a wrong sweep, missing data, another program's database.
     """
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UserError(f"--workers: must be in [1, {MOST_WORKERS}], got {workers}")
@@ -85,25 +83,25 @@ def run(
 
 
 def load(storage: str | None, name: str) -> store.Frames:
-    """All that is stored of a sweep: its row, and its runs, epochs and traces as DataFrames and arrays."""
+    """Everything stored about a sweep: its row, and its runs, epochs and traces as DataFrames and arrays."""
     with store.open_storage(storage_url(storage), create=False) as opened:
         return store.load_frames(opened, name)
 
 
 def report(*names: str, storage: str | None = None, out: str | Path | None = None) -> ReportSummary:
-    """Write a sweep's report again from its database, to ``out`` (default studies/NAME/report).
+    """Rebuild a sweep's report from its database, in ``out`` (default studies/NAME/report).
 
-    Several sweeps of one task are joined into one report (default studies/NAME+NAME/report). Raises UserError where
-    their runs may not be compared.
+    Several sweeps of the same task are joined into one report (default studies/NAME+NAME/report). Raises UserError if
+    their runs must not be compared.
     """
     folder = expanded(out, "--out") if out is not None else Path("studies") / "+".join(names) / "report"
     return _write(storage_url(storage), names, folder)
 
 
 def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
-    """Make the report in ``folder`` again from its database and compare; the database is checked too.
+    """Recompute the report in ``folder`` from its database and compare; the database is checked too.
 
-    Writes nothing. Raises UserError where there is no report, no database, or not its sweep.
+    Writes nothing. Raises UserError if the report, the database or its sweep is missing.
     """
     folder = expanded(folder, "DIR")
     manifest, url = read_manifest(folder), storage_url(storage)
@@ -112,7 +110,7 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
         sweeps = _read(url, names)
     except UserError:
         raise
-    except Exception as error:  # what nobody writes there: a month 13, a learning rate of three bytes
+    except Exception as error:  # invalid content: a month 13, a learning rate of three bytes
         return Verified(folder, 0, 0, (f"database: cannot be read: {error}",))
     contradictions = [line for sweep in sweeps for line in audit(sweep.frames, sweep.stored.runs, sweep.study)]
     sources = [sweep.source for sweep in sweeps]
@@ -121,7 +119,7 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
 
 @dataclass(frozen=True)
 class _Kept:
-    """All that the database holds of a sweep: its tables, as rows and as frames, and its Optuna study."""
+    """Everything in the database about a sweep: its tables, as rows and as frames, and its Optuna study."""
 
     stored: store.Stored
     frames: store.Frames
@@ -148,7 +146,7 @@ def _write(url: str, names: Sequence[str], out: Path) -> ReportSummary:
 
 
 class _Noting(Watcher):
-    """Another watcher, and the plan in optuna-dashboard from the moment that training begins."""
+    """Wraps another watcher and shows the plan in optuna-dashboard as soon as training begins."""
 
     def __init__(self, watcher: Watcher, url: str, sweep: Sweep, out: Path) -> None:
         self._watcher, self._url, self._sweep, self._out = watcher, url, sweep, out
@@ -171,17 +169,17 @@ class _Noting(Watcher):
 
 
 def _show(url: str, name: str, content: Content) -> None:
-    """Let optuna-dashboard show it, where it is installed and the database still holds the study."""
+    """Show it in optuna-dashboard, if that is installed and the database still holds the study."""
     with store.open_storage(url, create=False) as opened:
         publish(opened.url, name, content, configure=store.configure)
 
 
 def export(name: str, *, strategy: str | None = None, target: str = "torch", storage: str | None = None) -> str:
-    """A sweep's winner as code to paste, for ``target`` torch, keras or toml, or "all" of them.
+    """A sweep's best configuration as code to paste, for ``target`` torch, keras or toml, or "all" of them.
 
-    The winner is the strategy that came first at the longest length (or ``strategy``), with the setting of the repeat
-    whose confirmed mean is best; of an adaptive sweep, the best repeat's setting. Raises UserError where nothing is
-    confirmed, or all of its confirm runs diverged.
+    It belongs to the strategy that came first at the longest length (or to ``strategy``), and to the repeat with the
+    best mean over fresh seeds; in an adaptive sweep, to the best repeat. Raises UserError if nothing has been retrained
+    on fresh seeds, or if all of these runs diverged.
     """
     if target not in (*TARGETS, "all"):
         raise UserError(f"--format: must be one of {', '.join(TARGETS)}, all, got {target!r}")
@@ -192,7 +190,7 @@ def export(name: str, *, strategy: str | None = None, target: str = "torch", sto
 
 
 def _or_why_not(write: Callable[[Setting], str], setting: Setting) -> str:
-    """A target's code, or as a comment why it has none: one of several must not hide the others."""
+    """A target's code, or a comment that says why there is none, so that one target does not hide the others."""
     try:
         return write(setting)
     except UserError as error:
@@ -200,7 +198,7 @@ def _or_why_not(write: Callable[[Setting], str], setting: Setting) -> str:
 
 
 def winner(name: str, *, strategy: str | None = None, storage: str | None = None) -> Setting:
-    """The setting that `export` writes down; UserError where there is none."""
+    """The configuration that `export` writes; UserError if there is none."""
     with store.open_storage(storage_url(storage), create=False) as opened:
         summary = summarise(collect(join([store.load(opened, name)])))
     picked = pick(summary, strategy)

@@ -1,4 +1,4 @@
-"""What a person can mend, and what the machine did."""
+"""Errors that the user can fix, and failures of the machine."""
 
 from textwrap import shorten
 
@@ -14,7 +14,7 @@ class UserError(Exception):
 
 
 class MachineError(Exception):
-    """Nothing the user wrote is wrong, and nothing is lost: the machine gave up; the same call goes on.
+    """A failure of the machine, not of the user's input. Nothing is lost: the same call continues.
 
     The command line prints it as ``error: ...`` on stderr and exits with 1.
     """

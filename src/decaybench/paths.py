@@ -1,4 +1,4 @@
-"""Paths as people give them: a leading ``~`` is a home folder, also where no shell has said so."""
+"""Paths given by users: a leading ``~`` is a home folder, even if no shell has expanded it."""
 
 import os
 from pathlib import Path

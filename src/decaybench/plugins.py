@@ -1,4 +1,4 @@
-"""What other packages add through entry points."""
+"""Extensions from other packages, through entry points."""
 
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -7,7 +7,7 @@ from decaybench.errors import UserError, reason
 
 
 def load(entry_point: EntryPoint) -> Any:
-    """What an entry point names; UserError, in one line, where it cannot be imported."""
+    """The object that an entry point names; UserError, in one line, if it cannot be imported."""
     try:
         return entry_point.load()
     except (Exception, SystemExit) as error:  # whatever another package does when it is imported

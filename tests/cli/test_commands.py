@@ -133,7 +133,7 @@ def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
     shown = call("check", str(file))
     assert f"{plan['runs']} runs" in shown
     smallest = plan["smallest_class"]
-    assert f"; 10 classes, the smallest, {smallest['name']}, with {smallest['train']} in train; small-cnn" in shown
+    assert f"; 10 classes, the smallest ({smallest['name']}) with {smallest['train']} in train; small-cnn" in shown
     assert 25 < smallest["train"] <= 32 and "note: " not in shown
     assert list(empty.iterdir()) == []
 
@@ -144,7 +144,10 @@ def test_check_says_what_pruning_does(call, tmp_path):
     assert "pruning" not in call("check", str(file))
     file.write_text(SMALL.replace("seed = 3", "seed = 3\nprune = { at = 0.4, spare = 0.25 }"))
     said = " ".join(call("check", str(file)).split())
-    assert "pruning: at 40% of its epochs a slot worse than the median of its strategy's is stopped, 25% of" in said
+    assert (
+        "pruning: trials worse than the median of their strategy are stopped after 40% of their epochs, except 25%"
+        in said
+    )
     # 2 of 4 slots lose 2 of 3 epochs; a fourth strategy has one slot, and nothing to be compared with
     assert f"at most about {0.75 * 3 * 2 * 2 / (13 * 3):.0%} fewer updates in the search" in said
 

@@ -82,9 +82,9 @@ def test_a_port_that_is_taken_or_none(studies, capsys):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert f"127.0.0.1:{port} cannot be listened on" in refused(capsys, "--port", str(port))
+        assert f"--port: cannot listen on 127.0.0.1:{port}: " in refused(capsys, "--port", str(port))
     for port in ("-1", "65536"):
-        assert f"--port: must be in 0 (any free one) .. 65535, got {port}" in refused(capsys, "--port", port)
+        assert f"--port: must be from 0 (any free port) to 65535, got {port}" in refused(capsys, "--port", port)
     assert "--port" in refused(capsys, "--port", "http")
 
 

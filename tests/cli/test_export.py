@@ -62,7 +62,7 @@ def test_the_winner_is_the_first_strategy_s_best_repeat(call):
     assert means[setting.arm.label, setting.repeat] == best
     code = call("export", "small")
     assert code.startswith(f"# {setting.arm.label}")
-    assert f"repeat {setting.repeat}, slot {setting.slot}" in code
+    assert f"repeat {setting.repeat}, trial {setting.slot}" in code
     assert f"Confirmed test accuracy {100 * best:.1f}%, the mean of 2 seeds." in code
     assert f"lr={setting.parameters.learning_rate!r}" in code
 

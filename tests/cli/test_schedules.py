@@ -36,11 +36,11 @@ def call(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("cosine", ["Observes: nothing but the time", "the scale in an example run of 200 updates", "floor = 0.01"]),
+        ("cosine", ["Observes: only the time", "the scale in an example run of 200 updates", "floor = 0.01"]),
         ("time_based", ["Traps: Keras", "Source: Keras", "decay = 0.0354 per update", "log 0.05 to 1000 1/run"]),
-        ("bold_driver", ["example training", "base learning rate 0.5, up = 1.06, down = 0.6", "as `signal` says"]),
-        ("hypergradient", ["the update's loss and g_t . u_(t-1)", "u_t what the learning rate multiplies"]),
-        ("polyak", ["the update's loss and |g_t|^2 (g_t is update t's gradient)"]),
+        ("bold_driver", ["example training", "base learning rate 0.5, up = 1.06, down = 0.6", "(set by `signal`)"]),
+        ("hypergradient", ["the update's loss and g_t . u_(t-1)", "u_t is what the learning rate multiplies"]),
+        ("polyak", ["the update's loss and |g_t|^2 (g_t is the gradient of update t)"]),
     ],
 )
 def test_a_kind_in_full(call, kind, says):
@@ -147,7 +147,7 @@ def test_a_picture_that_is_refused(call, arguments, says):
 def test_json_has_what_the_docstring_says(call):
     (told,) = json.loads(call("polyak", "--json")[1])
     assert told["formula"].startswith("scale = min(L / (c * |g|^2 + 1e-8), eta0) / eta0")
-    assert told["traps"].startswith("the best possible loss")
+    assert told["traps"].startswith("it assumes that the best possible loss")
     assert told["source"].startswith("Loizou")
     assert told["observes"] == ["loss", "grad_norm_sq"]
     assert len(told["explanation"]) == 1 and "`smoothing`" in told["explanation"][0]
@@ -170,12 +170,12 @@ def test_a_kind_without_an_example_is_described_all_the_same(call, monkeypatch):
     monkeypatch.setattr(schedules, "SCHEDULES", registry.Registry(Demanding, SCHEDULES["linear"]))
     code, out, _ = call("demanding")
     assert code == 0
-    assert "somebody else's" in out and "demanding: there is no example of its curve" in out and "secret" in out
+    assert "somebody else's" in out and "demanding: its curve cannot be shown" in out and "secret" in out
     (told,) = json.loads(call("demanding", "--json")[1])
     assert told["traps"] is None and told["source"] is None
     code, out, err = call("--plot", "all.svg")
     assert (code, out) == (0, "schedules: all.svg\n")
-    assert "left out: demanding" in err
+    assert "skipped: demanding" in err
     assert ">linear</text>" in Path("all.svg").read_text()
     assert call("demanding", "--plot", "one.svg")[0] == 2
     assert not Path("one.svg").exists()
@@ -205,7 +205,7 @@ def test_a_package_that_cannot_be_imported_breaks_nothing_but_itself(call, a_bro
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("waves", 'must be a kind that can be used, got "waves": {}'), ("cosin", "must be one of constant")],
+    [("waves", 'must be a usable kind, got "waves": {}'), ("cosin", "must be one of constant")],
 )
 def test_a_sweep_that_names_a_broken_or_misspelt_kind(call, a_broken_package, kind, says):
     mapping = {

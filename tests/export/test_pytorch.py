@@ -252,5 +252,5 @@ def test_their_training_loops_run(optimizer):
 def test_the_head_says_what_it_is():
     task = {"label": "stairs", "epochs": 12, "batch_size": "full", "dropout": 0.5, "model": "lenet"}
     code = write(setting(SCHEDULES["cosine"](floor=0), 12, 1, **task))
-    assert code.startswith("# stairs (cosine) of the sweep made: repeat 1, slot 2.\n# Found by a test.\n")
+    assert code.startswith("# stairs (cosine) of the sweep made: repeat 1, trial 2.\n# Found by a test.\n")
     assert "digits, lenet, dropout 0.5, batch gradient descent: 12 epochs of 1 update." in code

@@ -49,7 +49,7 @@ def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monk
     plan = checked(tmp_path, monkeypatch, sampler="tpe", allocation="adaptive")
     assert [row.length for row in plan.rows] == [0.5, 1.0]
     row = plan.rows[1]
-    assert row.strategy == "any of 3 (shared slots)"
+    assert row.strategy == "any of 3 (shared trials)"
     assert row.schedule == "constant, multi_step, exp_loss"
     assert row.family == "fixed, reactive"
     assert (row.search_runs, row.confirm_runs, row.updates) == (18, 4, 22 * 2 * 5)
@@ -107,7 +107,7 @@ def test_a_warmup_longer_than_the_run_is_noted(tmp_path, monkeypatch):
     assert checked(tmp_path, monkeypatch).notes == ()
     plan = checked(tmp_path, monkeypatch, strategies={"constant": {"warmup": 6}})
     assert plan.notes == (
-        "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the ramp does not end within it",
+        "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the warmup does not end before the run does",
     )
 
 

@@ -57,7 +57,7 @@ def test_an_interrupt_is_130_and_resumable(sweep_file, command, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.endswith("interrupted; the same command goes on where it was\n")
+    assert err.endswith("interrupted; run the same command again to continue\n")
     assert "Traceback" not in err
     assert finish(command("run", str(sweep_file), "--storage", "sqlite:///s.db")).startswith("small: complete")
     again = command("run", str(sweep_file), "--storage", "sqlite:///s.db")

@@ -81,7 +81,7 @@ def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(sweep_file, comma
             os.kill(workers[0], signal.SIGKILL)
             _, err = process.communicate(timeout=300)
             if process.returncode:  # else it had just finished, and was no longer needed
-                assert "a process that trains was killed (out of memory?)" in err and "Traceback" not in err
+                assert "a training process was killed (out of memory?)" in err and "Traceback" not in err
                 assert process.returncode == 1
                 killed.append(victim)
         else:
@@ -97,5 +97,5 @@ def test_ctrl_c_stops_all_of_them(sweep_file, command, tmp_path):
     workers = wait_for_workers(process, 2)
     time.sleep(4)
     process.send_signal(signal.SIGINT)
-    assert finish(process, 130).endswith("interrupted; the same command goes on where it was\n")
+    assert finish(process, 130).endswith("interrupted; run the same command again to continue\n")
     assert not any(map(alive, workers))

@@ -126,7 +126,7 @@ def test_a_trial_that_does_not_run_cannot_be_told(open_mirror):
     with open_mirror() as mirror:
         numbers = mirror.begin(proposed(SLOTS[:2]))
         mirror.tell({0: 0.5})
-        with pytest.raises(MachineError, match="trial 0 is no longer RUNNING; the same command goes on"):
+        with pytest.raises(MachineError, match="trial 0 is no longer RUNNING; run the same command again to continue"):
             mirror.tell({0: 0.6, 1: 0.7}, {1: 2})
     assert numbers == {"a0": 0, "b0": 1}
     assert [trial.value for trial in open_mirror.trials()] == [0.5, None]
@@ -138,7 +138,9 @@ def test_a_study_that_was_deleted_meanwhile_cannot_be_written(open_mirror):
         optuna.delete_study(study_name="s", storage=open_mirror.url)
         with pytest.raises(MachineError, match="trial 0 is no longer RUNNING"):
             mirror.tell({0: 0.6, 1: 0.7})
-        with pytest.raises(MachineError, match="study s: it is no longer there; the same command goes on"):
+        with pytest.raises(
+            MachineError, match="study s: it is no longer there; run the same command again to continue"
+        ):
             mirror.begin(proposed(SLOTS[2:4]))
 
 

@@ -45,7 +45,7 @@ def test_it_is_off_unless_asked_for_and_then_part_of_the_question(small):
         (
             "{}",
             'sampler = "random"\nallocation = "adaptive"\n',
-            'prune: needs allocation = "balanced": only slots of one strategy are compared, got {at = 0.5, spare = 0.2}',
+            'prune: needs allocation = "balanced": only trials of one strategy are compared, got {at = 0.5, spare = 0.2}',
         ),
     ],
 )

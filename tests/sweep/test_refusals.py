@@ -97,7 +97,7 @@ TABLES = [
     ("seed = 0", "learning_rate = {low = 0, high = 1}", "search.learning_rate.low: must be > 0, got 0"),
     ("seed = 0", "learning_rate = {low = 0.1, hi = 1}", "search.learning_rate.hi: unknown key; known: low, high, log, int, unit"),
     ("seed = 0", "learning_rate = {low = 0.1, high = 1, log = 1}", "search.learning_rate.log: must be true or false, got 1"),
-    ("seed = 0", "learning_rate = {low = 1, high = 2, int = true}", "search.learning_rate.int: must be false: learning_rate is no whole number, got true"),
+    ("seed = 0", "learning_rate = {low = 1, high = 2, int = true}", "search.learning_rate.int: must be false: learning_rate is not a whole number, got true"),
     ("seed = 0", 'learning_rate = {value = 1, unit = "run"}', 'search.learning_rate.unit: learning_rate has no unit, got "run"'),
     ("seed = 0", "learning_rate = {value = 1, low = 2}", "search.learning_rate.low: unknown key; known: value, unit"),
     ("seed = 0", "learning_rate = {choices = []}", "search.learning_rate.choices: must be a list of at least one value, got []"),
@@ -128,7 +128,7 @@ STRATEGIES = [
     ("[strategies.one_cycle]\nphases = 3\npct = 0.6", "with 3 phases, got 0.0"),
     ('[strategies.polyak]\noptimizer = "adam"', 'polyak.optimizer: must be "sgd", since polyak looks at gradients, got "adam"'),
     ('[strategies.mine]\nschedule = "alig"\noptimizer = "schedule-free"', 'mine.optimizer: must be "sgd", since alig looks at gradients, got "schedule-free"'),
-    ('[strategies.l4]\nvelocity = "keras"', 'l4.velocity: must be "torch", since l4 follows a velocity without the learning rate in it, got "keras"'),
+    ('[strategies.l4]\nvelocity = "keras"', 'l4.velocity: must be "torch", since l4 needs a velocity that excludes the learning rate, got "keras"'),
     ('[strategies.hypergradient]\nvelocity = "keras"\nmomentum = {low = 0.5, high = 0.9}', "hypergradient.velocity: must be "),
     ('[strategies.constant]\noptimizer = "schedule-free"\nmomentum = 0', "constant.momentum: must be above 0 under schedule-free, got 0"),
     ("[strategies.constant]\nnesterov = true\nmomentum = 0", "constant.nesterov: needs momentum > 0, got true with momentum 0"),
@@ -155,16 +155,16 @@ STRATEGIES = [
     ("[strategies.exponential]\nwarmup = -1", "exponential.warmup: must be in [0, inf), got -1"),
     ('[strategies.exp_loss]\nsignal = "batches"', 'exp_loss.signal: must be one of "batch", "ema", "epoch", "held_out", got "batches"'),
     ('[strategies.exp_loss]\nsignal = {value = "ema", unit = "run"}', 'exp_loss.signal.unit: signal has no unit, got "run"'),
-    ('[strategies.reduce_on_plateau]\nmode = "max"', 'reduce_on_plateau.mode: must be "min", since a sweep shows the rule a loss, got "max"'),
-    ('[strategies.drop]\nschedule = "reduce_on_plateau"\nmode = {choices = ["min", "max"]}', 'drop.mode.choices: must be "min", since a sweep shows the rule a loss, got "max"'),
+    ('[strategies.reduce_on_plateau]\nmode = "max"', 'reduce_on_plateau.mode: must be "min", since the rule observes a loss in a sweep, got "max"'),
+    ('[strategies.drop]\nschedule = "reduce_on_plateau"\nmode = {choices = ["min", "max"]}', 'drop.mode.choices: must be "min", since the rule observes a loss in a sweep, got "max"'),
     ('[strategies.reduce_on_plateau]\nmode = "up"', 'reduce_on_plateau.mode: must be one of "min", "max", got "up"'),
     ("[strategies.reduce_on_plateau]\npatience = 1.5", "reduce_on_plateau.patience: must be a whole number in [0, inf), got 1.5"),
     ("[strategies.reduce_on_plateau]\npatience = {low = 0.5, high = 3}", "reduce_on_plateau.patience.low: must be a whole number in [0, inf), got 0.5"),
     ("[strategies.reduce_on_plateau]\npatience = {low = 1, high = 3, int = false}", "reduce_on_plateau.patience: must be a whole number in [0, inf), got {low = 1.0, high = 3.0, int = false}"),
-    ("[strategies.reduce_on_plateau]\npatience = {low = 0.1, high = 0.3, unit = 'run', int = true}", "reduce_on_plateau.patience.low: must be a whole number, since the range is of whole numbers, got 0.1"),
+    ("[strategies.reduce_on_plateau]\npatience = {low = 0.1, high = 0.3, unit = 'run', int = true}", "reduce_on_plateau.patience.low: must be a whole number, since it is a range of whole numbers, got 0.1"),
     ("[strategies.step_decay]\noffset = {low = 0, high = 2}", "step_decay.offset: must be a whole number in [0, inf), got {low = 0.0, high = 2.0, int = false}"),
     ("[strategies.exp_loss]\ngain = {value = {a = 1}}", "exp_loss.gain.value: must be a number, a string, true or false, a list of numbers, got {a = 1}"),
-    ('[strategies.time_based]\nper = {choices = ["update", "epoch"]}', "time_based.per: must be fixed, since the unit of decay hangs on it, got choices"),
+    ('[strategies.time_based]\nper = {choices = ["update", "epoch"]}', "time_based.per: must be fixed, since the unit of decay depends on it, got choices"),
     ("[strategies.multi_step]\nmilestones = []", "multi_step.milestones: must not be an empty list, got []"),
     ("[strategies.multi_step]\nmilestones = [6, 3]", "multi_step.milestones: must be sorted, got [6, 3]"),
     ('[strategies.multi_step]\nmilestones = [6, "7"]', 'multi_step.milestones: must be a number, got "7"'),
@@ -172,15 +172,15 @@ STRATEGIES = [
     ("[strategies.multi_step]\nmilestones = [3, 6]\ngamma = [0.1, 0.1, 0.1]", "multi_step.gamma: must be one number or one per milestone (2), got"),
     (
         "[strategies.a]\nschedule = 'constant'\n[strategies.b]\nschedule = 'constant'\nlearning_rate = {low = 0.1, high = 1}",
-        "b.learning_rate: must be searched like strategies.a's (log = true), since slots are paired, got log = false",
+        "b.learning_rate: must be searched like strategies.a's (log = true), since trials are paired, got log = false",
     ),
     (
         "[strategies.exp_loss]\n[strategies.constant]\nlearning_rate = {choices = [0.1, 0.2]}",
-        "constant.learning_rate: must be searched like strategies.exp_loss's (log = true), since slots are paired, got choices = [0.1, 0.2]",
+        "constant.learning_rate: must be searched like strategies.exp_loss's (log = true), since trials are paired, got choices = [0.1, 0.2]",
     ),
     (
         "[strategies.exp_loss]\nmomentum = {choices = [0.1, 0.9]}\n[strategies.constant]\nmomentum = {choices = [0.9, 0.1]}",
-        "constant.momentum: must be searched like strategies.exp_loss's (choices = [0.1, 0.9]), since slots are paired, got choices = [0.9, 0.1]",
+        "constant.momentum: must be searched like strategies.exp_loss's (choices = [0.1, 0.9]), since trials are paired, got choices = [0.9, 0.1]",
     ),
 ]  # fmt: skip
 
@@ -226,5 +226,7 @@ def test_python_values_are_as_strict():
 def test_a_plan_that_no_disk_could_hold():
     mapping = tomllib.loads(RIGHT)
     mapping["budget"] |= {"trials": 100_000, "repeats": 1_000}
-    with pytest.raises(UserError, match=r"x\.toml: budget: must plan at most 10,000,000 runs in all, got 100,004,000"):
+    with pytest.raises(
+        UserError, match=r"x\.toml: budget: must plan at most 10,000,000 runs in total, got 100,004,000"
+    ):
         Sweep.from_mapping(mapping, "x.toml")

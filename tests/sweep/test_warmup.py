@@ -57,8 +57,8 @@ def test_what_a_warmup_may_be(kind, warmup, given):
 
 def test_each_length_has_its_own():
     assert notes({"schedule": "linear", "warmup": 25}, lengths=(0.25, 0.5, 1.0)) == (
-        "strategies.it.warmup: 25 updates, but a run of length 0.25 has 10: the ramp does not end within it",
-        "strategies.it.warmup: 25 updates, but a run of length 0.5 has 20: the ramp does not end within it",
+        "strategies.it.warmup: 25 updates, but a run of length 0.25 has 10: the warmup does not end before the run does",
+        "strategies.it.warmup: 25 updates, but a run of length 0.5 has 20: the warmup does not end before the run does",
     )
     assert len(notes({"schedule": "linear", "warmup": {"value": 2, "unit": "epoch"}}, lengths=(0.25, 1.0))) == 1
 
@@ -72,5 +72,5 @@ def test_updates_an_epoch_count():
 def test_a_kinds_own_warmup():
     assert notes({"schedule": "noam"}) == ()
     assert notes({"schedule": "noam", "warmup_steps": 41}) == (
-        "strategies.it.warmup_steps: 41 updates, but a run has 40: the ramp does not end within it",
+        "strategies.it.warmup_steps: 41 updates, but a run has 40: the warmup does not end before the run does",
     )

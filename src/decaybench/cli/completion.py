@@ -1,4 +1,4 @@
-"""What the shell offers after Tab: found without importing what is heavy, so that Tab answers at once."""
+"""Shell completion, without importing anything heavy, so that Tab answers at once."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def sweeps(incomplete: str) -> list[str]:
-    """Names of shipped sweeps and paths of TOML files that go on from what is typed."""
+    """Names of shipped sweeps and paths of TOML files that begin with what is typed."""
     folder = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
     try:
         here = sorted(f"{folder}{file.name}" for file in expanded(folder or ".", "SWEEP").glob("*.toml"))
@@ -23,7 +23,7 @@ def sweeps(incomplete: str) -> list[str]:
 
 
 def shipped() -> list[str]:
-    """The names of `decaybench.sweep.shipped`, whose package needs torch."""
+    """The names that `decaybench.sweep.shipped` returns; that package needs torch."""
     for folder in (PACKAGE / "sweeps", PACKAGE.parents[1] / "sweeps"):
         if folder.is_dir():
             return sorted(file.stem for file in folder.glob("*.toml"))
@@ -31,22 +31,22 @@ def shipped() -> list[str]:
 
 
 def formats(incomplete: str) -> list[str]:
-    """What ``export --format`` takes."""
+    """The formats of ``export --format``."""
     return [name for name in ("torch", "keras", "toml", "all") if name.startswith(incomplete)]
 
 
 def kinds(incomplete: str) -> list[str]:
-    """Names of schedules that go on from what is typed."""
+    """Names of schedules that begin with what is typed."""
     listed = [*built_in(), *sorted(entry.name for entry in entry_points(group="decaybench.schedules"))]
     return [kind for kind in listed if kind.startswith(incomplete)]
 
 
 def built_in() -> Iterator[str]:
-    """The kinds that both lists ``KINDS = (...)`` hold, read from their source: importing it would load torch."""
+    """The kinds in both lists ``KINDS = (...)``, read from their source, because importing it would load torch."""
     for family in ("fixed", "reactive"):
         source = (PACKAGE / "schedules" / family / "__init__.py").read_text(encoding="utf-8")
         for node in ast.parse(source).body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Tuple):
                 for listed in node.value.elts:
                     if isinstance(listed, ast.Name):
-                        yield re.sub(r"(?<!^)(?=[A-Z])", "_", listed.id).lower()  # as a kind is named after its class
+                        yield re.sub(r"(?<!^)(?=[A-Z])", "_", listed.id).lower()  # kinds are named after their classes

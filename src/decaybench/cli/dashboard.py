@@ -1,4 +1,4 @@
-"""``decaybench dashboard``: optuna-dashboard on the database, for this machine alone."""
+"""``decaybench dashboard``: serves optuna-dashboard for the database, to this machine only."""
 
 import contextlib
 from socketserver import ThreadingMixIn
@@ -17,13 +17,13 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # the name is the base class'
-        """Say nothing: a page asks again every few seconds."""
+        """Log nothing: a page sends requests every few seconds."""
 
 
 def serve(*, storage: str | None, port: int) -> None:
-    """Serve until interrupted; port 0 is any free one. Raises UserError before anything is served."""
+    """Serve until interrupted; port 0 picks any free port. Raises UserError before anything is served."""
     if not 0 <= port <= 65535:
-        raise UserError(f"--port: must be in 0 (any free one) .. 65535, got {port}")
+        raise UserError(f"--port: must be from 0 (any free port) to 65535, got {port}")
     try:
         from optuna_dashboard import wsgi
     except ModuleNotFoundError as error:
@@ -41,15 +41,15 @@ def serve(*, storage: str | None, port: int) -> None:
     try:
         server = make_server(HOST, port, app, server_class=_Server, handler_class=_Quiet)
     except OSError as error:
-        raise UserError(f"--port: {HOST}:{port} cannot be listened on: {error.strerror}") from error
+        raise UserError(f"--port: cannot listen on {HOST}:{port}: {error.strerror}") from error
     with server:
-        print(f"{where}: http://{HOST}:{server.server_port}/ (Ctrl-C ends it)", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # the only way to end it
+        print(f"{where}: http://{HOST}:{server.server_port}/ (press Ctrl-C to stop)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # the only way to stop it
             server.serve_forever()
 
 
 def _first_line(error: BaseException) -> str:
-    """What is at the bottom of it: Optuna's own words for a database's complaint are generic."""
+    """The first line of the root cause: Optuna's own message for a database error is generic."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).partition("\n")[0] or type(error).__name__

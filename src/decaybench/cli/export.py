@@ -1,4 +1,4 @@
-"""``decaybench export``: a sweep's winner as code, on stdout or in a file."""
+"""``decaybench export``: a sweep's best configuration as code, on stdout or in a file."""
 
 from decaybench import api
 from decaybench.errors import UserError

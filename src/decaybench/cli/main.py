@@ -1,5 +1,5 @@
-"""The commands, and how they end: 0 done, 2 for what the user can fix (one line on stderr), 130 interrupted, 1
-anything else.
+"""The commands and their exit codes: 0 done, 2 for errors that the user can fix (one line on stderr), 130 interrupted,
+1 anything else.
 """
 
 import signal
@@ -34,7 +34,7 @@ StorageOption = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="The database. Default: DECAYBENCH_STORAGE, else sqlite:///studies/decaybench.db.",
+        help="The database. Default: $DECAYBENCH_STORAGE, or sqlite:///studies/decaybench.db.",
         show_default=False,
     ),
 ]
@@ -42,7 +42,10 @@ StorageOption = Annotated[
 DataOption = Annotated[
     str | None,
     typer.Option(
-        path_type=str, metavar="DIR", help="Folder of image folders. Default: DECAYBENCH_DATA.", show_default=False
+        path_type=str,
+        metavar="DIR",
+        help="The folder that holds the image folders. Default: $DECAYBENCH_DATA.",
+        show_default=False,
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")]
@@ -67,16 +70,18 @@ def run(
     sweep: SweepArgument,
     storage: StorageOption = None,
     studies: Annotated[
-        str, typer.Option(path_type=str, metavar="DIR", help="Where reports go: DIR/NAME/report.")
+        str, typer.Option(path_type=str, metavar="DIR", help="The folder for reports: DIR/NAME/report.")
     ] = "studies",
     data: DataOption = None,
     device: DeviceOption = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Processes that train. Default: one a core, if the sweep is long enough."),
+        typer.Option(
+            metavar="N", help="Number of training processes. Default: one per core, if the sweep is long enough."
+        ),
     ] = None,
 ) -> None:
-    """Train what is missing of a sweep, write its report and print the answer."""
+    """Train the missing runs of a sweep, write its report and print the answer."""
     from decaybench import api
     from decaybench.cli.run import Live
 
@@ -92,7 +97,7 @@ def run(
 def check(
     sweep: SweepArgument, data: DataOption = None, device: DeviceOption = "auto", as_json: JsonOption = False
 ) -> None:
-    """Check a sweep and print its plan: runs, epochs and updates per strategy, and the time they will take."""
+    """Check a sweep and print its plan: runs, epochs and updates per strategy, and the estimated time."""
     from decaybench.cli import check as plan
 
     plan.show(sweep, data=data, device=device, as_json=as_json)
@@ -101,7 +106,7 @@ def check(
 @app.command()
 def report(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="A sweep in the database, or several.", show_default=False)
+        list[str], typer.Argument(metavar="NAME...", help="One or more sweeps in the database.", show_default=False)
     ],
     storage: StorageOption = None,
     out: Annotated[
@@ -109,12 +114,12 @@ def report(
         typer.Option(
             path_type=str,
             metavar="DIR",
-            help="Where the report goes. Default: studies/NAME/report, or studies/NAME+NAME/report.",
+            help="The folder for the report. Default: studies/NAME/report, or studies/NAME+NAME/report.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Write a sweep's report again, from the database alone; sweeps of one task are joined into one report."""
+    """Rebuild a sweep's report from the database; several sweeps of the same task are joined into one report."""
     from decaybench import api
 
     summary = api.report(*names, storage=storage, out=out)
@@ -123,10 +128,12 @@ def report(
 
 @app.command()
 def verify(
-    folder: Annotated[str, typer.Argument(path_type=str, metavar="DIR", help="A report's folder.", show_default=False)],
+    folder: Annotated[
+        str, typer.Argument(path_type=str, metavar="DIR", help="The folder of a report.", show_default=False)
+    ],
     storage: StorageOption = None,
 ) -> None:
-    """Compute a report again from its database: says "verified", or what differs, and exits with 1."""
+    """Recompute a report from its database; print "verified", or print what differs and exit with 1."""
     from decaybench import api
 
     found = api.verify(folder, storage=storage)
@@ -139,11 +146,13 @@ def verify(
 
 @app.command()
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One sweep.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Show only this sweep.", show_default=False)
+    ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The sweeps in the database and how far each strategy is."""
+    """Show the sweeps in the database and the progress of each strategy."""
     from decaybench.cli import status as view
 
     view.show(name, storage=storage, as_json=as_json)
@@ -153,20 +162,22 @@ def status(
 def schedules(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND]", help="One schedule.", show_default=False, autocompletion=completion.kinds),
+        typer.Argument(
+            metavar="[KIND]", help="Show only this schedule.", show_default=False, autocompletion=completion.kinds
+        ),
     ] = None,
     plot: Annotated[
         str | None,
         typer.Option(
             path_type=str,
             metavar="FILE",
-            help="Write the curve, or without KIND all curves, to FILE.svg, .png or .pdf.",
+            help="Write the curve (without KIND, all curves) to FILE.svg, .png or .pdf.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The catalogue of schedules; of one its formula, parameters, ranges, traps, source and curve."""
+    """List all schedules, or show one with its formula, parameters, ranges, traps, source and curve."""
     from decaybench.cli import schedules as catalogue
 
     catalogue.show(kind, as_json=as_json, plot=plot)
@@ -177,26 +188,24 @@ def export(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A sweep in the database.", show_default=False)],
     strategy: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="Another strategy than the one that came first.", show_default=False),
+        typer.Option(metavar="LABEL", help="The strategy. Default: the one that came first.", show_default=False),
     ] = None,
     target: Annotated[
         str,
         typer.Option(
             "--format",
             metavar="torch|keras|toml|all",
-            help="Code for PyTorch or Keras 3, or a sweep file that trains it again.",
+            help="Code for PyTorch or Keras 3, or a sweep file that retrains it.",
             autocompletion=completion.formats,
         ),
     ] = "torch",
     storage: StorageOption = None,
     out: Annotated[
         str | None,
-        typer.Option(
-            path_type=str, metavar="FILE", help="Write to a file instead of the terminal.", show_default=False
-        ),
+        typer.Option(path_type=str, metavar="FILE", help="Write to this file instead of stdout.", show_default=False),
     ] = None,
 ) -> None:
-    """Print the winner as code to paste: its optimizer, its learning rate and how to step it."""
+    """Print the best configuration as code to paste: optimizer, learning rate and schedule."""
     from decaybench.cli import export as code
 
     code.show(name, strategy=strategy, target=target, storage=storage, out=out)
@@ -205,9 +214,9 @@ def export(
 @app.command()
 def dashboard(
     storage: StorageOption = None,
-    port: Annotated[int, typer.Option(metavar="N", help="Where to listen on 127.0.0.1; 0 is any free port.")] = 8080,
+    port: Annotated[int, typer.Option(metavar="N", help="The port on 127.0.0.1; 0 picks any free port.")] = 8080,
 ) -> None:
-    """Show the studies in optuna-dashboard, on this machine only, until Ctrl-C."""
+    """Serve the studies in optuna-dashboard to this machine only, until Ctrl-C."""
     from decaybench.cli import dashboard as server
 
     server.serve(storage=storage, port=port)
@@ -215,18 +224,18 @@ def dashboard(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill is an interruption too: nothing half-written, resumable
+    signal.signal(signal.SIGTERM, _interrupt)  # handled like Ctrl-C: nothing half-written, resumable
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any("://" in argument for argument in _without_storage(given)):
-        # Whatever refuses it would repeat it, and a password may stand there.
-        _leave("error: a URL stands where none belongs; a database's is given with --storage URL", 2)
+        # The refusal would repeat it, and it may hold a password.
+        _leave("error: unexpected URL; give a database's URL with --storage URL", 2)
     try:
         code = typer.main.get_command(app).main(given or ["--help"], prog_name="decaybench", standalone_mode=False)
     except UserError as error:
         _leave(f"error: {error}", 2)
     except MachineError as error:
         _leave(f"error: {error}", 1)
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the reader of our output has closed it
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
@@ -234,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _leave(f"error: {' '.join(error.format_message().split())}", 2)
         raise
     if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this code
-        _leave("interrupted; the same command goes on where it was", INTERRUPTED)
+        _leave("interrupted; run the same command again to continue", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

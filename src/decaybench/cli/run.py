@@ -1,4 +1,4 @@
-"""The display of a training: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a training: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from rich.text import Text
 from decaybench.runner import Share, Watcher
 
 PLAIN_EVERY_S = 10.0
-FEW = 12  # strategies that a line of plain text names one by one
+FEW = 12  # a plain line names each strategy, up to this many
 
 
 class Live(Watcher):
-    """Shows, per strategy, done of planned, the best so far and the diverged; overall the rate and the time left.
+    """Shows runs done and planned, the best so far and the diverged per strategy, and the overall rate and time left.
 
-    Writes to stderr, so that stdout holds the answer alone.
+    Writes to stderr, so that stdout holds only the answer.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -39,7 +39,7 @@ class Live(Watcher):
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         self._made, self._total = 0, updates_left
         self._started = self._spoke = time.monotonic()
-        self._console.print(f"{name}: {updates_left:,} updates to make on {device}, up to {stack_size} runs at a time")
+        self._console.print(f"{name}: {updates_left:,} updates to do on {device}, up to {stack_size} runs at a time")
         if self._console.is_terminal:
             self._live = RichLive(
                 console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True
@@ -66,7 +66,7 @@ class Live(Watcher):
             self._live = None
 
     def _speak(self, *, at_once: bool) -> None:
-        """A plain line, unless the table is shown or the last line was a moment ago."""
+        """Print a plain line, unless the table is shown or the last line is recent."""
         now = time.monotonic()
         if self._live is not None or (not at_once and now - self._spoke < PLAIN_EVERY_S):
             return
@@ -94,7 +94,7 @@ class Live(Watcher):
                 "" if share.best is None else f"{share.best:.4f}",
                 str(share.diverged or ""),
             )
-        return Group(Text(self._pace(), style="dim"), table)  # what matters most is not what a low terminal cuts off
+        return Group(Text(self._pace(), style="dim"), table)  # the rate first, because a low terminal cuts off the end
 
 
 def _in_words(share: Share) -> str:
@@ -104,7 +104,7 @@ def _in_words(share: Share) -> str:
 
 
 def _together(shares: Sequence[Share]) -> Share:
-    """All strategies as one line: of many, each one's state is for the table and for ``status``."""
+    """All strategies as one share; the table and ``status`` show each of them."""
     return Share(
         f"{len(shares)} strategies",
         sum(share.planned for share in shares),
@@ -115,7 +115,7 @@ def _together(shares: Sequence[Share]) -> Share:
 
 
 def duration(seconds: float) -> str:
-    """A time in the words of a person: ``1 h 05 min``, ``2 min 10 s``, ``40 s``."""
+    """A time as text: ``1 h 05 min``, ``2 min 10 s``, ``40 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,4 +1,4 @@
-"""``decaybench schedules``: the catalogue, and one kind in full, in words, as JSON or as a picture."""
+"""``decaybench schedules``: the catalogue, or one kind in full, as text, JSON or a picture."""
 
 import inspect
 import json
@@ -22,7 +22,7 @@ from decaybench.schedules.base import PRODUCTS
 from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, example, settings
 from decaybench.sweep.arms import LEARNING_RATE
 
-EPOCHS_SHOWN = 100  # some ranges depend on a run's length; they are shown for this one, and say so
+EPOCHS_SHOWN = 100  # some ranges depend on a run's length; this one is shown
 SIGNALS = {
     "batch": "the update's loss",
     "ema": "a moving average of it",
@@ -32,7 +32,7 @@ SIGNALS = {
 
 
 def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
-    """Print all kinds with a line each, or one kind in full with a sketch of its curve; or write a picture."""
+    """Print one line for each kind, or one kind in full with a sketch of its curve; or write a picture."""
     if kind is not None and kind not in SCHEDULES:
         raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
     kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
@@ -52,11 +52,11 @@ def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
 
 
 def describe(cls: type[Schedule]) -> dict[str, Any]:
-    """A kind as plain data: name, family, what its docstring says, what it observes, and its parameters, each with
+    """A kind as plain data: name, family, the parts of its docstring, what it observes, and its parameters, each with
     unit, default, domain and range.
 
-    ``observes`` names the loss and the products of gradients that a reactive kind looks at. Of what a docstring lacks,
-    ``traps`` and ``source`` are None.
+    ``observes`` names the loss and the products of gradients that a reactive kind looks at. If the docstring lacks
+    them, ``traps`` and ``source`` are None.
     """
     doc = inspect.getdoc(cls) or ""
     formula, *rest = (" ".join(part.split()).replace("``", "`") for part in doc.split("\n\n"))
@@ -90,16 +90,16 @@ def _parameter(cls: type[Schedule], name: str) -> dict[str, Any]:
 
 
 def observed(cls: type[Schedule]) -> str:
-    """What the kind looks at, in words."""
+    """What the kind observes, as text."""
     if not issubclass(cls, Reactive):
-        return "nothing but the time"
+        return "only the time"
     signals = [SIGNALS[signal] for signal in cls.options().get("signal", ("batch",))]
-    loss = f"{', '.join(signals[:-1])} or {signals[-1]}, as `signal` says" if len(signals) > 1 else signals[0]
+    loss = f"{', '.join(signals[:-1])} or {signals[-1]} (set by `signal`)" if len(signals) > 1 else signals[0]
     if not cls.observes:
         return loss
     products = " and ".join(PRODUCTS[name] for name in cls.observes)
-    direction = ", u_t what the learning rate multiplies" if "u_" in products else ""
-    return f"{loss} and {products} (g_t is update t's gradient{direction})"
+    direction = ", u_t is what the learning rate multiplies" if "u_" in products else ""
+    return f"{loss} and {products} (g_t is the gradient of update t{direction})"
 
 
 def setting_of(shown: Example) -> str:
@@ -149,16 +149,16 @@ def _tell(kind: str) -> None:
     for row in about["parameters"]:
         table.add_row(*(Text("" if row[key] is None else str(row[key])) for key in columns))
     console.print(table)
-    console.print(Text(f"\nbase learning rate, unless the sweep says otherwise: {about['learning_rate']}"))
+    console.print(Text(f"\nbase learning rate, unless the sweep sets it: {about['learning_rate']}"))
     console.print(
-        Text("run = the run's length, 1/run = its inverse: a range means the same at any length\n", style="dim")
+        Text("run = the run's length, 1/run = its inverse, so a range means the same at any length\n", style="dim")
     )
     try:
         shown = _example(kind)
     except UserError as error:
         console.print(Text(str(error)))
         return
-    length = f"{UPDATES} updates, {EPOCH} an epoch"
+    length = f"{UPDATES} updates, {EPOCH} per epoch"
     run = f"an example run of {length}" if shown.loss is None else f"an example training of {length}: {TRAINING}"
     console.print(Text(f"the scale in {run}"))
     console.print(Text(setting_of(shown), style="dim"))
@@ -168,16 +168,16 @@ def _tell(kind: str) -> None:
 
 
 def _example(kind: str) -> Example:
-    """The kind's example run; UserError for a kind, of another package perhaps, that has none."""
-    torch.set_num_threads(1)  # its updates are tiny: a second thread would only be waited for
+    """The kind's example run; UserError for a kind (perhaps of another package) that has none."""
+    torch.set_num_threads(1)  # its updates are tiny: a second thread only costs time
     try:
         return example(SCHEDULES[kind])
     except (RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{kind}: there is no example of its curve: {' '.join(str(error).split())}") from error
+        raise UserError(f"{kind}: its curve cannot be shown: {' '.join(str(error).split())}") from error
 
 
 def _draw(kinds: Mapping[str, type[Schedule]], file: Path) -> None:
-    """Write the curves' picture; of several kinds, one without an example is named on stderr and left out."""
+    """Write the curves' picture; among several kinds, one without an example is skipped with a note on stderr."""
     from decaybench.report.figures import schedules as picture
 
     if file.suffix.lower() not in picture.SUFFIXES:
@@ -189,7 +189,7 @@ def _draw(kinds: Mapping[str, type[Schedule]], file: Path) -> None:
         except UserError as error:
             if len(kinds) == 1:
                 raise
-            print(f"left out: {error}", file=sys.stderr)
+            print(f"skipped: {error}", file=sys.stderr)
     content = picture.render(examples, file.suffix.lower())
     try:
         file.write_bytes(content)

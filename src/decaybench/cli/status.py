@@ -1,4 +1,4 @@
-"""``decaybench status``: the sweeps in the database and how far each strategy is."""
+"""``decaybench status``: the sweeps in the database and the progress of each strategy."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from decaybench.store import Storage
 
 
 def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
-    """Print all sweeps with a line each, or one sweep with a line per strategy and phase."""
+    """Print one line per sweep, or for one sweep a line per strategy and phase."""
     with store.open_storage(store.storage_url(storage), create=False) as opened:
         names = store.sweep_names(opened) if name is None else [name]
         sweeps = [_describe(opened, each) for each in names]
@@ -35,7 +35,7 @@ def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
                 Text(sweep["question"]),
             )
     else:
-        shared = "; slots are shared by all strategies: a search, not a comparison" if sweeps[0]["shares_slots"] else ""
+        shared = "; all strategies share the trials: a search, not a comparison" if sweeps[0]["shares_slots"] else ""
         console.print(Text(f"{name}: {sweeps[0]['status']}{shared}"))
         table = _table("strategy", "phase", "done", "diverged", "failed", "pending")
         for row in sweeps[0]["strategies"]:
@@ -45,7 +45,7 @@ def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
 
 
 def _describe(opened: Storage, name: str) -> dict[str, Any]:
-    progress = store.progress(opened, name)  # says so when there is no such sweep
+    progress = store.progress(opened, name)  # raises UserError if there is no such sweep
     row = store.sweep_row(opened, name)
     assert row is not None
     order = {label: place for place, label in enumerate(row["spec"]["strategies"])}

@@ -1,4 +1,4 @@
-"""A sweep's winner as code to paste: one file a target."""
+"""A sweep's best configuration as code to paste: one file per target."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

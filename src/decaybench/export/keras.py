@@ -57,10 +57,10 @@ def _fit(setting: Setting, calls: bool) -> list[str]:
     lines = [
         "# model.compile(optimizer=optimizer, loss=..., metrics=[...])",
         f"# model.fit({', '.join([*arguments, *(['validation_data=held_out'] if held_out else [])])})",
-        f"# `batches` holds {setting.steps_per_epoch} an epoch: drop the last, partial one, which Keras trains on too.",
+        f"# `batches` holds {setting.steps_per_epoch} per epoch: drop the partial last one: Keras would train on it.",
     ]
     if held_out:
-        lines.append("# `held_out` is watched by the rule: examples that are neither trained nor selected on.")
+        lines.append("# The rule watches `held_out`: examples that are used neither for training nor for selection.")
     return lines
 
 
@@ -204,7 +204,7 @@ def _reduce_on_plateau(setting: Setting) -> Rate:
     return Rate(_base(setting), after=rules.reduce_on_plateau(setting))
 
 
-# The kinds that Keras has a schedule or callback for; an entry falls back itself where the learning rates are others.
+# The kinds that Keras has a schedule or callback for; an entry falls back if the learning rates differ.
 RATES: Final[Mapping[str, Callable[[Setting], Rate]]] = MappingProxyType(
     {
         "constant": _constant,

@@ -1,4 +1,4 @@
-"""PyTorch: optimizer and scheduler, with the training loop that they want as comments."""
+"""PyTorch: optimizer and scheduler, with their training loop as comments."""
 
 from decaybench.errors import UserError
 from decaybench.export.setting import Setting, literal, wrapped
@@ -50,10 +50,10 @@ def _loop(setting: Setting, scheduler: Scheduler, averages: bool) -> list[str]:
     """The training loop, as comments: where its scheduler is called is part of what was found."""
     of, means = setting.steps_per_epoch, scheduler.reads == "train_loss"
     lines = ["The training loop:", f"for epoch in range({setting.epochs}):"]
-    lines += ["    optimizer.train()  # the weights that are trained"] if averages else []
+    lines += ["    optimizer.train()  # switch to the weights that are trained"] if averages else []
     lines += ["    train_loss = 0.0"] if means else []
     lines += [
-        f"    for images, labels in batches:  # {of} an epoch: drop the last, partial one",
+        f"    for images, labels in batches:  # {of} per epoch: drop the partial last one",
         "        optimizer.zero_grad()",
         "        loss = loss_function(model(images), labels)",
         "        loss.backward()",
@@ -66,7 +66,9 @@ def _loop(setting: Setting, scheduler: Scheduler, averages: bool) -> list[str]:
     lines += [f"        train_loss += loss.item() / {of}"] if means else []
     lines += ["    optimizer.eval()  # their average: to be evaluated and saved"] if averages else []
     if scheduler.reads == "held_out_loss":
-        lines.append("    held_out_loss = evaluate(model, held_out)  # on examples neither trained nor selected on")
+        lines.append(
+            "    held_out_loss = evaluate(model, held_out)  # on examples used neither for training nor for selection"
+        )
     if scheduler.per_epoch:
         lines.append(f"    {scheduler.per_epoch}  # after each epoch")
     return [f"# {line}" for line in lines]

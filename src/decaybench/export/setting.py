@@ -1,4 +1,4 @@
-"""What is exported: one run's parameters and what they were found with."""
+"""What is exported: one run's parameters and the conditions under which they were found."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -14,7 +14,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a strategy, in native units; ``found`` says in sentences where it comes from.
+    """One configuration of a strategy, in native units; ``found`` holds sentences on its origin.
 
     ``train_examples`` and ``steps_per_epoch`` are those it was trained with, ``length`` is a fraction of the sweep's
     epochs; repeat and slot count from 0, as in the database.
@@ -50,7 +50,7 @@ class Setting:
 
     @property
     def use(self) -> Use:
-        """What decides how its optimizer is written."""
+        """The part that determines how its optimizer is written."""
         form = OptimizerForm(self.arm.optimizer, self.arm.nesterov, self.arm.velocity)
         constant = self.arm.kind == "constant" and not self.warmup
         return Use(form, float(self.parameters.momentum), float(self.parameters.weight_decay), constant)
@@ -68,15 +68,15 @@ class Setting:
         model = f"{task.model}, dropout {task.dropout}" if task.dropout else task.model
         length = f"{_count(self.epochs, 'epoch')} of {_count(self.steps_per_epoch, 'update')}"
         return [
-            f"# {what} of the sweep {self.sweep.name}: repeat {self.repeat}, slot {self.slot}.",
+            f"# {what} of the sweep {self.sweep.name}: repeat {self.repeat}, trial {self.slot}.",
             *(f"# {sentence}" for sentence in self.found),
             f"# {task.data}, {model}, {batch}: {length}. Times below count these updates and epochs:",
-            "# with other data or another batch size they are others.",
+            "# with other data or another batch size they differ.",
         ]
 
 
 def picked_setting(results: Results, picked: Pick, found: Sequence[str]) -> Setting:
-    """The setting of a sweep's winner; ``found`` says in sentences where it comes from."""
+    """The best configuration of a sweep; ``found`` holds sentences on its origin."""
     (part,) = results.sweep.parts
     run, arm = picked.run, results.sweep.arms[picked.run.strategy]
     examples = results.sweep.examples("train")
@@ -98,7 +98,7 @@ def _count(n: int, noun: str) -> str:
 
 
 def call(schedule: Schedule) -> str:
-    """The schedule as an expression, ``SCHEDULES["exp_loss"](gain=0.5)``: what equals its default is left out."""
+    """The schedule as an expression, ``SCHEDULES["exp_loss"](gain=0.5)``: defaults are left out."""
     defaults = {spec.name: spec.default for spec in fields(schedule)}
     values = ((name, getattr(schedule, name)) for name in schedule.parameters())
     given = ", ".join(f"{n}={literal(v)}" for n, v in values if defaults[n] is MISSING or v != defaults[n])
@@ -106,7 +106,7 @@ def call(schedule: Schedule) -> str:
 
 
 def wrapped(function: str, arguments: Sequence[str]) -> list[str]:
-    """A call on one line, or with a line for each argument where that would be long."""
+    """A call on one line, or with one line per argument if it would be long."""
     line = f"{function}({', '.join(arguments)})"
     if len(line) <= WIDTH:
         return [line]

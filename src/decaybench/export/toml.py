@@ -1,4 +1,4 @@
-"""TOML: a sweep of one strategy with nothing to search, which trains the setting again."""
+"""TOML: a sweep of one strategy with nothing to search, which retrains the configuration."""
 
 import hashlib
 import json
@@ -9,19 +9,19 @@ from decaybench.export.setting import Setting
 
 
 def write(setting: Setting) -> str:
-    """A sweep file that ``decaybench check`` accepts; its one strategy is the setting in native units."""
+    """A sweep file that ``decaybench check`` accepts; its one strategy is the configuration in native units."""
     spec = setting.sweep.spec()
     task = dict(spec["task"])
     if setting.sweep.needs_signal and not _needs_signal(setting):
         task["train_size"] = setting.train_examples
         notes = [
-            "# The sweep kept a signal split from training for another strategy; this file does not: it trains on as",
-            "# many examples, but others, so its numbers will be near those found, not equal.",
+            "# The sweep reserved a signal split for another strategy. This file does not: it trains on equally",
+            "# many but different examples, so its numbers will be close to those found, not equal.",
         ]
     else:
         notes = [
-            f"# The seed gives the same splits, and repeat {setting.repeat} the same confirm seeds, as in the sweep:",
-            "# on the same kind of device its numbers come out again.",
+            f"# The seed gives the same splits as in the sweep, and repeat {setting.repeat} the same fresh seeds:",
+            "# on the same kind of device it reproduces the sweep's numbers.",
         ]
     strategy = {"schedule": setting.arm.kind, "optimizer": setting.arm.optimizer, "nesterov": setting.arm.nesterov}
     strategy |= {"velocity": setting.arm.velocity} | setting.parameters.params

@@ -183,7 +183,7 @@ def _reduce_on_plateau(setting: Setting) -> Scheduler:
     return Scheduler(lines, per_epoch=f"scheduler.step({reads})", reads=reads)
 
 
-# The kinds that torch has a scheduler for; an entry falls back itself where the setting's learning rates are others.
+# The kinds that torch has a scheduler for; an entry falls back if the configuration's learning rates differ.
 SCHEDULERS: Final[Mapping[str, Callable[[Setting], Scheduler]]] = MappingProxyType(
     {
         "constant": _constant,

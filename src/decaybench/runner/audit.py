@@ -1,4 +1,4 @@
-"""What must be true of the tables of a sweep, whoever has written there: what `driver` and `worker` keep, checked."""
+"""Checks the rules that `driver` and `worker` keep in a sweep's tables, whatever has written to them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,11 +34,11 @@ CURVES = ("epoch", "validation_loss", "validation_accuracy", "learning_rate")
 
 
 def audit(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> list[str]:
-    """What contradicts itself in a sweep's tables and its study, a line each; ``runs`` are its rows.
+    """Contradictions in a sweep's tables and its study, one line each; ``runs`` are its rows.
 
-    Curves against results and learning rates used, rows against the plan, confirmed slots against the selection, and
-    what the study was told against what the tables give. Of a sweep that is not complete only what holds at any moment.
-    Never raises: where a check cannot be made, because of what somebody wrote there, the line says so.
+    It compares curves with results and learning rates used, rows with the plan, retrained trials with the selection,
+    and the study's values with the tables. In an incomplete sweep it checks only what holds at any moment. It never
+    raises: if foreign content makes a check impossible, the line says so.
     """
     found: list[str] = []
     try:
@@ -93,7 +93,7 @@ def _against_trace(
     if trace is None:
         yield f"{_called(run)}: {run.outcome}, but without a trace"
         return
-    # A run that diverges at an update has made it, or was stopped before it.
+    # A run that diverges at an update either made it or was stopped before it.
     step = run.diverged_step
     legal = (of.total_steps,) if step is None else (step, step + 1)
     if len(trace) not in legal:
@@ -122,7 +122,7 @@ def _against_plan(sweep: Sweep, runs: Sequence[RunRow], chance: Chance, complete
     adaptive, search = shares_slots(sweep), [run for run in runs if run.phase == "search"]
     chosen = {(run.repeat, run.slot, run.length): run.strategy for run in search} if adaptive else None
     planned = list(plan_search(sweep, chosen))
-    # Only then is the selection made: a sweep that goes on may still hold the confirm runs of a former winner.
+    # The selection is final only then: an unfinished sweep may still hold confirm runs of a former best trial.
     if complete:
         won = winners(search, sweep.task.metric, chance, overall=adaptive)
         planned += [*plan_confirm(sweep, slots(won)), *plan_replay(sweep, slots(won))]

@@ -1,4 +1,4 @@
-"""A sweep's plan as plain numbers, with all that can be checked before training checked."""
+"""A sweep's plan as plain numbers, after all checks that are possible before training."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,9 +14,10 @@ from decaybench.sweep import Arm, Sweep, arms, ledger, long_warmups, most_pruned
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What one strategy gets at one length; ``updates`` are those of search, confirm and replay.
+    """The budget of one strategy at one length; ``updates`` covers search, confirm and replay.
 
-    Of an adaptive sweep, what all strategies get together: ``strategy`` says so, and ``searched`` begins with it.
+    In an adaptive sweep, one row holds the budget of all strategies: ``strategy`` says so, and ``searched`` begins with
+    "strategy".
     """
 
     strategy: str
@@ -35,9 +36,9 @@ class PlanRow:
 class Plan:
     """The whole plan; ``seconds`` is estimated from a short measurement on ``device``, for ``workers`` processes.
 
-    ``shared`` is the share of the search's updates that is saved at least, since runs that begin alike are computed
-    once until they part; ``pruned`` the share that pruning is expected to save at most. ``notes`` are lines on what is
-    legal but hardly meant.
+    ``shared`` is the smallest share of the search's updates that is saved because identical parts of runs are computed
+    once; ``pruned`` is the largest share that pruning is expected to save. ``notes`` are lines on what is legal but
+    hardly intended.
     """
 
     name: str
@@ -61,9 +62,7 @@ class Plan:
 
 
 def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
-    """Check a sweep against its data, model and device; UserError where it does not fit. Writes nothing but the image
-    cache.
-    """
+    """Check a sweep against its data, model and device; UserError if it does not fit. Writes only the image cache."""
     environment = prepare_environment(sweep, data_root, choose_device(device))
     crew = choose_crew(sweep, environment, None, None)
     facts = provenance(sweep, environment, crew.width, crew.workers)
@@ -74,7 +73,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         takers = [arm for arm in built if entry.strategy in (arm.label, None)]
         rows.append(
             PlanRow(
-                entry.strategy or f"any of {len(built)} (shared slots)",
+                entry.strategy or f"any of {len(built)} (shared trials)",
                 ", ".join(dict.fromkeys(_kind(arm) for arm in takers)),
                 ", ".join(dict.fromkeys(arm.family for arm in takers)),
                 entry.length,
@@ -110,7 +109,7 @@ def _kind(arm: Arm) -> str:
 
 
 def _searched(takers: Sequence[Arm], strategy: str | None) -> tuple[str, ...]:
-    """The names of what is searched: a strategy's own as they are in its table, those of all as in the study."""
+    """The searched parameters: a strategy's own named as in its table, those of all strategies as in the study."""
     names = [dimension.name for arm in takers for dimension in arm.space]
     if strategy is None:
         return ("strategy", *dict.fromkeys(names))

@@ -9,7 +9,7 @@ from decaybench.runner.measure import measure
 from decaybench.runner.pool import cores
 from decaybench.sweep import Sweep, ledger, size
 
-SMALL = 20_000  # updates of all runs: fewer are trained before a measurement would pay
+SMALL = 20_000  # updates of all runs: below this, a measurement takes longer than it saves
 WIDTH = 8  # of a small sweep
 LONG_S = 20.0  # another process takes seconds to start
 
@@ -25,7 +25,7 @@ class Crew:
 def choose_crew(sweep: Sweep, environment: Environment, begun: Mapping[str, Any] | None, workers: int | None) -> Crew:
     """The crew for a sweep; one that was ``begun`` (its provenance) keeps its width.
 
-    ``workers`` None: one process a core, where the sweep is long enough. A GPU is filled by one.
+    ``workers`` None: one process per core, if the sweep is long enough. One process fills a GPU.
     """
     updates = planned_updates(sweep, environment)
     if updates < SMALL:

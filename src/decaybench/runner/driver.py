@@ -1,6 +1,4 @@
-"""From a sweep to its results: plan, train what is missing, confirm the winners. Every step can be killed and taken up
-again.
-"""
+"""From a sweep to its results: plan, train what is missing, retrain the best. Every step can be killed and resumed."""
 
 import hashlib
 import tempfile
@@ -48,12 +46,12 @@ def run_sweep(
     workers: int | None = 1,
     watcher: Watcher | None = None,
 ) -> int:
-    """Train what is missing of a sweep, search, confirm and replay; returns how many runs were trained.
+    """Train the missing runs of a sweep (search, confirm and replay); returns how many runs were trained.
 
-    ``workers`` processes train; None: one a core, where that is worth their start.
+    ``workers`` processes train; None: one per core, if that is worth their start.
 
-    Everything is checked before anything is written: the database, the sweep against its former self, data and model.
-    Raises UserError for what a person can mend.
+    Everything is checked before anything is written: the database, the sweep against its stored form, data and model.
+    Raises UserError for whatever the user can fix.
     """
     stored, url, watcher, extended = None, store.absolute(url), watcher or Watcher(), False
     if (existing := store.find_storage(url)) is not None:
@@ -63,7 +61,7 @@ def run_sweep(
         extended = _require_extension(sweep, stored)
         device = stored["provenance"]["device"] if device == "auto" else device
     elif study_exists(url, sweep.name):
-        raise UserError(f"{sweep.name}: the database has an Optuna study of that name already; take another name")
+        raise UserError(f"{sweep.name}: the database already has an Optuna study of that name; use another name")
     environment = prepare_environment(sweep, data_root, choose_device(device))
     crew = choose_crew(sweep, environment, stored and stored["provenance"], workers)
     now = provenance(sweep, environment, crew.width, crew.workers)
@@ -86,7 +84,8 @@ def run_sweep(
                 return driver.work(pool)
         except BrokenProcessPool:
             raise MachineError(
-                f"sweep {sweep.name}: a process that trains was killed (out of memory?); the same command goes on"
+                f"sweep {sweep.name}: a training process was killed (out of memory?); "
+                "run the same command again to continue"
             ) from None
 
 
@@ -104,7 +103,7 @@ def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> bool:
 def _alone(storage: Storage, name: str) -> BaseFileLock:
     """The right to train a sweep, one process at a time, by a lock beside the database.
 
-    The system lets go of it when the process dies. A server's database has no "beside": there it is for this machine.
+    The system releases it when the process dies. For a server's database the lock covers this machine only.
     """
     if storage.file is not None:
         path = storage.file.with_name(f".{storage.file.name}.{name}.lock")
@@ -177,7 +176,7 @@ class _Driver:
         tally.plan((run for run in self.planner.runs(phase) if not run.superseded), open_slots)
         if todo:
             self.watcher.phase(phase, tally.shares())
-        # What a sampler learns from one wave is in the proposals of the next.
+        # The proposals of each wave use what the sampler learned from the one before.
         for _, wave in groupby(todo, key=lambda members: self.planner.wave(members[0])):
             for begun, results in self._train_wave(phase, wave, pool):
                 for run, result in zip(begun.members, results, strict=True):
@@ -188,7 +187,7 @@ class _Driver:
     def _train_wave(
         self, phase: str, wave: Iterator[list[RunRow]], pool: Pool
     ) -> Iterator[tuple[_Begun, list[RunResult]]]:
-        """Train stacks that need nothing of each other, as many at once as the pool has processes."""
+        """Train independent stacks, as many at once as the pool has processes."""
         while True:
             while not pool.full and (members := next(wave, None)) is not None:
                 begun, job = self._begin(phase, members)
@@ -200,7 +199,7 @@ class _Driver:
                 yield begun, self._finish(begun, future)
 
     def _begin(self, phase: str, members: list[RunRow]) -> tuple[_Begun, Job]:
-        """Say in the tables and in the study that these runs are being trained."""
+        """Mark these runs as being trained, in the tables and in the study."""
         searching = phase == "search"
         ids = [run.id for run in members]
         numbers: dict[str, int] = {}
@@ -225,7 +224,7 @@ class _Driver:
         return _Begun(members, numbers), Job(stack, read_test=not searching)
 
     def _finish(self, begun: _Begun, future: Future[list[RunResult]]) -> list[RunResult]:
-        """Tell the study what came out, once it is in our tables."""
+        """Report the results to the study, once they are in our tables."""
         try:
             results = future.result()
         except Exception:  # the machine's fault (memory, a driver): kept as failed, and retried by the next run
@@ -263,7 +262,7 @@ class _Driver:
         }
 
     def _reconcile(self) -> None:
-        """Make the study say what our tables say, whatever a crash left in it."""
+        """Bring the study in line with our tables, whatever a crash left in it."""
         done = {run.id: run for run in self.planner.runs("search") if run.outcome in ENDED}
         chance = self.environment.chance
 

@@ -1,4 +1,4 @@
-"""Where a sweep runs: device, data and versions, as they go into its provenance."""
+"""Where a sweep runs: device, data and versions, as recorded in its provenance."""
 
 import platform
 import subprocess
@@ -24,7 +24,7 @@ VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "sc
 
 @dataclass(frozen=True)
 class Rarest:
-    """The class of which the training split has fewest examples, as its source calls it."""
+    """The class with the fewest examples in the training split, named as in its source."""
 
     name: str
     train: int
@@ -43,16 +43,16 @@ class Environment:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """``auto`` is the GPU when there is one; UserError when the one asked for is not there."""
+    """``auto`` is the GPU if there is one; UserError if the requested device is missing."""
     if wanted not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device: must be one of auto, cpu, cuda, got {wanted!r}")
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device: cuda was asked for, but torch finds no CUDA device on this machine")
+        raise UserError("--device: cuda was requested, but torch finds no CUDA device on this machine")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def prepare_environment(sweep: Sweep, data_root: Path | None, device: torch.device) -> Environment:
-    """Load and split the data and check that model, batch size and images fit; UserError where they do not."""
+    """Load and split the data and check that model, batch size and images fit; UserError if they do not."""
     with sweep.named():
         return _prepare(sweep, data_root, device)
 
@@ -92,7 +92,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:
-    """What a sceptic asks for: versions, device, precision, threads, stacks, and hashes of data and splits."""
+    """The facts needed to check a result: versions, device, precision, threads, stacks, hashes of data and splits."""
     data = environment.data
     cuda = environment.device.type == "cuda"
     return {
@@ -122,18 +122,14 @@ def provenance(sweep: Sweep, environment: Environment, width: int, workers: int)
 
 
 def require_same_data(name: str, stored: dict[str, Any], now: dict[str, Any]) -> None:
-    """UserError when a sweep that was begun would go on with other images, other splits or on another kind of
-    device.
-    """
+    """UserError if a sweep would continue with other images, other splits or on another kind of device."""
     for key, what in (("data_sha256", "images"), ("splits_sha256", "splits"), ("device", "device")):
         if stored[key] != now[key]:
-            raise UserError(
-                f"sweep {name}: its {what} must stay what they were when it was begun ({stored[key]}), got {now[key]}"
-            )
+            raise UserError(f"sweep {name}: its {what} must not change after its start ({stored[key]}), got {now[key]}")
 
 
 def _git_revision() -> str | None:
-    """The revision of the source tree that decaybench runs from; None when it is installed from a wheel."""
+    """The revision of the source tree that decaybench runs from; None if it is installed from a wheel."""
     root = Path(decaybench.__file__).parents[2]
     if not (root / ".git").exists():
         return None

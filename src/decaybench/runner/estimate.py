@@ -1,4 +1,4 @@
-"""What a sweep will cost here: its time, and the updates that runs which begin alike save it."""
+"""The cost of a sweep on this machine: its time, and the updates saved because runs begin alike."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ from decaybench.schedules.bank import fixed_scales
 from decaybench.shared import SHARED
 from decaybench.sweep import RunParameters, Size, Sweep, arms, ledger, plan_search, resolve, shares_slots, size
 
-FAMILIES = 100  # that are looked at; the rest are taken to be like them
+FAMILIES = 100  # that are examined; the rest are assumed to be like them
 
 
 def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared: float) -> float:
-    """Seconds to train the whole sweep with this crew, where ``shared`` of the search's updates are saved.
+    """Seconds to train the whole sweep with this crew, if ``shared`` of the search's updates are saved.
 
-    The start of the program, data and report are not in it.
+    Starting the program, loading data and writing the report are not included.
     """
     task, data = sweep.task, environment.data
     speed = measure(task, environment)
@@ -34,11 +34,11 @@ def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared:
 
 
 def shared_updates(sweep: Sweep, environment: Environment) -> float:
-    """The share of the search's updates, in [0, 1), that need not be computed, since runs begin alike; at least.
+    """The smallest share of the search's updates, in [0, 1), that need not be computed because runs begin alike.
 
-    Fixed schedules are known beforehand. Of the reactive ones only this is: a rule that hears of epochs does nothing
-    in the first. Under a sampler that learns, and where strategies share slots, nothing is known: 0. So it is where
-    pruning keeps strategies apart, and on a GPU, where runs are not shared.
+    Fixed schedules are known beforehand. A reactive rule that observes epochs is known only for the first epoch, in
+    which it does nothing. The share is 0 if nothing is known (with a sampler that learns, or if strategies share their
+    trials), if pruning keeps strategies apart, and on a GPU, where runs are not shared.
     """
     unknown = sweep.search.sampler == "tpe" or sweep.search.prune is not None or shares_slots(sweep)
     if unknown or environment.device.type != "cpu":
@@ -66,7 +66,7 @@ def shared_updates(sweep: Sweep, environment: Environment) -> float:
 
 
 def _computed(family: list[tuple[RunParameters, Size]]) -> int:
-    """Updates of runs of one seed when those that are alike are computed once."""
+    """Updates of runs with one seed if identical ones are computed once."""
     known: dict[tuple[float, ...], list[NDArray[np.float64]]] = {}
     total = 0
     for own, of in family:

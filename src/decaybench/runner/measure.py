@@ -1,4 +1,4 @@
-"""How many models to put through the net at once here, by a short measurement, and how fast that is."""
+"""A short measurement of how many models to put through the net at once on this machine, and how fast that is."""
 
 import contextlib
 import hashlib
@@ -52,12 +52,12 @@ def _measured(task: Task, environment: Environment, batch: int) -> Speed:
     for width in WIDTHS[environment.device.type]:
         try:
             tried.append(Speed(width, _seconds(task, environment, width, batch, tried[-1].seconds if tried else None)))
-        except RuntimeError:  # out of memory, which a CUDA graph's recording may say in other words
+        except RuntimeError:  # out of memory, which a CUDA graph's recording may report differently
             if not tried or environment.device.type != "cuda":
                 raise
             break
         best = min(speed.seconds for speed in tried)
-        if all(speed.seconds > best for speed in tried[-2:]):  # two in a row were no better
+        if all(speed.seconds > best for speed in tried[-2:]):  # two in a row were not better
             break
     chosen = next(speed for speed in tried if speed.seconds * CLOSE <= best)
     if path is not None:
@@ -66,10 +66,10 @@ def _measured(task: Task, environment: Environment, batch: int) -> Speed:
 
 
 def _seconds(task: Task, environment: Environment, width: int, batch: int, before: float | None) -> float:
-    """Seconds for an update of one run of ``width``; the first, short training warms up and says how long to measure.
+    """Seconds for an update of one run of ``width``; a first, short training warms up and sets how long to measure.
 
-    On a GPU the width is bounded by memory, which validation needs as well: the training that warms up validates a
-    whole chunk beside its recorded updates. No time counts that, since the wider a stack, the larger its share is.
+    On a GPU the width is bounded by memory, which validation also needs: the warm-up validates a whole chunk beside
+    its recorded updates. That is not timed, because its share grows with the width of the stack.
     """
     guess = before if before is not None else _timed(task, environment, width, batch, 1)
     updates = max(1, min(round(SECONDS / (guess * width)), len(environment.data.train) // batch))
@@ -107,7 +107,7 @@ def _remembered(task: Task, environment: Environment, batch: int) -> Path | None
 
 
 def _processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """The processor's name, if the system reports one."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -116,7 +116,7 @@ def _processor() -> str:
 
 
 def _remember(path: Path, speed: Speed) -> None:
-    """Write it in one piece, so that no other process reads half of it; a cache that cannot be used costs time only."""
+    """Write it atomically, so that no other process reads half of it; an unusable cache only costs time."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""The plan on paper: which rows a sweep has, which it still lacks, and the stacks they are trained in."""
+"""The stored plan: which rows a sweep has, which are missing, and the stacks they are trained in."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
@@ -35,7 +35,7 @@ AFTER_SEARCH = ("confirm", "replay")
 
 
 class Planner:
-    """Writes a sweep's rows and numbers its stacks; every step can be killed and is then made again, the same."""
+    """Writes a sweep's rows and numbers its stacks; a step that is killed is repeated identically."""
 
     def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, stack_size: int, workers: int) -> None:
         self._sweep, self._storage, self._environment = sweep, storage, environment
@@ -81,7 +81,7 @@ class Planner:
             yield
 
     def write_confirm(self) -> None:
-        """Write the confirm and replay runs of the winners; those of a former winner stay, marked superseded."""
+        """Write the confirm and replay runs of the best trials; those of a former best stay, marked superseded."""
         chosen = slots(self.winners())
         planned = (*plan_confirm(self._sweep, chosen), *plan_replay(self._sweep, chosen))
         store.add_runs(self._storage, self._sweep.name, _new(planned))
@@ -97,12 +97,12 @@ class Planner:
         self._assign_stacks(planned)
 
     def winners(self) -> Winners:
-        """What is confirmed: each strategy's best run by repeat and length, or the best of all where they share."""
+        """The runs to retrain: each strategy's best by repeat and length, or the best of all if they share trials."""
         chance = self._environment.chance
         return winners(self.runs("search"), self._sweep.task.metric, chance, overall=self._adaptive)
 
     def updates_left(self) -> int:
-        """Updates of all runs still to be trained; confirm runs whose winners are not known yet are counted too."""
+        """Updates of all runs still to be trained, including confirm runs whose best trials are not known yet."""
         budget = self._sweep.budget
         ended = Counter(run.length for run in self.runs("search") if run.outcome in ENDED)
         after = [*self.runs("confirm"), *self.runs("replay")]
@@ -117,7 +117,7 @@ class Planner:
         return sum(self.size(run.length).total_steps for phase in AFTER_SEARCH for run in self.pending(phase))
 
     def open_slots(self) -> int:
-        """Slots of an adaptive sweep that no strategy has yet."""
+        """Trials of an adaptive sweep that have no strategy yet."""
         return sum(1 for _ in self._open_places())
 
     def runs(self, phase: str) -> list[RunRow]:
@@ -125,7 +125,7 @@ class Planner:
         return store.runs(self._storage, self._sweep.name, phase=phase)
 
     def pending(self, phase: str) -> list[RunRow]:
-        """Those that are still to be trained."""
+        """The rows that are still to be trained."""
         return store.pending_runs(self._storage, self._sweep.name, phase=phase)
 
     def size(self, length: float) -> Size:
@@ -133,7 +133,7 @@ class Planner:
         return size(self._sweep, len(self._environment.data.train), length)
 
     def form(self, run: RunRow) -> OptimizerForm:
-        """What of a run's optimizer changes the arithmetic."""
+        """The part of a run's optimizer that changes the arithmetic."""
         arm = self.arms[run.strategy]
         return OptimizerForm(arm.optimizer, arm.nesterov, arm.velocity)
 
@@ -156,7 +156,7 @@ class Planner:
         return self._sweep.budget.lengths.index(run.length), batch
 
     def _family(self, run: RunRow) -> Hashable:
-        """Runs of one seed whose shared parameters are drawn from the same ranges: slots are paired, so they agree.
+        """Runs of one seed whose shared parameters are drawn from the same ranges: trials are paired, so they agree.
 
         Where runs may be stopped it is those that are compared at their rung, which must be trained together.
         """
@@ -168,13 +168,13 @@ class Planner:
         return run.repeat, run.slot, *(getattr(arm, shared.name) for shared in SHARED)
 
     def _chosen(self) -> dict[Place, str]:
-        """The strategies of an adaptive sweep's slots, as far as they are chosen."""
+        """The strategies of an adaptive sweep's trials, as far as they are chosen."""
         if not self._adaptive:
             return {}
         return {(run.repeat, run.slot, run.length): run.strategy for run in self.runs("search")}
 
     def _open_places(self) -> Iterator[Place]:
-        """The slots of an adaptive sweep that no strategy has yet, a slot of all repeats before the next."""
+        """The trials of an adaptive sweep that have no strategy yet, trial by trial over all repeats."""
         if not self._adaptive:
             return
         chosen = self._chosen()

@@ -1,4 +1,4 @@
-"""The processes that train: this one, or one a core, each with one thread and its own connection to the database."""
+"""The training processes: this one, or one per core, each with one thread and its own database connection."""
 
 import multiprocessing
 import os
@@ -25,7 +25,7 @@ LISTEN_S = 0.25  # how often progress is passed on while stacks are trained
 
 @dataclass(frozen=True)
 class Job:
-    """A stack to train, and whether its runs are tested at their ends."""
+    """A stack to train, and whether its runs are tested at the end."""
 
     stack: Stack
     read_test: bool
@@ -41,7 +41,7 @@ class Bench:
     width: int
 
     def train(self, job: Job, advance: Callable[[int], None]) -> list[RunResult]:
-        """Train a stack here and now, and write its results."""
+        """Train a stack in this process and write its results."""
         return train_stack(
             self.storage,
             self.sweep.task,
@@ -55,7 +55,7 @@ class Bench:
 
 
 class Pool:
-    """Trains jobs in ``workers`` processes: ``start`` one, ``finished`` waits for whichever ends first."""
+    """Trains jobs in ``workers`` processes: ``start`` starts one, ``finished`` waits for the first to end."""
 
     def __init__(self, bench: Bench, data_root: Path | None, workers: int, advance: Callable[[int], None]) -> None:
         self.workers = workers
@@ -63,7 +63,7 @@ class Pool:
         self._executor: Executor | None = None
         self._running: dict[Future[list[RunResult]], Any] = {}
         if workers > 1:
-            # A fresh interpreter each: one that was forked off would inherit this one's threads and locks.
+            # A fresh interpreter each: a forked one would inherit this one's threads and locks.
             spawn = multiprocessing.get_context("spawn")
             self._made = spawn.SimpleQueue()
             given = (bench.sweep.spec(), bench.storage.url, data_root, bench.environment.device.type, bench.width)
@@ -71,11 +71,11 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        """Whether every process has work, and where there are several one stack more waits for whichever ends first."""
+        """Whether every process has work and, if there are several, one more stack waits for the first to end."""
         return len(self._running) >= self.workers + (self.workers > 1)
 
     def start(self, job: Job, name: Any) -> None:
-        """Train a job; ``finished`` will give its results under this name. Alone, this process trains it now."""
+        """Train a job; ``finished`` returns its results under this name. A single process trains it at once."""
         if self._executor is not None:
             self._running[self._executor.submit(_train, job)] = name
             return
@@ -87,7 +87,7 @@ class Pool:
         self._running[future] = name
 
     def finished(self) -> Iterator[tuple[Any, Future[list[RunResult]]]]:
-        """Wait until at least one job has ended; those that have. Nothing when none is running."""
+        """Wait until at least one job has ended and return the ended ones; nothing if none is running."""
         done: set[Future[list[RunResult]]] = set()
         while self._running and not done:
             done, _ = wait(self._running, LISTEN_S, FIRST_COMPLETED)
@@ -100,7 +100,7 @@ class Pool:
             self._advance(self._made.get())
 
     def close(self) -> None:
-        """Stop: at once if jobs are still being trained, which are trained again another time."""
+        """Stop, at once if jobs are still being trained; they are trained again at the next start."""
         if self._executor is None:
             return
         if self._running:
@@ -119,13 +119,13 @@ def open_pool(bench: Bench, data_root: Path | None, workers: int, advance: Calla
         pool.close()
 
 
-# In a process of the pool: what it trains with, and where it says how far it is.
+# In a process of the pool: its bench, and where it reports progress.
 _bench: Bench
 _made: "multiprocessing.queues.SimpleQueue[int]"
 
 
 def _begin(spec: dict[str, Any], url: str, data_root: Path | None, device: str, width: int, made: Any) -> None:
-    """Make a process of the pool ready."""
+    """Prepare a process of the pool."""
     global _bench, _made
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -137,7 +137,7 @@ def _begin(spec: dict[str, Any], url: str, data_root: Path | None, device: str, 
 
 
 def _die_with_parent() -> None:
-    """A process whose parent was killed must not go on writing beside the one that takes the sweep up again."""
+    """A process whose parent was killed must not write to a sweep that another process has resumed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

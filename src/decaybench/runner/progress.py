@@ -1,4 +1,4 @@
-"""What the runner tells whoever watches: plain calls, so that it knows no terminal."""
+"""The runner's progress as plain calls, so that it is independent of any terminal."""
 
 import sys
 import warnings
@@ -32,10 +32,10 @@ class Watcher:
         """Training of sweep ``name`` begins; ``updates_left`` counts the updates of all runs still to be trained."""
 
     def phase(self, phase: str, shares: Sequence[Share]) -> None:
-        """How far every strategy is in ``phase``; called when it begins and whenever runs end."""
+        """The progress of every strategy in ``phase``; called when it begins and whenever runs end."""
 
     def advance(self, updates: int) -> None:
-        """``updates`` more were made (or will never be, by a run that ended early), summed over runs."""
+        """``updates`` more were made (or will never be made, if a run ended early), summed over runs."""
 
     def end(self) -> None:
         """Nothing more will be trained."""

@@ -1,4 +1,4 @@
-"""The settings of a sweep's slots: its sampler, fed with what our tables say of the slots before them."""
+"""The configurations of a sweep's trials: its sampler, fed with the earlier trials in our tables."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +11,13 @@ from decaybench.store import RunRow
 from decaybench.sweep import Arm, PlannedRun, Size, Sweep, shares_slots
 
 Place = tuple[int, int, float]
-"""A slot of a repeat and length: (repeat, slot, length)."""
+"""A trial of a repeat and length: (repeat, slot, length)."""
 
 ENDED = ("finished", "diverged")
 
 
 class Proposals:
-    """Proposes settings, and in an adaptive sweep strategies, from the sweep and the rows of its search alone."""
+    """Proposes configurations, and in an adaptive sweep strategies, from only the sweep and the rows of its search."""
 
     def __init__(self, sweep: Sweep, arms: Mapping[str, Arm], chance: Chance, size: Callable[[float], Size]) -> None:
         self._arms, self._metric, self._chance, self._size = arms, sweep.task.metric, chance, size
@@ -35,12 +35,12 @@ class Proposals:
         return {run.id: self._sampler.propose(slot_of(run), history[run.repeat, run.length]) for run in runs}
 
     def value(self, run: PlannedRun) -> dict[str, Any]:
-        """The parameters of one planned run, in range units, from a sampler that learns nothing."""
+        """The parameters of one planned run, in range units, from a sampler that does not learn."""
         slot = Slot(run.id, run.strategy, run.repeat, run.slot, run.length, run.seed)
         return self._sampler.propose(slot, [])
 
     def strategies(self, places: Sequence[Place], rows: Sequence[RunRow]) -> dict[Place, str]:
-        """The strategies that get an adaptive sweep's slots, by (repeat, slot, length)."""
+        """The strategies of an adaptive sweep's trials, by (repeat, slot, length)."""
         assert self._adaptive is not None
         history = self._history(rows)
         return {
@@ -49,7 +49,7 @@ class Proposals:
         }
 
     def _history(self, rows: Sequence[RunRow]) -> Mapping[tuple[int, float], list[Told]]:
-        """What the runs that have ended were told, by repeat and length."""
+        """The samplers' values of the runs that have ended, by repeat and length."""
         history = defaultdict[tuple[int, float], list[Told]](list)
         for run in rows if self.learns else ():
             if run.outcome in ENDED:

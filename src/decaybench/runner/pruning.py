@@ -1,4 +1,4 @@
-"""Which runs of one stack pruning stops, on request and within a strategy only."""
+"""Optional pruning within a strategy: which runs of one stack are stopped."""
 
 from collections.abc import Hashable, Sequence
 from statistics import median
@@ -16,8 +16,8 @@ from decaybench.training import EpochCurves
 class Pruning:
     """Stops, at the rung of their length, the search runs that are worse than the median of their group.
 
-    ``done`` says for each run what became of it: "stopped", "spared" or None. A group is compared as far as it is in
-    this stack: slots that were added to a sweep later are a group of their own, and no decision is ever taken again.
+    ``done`` holds each run's outcome: "stopped", "spared" or None. A group is compared as far as it is in this stack:
+    trials that were added to a sweep later form their own group, and no decision is ever made again.
     """
 
     def __init__(self, sweep: Sweep, runs: Sequence[RunRow], chance: Chance) -> None:
@@ -30,7 +30,7 @@ class Pruning:
                 self._groups.setdefault((at, group), []).append(i)
 
     def stop(self, curves: EpochCurves) -> NDArray[np.bool_]:
-        """Which runs (K,) end with this epoch. Ties with the median go on, and a diverged run counts at chance."""
+        """Which runs (K,) end with this epoch. Ties with the median continue, and a diverged run counts at chance."""
         stopped = np.zeros_like(curves.alive)
         sign = -METRICS[self._sweep.task.metric].sign
         for (at, _), members in self._groups.items():

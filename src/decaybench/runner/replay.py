@@ -1,4 +1,4 @@
-"""A replay run's parameters: the winner's, but for its learning rates, which are another run's."""
+"""A replay run's parameters: those of the best configuration, except for the learning rates of another run."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from decaybench.sweep import RunParameters, Size
 
 
 def replaying(winner: RunParameters, recorded: NDArray[np.float32], of: Size) -> RunParameters:
-    """The winner's setting with the rates (updates made,) of a confirm run in the place of its schedule.
+    """The best configuration with the rates (updates made,) of a confirm run instead of its schedule.
 
-    A run that diverged made fewer updates: from there on its last rate is held, or the base rate if it made none.
-    ``params`` stay the winner's, since these are what the rates came from.
+    A run that diverged made fewer updates: after them its last rate is held, or the base rate if it made none.
+    ``params`` stay those of the best configuration, since they produced the rates.
     """
     rates = recorded.astype(np.float64)
     last = rates[-1] if len(rates) else winner.learning_rate

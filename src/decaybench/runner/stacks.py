@@ -1,4 +1,4 @@
-"""Which runs are trained together: decided once, when they are first planned, and written down.
+"""Which runs are trained together: decided once, when they are first planned, and stored.
 
 An interrupted stack is trained again with the same members.
 """
@@ -13,8 +13,8 @@ from decaybench.store import RunRow
 class Member(NamedTuple):
     """A run to be put into a stack.
 
-    ``kind``: what all of a stack have in common, such as the optimizer. ``family``: runs that may begin alike, so that
-    together they are trained for less than apart.
+    ``kind``: what all runs of a stack have in common, such as the optimizer. ``family``: runs that may begin alike, so
+    that training them together costs less.
     """
 
     run: RunRow
@@ -23,10 +23,11 @@ class Member(NamedTuple):
 
 
 def group(members: Sequence[Member], first: int, k: int, workers: int = 1) -> dict[str, int]:
-    """Stack numbers, from ``first`` up, by run id: about K runs of a kind each, in the order given, families whole.
+    """Stack numbers, from ``first`` up, by run id: about K runs of one kind each, in the order given, with whole
+    families.
 
-    Kinds keep the order in which they come first, so batches that are given in order are trained in order. There are
-    as many stacks of a kind as ``workers`` can share out evenly.
+    Kinds keep the order of their first run, so batches that are given in order are trained in order. The number of
+    stacks of a kind is one that ``workers`` can share evenly.
     """
     stacks: dict[str, int] = {}
     number = first
@@ -44,7 +45,7 @@ def group(members: Sequence[Member], first: int, k: int, workers: int = 1) -> di
 
 
 def _parted(members: Sequence[Member], key: Callable[[Member], Hashable]) -> list[list[Member]]:
-    """The members by key, keys and members in the order in which they come."""
+    """The members by key; keys and members keep their order."""
     parts: dict[Hashable, list[Member]] = {}
     for member in members:
         parts.setdefault(key(member), []).append(member)

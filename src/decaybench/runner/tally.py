@@ -1,4 +1,4 @@
-"""How far a phase is, strategy by strategy."""
+"""The progress of a phase, per strategy."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from decaybench.store import RunResult, RunRow
 
 
 class Tally:
-    """How far every strategy is in a phase, counted as results come in."""
+    """The progress of every strategy in a phase, counted as results come in."""
 
     def __init__(self, strategies: Iterable[str], metric: str, chance: Chance) -> None:
         self._metric, self._chance = metric, chance
@@ -19,7 +19,7 @@ class Tally:
     def plan(self, runs: Iterable[RunRow], open_to_all: int = 0) -> None:
         """Count the phase's runs, and the results that they already have.
 
-        Slots that any strategy may still get, ``open_to_all``, count as planned for each of them.
+        Trials that any strategy may still get, ``open_to_all``, count as planned for each of them.
         """
         for label, share in self._shares.items():
             self._shares[label] = replace(share, planned=share.planned + open_to_all)
@@ -30,7 +30,7 @@ class Tally:
                 self.count(run.strategy, run)
 
     def count(self, strategy: str, run: RunRow | RunResult) -> None:
-        """One more run has ended."""
+        """Count one more run that has ended."""
         share, value = self._shares[strategy], told(run, self._metric, self._chance)
         if run.pruned == "stopped":
             self._shares[strategy] = replace(share, done=share.done + 1)
@@ -44,5 +44,5 @@ class Tally:
         )
 
     def shares(self) -> list[Share]:
-        """One share a strategy, in file order."""
+        """One share per strategy, in file order."""
         return list(self._shares.values())

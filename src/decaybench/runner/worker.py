@@ -1,4 +1,4 @@
-"""One stack of a sweep, trained, its curves and results written as they come."""
+"""Trains one stack of a sweep and writes its curves and results as they come."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def train_stack(
 ) -> list[RunResult]:
     """Train a stack, ``width`` models at once; each epoch is one insert, the results of all its runs one transaction.
 
-    ``advance`` is told how many updates were made, ``pruning`` says which runs are stopped.
+    ``advance`` is called with the number of updates made; ``pruning`` decides which runs are stopped.
     """
     left = sum(size.total_steps for size in stack.sizes)
 
@@ -66,12 +66,12 @@ def train_stack(
 
 
 def failed(run: RunRow) -> RunResult:
-    """The result of a run that the machine could not finish; its curves so far stay until it is tried again."""
+    """The result of a run that the machine could not finish; its curves so far stay until the next attempt."""
     return RunResult(run.id, "failed", run.epochs_done)
 
 
 def recipe(task: Task, form: OptimizerForm, epochs: int) -> Recipe:
-    """What a sweep's task says about training, for a stack of one form and length."""
+    """The training options of a sweep's task, for a stack of one form and length."""
     return Recipe(task.model, epochs, task.batch_size, form, task.precision, task.decay_biases, task.dropout)
 
 

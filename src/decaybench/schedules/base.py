@@ -1,7 +1,7 @@
-"""What every schedule is: a frozen dataclass whose body turns time, and what has been observed, into a scale.
+"""What every schedule is: a frozen dataclass that turns the time, and what has been observed, into a scale.
 
-Adding a kind is writing one class and listing it in the ``KINDS`` of its room: the search space, the conformance tests,
-the bank and the torch adapter follow from its fields.
+To add a kind, write one class and list it in the ``KINDS`` of its family: the search space, the conformance tests, the
+bank and the torch adapter follow from its fields.
 """
 
 import re
@@ -25,9 +25,9 @@ Param: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Clock:
-    """When: ``step`` updates already made (from 0) of ``total_steps``, ``steps_per_epoch`` of them an epoch.
+    """The time: ``step`` updates made (from 0) of ``total_steps``, with ``steps_per_epoch`` updates per epoch.
 
-    Whole numbers, as ints, or as float64 tensors (exact to 2**53) in the clocks that bodies are handed.
+    Whole numbers: ints, or float64 tensors (exact up to 2**53) in the clocks that bodies receive.
     """
 
     step: Any
@@ -68,7 +68,7 @@ PRODUCTS: Mapping[str, str] = MappingProxyType(
 
 
 class Observation(NamedTuple):
-    """What a reactive schedule is shown: the unregularised loss (k,) of an update or epoch (``when``).
+    """What a reactive schedule observes: the unregularised loss (k,) of an update or epoch (``when``).
 
     ``products`` holds those of ``PRODUCTS`` that the rule names in ``observes``, each (k,).
     """
@@ -93,7 +93,7 @@ def number(
     range_unit: str | None = None,
     pad: float | None = None,
 ) -> Any:
-    """A numeric field: where its values are legal, what it is by default, and how it is searched.
+    """A numeric field: its legal values, its default, and how it is searched.
 
     ``domain`` is an interval such as "(0, 1]" or "int [0, inf)". ``default`` is a number, or the Range that
     is searched; ``search`` gives a field with a plain default a Range as well. ``unit`` is the native unit
@@ -277,7 +277,7 @@ class Reactive(Schedule):
 
     @property
     def when(self) -> Literal["update", "epoch"]:
-        """``update``: shown update t's loss before its step, so it sets its rate; ``epoch``: at its end."""
+        """``update``: it observes update t's loss before its step and sets its rate; ``epoch``: at the epoch's end."""
         return "epoch" if getattr(self, "signal", "batch") in ("epoch", "held_out") else "update"
 
     @property

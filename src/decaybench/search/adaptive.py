@@ -1,6 +1,6 @@
-"""Samplers that choose the strategy too: the strategies of a sweep share the slots of a repeat and length.
+"""Samplers that also choose the strategy: the strategies of a sweep share the trials of a repeat and length.
 
-A search for one good setting: slots go where results are good, so it is no comparison of the strategies.
+This searches for one good configuration: trials go where results are good, so it does not compare the strategies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,18 +21,18 @@ class AdaptiveRandom:
         self._spaces, self._seed = dict(spaces), seed
 
     def choose(self, repeat: int, length: float, slot: int, history: Sequence[Told]) -> str:
-        """Every strategy is as likely; it learns nothing from ``history``."""
+        """All strategies are equally likely; it does not learn from ``history``."""
         u = float(uniform(derive(self._seed, "strategy", repeat), 1, slot)[0])
         return list(self._spaces)[int(u * len(self._spaces))]
 
     def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
-        """The slot's parameters, in range units; UserError when the slot is not its strategy's."""
+        """The trial's parameters, in range units; UserError if the trial belongs to another strategy."""
         _require(slot, self.choose(slot.repeat, slot.length, slot.slot, history))
         return point(self._seed, slot.repeat, slot.strategy, slot.slot, self._spaces[slot.strategy], "random")
 
 
 class AdaptiveTPE:
-    """TPE over all strategies: the strategy is the categorical root, its parameters hang on it.
+    """TPE over all strategies: the strategy is the categorical root, its parameters depend on it.
 
     Batches are those of a repeat and length, over all strategies, and closed as in ``BatchedTPE``.
     """
@@ -44,13 +44,13 @@ class AdaptiveTPE:
         self._last: dict[tuple[int, float], tuple[int, list[Told], list[tuple[str, dict[str, Any]]]]] = {}
 
     def choose(self, repeat: int, length: float, slot: int, history: Sequence[Told]) -> str:
-        """The strategy that gets the slot; ValueError when an earlier batch is not closed."""
+        """The strategy of the trial; ValueError if an earlier batch is not closed."""
         return self._proposal(repeat, length, slot, history)[0]
 
     def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
-        """The slot's parameters, in range units.
+        """The trial's parameters, in range units.
 
-        Raises UserError when the slot is not its strategy's, ValueError when an earlier batch is not closed.
+        Raises UserError if the trial belongs to another strategy, ValueError if an earlier batch is not closed.
         """
         label, values = self._proposal(slot.repeat, slot.length, slot.slot, history)
         _require(slot, label)
@@ -69,7 +69,7 @@ class AdaptiveTPE:
 
 
 def _require(slot: Slot, label: str) -> None:
-    """A slot's strategy was written down when it was first proposed; only another version would propose another."""
+    """A trial's strategy was stored when it was first proposed; only another version would propose another."""
     if label != slot.strategy:
         raise UserError(
             f"slot {slot.slot} of repeat {slot.repeat} was given to strategy {slot.strategy}, and the versions"

@@ -1,6 +1,4 @@
-"""The balanced, paired sampler: every strategy gets the same slots, and slot i the same point wherever strategies
-agree.
-"""
+"""The balanced, paired sampler: every strategy gets as many trials, and trial i has the same shared point for all."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +31,7 @@ APART: Final = 32
 
 
 def point(seed: int, repeat: int, label: str, slot: int, space: Space, points: Points = "sobol") -> dict[str, Any]:
-    """The parameters of one slot, in range units by dimension name: a pure function of its arguments.
+    """The parameters of one trial, in range units by dimension name: a pure function of its arguments.
 
     Shared dimensions take point ``slot`` of sequences of the repeat, the same for every strategy and mapped through the
     strategy's own ranges; own dimensions take it from a sequence of the label's own. No order, clock, stack or number
@@ -71,7 +69,7 @@ def uniform(seed: int, dims: int, slot: int) -> NDArray[np.float64]:
 
 
 def _sobol(seed: int, dims: int, slot: int) -> NDArray[np.float64]:
-    # A longer sequence begins with the shorter one, so raising `trials` later moves no earlier slot.
+    # A longer sequence begins with the shorter one, so raising `trials` later moves no earlier trial.
     points = _sequence(seed, dims, math.ceil(math.log2(slot + 1)))
     return np.asarray(points[slot])
 
@@ -102,7 +100,7 @@ class BalancedSampler(BaseSampler):
         self._random = RandomSampler(seed=seed & 0xFFFFFFFF)
 
     def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
-        """The slot's point; it learns nothing from ``history``."""
+        """The trial's point; it does not learn from ``history``."""
         return self._point(slot.strategy, slot.repeat, slot.slot)
 
     def reseed_rng(self) -> None:
@@ -110,20 +108,20 @@ class BalancedSampler(BaseSampler):
         self._random.reseed_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The strategy and its parameters at this trial's slot."""
+        """The strategy and its parameters at this trial's point."""
         return self._at(trial)[1]
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """This slot's point, as the study's parameters."""
+        """This trial's point, as the study's parameters."""
         params = self._at(trial)[0]
         return {name: params[name] for name in search_space}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A parameter that no slot knows: at random."""
+        """A parameter of a foreign trial: at random."""
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def _at(self, trial: FrozenTrial) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:

@@ -1,4 +1,4 @@
-"""What passes between the runner and a sampler: slots, what earlier ones were told, and proposals in range units."""
+"""The types between the runner and a sampler: trials, the values of earlier ones, and proposals in range units."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Told:
-    """A slot whose run has ended: its parameters, in range units by dimension name, and its objective value.
+    """A trial whose run has ended: its parameters, in range units by dimension name, and its objective value.
 
-    A diverged run's value is chance, as the study is told. ``stopped_after`` is the epoch after which pruning stopped
-    the run, where it did: then the value is that epoch's.
+    A diverged run's value is chance, as in the study. ``stopped_after`` is the epoch after which pruning stopped the
+    run, if it did; the value is then that epoch's.
     """
 
     slot: Slot
@@ -32,21 +32,21 @@ class Told:
 
 
 class Sampler(Protocol):
-    """Proposes a sweep's settings. It keeps no state that matters: a proposal is a pure function of its arguments."""
+    """Proposes a sweep's configurations. It has no relevant state: a proposal is a pure function of its arguments."""
 
     def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
-        """The slot's parameters, in range units by dimension name.
+        """The trial's parameters, in range units by dimension name.
 
-        ``history`` holds what was told of the slot's repeat and length, in any order; what a sampler may not know
-        (other strategies, its own batch, later ones) it leaves out itself. Raises ValueError when what it needs is
-        missing.
+        ``history`` holds the ended trials of the same repeat and length, in any order; the sampler itself ignores
+        those that it must not use (other strategies, its own batch, later ones). Raises ValueError if one that it needs
+        is missing.
         """
         ...
 
 
 class AdaptiveSampler(Sampler, Protocol):
-    """Proposes the strategy too: the strategies share a repeat's slots."""
+    """Also proposes the strategy: the strategies share a repeat's trials."""
 
     def choose(self, repeat: int, length: float, slot: int, history: Sequence[Told]) -> str:
-        """The label of the strategy that gets the slot; ``history`` as in ``propose``."""
+        """The label of the trial's strategy; ``history`` as in ``propose``."""
         ...

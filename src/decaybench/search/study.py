@@ -1,4 +1,4 @@
-"""The Optuna study beside our tables: where samplers think and optuna-dashboard looks. Our tables are the truth."""
+"""The Optuna study beside our tables, for samplers and optuna-dashboard. Our tables are the source of truth."""
 
 import json
 import time
@@ -52,8 +52,8 @@ def study_exists(url: str, name: str) -> bool:
 class StudyMirror:
     """One sweep's study.
 
-    A slot is mirrored, with the parameters that the sweep's sampler proposed for it, as a RUNNING trial when its
-    training begins, and told when its result is in our tables; a trial that a crash left RUNNING is told what became of
+    A trial is mirrored, with the parameters that the sweep's sampler proposed for it, as a RUNNING Optuna trial when
+    its training begins, and closed when its result is in our tables; one that a crash left RUNNING gets the outcome of
     its run. ``configure`` sets the pragmas on Optuna's own engine as on ours, and within ``plain_errors`` a database
     that is locked or full is a UserError, as is one that Optuna refuses when it is opened here. No method may be called
     inside an open transaction of ours: SQLite has one writer. ``begin``, ``tell`` and ``fail`` are a transaction each,
@@ -91,7 +91,7 @@ class StudyMirror:
                 raise
 
     def begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
-        """Mirror slots whose training begins as RUNNING trials; returns run id -> trial number.
+        """Mirror trials whose training begins as RUNNING Optuna trials; returns run id -> trial number.
 
         ``slots`` maps them to their parameters, in range units by dimension name.
         """
@@ -134,7 +134,7 @@ class StudyMirror:
         propose: Callable[[Slot], Mapping[str, Any]],
         stopped_after: Mapping[str, int] | None = None,
     ) -> dict[str, int]:
-        """After a crash, or when the study was deleted: make the study say what our tables say.
+        """After a crash, or if the study was deleted: bring the study in line with our tables.
 
         ``results`` holds every run of the search phase that has a result, by run id. A RUNNING trial is told its run's
         value, or FAIL when the run must be trained again; a result without a trial is added, at what ``propose`` says.
@@ -206,11 +206,12 @@ class StudyMirror:
 
     def _changed(self, how: str) -> MachineError:
         return MachineError(
-            f"somebody else changed the Optuna study {self._study.study_name}: {how}; the same command goes on"
+            f"another program changed the Optuna study {self._study.study_name}: {how}; "
+            "run the same command again to continue"
         )
 
     def _template(self, slot: Slot, values: Mapping[str, Any]) -> FrozenTrial:
-        """The RUNNING trial that mirrors a slot."""
+        """The RUNNING Optuna trial that mirrors one of our trials."""
         attributes = {
             "run_id": slot.run_id,
             STRATEGY: slot.strategy,

@@ -1,4 +1,4 @@
-"""Optuna's TPE, asked in closed batches, so that its proposals hang on results alone, never on who finished first."""
+"""Optuna's TPE in closed batches, so that its proposals depend only on results, never on which run ended first."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +16,16 @@ from decaybench.seeds import derive
 
 Direction = Literal["minimize", "maximize"]
 
-# With fewer results TPE draws at random. Optuna's own 10 would leave a search of six slots nothing to learn from.
+# With fewer results TPE draws at random. With Optuna's own 10, a search of six trials would never learn.
 STARTUP: Final = 4
 
 
 class BatchedTPE:
-    """TPE within one strategy: slot i belongs to batch i // ``batch``.
+    """TPE within one strategy: trial i belongs to batch i // ``batch``.
 
-    A batch is fitted on the strategy's earlier batches of the same repeat and length, all of which must be closed
-    (every slot told), and on nothing else; the slots of one batch do not see each other. All slots of a batch are
-    always asked for, also when the search ends within it, so that a raised number of trials goes on as if it had been
+    A batch is fitted only on the strategy's earlier batches of the same repeat and length, all of which must be closed
+    (every trial has a value); the trials of one batch do not depend on each other. All trials of a batch are always
+    proposed, even if the search ends within it, so that a raised number of trials has the same effect as if it had been
     there from the start. Source: Bergstra et al. 2011, multivariate and grouped: ``optuna.samplers.TPESampler``.
     """
 
@@ -34,11 +34,11 @@ class BatchedTPE:
         self._last: dict[tuple[str, int, float], tuple[int, list[Told], list[dict[str, Any]]]] = {}
 
     def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
-        """The slot's parameters, in range units; ValueError when an earlier batch is not closed."""
+        """The trial's parameters, in range units; ValueError if an earlier batch is not closed."""
         key = (slot.strategy, slot.repeat, slot.length)
         batch, place = divmod(slot.slot, self._batch)
         earlier = closed((t for t in history if _key(t.slot) == key), batch * self._batch)
-        # All slots of a batch are asked for one after another: the last answer of each key is worth keeping.
+        # All trials of a batch are requested one after another, so the last answer of each key is cached.
         if key not in self._last or self._last[key][:2] != (batch, earlier):
             seed = derive(self._seed, "tpe", slot.strategy, slot.repeat, repr(slot.length), batch)
             space = {slot.strategy: self._spaces[slot.strategy]}
@@ -48,7 +48,7 @@ class BatchedTPE:
 
 
 def closed(history: Iterable[Told], first: int) -> list[Told]:
-    """What was told of slots 0 to ``first`` - 1, in their order; ValueError when one is missing or told twice."""
+    """The ended trials 0 to ``first`` - 1, in order; ValueError if one is missing or present twice."""
     earlier = sorted((told for told in history if told.slot.slot < first), key=lambda told: told.slot.slot)
     if [told.slot.slot for told in earlier] != list(range(first)):
         raise ValueError(f"slots 0 to {first - 1} must be told, once each, got {[told.slot.slot for told in earlier]}")

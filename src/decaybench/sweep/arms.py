@@ -1,4 +1,4 @@
-"""A strategy with everything settled but what is searched: the precedence of a sweep's tables, once."""
+"""A strategy with everything settled except what is searched; applies the precedence of a sweep's tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 WITHOUT_SCHEDULE = tuple(name for name, optimizer in OPTIMIZERS.items() if not optimizer.needs_schedule)
 
-LEARNING_RATE = Range(1e-3, 1.0, log=True)  # where the strategy, [search] and the kind say nothing
+LEARNING_RATE = Range(1e-3, 1.0, log=True)  # if neither the strategy, nor [search], nor the kind sets it
 
 
 @dataclass(frozen=True)
 class Dimension:
     """One searched parameter: its name in the study, its range, and whether all strategies share it.
 
-    ``range`` is that of a whole run; ``follows_run`` says that the kind's range grows with a run's epochs, so that a
-    shorter run (``lengths``) takes the same place in a range of its own.
+    ``range`` is that of a whole run. ``follows_run``: the kind's range grows with a run's epochs, so a shorter run
+    (``lengths``) takes the same place in its own range.
     """
 
     name: str
@@ -128,7 +128,7 @@ def _follows_run(kind: type[Schedule], name: str) -> bool:
 
 
 def _form(strategy: "Strategy", task: "Task") -> tuple[str, bool, Velocity]:
-    """Optimizer, Nesterov, velocity. What the task says of the last two does not concern an optimizer without them."""
+    """Optimizer, Nesterov, velocity. The task's values of the last two do not apply to an optimizer without them."""
     optimizer = strategy.optimizer or task.optimizer
     nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
     if not OPTIMIZERS[optimizer].has_velocity:
@@ -139,7 +139,7 @@ def _form(strategy: "Strategy", task: "Task") -> tuple[str, bool, Velocity]:
 
 
 def _check_fits(strategy: "Strategy", optimizer: str, velocity: Velocity, momentum: float | Range) -> None:
-    """What a rule that looks at gradients asks of the optimizer, and an optimizer of the momentum."""
+    """Check what a rule that looks at gradients needs from the optimizer, and an optimizer from the momentum."""
     kind = SCHEDULES[strategy.schedule]
     products = frozenset(kind.observes if issubclass(kind, Reactive) else ())
     shown = OPTIMIZERS[optimizer].observable
@@ -149,7 +149,7 @@ def _check_fits(strategy: "Strategy", optimizer: str, velocity: Velocity, moment
         raise RuleError(f"{rule}, got {show(optimizer)}", "optimizer")
     # Without momentum both velocities are the gradient.
     if not products <= shown.get(velocity, frozenset()) and not _is_zero(momentum):
-        rule = f'must be "torch", since {strategy.schedule} follows a velocity without the learning rate in it'
+        rule = f'must be "torch", since {strategy.schedule} needs a velocity that excludes the learning rate'
         raise RuleError(f"{rule}, got {show(velocity)}", "velocity")
     if OPTIMIZERS[optimizer].needs_momentum and _may_be_zero(momentum):
         raise RuleError(f"must be above 0 under {optimizer}, got 0", "momentum")
@@ -179,14 +179,14 @@ def _limits(shared: Shared, given: Parameter) -> float | Range:
 
 
 def check_paired(built: Sequence[Arm]) -> None:
-    """Slot i is one point for all strategies: a parameter they share needs one scale, or one list; else RuleError."""
+    """Trial i is one point for all strategies, so a shared parameter needs one scale or one list; else RuleError."""
     for parameter in SHARED:
         searching = [arm for arm in built if isinstance(getattr(arm, parameter.name), Range)]
         for arm in searching[1:]:
             first, this = _scale(searching[0], parameter), _scale(arm, parameter)
             if this != first:
                 other = f"strategies.{searching[0].label}'s ({first})"
-                rule = f"must be searched like {other}, since slots are paired, got {this}"
+                rule = f"must be searched like {other}, since trials are paired, got {this}"
                 raise RuleError(rule, "strategies", arm.label, parameter.name)
 
 

@@ -10,7 +10,7 @@ from decaybench.sweep.model import Sweep
 
 
 def load_sweep(path: str | Path) -> Sweep:
-    """The sweep in a file, or the shipped one of that name; a file that exists goes before a name.
+    """The sweep in a file, or the shipped one of that name; an existing file takes precedence.
 
     Raises UserError, one line: ``FILE: KEY: rule, got VALUE``.
     """
@@ -43,7 +43,7 @@ def shipped() -> dict[str, Path]:
 
 
 def _find(path: str | Path) -> Path:
-    if "://" in str(path):  # a database's, perhaps, and then with a password
+    if "://" in str(path):  # perhaps a database's, with a password
         raise UserError("SWEEP is a URL; it must be a sweep file or a shipped sweep's name")
     file, known = expanded(path, "SWEEP"), shipped()
     try:
@@ -52,7 +52,7 @@ def _find(path: str | Path) -> Path:
         here = folder = False
     if here and not folder:
         return file
-    # A folder gives way: reports are written to folders that bear their sweep's name.
+    # A folder does not count: reports are written to folders with the sweep's name.
     if str(path) in known:
         return known[str(path)]
     names = ", ".join(known) or "none"

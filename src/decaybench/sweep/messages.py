@@ -1,4 +1,4 @@
-"""pydantic's errors in the words of a sweep file: one line, the key, one clean rule, the value."""
+"""pydantic's errors in terms of a sweep file: one line with the key, one clear rule and the value."""
 
 import re
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _file_path(location: Sequence[int | str]) -> list[int | str]:
-    """Where it is in the file: a kind's fields stand in the strategy's own table there."""
+    """The path in the file, where a kind's fields are in the strategy's own table."""
     path = list(location)
     if path[:1] == ["strategies"] and path[2:3] == ["own"]:
         del path[2]

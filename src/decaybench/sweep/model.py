@@ -69,7 +69,7 @@ def _shared(name: str) -> PlainValidator:
 Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, Field(min_length=1)]
 Whole = Annotated[int, Field(ge=1, le=EXACT)]
-# Bounds far beyond any real sweep, so that a slip of the finger is told before it fills a disk.
+# Bounds far beyond any real sweep, so that a typo is refused before it fills a disk.
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Repeats = Annotated[int, Field(ge=1, le=10_000)]
 MOST_RUNS = 10_000_000
@@ -90,9 +90,9 @@ class Table(BaseModel):
 
 
 class Task(Table):
-    """What is trained: the same for every strategy, but for three optimizer settings it may override.
+    """What is trained: the same for every strategy, except for three optimizer keys that a strategy may override.
 
-    ``rope`` is the smallest difference of the metric that matters, as a fraction of accuracy or in nats.
+    ``rope`` is the smallest difference in the metric that matters, as a fraction of accuracy or in nats.
     """
 
     data: Text
@@ -129,8 +129,8 @@ class Budget(Table):
 
 
 class Prune(Table):
-    """Pruning, on request: a search run that is worse than its group's median at the fraction ``at`` of its epochs is
-    stopped, unless it is spared, with the probability ``spare``.
+    """Optional pruning: a search run that is worse than its group's median at the fraction ``at`` of its epochs is
+    stopped, unless it is spared (with the probability ``spare``).
     """
 
     at: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
@@ -138,11 +138,11 @@ class Prune(Table):
 
 
 class Search(Table):
-    """How settings are proposed, and the shared parameters of strategies that say nothing themselves.
+    """How configurations are proposed, and the shared parameters of strategies that do not set their own.
 
-    "tpe" is asked for ``batch`` slots at a time. Under "adaptive" the strategies share their slots. Without
-    ``learning_rate`` a kind's own range for it holds, then log [1e-3, 1]. Without ``prune`` every run is trained to
-    its end.
+    "tpe" proposes ``batch`` trials at a time. Under "adaptive" the strategies share their trials. Without
+    ``learning_rate`` the kind's own range applies, or log [1e-3, 1] if it has none. Without ``prune`` every run is
+    trained to its end.
     """
 
     sampler: Literal["sobol", "random", "tpe"] = "sobol"
@@ -161,13 +161,13 @@ class Search(Table):
         if self.allocation == "adaptive" and self.prune is not None:
             found = show(self.prune.model_dump())
             raise RuleError(
-                f'needs allocation = "balanced": only slots of one strategy are compared, got {found}', "prune"
+                f'needs allocation = "balanced": only trials of one strategy are compared, got {found}', "prune"
             )
         return self
 
 
 class Strategy(Table):
-    """One labelled schedule with its search space; ``own`` holds the kind's fields as the file gives them."""
+    """One labelled schedule with its search space; ``own`` holds the kind's fields as given in the file."""
 
     schedule: str
     optimizer: Optimizer | None = None
@@ -181,14 +181,14 @@ class Strategy(Table):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, raw: Any) -> Any:
-        """Move the kind's fields of the flat table into ``own``; refuse what neither the kind nor we know."""
+        """Move the kind's fields of the flat table into ``own``; refuse unknown keys."""
         if not isinstance(raw, Mapping):
             return raw
         kind = raw.get("schedule")
         try:
             found = SCHEDULES.get(kind) if isinstance(kind, str) else None
-        except UserError as unusable:  # of another package, which cannot be imported
-            raise RuleError(f"must be a kind that can be used, got {show(kind)}: {unusable}", "schedule") from None
+        except UserError as unusable:  # it is from another package, which cannot be imported
+            raise RuleError(f"must be a usable kind, got {show(kind)}: {unusable}", "schedule") from None
         if found is None:
             known = ", ".join(SCHEDULES)
             raise RuleError(f"must be one of {known} (it defaults to the label), got {show(kind)}", "schedule")
@@ -221,7 +221,7 @@ class Sweep(Table):
     @field_validator("strategies", mode="before")
     @classmethod
     def _labelled(cls, raw: Any) -> Any:
-        """Check the labels and give every table its ``schedule``: the label, unless it says otherwise."""
+        """Check the labels and give every table its ``schedule``, which defaults to the label."""
         if not isinstance(raw, Mapping):
             return raw
         if not raw:
@@ -237,7 +237,7 @@ class Sweep(Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Sweep":
-        """What no table can check alone."""
+        """The rules that span several tables."""
         lengths = self.budget.lengths
         epochs = [self.epochs(length) for length in lengths]
         if len(set(epochs)) < len(epochs):
@@ -247,7 +247,7 @@ class Sweep(Table):
         each = self.budget.trials + 2 * self.budget.confirm_seeds  # a replay for each, at most
         runs = each * self.budget.repeats * len(lengths) * len(self.strategies)
         if runs > MOST_RUNS:
-            raise RuleError(f"must plan at most {MOST_RUNS:,} runs in all, got {runs:,}", "budget")
+            raise RuleError(f"must plan at most {MOST_RUNS:,} runs in total, got {runs:,}", "budget")
         build_arms(self.task, self.search, self.strategies)
         return self
 

@@ -1,4 +1,4 @@
-"""A kind's own fields as a sweep file gives them; what it does not give is searched by default."""
+"""A kind's own fields as given in a sweep file; what the file omits is searched by default."""
 
 import math
 import re
@@ -45,11 +45,11 @@ def counts(schedule_class: type[Schedule], name: str) -> bool:
 
 def _range(name: str, value: Span, default: Range | None, native: str, unit: str) -> Range:
     whole = value.int
-    if whole is None:  # a count stays a count, unless it is given as a share of the run, say
+    if whole is None:  # a count stays a count, unless it is given in another unit, such as a share of the run
         whole = default is not None and default.int and unit == native
     for end, at in numbers(value):
         if whole and end != math.floor(end):
-            raise RuleError(f"must be a whole number, since the range is of whole numbers, got {end}", name, *at)
+            raise RuleError(f"must be a whole number, since it is a range of whole numbers, got {end}", name, *at)
     return Range(
         int(value.low) if whole else float(value.low),
         int(value.high) if whole else float(value.high),
@@ -57,7 +57,7 @@ def _range(name: str, value: Span, default: Range | None, native: str, unit: str
         int=whole,
         unit=unit,
         native=native,
-        # The default's floor is for shares of a run, which may be tiny in its units; who writes units means them.
+        # The default's floor is for shares of a run, which may be tiny in its units; explicit units need none.
         at_least=default.at_least if default and unit == "run" else None,
         count=default.count if default else None,
     )
@@ -68,14 +68,14 @@ def _required(kind: type[Schedule], name: str) -> bool:
 
 
 def _settle(kind: type[Schedule], given: Mapping[str, Parameter]) -> dict[str, Any]:
-    """The options given, of a searched one its first choice: no unit may hang on which choice it is."""
+    """The options given; of a searched one, its first choice, because no unit may depend on the choice."""
     legal = kind.options()
     for name in legal:
         if name in given:
             _check_option(name, given[name], legal[name])
             for choice, at in numbers(given[name]) if name in kind.loop_only else ():
                 if choice != (default := next(f.default for f in fields(kind) if f.name == name)):
-                    rule = f"must be {show(default)}, since a sweep shows the rule a loss"
+                    rule = f"must be {show(default)}, since the rule observes a loss in a sweep"
                     raise RuleError(f"{rule}, got {show(choice)}", name, *at)
     choices = {name: [choice for choice, _ in numbers(given[name])] for name in legal if name in given}
     first, *others = combinations(choices)
@@ -83,18 +83,18 @@ def _settle(kind: type[Schedule], given: Mapping[str, Parameter]) -> dict[str, A
         for other in others:
             if kind.native_unit(name, other) != kind.native_unit(name, first):
                 option = next(o for o in choices if other[o] != first[o])
-                raise RuleError(f"must be fixed, since the unit of {name} hangs on it, got choices", option)
+                raise RuleError(f"must be fixed, since the unit of {name} depends on it, got choices", option)
     return first
 
 
 def _check_together(
     kind: type[Schedule], fixed: Mapping[str, Value], searched: Mapping[str, Range], every: Mapping[str, Range]
 ) -> None:
-    """What no field can check alone. A time that is yet to be rounded to a whole number is left out."""
+    """The rules that span several fields. A time that is yet to be rounded to a whole number is skipped."""
     values: dict[str, Any] = {n: v.value for n, v in fixed.items() if v.unit is None or not counts(kind, n)}
     ranges = {n: r for n, r in searched.items() if r.unit == r.native or not counts(kind, n)}
     _construct(kind, values | ranges)
-    # A list that is searched has no fixed length, so a list beside it may fit some draws only: try both extremes.
+    # A searched list has no fixed length, so another list may fit only some draws: try both extremes.
     lists = {name: limits for name, limits in every.items() if limits.count is not None}
     for u in (0.0, 0.999) if lists else ():
         drawn = {name: limits.at([u] * limits.dims) for name, limits in lists.items()}
@@ -138,7 +138,7 @@ def _converts(unit: str, native: str) -> bool:
 
 
 def _construct(kind: type[Schedule], values: Mapping[str, Any], *at: str) -> None:
-    """Let the class say what is legal: its ``Exponential.decay_rate must be ...`` is our key and rule."""
+    """The class decides what is legal: its ``Exponential.decay_rate must be ...`` becomes our key and rule."""
     try:
         kind(**values)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The plan: every run a sweep needs, as a pure function of the sweep (and of what its search chose)."""
+"""The plan: every run that a sweep needs, as a pure function of the sweep and of what its search chose."""
 
 import uuid
 from collections.abc import Mapping
@@ -15,9 +15,10 @@ _NAMESPACE: Final = uuid.UUID("8a4c1c0e-5d0b-5f0c-9a57-6f2f0b1f7f31")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One row of the runs table; repeat and slot count from 0, ``length`` is a fraction of the epochs.
+    """One row of the runs table; ``repeat`` and ``slot`` (the trial's index) count from 0, ``length`` is a fraction of
+    the epochs.
 
-    ``replay_of`` is the id of the confirm run whose learning rates a replay run takes.
+    ``replay_of`` is the id of the confirm run whose learning rates a replay run uses.
     """
 
     id: str
@@ -41,9 +42,9 @@ class Size:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What a strategy is planned to get at one length, over all repeats: runs, and their logical updates.
+    """The planned budget of a strategy at one length, over all repeats: runs, and their logical updates.
 
-    Where the strategies share their slots it is what all of them get together, and ``strategy`` is None.
+    If the strategies share their trials, it is the budget of all of them together, and ``strategy`` is None.
     """
 
     strategy: str | None
@@ -55,32 +56,32 @@ class LedgerRow:
 
 
 def slots(sweep: Sweep, arm: Arm) -> int:
-    """Slots of a strategy per repeat and length, when balanced: ``trials``, or one when it has nothing to search."""
+    """Trials of a strategy per repeat and length, if balanced: ``trials``, or one if it has nothing to search."""
     return sweep.budget.trials if arm.space else 1
 
 
 def all_slots(sweep: Sweep) -> int:
-    """Slots per repeat and length of all strategies together; an adaptive sweep shares ``trials`` for each of them."""
+    """Trials per repeat and length of all strategies together; an adaptive sweep shares ``trials`` for each of them."""
     if shares_slots(sweep):
         return sweep.budget.trials * len(sweep.strategies)
     return sum(slots(sweep, arm) for arm in arms(sweep))
 
 
 def shares_slots(sweep: Sweep) -> bool:
-    """Whether the sampler chooses the strategy of a slot too: a search for one good setting, not a comparison."""
+    """Whether the sampler also chooses each trial's strategy: a search for one good configuration, not a comparison."""
     return sweep.search.allocation == "adaptive"
 
 
 def batch_of(sweep: Sweep, slot: int) -> int:
-    """The batch, from 0, that a slot is proposed in; a sampler that learns nothing has all slots in one."""
+    """The batch, from 0, that a trial is proposed in; a sampler that does not learn has all trials in one."""
     return slot // sweep.search.batch if sweep.search.sampler == "tpe" else 0
 
 
 def plan_search(sweep: Sweep, chosen: Mapping[tuple[int, int, float], str] | None = None) -> tuple[PlannedRun, ...]:
-    """Every run of the search; a slot of all strategies goes before the next, so a sweep cut short is even.
+    """Every run of the search, trial by trial over all strategies, so that a sweep that is cut short is even.
 
-    Of an adaptive sweep, the runs of the slots whose strategies are ``chosen`` so far, (repeat, slot, length) -> label.
-    A slot's seed is the same for every strategy and length: slots are paired.
+    For an adaptive sweep, the runs of the trials whose strategies are ``chosen`` so far, (repeat, slot, length) ->
+    label. A trial's seed is the same for every strategy and length: trials are paired.
     """
     if shares_slots(sweep):
         taken = [(length, repeat, slot, label) for (repeat, slot, length), label in (chosen or {}).items()]
@@ -102,10 +103,10 @@ def plan_search(sweep: Sweep, chosen: Mapping[tuple[int, int, float], str] | Non
 
 
 def plan_confirm(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> tuple[PlannedRun, ...]:
-    """The fresh runs of the winners, (strategy, repeat, length) -> slot.
+    """The runs that retrain the best trials, (strategy, repeat, length) -> slot, on fresh seeds.
 
-    Their seeds are the same for every strategy and length, and none of the search's.
-    Raises ValueError for a winner that is no part of the sweep.
+    Their seeds are the same for every strategy and length, and differ from those of the search.
+    Raises ValueError for a trial that is not part of the sweep.
     """
     lengths, repeats = sweep.budget.lengths, range(sweep.budget.repeats)
     legal = {(label, repeat, length) for label in sweep.strategies for repeat in repeats for length in lengths}
@@ -130,11 +131,12 @@ def plan_confirm(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) ->
 
 
 def plan_replay(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> tuple[PlannedRun, ...]:
-    """The replays of reactive winners, (strategy, repeat, length) -> slot: does reacting help, or the shape it found?
+    """The replays of reactive strategies' best trials, (strategy, repeat, length) -> slot. They show whether reacting
+    helps, or only the shape that it found.
 
-    Each confirm seed is trained once more, on the learning rates that were recorded on the seed before it, the first
-    on those of the last: on its own rates a run would reproduce itself. Nothing is replayed with one confirm seed, nor
-    where the strategies share their slots, which compares nothing.
+    Each confirm seed is trained once more, on the learning rates recorded on the seed before it; the first takes those
+    of the last. (On its own rates a run would reproduce itself.) There are no replays with one confirm seed, nor if the
+    strategies share their trials, because then nothing is compared.
     """
     replayed = replays_each(sweep)
     groups: dict[tuple[str, int, float], list[PlannedRun]] = {}
@@ -148,7 +150,7 @@ def plan_replay(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> 
 
 
 def replays_each(sweep: Sweep) -> dict[str, int]:
-    """How many replays each strategy gets per repeat and length: one a confirm seed if it is reactive, or none."""
+    """The number of replays of each strategy per repeat and length: one per confirm seed if it is reactive, or none."""
     seeds = sweep.budget.confirm_seeds
     any_at_all = seeds > 1 and not shares_slots(sweep)
     return {arm.label: seeds if any_at_all and arm.family == "reactive" else 0 for arm in arms(sweep)}
@@ -157,7 +159,7 @@ def replays_each(sweep: Sweep) -> dict[str, int]:
 def size(sweep: Sweep, train_examples: int, length: float) -> Size:
     """The length of a run on ``train_examples`` examples; an epoch's last partial batch is dropped.
 
-    Raises UserError when the batch is larger than the training split.
+    Raises UserError if the batch is larger than the training split.
     """
     batch = sweep.task.batch_size
     if batch == "full":
@@ -172,7 +174,7 @@ def size(sweep: Sweep, train_examples: int, length: float) -> Size:
 
 
 def ledger(sweep: Sweep, steps_per_epoch: int) -> tuple[LedgerRow, ...]:
-    """What each strategy, in file order, is planned to get at each length; one row a length where they share."""
+    """The planned budget of each strategy, in file order, at each length; one row per length if they share trials."""
     repeats = sweep.budget.repeats
     confirm, replayed = sweep.budget.confirm_seeds * repeats, replays_each(sweep)
     if shares_slots(sweep):

@@ -1,4 +1,4 @@
-"""Pruning within a strategy, as pure functions of the sweep: when it is decided, who is compared, who is spared."""
+"""Pruning within a strategy, as pure functions of the sweep: when it happens, which runs are compared and spared."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from decaybench.sweep.model import Sweep
 from decaybench.sweep.plan import batch_of, slots
 
 BLOCK: Final = 64
-"""Slots of a group at most: they are trained together, so this bounds the memory that they need."""
+"""The largest number of trials in a group: they are trained together, so this bounds their memory."""
 
 Group = tuple[str, int, float, int, int]
 
 
 def rung(sweep: Sweep, length: float) -> int | None:
-    """The epoch, from 1, at whose end a search run of this length may be stopped; None where none is."""
+    """The epoch, from 1, at whose end a search run of this length may be stopped; None if there is none."""
     epochs, asked = sweep.epochs(length), sweep.search.prune
     if asked is None:
         return None
@@ -23,18 +23,18 @@ def rung(sweep: Sweep, length: float) -> int | None:
 
 
 def prune_group(sweep: Sweep, strategy: str, repeat: int, length: float, slot: int) -> Group:
-    """What the search runs that are compared at their rung have in common: runs of one strategy, repeat and length.
+    """The key of the search runs that are compared at their rung: runs of one strategy, repeat and length.
 
-    Of a sampler that learns they are one batch, else all slots; of more than BLOCK slots each BLOCK is a group.
+    With a sampler that learns, they are one batch, otherwise all trials; each BLOCK of more trials is its own group.
     """
     batch = batch_of(sweep, slot)
     return strategy, repeat, length, batch, (slot - batch * sweep.search.batch) // BLOCK
 
 
 def is_spared(sweep: Sweep, strategy: str, repeat: int, length: float, slot: int) -> bool:
-    """Whether a run is trained to its end even if it is to be stopped, with the probability that the sweep asks for.
+    """Whether a run is trained to its end even if it would be stopped, with the sweep's probability ``spare``.
 
-    Drawn from a stream of its own: no order, clock, stack or number of workers enters.
+    Drawn from its own random stream, independent of order, time, stack and number of workers.
     """
     asked = sweep.search.prune
     drawn = derive(sweep.search.seed, "prune", strategy, repeat, repr(length), slot) / 2**53
@@ -42,9 +42,9 @@ def is_spared(sweep: Sweep, strategy: str, repeat: int, length: float, slot: int
 
 
 def most_pruned(sweep: Sweep) -> float:
-    """The share of the search's updates, in [0, 1), that pruning is expected to save at most.
+    """The largest share of the search's updates, in [0, 1), that pruning is expected to save.
 
-    No more than half of a group is worse than its median; of these the spared are trained to their ends.
+    At most half of a group is worse than its median; of these, the spared runs are trained to their ends.
     """
     asked = sweep.search.prune
     planned, saved = 0, 0.0

@@ -1,4 +1,4 @@
-"""From a point of an arm's space to what one run is trained with, and back from the runs table."""
+"""From a point in an arm's space to the parameters of one run, and back from the runs table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class RunParameters:
 def resolve(arm: Arm, values: Mapping[str, Any], *, total_steps: int, steps_per_epoch: int) -> RunParameters:
     """The run at a point of the arm's space; ``values`` are in range units, by dimension name.
 
-    Raises ValueError unless there is one value per dimension, UserError when the kind refuses the result.
+    Raises ValueError unless there is one value per dimension, and UserError if the kind refuses the result.
     """
     names = [dimension.name for dimension in arm.space]
     if sorted(values) != sorted(names):
@@ -70,7 +70,7 @@ def from_params(arm: Arm, params: Mapping[str, Any]) -> RunParameters:
 
 
 def _in_own_range(kind: type[Schedule], name: str, value: float, whole: Range, epochs: int) -> float:
-    """The value at the same place of the range that the kind has for a run of ``epochs``."""
+    """The value at the same place in the kind's range for a run of ``epochs``."""
     own = kind.range_of(name, epochs=epochs)
     if own is None or own == whole or whole.high == whole.low:
         return value

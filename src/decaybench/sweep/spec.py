@@ -1,4 +1,4 @@
-"""A sweep's canonical form beside the one that the database holds: the same, extended, or another sweep."""
+"""A sweep's canonical form compared with the one in the database: the same, extended, or another sweep."""
 
 import hashlib
 import json
@@ -13,16 +13,16 @@ _ABSENT = object()
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of all that must not change under a used name: neither question nor EXTENDABLE."""
+    """SHA-256, in hex, of all that must not change for a name in use: everything except question and EXTENDABLE."""
     fixed = {key: value for key, value in spec.items() if key != "question"}
     fixed["budget"] = {key: value for key, value in spec["budget"].items() if key not in EXTENDABLE}
-    fixed["strategies"] = list(spec["strategies"].items())  # their order counts, that of keys does not
+    fixed["strategies"] = list(spec["strategies"].items())  # their order counts; the order of keys does not
     text = json.dumps(_plain(fixed), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def extends(old_spec: Mapping[str, Any], new_spec: Mapping[str, Any]) -> None:
-    """Accept a file that says what the database says; it may ask for more runs, and ask in other words.
+    """Accept a file that matches the database; it may ask for more runs, and its question may be reworded.
 
     Raises UserError with the first difference: ``NAME: task.epochs: 10 in the database, 12 in the file``.
     """
@@ -31,14 +31,14 @@ def extends(old_spec: Mapping[str, Any], new_spec: Mapping[str, Any]) -> None:
         old, new = old_spec["budget"][key], new_spec["budget"][key]
         if new < old:
             difference = f"{old} in the database, {new} in the file"
-            raise UserError(f"{name}: budget.{key}: {difference}; it may be raised, never lowered")
+            raise UserError(f"{name}: budget.{key}: {difference}; it can be raised but not lowered")
     allowed = {("question",), *(("budget", key) for key in EXTENDABLE)}
     for path, old, new in _differences(old_spec, new_spec):
         if path not in allowed:
             key = ".".join(path)
             raise UserError(
                 f"{name}: {key}: {_shown(old)} in the database, {_shown(new)} in the file; "
-                f"only question, {', '.join(EXTENDABLE)} may change: give another question another name"
+                f"only question, {', '.join(EXTENDABLE)} may change: another question needs another name"
             )
 
 

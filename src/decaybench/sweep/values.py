@@ -1,7 +1,7 @@
-"""What may stand where a parameter's value stands in a sweep file, and the rules every form obeys.
+"""The forms of a parameter's value in a sweep file, and the rules that every form obeys.
 
 ``0.1``, ``true``, ``"ema"`` and ``[30, 60]`` are native; ``{value, unit}``, ``{low, high, log, int, unit}``
-and ``{choices, unit}`` say more. Parsing is strict: a bool is no number and ``"0.1"`` is none either.
+and ``{choices, unit}`` say more. Parsing is strict: neither a bool nor ``"0.1"`` is a number.
 """
 
 import json
@@ -26,7 +26,7 @@ class RuleError(ValueError):
         self.at = at
 
     def below(self, *path: str) -> "RuleError":
-        """The same refusal, seen from further up."""
+        """The same refusal, with a longer path."""
         return RuleError(self.rule, *path, *self.at)
 
 
@@ -40,7 +40,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Span:
-    """Everything from ``low`` to ``high``; ``int`` and ``unit`` are None where the kind's range decides."""
+    """Everything from ``low`` to ``high``; ``int`` and ``unit`` are None if the kind's range decides them."""
 
     low: Number
     high: Number
@@ -109,7 +109,7 @@ def parse_shared(shared: Shared, raw: object) -> Parameter:
     if value.unit is not None:
         raise RuleError(f"{shared.name} has no unit, got {show(value.unit)}", "unit")
     if isinstance(value, Span) and value.int:
-        raise RuleError(f"must be false: {shared.name} is no whole number, got true", "int")
+        raise RuleError(f"must be false: {shared.name} is not a whole number, got true", "int")
     for number, at in numbers(value):
         _number(number, *at)
         if not shared.legal(number):
@@ -118,7 +118,7 @@ def parse_shared(shared: Shared, raw: object) -> Parameter:
 
 
 def numbers(value: Parameter) -> list[tuple[Any, tuple[str, ...]]]:
-    """All that a parameter's value names (both ends, every choice), each with its key below the parameter."""
+    """All numbers in a parameter's value (both ends, every choice), each with its key below the parameter."""
     if isinstance(value, Span):
         return [(value.low, ("low",)), (value.high, ("high",))]
     if isinstance(value, Choices):

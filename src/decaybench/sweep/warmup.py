@@ -1,4 +1,4 @@
-"""Warmups that are longer than the run: legal, but hardly meant, since the base learning rate is never reached."""
+"""Warmups that are longer than the run: legal but hardly intended, since the base learning rate is never reached."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from decaybench.schedules.ranges import TIME_UNITS
 from decaybench.sweep.arms import Arm, arms
 from decaybench.sweep.model import Sweep
 
-MOST: Final = 2.0**53  # updates; beyond it nobody counts
+MOST: Final = 2.0**53  # updates; nobody counts beyond it
 
 
 def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:

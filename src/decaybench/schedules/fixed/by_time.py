@@ -1,4 +1,4 @@
-"""Schedules that count time from the beginning: the run's length does not enter. t: updates made; e: epoch, from 0."""
+"""Schedules that count time from the start and ignore the run's length. t: updates made; e: epoch, from 0."""
 
 import sys
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from decaybench.schedules.base import Clock, Fixed, Param, Range, number
 
 @dataclass(frozen=True)
 class Constant(Fixed):
-    """scale = 1: no decay, the control arm of every comparison.
+    """scale = 1: no decay, the control of every comparison.
 
-    Traps: none of its own; but no decay beats it unless its learning rate was tuned with the same care.
+    Traps: none of its own, but its learning rate must be tuned as carefully as that of the decay it is compared with.
 
     Source: plain SGD (Robbins & Monro 1951 with a constant step).
     """
@@ -27,11 +27,11 @@ class Constant(Fixed):
 class TimeBased(Fixed):
     """scale = 1 / (1 + decay * t), or 1 / (1 + decay * e) with ``per="epoch"``.
 
-    ``decay`` is per update or per epoch, as ``per`` says. Update 0 is undecayed: Keras reads its counter
-    before moving it.
+    ``decay`` is per update or per epoch, depending on ``per``. Update 0 is not decayed, because Keras reads its counter
+    before it increments it.
 
-    Traps: Keras' decay is per UPDATE, the formula in its documentation per epoch. With learning rate 0.1, decay 0.002
-    and 50 epochs of 391 updates the two readings end 36 times apart.
+    Traps: Keras' decay is per UPDATE, but the formula in its documentation is per epoch. With learning rate 0.1, decay
+    0.002 and 50 epochs of 391 updates the two readings end a factor of 36 apart.
 
     Source: Keras' SGD(decay=), which decays per update; the formula in its documentation is read per epoch.
     """
@@ -57,7 +57,7 @@ class InverseTime(Fixed):
 
     ``decay_steps`` is in updates.
 
-    Traps: ``decay_steps`` is in updates; given in epochs it decays far too fast.
+    Traps: ``decay_steps`` is in updates; a value meant in epochs decays far too fast.
 
     Source: tf.keras.optimizers.schedules.InverseTimeDecay.
     """
@@ -78,8 +78,8 @@ class Inv(Fixed):
 
     ``gamma`` is per update.
 
-    Traps: power 1 is time_based; gamma counts updates, so the same number decays B times as fast with batches a B-th of
-    the size.
+    Traps: power 1 is time_based. ``gamma`` is per update, so if the batch size is divided by B, the same value decays B
+    times as fast.
 
     Source: Caffe's lr_policy "inv".
     """
@@ -98,8 +98,8 @@ class Exponential(Fixed):
 
     ``decay_steps`` is in updates.
 
-    Traps: handing in epochs where updates are meant is the classic silent bug. "decay_steps = 16" on the page that
-    everybody copies is 128 examples / batch 8, one EPOCH.
+    Traps: passing epochs instead of updates is the classic silent bug. The "decay_steps = 16" that everybody copies is
+    128 examples / batch 8, which is one EPOCH.
 
     Source: tf.train.exponential_decay (TensorFlow 1).
     """
@@ -116,12 +116,13 @@ class Exponential(Fixed):
 
 @dataclass(frozen=True)
 class InverseSqrt(Fixed):
-    """scale = sqrt(k / max(t, k)), k being ``timescale``: 1 for the first k updates, then one over the root of time.
+    """scale = sqrt(k / max(t, k)), where k is ``timescale``: 1 for the first k updates, then proportional to 1 /
+    sqrt(t).
 
     ``timescale`` is in updates.
 
-    Traps: it never comes near 0, whatever the run's length: a run of 100 timescales ends at a tenth. Ports put a warmup
-    of k updates before it and count from its end.
+    Traps: it never comes near 0, however long the run: a run of 100 timescales ends at a tenth. Ports put a warmup of k
+    updates before it and count from the end of the warmup.
 
     Source: Zhai et al. 2022, Scaling vision transformers; transformers' get_inverse_sqrt_schedule.
     """
@@ -135,13 +136,13 @@ class InverseSqrt(Fixed):
 
 @dataclass(frozen=True)
 class Noam(Fixed):
-    """scale = min(((t + 1) / w) ** -0.5, (t + 1) / w), w being ``warmup_steps``: a linear rise to 1, then one over the
-    root of time.
+    """scale = min(((t + 1) / w) ** -0.5, (t + 1) / w), where w is ``warmup_steps``: a linear rise to 1, then
+    proportional to 1 / sqrt(t + 1).
 
     ``warmup_steps`` is in updates.
 
     Traps: the original multiplies by model_size ** -0.5 and has no base learning rate; here the base learning rate is
-    the peak. ``warmup`` would come on top.
+    the peak. ``warmup`` would be a second warmup.
 
     Source: Vaswani et al. 2017, Attention is all you need.
     """

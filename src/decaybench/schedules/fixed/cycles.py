@@ -13,13 +13,14 @@ from decaybench.schedules.validation import refuse
 
 @dataclass(frozen=True)
 class CosineRestarts(Fixed):
-    """scale = floor + (1 - floor) * decay ** i * (1 + cos(pi * x)) / 2, x being how much of cycle i (from 0) is over.
+    """scale = floor + (1 - floor) * decay ** i * (1 + cos(pi * x)) / 2, where x is the elapsed fraction of cycle i.
 
-    The run is ``cycles`` whole cycles, each ``mult`` times as long as the one before, so it ends at a cycle's end.
+    Cycles are counted from 0. The run consists of ``cycles`` whole cycles, each ``mult`` times as long as the one
+    before, so it ends at the end of a cycle.
 
-    Traps: frameworks ask for the first cycle's length instead, and a run that is no sum of whole cycles ends in the
-    middle of one, at a high learning rate. With a floor and a decay, timm's peaks are decay ** i, TensorFlow's and
-    these a little higher: the floor does not decay.
+    Traps: frameworks take the first cycle's length instead, so a run that does not fit whole cycles ends in the middle
+    of one, at a high learning rate. With a floor and a decay, timm's peaks are decay ** i; TensorFlow's peaks, and
+    these, are a little higher because the floor does not decay.
 
     Source: Loshchilov & Hutter 2017, SGDR; tf.keras CosineDecayRestarts (t_mul, m_mul, alpha).
     """
@@ -35,7 +36,7 @@ class CosineRestarts(Fixed):
         equal = mult == 1
 
         def begins(i: Tensor) -> Tensor:
-            """When cycle i begins, in units of which the run has end * begins(cycles): whole for whole mult."""
+            """The start of cycle i, in units of which the run has end * begins(cycles); whole if mult is whole."""
             grown = mult**i
             return torch.where(equal, i, torch.where(mult == mult.round(), grown.round(), grown) - 1.0)
 
@@ -55,10 +56,11 @@ class CosineRestarts(Fixed):
 class OneCycle(Fixed):
     """scale = 1/div at t = 0, 1 at pct * T, 1/(div * final_div) at T; with 3 phases 1/div again at pct_down * T.
 
-    In between it is a straight line or half a cosine (``shape``). ``pct`` and ``pct_down`` are fractions of the run;
-    ``pct_down`` 0 means 2 * pct. Three phases need pct < pct_down <= 1, else ValueError; at 1 the third is empty.
+    Between these points it follows a straight line or half a cosine (``shape``). ``pct`` and ``pct_down`` are fractions
+    of the run; ``pct_down`` 0 means 2 * pct. Three phases need pct < pct_down <= 1, otherwise ValueError; at 1 the
+    third phase is empty.
 
-    Traps: torch's OneCycleLR cycles momentum too, which this never does, and places its points one update earlier;
+    Traps: torch's OneCycleLR also cycles momentum, which this never does, and places its points one update earlier.
     optax' linear form has three phases and pct_down 0.85.
 
     Source: Smith 2018; torch.optim.lr_scheduler.OneCycleLR; optax.linear_onecycle_schedule, cosine_onecycle_schedule.
@@ -102,7 +104,7 @@ class OneCycle(Fixed):
 
 
 def _extremes(value: Any) -> tuple[Any, ...]:
-    """The least and the greatest that a field, a range perhaps, may be, or all that it may."""
+    """The least and greatest values that a field (perhaps a range) may take, or all its values."""
     if not isinstance(value, Range):
         return (value,)
     ends = value.choices or (value.low, value.high)
@@ -115,13 +117,12 @@ def _one_line(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Triangular(Fixed):
-    """scale = low + (1 - low) * x * gamma ** t, x rising from 0 to 1 and falling back to 0 in each of the cycles.
+    """scale = low + (1 - low) * x * gamma ** t, where x rises from 0 to 1 and falls back to 0 in each cycle.
 
-    The run is ``cycles`` whole cycles; it starts and ends at ``low``. With ``per="cycle"`` gamma is raised to the
-    cycle, from 0, instead of the update: 0.5 is Smith's triangular2.
+    The run consists of ``cycles`` whole cycles; it starts and ends at ``low``. With ``per="cycle"`` the exponent of
+    gamma is the number of the cycle (from 0) instead of the update; 0.5 is then Smith's triangular2.
 
-    Traps: gamma is per update unless ``per`` says otherwise, so a value that looks mild (0.99) leaves nothing after a
-    thousand updates.
+    Traps: by default gamma is per update, so a value that looks mild (0.99) leaves nothing after a thousand updates.
 
     Source: Smith 2017, Cyclical learning rates; torch.optim.lr_scheduler.CyclicLR (triangular, exp_range, triangular2).
     """

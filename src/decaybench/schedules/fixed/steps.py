@@ -1,4 +1,4 @@
-"""Schedules that drop from time to time. e: epoch, from 0."""
+"""Schedules that drop at certain epochs. e: epoch, from 0."""
 
 import math
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from decaybench.schedules.validation import refuse
 class StepDecay(Fixed):
     """scale = drop ** floor((e + offset) / epochs_drop).
 
-    ``epochs_drop`` is in epochs. ``offset=1`` is the callback that circulates among Keras users: it drops an
+    ``epochs_drop`` is in epochs. ``offset=1`` gives the callback that circulates among Keras users, which drops one
     epoch earlier than the formula.
 
-    Traps: the formula has offset 0, the widespread callback floor((1 + e) / epochs_drop): its drops come one epoch
-    earlier.
+    Traps: the formula has offset 0, but the widespread callback uses floor((1 + e) / epochs_drop), so its drops come
+    one epoch earlier.
 
     Source: the "step decay" of CS231n's notes; offset 1 from keras.callbacks.LearningRateScheduler tutorials.
     """
@@ -37,12 +37,13 @@ class StepDecay(Fixed):
 
 @dataclass(frozen=True)
 class MultiStep(Fixed):
-    """scale = product of gamma over the milestones passed; one is passed once e >= milestone.
+    """scale = product of gamma over the milestones passed; a milestone is passed once e >= milestone.
 
-    ``milestones`` is a sorted list in epochs; ``gamma`` is one number or a list of one per milestone.
+    ``milestones`` is a sorted list in epochs; ``gamma`` is one number, or a list with one per milestone.
 
-    Traps: milestones are epochs, from 0, and act from the epoch's first update on. TensorFlow's PiecewiseConstantDecay
-    counts updates and keeps the old value AT a boundary: steps_per_epoch 1 and milestones of boundary + 1.
+    Traps: milestones are epochs, counted from 0, and take effect at the epoch's first update. TensorFlow's
+    PiecewiseConstantDecay counts updates and keeps the old value AT a boundary: to reproduce it, use steps_per_epoch 1
+    and milestones of boundary + 1.
 
     Source: torch.optim.lr_scheduler.MultiStepLR.
     """
@@ -65,8 +66,7 @@ class MultiStep(Fixed):
     def at(self, clock: Clock) -> Tensor:
         scale = one = torch.ones_like(clock.step)
         times, gammas = _columns(self.milestones), _columns(self.gamma)
-        # One factor after the other: a reduction's order, hence its bits, could depend on how long the lists
-        # are.
+        # One factor after the other: the order of a reduction, and so its bits, could depend on the lists' length.
         for time, gamma in zip(times, gammas if len(gammas) > 1 else [gammas[0]] * len(times), strict=True):
             scale = scale * torch.where(clock.epoch >= time, gamma, one)
         return scale

@@ -1,4 +1,4 @@
-"""Schedules that fall to the end of the run. t: updates made, of T."""
+"""Schedules that fall until the end of the run. t: updates made, of T."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ class Polynomial(Fixed):
 
     ``end`` is a fraction of the base learning rate.
 
-    Traps: it ends at ``end`` only if it is told the run's true length; power 1 is linear, power below 1 falls late.
+    Traps: it ends at ``end`` only if the run's length is given correctly. Power 1 is linear; a power below 1 falls
+    late.
 
     Source: tf.keras.optimizers.schedules.PolynomialDecay; torch.optim.lr_scheduler.PolynomialLR has end 0.
     """
@@ -35,8 +36,8 @@ class Linear(Fixed):
 
     ``end`` is a fraction of the base learning rate.
 
-    Traps: torch's LinearLR is by default a warmup. The last update still has 1/T of the base learning rate: 0 is
-    reached when the run is over.
+    Traps: torch's LinearLR is a warmup by default. The last update still has 1/T of the base learning rate: 0 is
+    reached only when the run is over.
 
     Source: Li et al. 2020; Defazio et al. 2023; Bergsma et al. 2025.
     """
@@ -54,7 +55,7 @@ class Cosine(Fixed):
 
     ``floor`` is a fraction of the base learning rate.
 
-    Traps: torch's CosineAnnealingLR rises again past T_max; this one stays at its floor.
+    Traps: torch's CosineAnnealingLR rises again after T_max; this one stays at its floor.
 
     Source: Loshchilov & Hutter 2017.
     """
@@ -71,7 +72,7 @@ class Cosine(Fixed):
 class Rex(Fixed):
     """scale = (1 - s) / (0.5 + 0.5 * (1 - s)), s = t/T: between linear and constant, falling fast at the end.
 
-    Traps: ports disagree: 0.1 + 0.9 * z in the denominator is not REX. Half way it is 2/3, at s = 0.9 0.1818.
+    Traps: some ports have 0.1 + 0.9 * z in the denominator, which is not REX. It is 2/3 half-way and 0.1818 at s = 0.9.
 
     Source: Chen et al. 2021, REX: revisiting budgeted training.
     """
@@ -84,13 +85,13 @@ class Rex(Fixed):
 
 @dataclass(frozen=True)
 class Wsd(Fixed):
-    """scale = 1, then over the last ``decay_fraction`` of the run down to 0: linear in what is left, or 1 - sqrt of
-    what is over (shape "sqrt").
+    """scale = 1, then down to 0 over the last ``decay_fraction`` of the run: linearly, or as 1 - sqrt of the decay's
+    elapsed fraction (shape "sqrt").
 
-    Also called the trapezoid; with ``warmup`` before it, warmup-stable-decay.
+    Also called the trapezoid; with ``warmup``, warmup-stable-decay.
 
-    Traps: most of the gain comes in the decay, so a curve cut short before it looks worse than it is. With "sqrt" the
-    fall begins steeply.
+    Traps: most of the gain comes during the decay, so a curve that is cut off before it looks worse than it is. With
+    "sqrt" the decay begins steeply.
 
     Source: Zhai et al. 2022; Hu et al. 2024, MiniCPM (WSD); Haegele et al. 2024 (1 - sqrt).
     """

@@ -18,13 +18,13 @@ class BoldDriverState(NamedTuple):
 
 @dataclass(frozen=True)
 class BoldDriver(Reactive):
-    """scale = scale * up, not above max_scale, after an epoch whose loss fell; scale * down after one that rose.
+    """scale = scale * up, at most max_scale, after an epoch whose loss fell; scale * down after one whose loss rose.
 
-    An epoch's loss is compared with that of the epoch before; the first is compared with nothing, and an equal one
-    changes nothing. ``signal`` is the epoch's mean training loss or the signal split's (held_out).
+    Each epoch's loss is compared with that of the epoch before. The first epoch, and an equal loss, change nothing.
+    ``signal`` is the epoch's mean training loss or the signal split's loss (held_out).
 
-    Traps: the original takes back an update that raised the loss, which a mini-batch run cannot. Without ``max_scale``
-    a training loss that falls every epoch raises the rate without bound.
+    Traps: the original undoes an update that raised the loss, which a mini-batch run cannot do. Without ``max_scale``,
+    a training loss that falls in every epoch would raise the rate without bound.
 
     Source: Vogl et al. 1988; Battiti 1989.
     """

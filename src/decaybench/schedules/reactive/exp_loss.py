@@ -1,4 +1,4 @@
-"""Learning rates that follow the loss: an exponential of it, or of its change, or a power of its ratio to the first."""
+"""Learning rates that follow the loss: its exponential, that of its change, or a power of its ratio to the first."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from decaybench.schedules.reactive.signal import signalled
 
 
 class ExpLossState(NamedTuple):
-    """Per run: the loss (as ``signal`` says), whether one was seen, its scale, how often that was capped."""
+    """Per run: the loss (chosen by ``signal``), whether one was seen, its scale, how often that was capped."""
 
     loss: Tensor
     seen: Tensor
@@ -24,16 +24,17 @@ class ExpLossState(NamedTuple):
 class ExpLoss(Reactive):
     """scale = min(exp(gain * L), max_scale), from the base learning rate each time: it never compounds.
 
-    ``signal`` says what L is: the update's loss (batch), its moving average weighing the past by ``smoothing`` (ema),
-    the epoch's mean loss (epoch) or the signal split's (held_out). A loss that is not finite gives max_scale; in a
-    loop of one's own, that of an update is taken for a skipped update's. The state counts in ``capped`` the
-    observations, one an update or one an epoch, whose scale was capped.
+    ``signal`` chooses L: the update's loss (batch), its moving average, in which ``smoothing`` is the weight of the
+    past (ema), the epoch's mean loss (epoch) or the signal split's loss (held_out). A loss that is not finite gives
+    max_scale; in your own loop, such a loss of an update counts as that of a skipped update. The state's ``capped``
+    counts the observations (one per update or one per epoch) whose scale was capped.
 
     Traps: the well-known callback that multiplies the OLD rate by exp(loss) compounds and explodes; this rule starts
-    from the base learning rate each time. C classes begin at a loss of ln C, so at about C ** gain times the base
-    learning rate (10 classes: 10 times). The loss is without the L2 term, with which a net can start at 35 times it.
+    from the base learning rate each time. With C classes the loss begins at ln C, so the rate begins at about C ** gain
+    times the base learning rate (10 classes: 10 times). The loss excludes the L2 term, which could make a net start at
+    35 times the base learning rate.
 
-    Source: eta = eta0 * exp(loss), the rule of this project's question; well-known callbacks multiply the old
+    Source: eta = eta0 * exp(loss), the rule behind this project's question; well-known callbacks multiply the old
     rate instead.
     """
 
@@ -65,7 +66,7 @@ class ExpLoss(Reactive):
 
 
 class RelativeState(NamedTuple):
-    """Per run: the first loss, the loss now (as ``signal`` says), whether one was seen, and their scale."""
+    """Per run: the first loss, the current loss (chosen by ``signal``), whether one was seen, and their scale."""
 
     first: Tensor
     loss: Tensor
@@ -74,7 +75,7 @@ class RelativeState(NamedTuple):
 
 
 class _Relative(Reactive):
-    """What both rules share that compare the loss with the first one: within [floor, 1], 1 until both are known."""
+    """Base of the rules that compare the loss with the first one: within [floor, 1], 1 until both are known."""
 
     def init(self, k: int, base_lr: Tensor) -> RelativeState:
         self.require_resolved()
@@ -97,13 +98,13 @@ class _Relative(Reactive):
 
 @dataclass(frozen=True)
 class ExpLossRelative(_Relative):
-    """scale = exp(gain * (L - L0)) within [floor, 1], L0 being the first L observed.
+    """scale = exp(gain * (L - L0)) within [floor, 1], where L0 is the first L observed.
 
-    It starts at the base learning rate; the scale is a power of the perplexity's ratio. ``signal`` and
-    ``smoothing`` as in exp_loss. A loss that is not finite gives 1.
+    It starts at the base learning rate; the scale is a power of the ratio of perplexities. ``signal`` and ``smoothing``
+    are as in exp_loss. A loss that is not finite gives 1.
 
-    Traps: with signal "batch" everything hangs on the first batch's loss, and the rate is as noisy as the loss; a loss
-    that has fallen by 1 leaves exp(-gain) of the base learning rate.
+    Traps: with signal "batch" everything depends on the first batch's loss, and the rate is as noisy as the loss. Once
+    the loss has fallen by 1, exp(-gain) of the base learning rate is left.
 
     Source: this project.
     """
@@ -120,13 +121,13 @@ class ExpLossRelative(_Relative):
 
 @dataclass(frozen=True)
 class LossRatio(_Relative):
-    """scale = (L / L0) ** power within [floor, 1], L0 being the first L observed.
+    """scale = (L / L0) ** power within [floor, 1], where L0 is the first L observed.
 
-    It starts at the base learning rate and falls as the loss does. ``signal`` and ``smoothing`` as in exp_loss. A loss
+    It starts at the base learning rate and falls with the loss. ``signal`` and ``smoothing`` are as in exp_loss. A loss
     that is not finite, or a first loss of 0, gives 1.
 
-    Traps: with signal "batch" everything hangs on the first batch's loss. A power above 1 falls faster than the loss: a
-    net that fits its training examples stops itself unless ``floor`` keeps it moving.
+    Traps: with signal "batch" everything depends on the first batch's loss. A power above 1 falls faster than the loss:
+    a net that fits its training examples stops learning unless ``floor`` keeps it moving.
 
     Source: this project.
     """

@@ -10,12 +10,12 @@ from torch import Tensor
 from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive, number
 from decaybench.schedules.reactive.signal import averaged
 
-EPS = 1e-8  # transformers leaves a learning rate alone that would change by no more than this
+EPS = 1e-8  # transformers ignores a change of the learning rate that is not larger than this
 
 
 class GreedyState(NamedTuple):
     """Per run: base learning rate, scale, the averaged loss and whether there is one, the best of these, how many good
-    and bad ones came in a row, and how many are still to pass unheard after a cut and after a raise.
+    and bad ones came in a row, and how many are still to be ignored after a cut and after a raise.
     """
 
     base_lr: Tensor
@@ -31,17 +31,17 @@ class GreedyState(NamedTuple):
 
 @dataclass(frozen=True)
 class GreedyLr(Reactive):
-    """scale = scale / factor, at most max_scale, after more than ``patience`` losses in a row that were the best yet;
-    scale * factor, at least min_scale, after more than ``patience`` that were not.
+    """scale = scale / factor, at most max_scale, after more than ``patience`` losses in a row that were the best so
+    far; scale * factor, at least min_scale, after more than ``patience`` in a row that were not.
 
-    A loss is the best yet when L < best - threshold. ``smoothing`` is the weight of the past in a moving average of the
-    losses (0: none). After a cut ``cooldown`` losses go unheard, after a raise ``cooldown_up``. ``patience`` and both
-    cooldowns count observations: epochs, or updates with signal "batch".
+    A loss is the best so far if L < best - threshold. ``smoothing`` is the weight of the past in a moving average of
+    the losses (0: no average). After a cut, ``cooldown`` losses are ignored; after a raise, ``cooldown_up``.
+    ``patience`` and both cooldowns count observations: epochs, or updates with signal "batch".
 
-    Traps: what transformers and the paper call ``warmup`` is ``cooldown_up`` here, since ``warmup`` is the ramp that
-    every kind may begin with; transformers averages over a window, and starts again after 500 cuts at its lowest rate,
-    which this does not. With patience 0 a noisy batch loss cuts far more often than it raises: few losses are the best
-    yet.
+    Traps: ``cooldown_up`` is what transformers and the paper call ``warmup``; here ``warmup`` is the ramp that any kind
+    may begin with. transformers averages over a window, and starts again after 500 cuts at its lowest rate; this rule
+    does neither. With patience 0, a noisy batch loss cuts far more often than it raises, because few losses are the
+    best so far.
 
     Source: Subramanian & Ganapathiraman 2025, GreedyLR; transformers.optimization.GreedyLR.
     """

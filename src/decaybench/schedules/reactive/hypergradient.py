@@ -1,4 +1,4 @@
-"""Hypergradient descent: the learning rate itself goes down its own gradient."""
+"""Hypergradient descent: gradient descent on the learning rate itself."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -20,16 +20,16 @@ class HypergradientState(NamedTuple):
 class Hypergradient(Reactive):
     """scale = eta / eta0, where eta starts at eta0 and before each update grows by beta * g_t . u_(t-1), kept >= 0.
 
-    u_(t-1) = -dw/d(eta) is what the learning rate multiplied in the update before: its gradient, or with momentum the
-    velocity after it, weight decay included. ``beta`` is in squared learning rates per unit of loss.
+    u_(t-1) = -dw/d(eta) is what the learning rate multiplied in the previous update: its gradient or, with momentum,
+    the velocity after it, including weight decay. ``beta`` is in squared learning rates per unit of loss.
 
-    With several parameter groups each learning rate goes down its own gradient, that of what it multiplies: groups at
-    different learning rates go their own ways, while those at one learning rate (weights with decay and biases without,
-    say) share it as if they were one group.
+    With several parameter groups each learning rate follows the gradient of what it multiplies: groups with different
+    learning rates develop separately, while groups with the same one (weights with decay and biases without, say) share
+    it as if they were one group.
 
-    Traps: the sign: u points downhill, so gradients that agree with the last update make the learning rate grow. With
-    momentum u is the velocity and not the last gradient. A beta that is too large makes eta explode within a few
-    updates; one that is too small is a constant learning rate.
+    Traps: mind the sign. u points downhill, so the learning rate grows if the gradient agrees with the last update.
+    With momentum, u is the velocity and not the last gradient. If beta is too large, eta explodes within a few updates;
+    if it is too small, the learning rate stays constant.
 
     Source: Baydin et al. 2018, Online learning rate adaptation with hypergradient descent (SGD-HD, SGDN-HD).
     """
@@ -39,7 +39,7 @@ class Hypergradient(Reactive):
 
     beta: Param = number("[0, inf)", Range(1e-7, 1e-2, log=True))
 
-    example: ClassVar = {"learning_rate": 0.05, "beta": 0.01}  # too low to begin with, and quick to notice
+    example: ClassVar = {"learning_rate": 0.05, "beta": 0.01}  # too low at first, and quick to adapt
 
     def init(self, k: int, base_lr: Tensor) -> HypergradientState:
         self.require_resolved()

@@ -1,4 +1,4 @@
-"""L4: the step that, along the update's direction, would take the loss a fraction of the way to its least."""
+"""L4: the step along the update's direction that would take the loss a fraction of the way to its minimum."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -12,7 +12,7 @@ EPS = 1e-12
 
 
 class L4State(NamedTuple):
-    """Per run: base learning rate, scale, the least loss (slowly forgotten) and whether a loss was seen."""
+    """Per run: base learning rate, scale, the lowest loss (slowly forgotten) and whether a loss was seen."""
 
     base_lr: Tensor
     current: Tensor
@@ -24,16 +24,16 @@ class L4State(NamedTuple):
 class L4(Reactive):
     """scale = alpha * (L - gamma * Lmin) / (g . v + 1e-12) / eta0, and 0 for an update where g . v <= 0.
 
-    v is the direction of the update (with SGD the velocity), so the learning rate itself owes nothing to the base
-    learning rate eta0. Lmin starts at ``gamma0`` times the first loss, is the least loss after that, and grows by
-    1 / ``tau`` of itself an update.
+    v is the direction of the update (with SGD, the velocity), so the learning rate does not depend on the base learning
+    rate eta0. Lmin starts at ``gamma0`` times the first loss, is the lowest loss after that, and grows by 1 / ``tau``
+    of itself per update.
 
-    With several parameter groups the step goes along the direction of all of them, each in proportion to its base
-    learning rate, and takes the loss that fraction of the way once: groups that each did it alone would overshoot.
+    Several parameter groups take one common step along all their directions, each in proportion to its base learning
+    rate; if each group took the loss that fraction of the way, they would overshoot together.
 
-    Traps: momentum may turn v against g; then the update is skipped and only the velocity moves on. The learning rate
-    has no cap. The paper averages g as well; here g is the batch's own. The base learning rate changes nothing (of
-    several, only their ratios count): fix it, or trials differ in ``alpha`` alone.
+    Traps: momentum may turn v against g; then the update is skipped and only the velocity changes. The learning rate
+    has no cap. The paper also averages g; here g is the batch's own. The base learning rate has no effect (with
+    several, only their ratios matter): fix it, because trials differ in ``alpha`` alone.
 
     Source: Rolinek & Martius 2018, L4.
     """
@@ -59,7 +59,7 @@ class L4(Reactive):
         least = torch.where(state.seen, torch.minimum(state.least, loss), self.gamma0 * loss)
         scale = self.alpha * (loss - self.gamma * least) / (slope + EPS) / state.base_lr
         scale = torch.where((slope > 0) & (scale > 0) & scale.isfinite(), scale, 0.0)
-        known = loss.isfinite()  # one broken batch must not be the least loss for ever
+        known = loss.isfinite()  # one broken batch must not stay the lowest loss forever
         least = torch.where(known, least * (1.0 + 1.0 / self.tau), state.least)
         return L4State(state.base_lr, scale, least, state.seen | known)
 

@@ -1,4 +1,4 @@
-"""Reduce on plateau, as torch and as Keras do it: an epoch apart, and their cooldowns count differently."""
+"""Reduce on plateau, as in torch and as in Keras: one epoch apart, and with different cooldowns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive, number
 
-TORCH_EPS = 1e-8  # torch leaves a learning rate alone that would change by no more than this
+TORCH_EPS = 1e-8  # torch ignores a change of the learning rate that is not larger than this
 
 
 class PlateauState(NamedTuple):
@@ -27,18 +27,17 @@ class PlateauState(NamedTuple):
 class ReduceOnPlateau(Reactive):
     """scale = scale * factor, not below min_scale, after ``patience`` epochs without improvement.
 
-    ``convention="torch"`` cuts when more than ``patience`` epochs were bad and by default asks for L < best *
-    (1 - threshold); ``"keras"`` cuts when ``patience`` were and by default asks for L < best - threshold.
-    ``threshold_mode`` ("rel" or "abs") overrides that default. ``patience`` and ``cooldown`` are in epochs;
-    ``min_scale`` is min_lr / base lr. ``signal`` is the epoch's mean training loss or the signal split's
-    (held_out). In a loop of one's own ``mode="max"`` watches a metric that should rise, such as the accuracy: it asks
-    for more than best * (1 + threshold) or best + threshold.
+    ``convention="torch"`` cuts after more than ``patience`` bad epochs; by default, an improvement means L < best *
+    (1 - threshold). ``"keras"`` cuts after ``patience`` bad epochs; by default, an improvement means L < best -
+    threshold. ``threshold_mode`` ("rel" or "abs") overrides that default. ``patience`` and ``cooldown`` are in epochs;
+    ``min_scale`` is min_lr / base lr. ``signal`` is the epoch's mean training loss or the signal split's loss
+    (held_out). In your own loop, ``mode="max"`` watches a metric that should rise, such as the accuracy: an improvement
+    is then more than best * (1 + threshold) or best + threshold.
 
-    Traps: with equal numbers the two conventions cut an epoch apart, their thresholds mean different things, and
-    torch's cooldown forgets bad epochs that Keras counts. In a short run a large patience never cuts at all. A relative
-    threshold is for values above 0: below 0 it calls values better that are a little worse, at 0 it asks for any
-    improvement at all; there ``threshold_mode="abs"`` is right. A metric that rises under mode "min" is cut as if it
-    never improved.
+    Traps: with equal numbers the two conventions cut one epoch apart, their thresholds mean different things, and
+    torch's cooldown ignores bad epochs that Keras counts. In a short run a large patience never cuts. A relative
+    threshold suits values above 0 only: below 0 it accepts slightly worse values as better, and at 0 it accepts any
+    improvement; use ``threshold_mode="abs"`` there. With mode "min", a rising metric is cut as if it never improved.
 
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau; keras.callbacks.ReduceLROnPlateau.
     """
@@ -88,7 +87,7 @@ class ReduceOnPlateau(Reactive):
             bad = torch.where(resting, 0.0, bad)
             cut = bad > self.patience
             moves = cut & (state.base_lr * (state.current - lower) > TORCH_EPS)
-        else:  # the epoch that ends a cooldown counts already
+        else:  # the epoch that ends a cooldown already counts
             bad = torch.where(resting, torch.where(better | (cooling > 0), 0.0, 1.0), bad)
             cut = ~better & (cooling <= 0) & (bad >= self.patience) & (state.current > self.min_scale)
             moves = cut

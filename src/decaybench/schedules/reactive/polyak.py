@@ -1,4 +1,4 @@
-"""Polyak's step size for a loss whose least value is 0: the loss over the squared norm of its gradient."""
+"""Polyak's step size for a loss with minimum 0: the loss over the squared norm of its gradient."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,8 +15,8 @@ DOMAINS = MappingProxyType({"current": "[0, 1]", "last": "(0, 1]"})
 
 
 class PolyakState(NamedTuple):
-    """Per run: the base learning rate, which is the largest there is; in units of it the learning rate, and the last
-    one above 0.
+    """Per run: the base learning rate, which is the cap; and in units of it, the learning rate and the last one
+    above 0.
     """
 
     base_lr: Tensor
@@ -28,13 +28,13 @@ class PolyakState(NamedTuple):
 class Polyak(Reactive):
     """scale = min(L / (c * |g|^2 + 1e-8), eta0) / eta0: the base learning rate eta0 is the cap.
 
-    L is the update's loss, g its gradient. With ``smoothing`` the learning rate grows by no more than 2 ** (1 / updates
-    per epoch) an update, from the last one that was not 0. With several parameter groups it is one step along the whole
-    gradient, |g|^2 being that of all groups that move, and each group's own base learning rate caps its own.
+    L is the update's loss, g its gradient. With ``smoothing`` the learning rate grows by at most a factor of 2 ** (1 /
+    updates per epoch) per update, from the last one that was not 0. Several parameter groups take one common step along
+    the whole gradient: |g|^2 is that of all groups that move, and each group's base learning rate is its cap.
 
-    Traps: the best possible loss is taken to be 0, which label smoothing or noisy labels make too low. Momentum
-    multiplies what the rule thinks is a whole step: 0.9 makes it ten times as long. With ``smoothing`` one batch with a
-    loss near 0 is felt for a long time, since the rate doubles only once an epoch from there.
+    Traps: it assumes that the best possible loss is 0, which is too low with label smoothing or noisy labels. Momentum
+    multiplies what the rule takes for a whole step: 0.9 makes it ten times as long. With ``smoothing``, one batch with
+    a loss near 0 has a long effect, since the rate then doubles only once per epoch.
 
     Source: Loizou et al. 2021, SPS_max with f* = 0.
     """
@@ -65,13 +65,14 @@ class Polyak(Reactive):
 
 @dataclass(frozen=True)
 class Alig(Reactive):
-    """scale = min(L / (|g|^2 + 1e-5), eta0) / eta0: the base learning rate eta0 is the cap, and all there is to tune.
+    """scale = min(L / (|g|^2 + 1e-5), eta0) / eta0: the base learning rate eta0 is the cap, and the only parameter to
+    tune.
 
     L is the update's loss, g its gradient. With several parameter groups g is the gradient of all groups that move, and
-    each group's own base learning rate caps its own, as the authors' ``max_lr`` of a group does.
+    each group's base learning rate is its cap, like the authors' ``max_lr`` of a group.
 
-    Traps: made for nets that fit their training examples. Its own form constrains the weights' norm instead of
-    decaying them, and its Nesterov form has the learning rate inside the velocity: ``velocity = "keras"``.
+    Traps: it is made for nets that can fit their training examples. The original constrains the norm of the weights
+    instead of decaying them, and its Nesterov form has the learning rate inside the velocity: ``velocity = "keras"``.
 
     Source: Berrada, Zisserman & Kumar 2020, ALI-G.
     """
@@ -100,6 +101,6 @@ def _capped(k: int, base_lr: Tensor) -> PolyakState:
 
 
 def _below_cap(state: PolyakState, step: Tensor) -> PolyakState:
-    """The state at this step size; one that is no number (an infinite loss, say) is the cap."""
+    """The state at this step size; NaN (from an infinite loss, say) gives the cap."""
     scale = torch.where(step.isnan(), 1.0, (step / state.base_lr).clamp(min=0.0, max=1.0))
     return PolyakState(state.base_lr, scale, torch.where(scale > 0, scale, state.last))

@@ -1,4 +1,4 @@
-"""The loss that a rule's ``signal`` speaks of."""
+"""The loss that a rule's ``signal`` selects."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from decaybench.schedules.base import Observation
 
 
 def signalled(rule: Any, loss: Tensor, seen: Tensor, observation: Observation) -> Tensor:
-    """The loss now, (k,): what was observed, or with signal "ema" its average weighing the past by ``smoothing``.
+    """The current loss, (k,): as observed, or with signal "ema" its average, with ``smoothing`` as weight of the past.
 
-    ``loss`` is the last one of these, ``seen`` whether there was one: an average starts at the first loss.
+    ``loss`` is the previous one of these, ``seen`` whether there was one: an average starts at the first loss.
     """
     new = observation.loss.to(torch.float64)
     return averaged(rule.smoothing, loss, seen, new) if rule.signal == "ema" else new
