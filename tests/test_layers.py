@@ -183,7 +183,9 @@ def by_name(path: Path) -> list[int]:
 
 
 def test_no_module_asks_what_a_metric_is_called(tmp_path):
-    files = [path for path in ROOT.rglob("*.py") if path != ROOT / "metrics.py"]
+    # "loss" in keras_model is the name of Keras' own loss tracker.
+    known = {ROOT / "metrics.py", ROOT / "schedules" / "keras_model.py"}
+    files = [path for path in ROOT.rglob("*.py") if path not in known]
     assert {(path.relative_to(ROOT).as_posix(), line) for path in files for line in by_name(path)} == set()
     (tmp_path / "bad.py").write_text('1 if metric == "loss" else 2\n{"accuracy": 100}[m]\nm in ("accuracy", "loss")\n')
     assert by_name(tmp_path / "bad.py") == [1, 2, 3]

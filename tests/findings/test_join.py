@@ -167,7 +167,7 @@ def test_scales_on_which_slots_cannot_be_paired_are_refused(load: Callable[[str]
     b.sweep["spec"]["search"]["learning_rate"]["log"] = False
     b.sweep["spec"]["strategies"]["exp_loss"]["learning_rate"]["log"] = False
     said = "strategies.exp_loss.learning_rate: must be searched like strategies.constant's (log = true)"
-    with pytest.raises(UserError, match=re.escape(f"sweep a+b: {said}, since slots are paired, got log = false")):
+    with pytest.raises(UserError, match=re.escape(f"sweep a+b: {said}, since trials are paired, got log = false")):
         join([a, b])
 
 

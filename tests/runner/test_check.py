@@ -117,7 +117,7 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
     budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
     sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}
     places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
-    line = r"^strategies.linear.warmup: 4 updates, but a run has 3: the ramp does not"
+    line = r"^strategies.linear.warmup: 4 updates, but a run has 3: the warmup does not"
     with pytest.raises(UserWarning, match=line):  # as pytest has warnings raised
         decaybench.run(sweep, **places)
     assert not (tmp_path / "d.db").exists() and not (tmp_path / "small").exists()

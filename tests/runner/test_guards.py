@@ -33,7 +33,7 @@ def test_a_users_own_study_of_that_name_is_refused_and_left_alone(run, tmp_path)
     study = optuna.create_study(study_name="small", storage="sqlite:///d.db", direction="minimize")
     study.ask()
     before = (tmp_path / "d.db").read_bytes()
-    with pytest.raises(UserError, match="small: the database has an Optuna study of that name"):
+    with pytest.raises(UserError, match="small: the database already has an Optuna study of that name"):
         run()
     assert (tmp_path / "d.db").read_bytes() == before
 

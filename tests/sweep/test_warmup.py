@@ -47,11 +47,11 @@ def notes(strategy, *, lengths=(1.0,), steps=STEPS):
 )
 @pytest.mark.parametrize("kind", ["cosine", "exp_loss"])
 def test_what_a_warmup_may_be(kind, warmup, given):
-    ramp = "the ramp does not end"
+    ending = "the warmup does not end"
     if given and "searched" in given:
         least = int(given.partition(" ")[0])
-        ramp = "a longer ramp does not end" if least <= 40 else "none of these ramps ends"
-    line = f"strategies.it.warmup: {given}, but a run has 40: {ramp} within it"
+        ending = "a longer warmup does not end" if least <= 40 else "none of these warmups ends"
+    line = f"strategies.it.warmup: {given}, but a run has 40: {ending} before the run does"
     assert notes({"schedule": kind, "warmup": warmup}) == ((line,) if given else ())
 
 

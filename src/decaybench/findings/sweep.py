@@ -199,10 +199,10 @@ def read_sweeps(rows: Sequence[Mapping[str, Any]]) -> Sweep:
 
 def strategies(arms: Mapping[str, Arm]) -> tuple[Strategy, ...]:
     """The strategies of these arms, which are listed by what they are called."""
-    from decaybench.sweep.arms import WITHOUT_SCHEDULE
+    from decaybench.optimizers import OPTIMIZERS
 
     def family(arm: Arm) -> str:
-        return NO_SCHEDULE if arm.kind == "constant" and arm.optimizer in WITHOUT_SCHEDULE else arm.family
+        return arm.family if arm.kind != "constant" or OPTIMIZERS[arm.optimizer].needs_schedule else NO_SCHEDULE
 
     return tuple(Strategy(label, arm.kind, family(arm), arm.optimizer) for label, arm in arms.items())
 

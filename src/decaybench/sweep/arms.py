@@ -13,8 +13,6 @@ from decaybench.sweep.values import Choices, Parameter, RuleError, Value, show
 if TYPE_CHECKING:
     from decaybench.sweep.model import Search, Strategy, Sweep, Task
 
-WITHOUT_SCHEDULE = tuple(name for name, optimizer in OPTIMIZERS.items() if not optimizer.needs_schedule)
-
 LEARNING_RATE = Range(1e-3, 1.0, log=True)  # if neither the strategy, nor [search], nor the kind sets it
 
 

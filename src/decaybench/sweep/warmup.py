@@ -31,13 +31,12 @@ def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:
                 if most <= total:
                     continue
                 at = f" of length {length:g}" if len(sweep.budget.lengths) > 1 else ""
-                given_as, ramp = f"{most:,} updates", "the ramp does not end"
+                given_as, ending = f"{most:,} updates", "the warmup does not end"
                 if least < most:
                     given_as = f"{least:,} to {most:,} updates are searched"
-                    ramp = "a longer ramp does not end" if least <= total else "none of these ramps ends"
-                lines.append(
-                    f"strategies.{arm.label}.{name}: {given_as}, but a run{at} has {total:,}: {ramp} within it"
-                )
+                    ending = "a longer warmup does not end" if least <= total else "none of these warmups ends"
+                but = f"but a run{at} has {total:,}: {ending} before the run does"
+                lines.append(f"strategies.{arm.label}.{name}: {given_as}, {but}")
     return tuple(lines)
 
 
