@@ -116,7 +116,7 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
             loss.backward()
             if when == "update":
                 one = [1.0] * len(optimizer.param_groups)  # they share one learning rate
-                measured, directions = products(optimizer, getattr(schedule, "observes", ()), directions, one, one)
+                measured, directions, _ = products(optimizer, getattr(schedule, "observes", ()), directions, one, one)
                 measured = {name: torch.tensor(values[:1], dtype=torch.float64) for name, values in measured.items()}
                 seen = Observation(loss.detach().double()[None], measured, steps)
                 state = schedule.observe(state, seen)
