@@ -217,7 +217,7 @@ def test_a_raised_budget_gives_what_it_would_have_given_at_once(tmp_path, monkey
     assert all(row[0] == "confirm" for row in superseded)
     for key, rows in groupby(grown["runs"], key=lambda row: row[:4] if row[0] == "search" else None):
         assert key is None or len(list(rows)) == 1
-    with pytest.raises(UserError, match="never lowered"):
+    with pytest.raises(UserError, match="not lowered"):
         run("low.toml", "grown")
     frames = decaybench.load(f"sqlite:///{tmp_path}/grown.db", "small")
     assert frames.sweep["question"] == "Does it grow?"
