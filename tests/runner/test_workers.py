@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from small_sweep import epochs_written, results
 
 LONGER = ("epochs = 3", "epochs = 40")  # so that there is time to kill it
@@ -59,11 +61,12 @@ def test_two_processes_give_the_numbers_of_one(sweep_file, command, tmp_path):
     assert without_stacks(tmp_path / "two.db") == without_stacks(tmp_path / "one.db")
 
 
-def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(sweep_file, command, tmp_path):
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
+def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(sweep_file, command, tmp_path, times):
     sweep_file.write_text(sweep_file.read_text().replace(*LONGER))
     finish(start(command, sweep_file, "quiet", 1))
     rng, killed, database = random.Random(2), [], tmp_path / "killed.db"
-    for victim in ("parent", "worker", "parent", "worker"):
+    for victim in ("parent", "worker") * times:
         process, before = start(command, sweep_file, "killed", 2), epochs_written(database)
         wanted = before + rng.randint(1, 60)
         while process.poll() is None and epochs_written(database) < wanted:
