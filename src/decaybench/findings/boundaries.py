@@ -8,6 +8,9 @@ from typing import NamedTuple
 from decaybench.compare import edge
 from decaybench.findings.results import Results, Run
 from decaybench.metrics import METRICS
+from decaybench.shared import SHARED
+
+_SHARED = {shared.dimension: shared for shared in SHARED}
 
 
 class Boundary(NamedTuple):
@@ -98,8 +101,9 @@ def _end(results: Results, span: _Span, winner: Run, slots: Sequence[Run]) -> st
 
 def _value(run: Run, span: _Span) -> float | None:
     """The run's value of the parameter, where it has a place in the range."""
-    found = run.params.get("momentum" if span.name == "one_minus_momentum" else span.name)
+    shared = _SHARED.get(span.name)
+    found = run.params.get(shared.name if shared else span.name)
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    value = 1 - found if span.name == "one_minus_momentum" else float(found)
+    value = shared.to_searched(float(found)) if shared else float(found)
     return value if value > 0 or not span.positive else None

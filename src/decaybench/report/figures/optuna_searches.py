@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decaybench.findings.results import Results, Run
 from decaybench.findings.sweep import Strategy
 from decaybench.metrics import METRICS
+from decaybench.shared import SHARED
 
 if TYPE_CHECKING:
     from decaybench.search.views import Direction, Search
 
-SHARED = ("learning_rate", "one_minus_momentum", "momentum", "weight_decay")
+# The distance of momentum from 1 stands for it where its scale is logarithmic.
+_NAMES = tuple(dict.fromkeys(name for shared in SHARED for name in (shared.dimension, shared.name)))
 
 
 class Scale(NamedTuple):
@@ -37,7 +39,7 @@ def by_strategy(results: Results) -> tuple[Search, ...]:
         searched = _scales(results, strategy)
         scales = {name: searched.get(name, Scale(False, False)) for name in given}
         rows = [dict(_flat(run.params, scales)) for run in runs]
-        names = sorted({name for row in rows for name in row}, key=lambda name: (name not in SHARED, name))
+        names = sorted({name for row in rows for name in row}, key=lambda name: (name not in _NAMES, name))
         # a value that never changes was not searched
         kept = [name for name in names if len({repr(row.get(name)) for row in rows}) > 1]
         axes = [Axis(name, *_axis(name, scales)) for name in kept]
@@ -54,7 +56,7 @@ def together(results: Results, searches: tuple[Search, ...]) -> Search:
     from decaybench.search.views import Axis, Point, Search
 
     axes = [Axis("strategy", choice=True)]
-    for name in SHARED:
+    for name in _NAMES:
         same = [axis for search in searches for axis in search.axes if axis.name == name]
         axes += same[:1]
     names = {axis.name for axis in axes}

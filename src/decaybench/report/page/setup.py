@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from decaybench.findings.sweep import Sweep
 from decaybench.report.words.tables import Table
+from decaybench.shared import SHARED
 
 if TYPE_CHECKING:
     from decaybench.schedules import Range
 
-_SHARED: Final = ("learning_rate", "momentum", "weight_decay")
+_SHARED: Final = tuple(shared.name for shared in SHARED)
 
 
 class Setup(NamedTuple):
