@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ def sample(total: int, most: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).permutation(total)[:most])
 
 
-def draw_all(summary: Summary) -> tuple[Drawn, ...]:
-    """Every figure that the sweep has data for, the confirmed results first. Loads matplotlib."""
+def with_data(summary: Summary) -> list[tuple[ModuleType, Any]]:
+    """The figures that the sweep has data for, with these data, the confirmed results first. Loads matplotlib."""
     from decaybench.report.figures import (
         confirmed,
         curves,
@@ -45,25 +46,28 @@ def draw_all(summary: Summary) -> tuple[Drawn, ...]:
         divergence,
         learning_rate,
         lengths,
-        look,
         loss_against_rate,
         replay,
         search,
         slots,
-        svg,
         tuning_cost,
         verdicts,
     )
 
-    sweep = summary.results.sweep.name
-    drawn = []
-    for figure in (
+    every = (
         *(confirmed, differences, verdicts, lengths, tuning_cost, learning_rate, loss_against_rate, replay),
         *(curves, search, divergence, slots),
-    ):
-        data = figure.data(summary)
-        if data is None:
-            continue
+    )
+    return [(figure, data) for figure in every if (data := figure.data(summary)) is not None]
+
+
+def draw_all(summary: Summary) -> tuple[Drawn, ...]:
+    """The figures of `with_data`, drawn."""
+    from decaybench.report.figures import look, svg
+
+    sweep = summary.results.sweep.name
+    drawn = []
+    for figure, data in with_data(summary):
         with look.settings(figure.NAME):
             text = svg.render(figure.draw(data), figure.NAME, f"{figure.TITLE} (sweep {sweep})", figure.READ)
         drawn.append(Drawn(figure.NAME, figure.TITLE, figure.READ, text))
