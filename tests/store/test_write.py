@@ -252,8 +252,11 @@ class TestTraining:
                 "outcome must be one of finished, diverged, failed, got 'stopped'",
             ),
             (RunResult(A, "finished", 0, validation_loss=1.0), "needs validation_loss and validation_accuracy"),
-            (RunResult(A, "finished", 0, **LAST, diverged_step=3), "diverged_step is for diverged"),
-            (RunResult(A, "diverged", 0), "diverged_step is for diverged"),
+            (
+                RunResult(A, "finished", 0, **LAST, diverged_step=3),
+                "every diverged run, and no other, has a diverged_step",
+            ),
+            (RunResult(A, "diverged", 0), "every diverged run, and no other, has a diverged_step"),
             (RunResult(A, "failed", 0, updates_computed=np.ones(3)), "updates_computed must be a whole number"),  # type: ignore[arg-type]
             (RunResult(A, "failed", 1), "epochs_done is 1, but 0 epochs are written"),
         ],
@@ -265,7 +268,7 @@ class TestTraining:
 
     def test_no_second_result(self, sweep: Storage) -> None:
         finish_runs(sweep, [RunResult(A, "finished", 0, **LAST)])
-        with pytest.raises(ValueError, match=f"run {A} has its result already: finished"):
+        with pytest.raises(ValueError, match=f"run {A} already has a result: finished"):
             finish_runs(
                 sweep, [RunResult(B, "failed", 0), RunResult(A, "finished", 0, **LAST | {"validation_loss": 2.0})]
             )

@@ -1,4 +1,4 @@
-"""The database: the only room that knows SQLAlchemy. `open_storage` opens it, all else takes a `Storage`."""
+"""The database, and the only package that uses SQLAlchemy. `open_storage` returns the `Storage` that the rest takes."""
 
 from decaybench.store.columns import (
     OUTCOMES,

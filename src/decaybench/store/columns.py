@@ -1,8 +1,8 @@
-"""What a row of each of our tables holds: the one description that all else follows from.
+"""What a row of each of our tables holds: the single description from which everything else is derived.
 
-A field's annotation is its type, whether it may be missing, and `Kept`: how the database keeps it. The tables
+A field's annotation gives its type, whether it may be missing, and `Kept`: how the database stores it. The tables
 (`schema`), what is read and written, the data frames' types, the columns of runs.csv and the tests' synthetic sweeps
-are made from it. Who adds a column adds the field here and a function to `migrations`, and writes the value.
+are made from it. To add a column, add the field here and a function to `migrations`, and write the value.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ OUTCOMES: Final = ("finished", "diverged", "failed")
 PRUNED: Final = ("stopped", "spared")
 
 Writer = Literal["plan", "mirror", "stacks", "attempt", "result", "selection"]
-"""Who fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `begin_attempt`, `RunResult` or `supersede`."""
+"""What fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `begin_attempt`, `RunResult` or `supersede`."""
 
 _LARGEST_FLOAT: Final = "1.7976931348623157e308"
 _SEEDS: Final = 2**53  # exact in JSON and in a float
@@ -41,24 +41,24 @@ _FRAME_TYPES: Final = {
 
 
 class Check(NamedTuple):
-    """A CHECK on one column: what its name ends in, and its condition with ``{}`` for the column."""
+    """A CHECK on one column: the suffix of its name, and its condition with ``{}`` for the column."""
 
     name: str
     condition: str
 
 
 def one_of(values: tuple[str, ...]) -> Check:
-    """Only these texts."""
+    """Return a check that allows only these texts."""
     return Check("known", f"{{}} IN ({', '.join(map(repr, values))})")
 
 
 def within(low: int, high: int) -> Check:
-    """From ``low`` to ``high``, both included."""
+    """Return a check for ``low`` to ``high``, both included."""
     return Check("range", f"{{}} BETWEEN {low} AND {high}")
 
 
 def at_least(low: int) -> Check:
-    """``low`` or more."""
+    """Return a check for ``low`` or more."""
     return Check("least", f"{{}} >= {low}")
 
 
@@ -69,11 +69,11 @@ LENGTH: Final = Check("range", "{0} > 0 AND {0} <= 1")
 
 @dataclass(frozen=True)
 class Kept:
-    """How a field is kept: its SQL type, and of a column of ``runs`` who writes it (``by``).
+    """How the database stores a field: its SQL type and, for a column of ``runs``, what writes it (``by``).
 
-    ``since`` is the layout that brought it; later ones than 1 hold NULL or ``default``. ``of`` names the table whose
-    row it names. ``data`` says whether it belongs to the sweep's data: then it stands in data frames, in runs.csv and
-    in the hashes of a report's manifest; if not, the program keeps it for itself.
+    ``since`` is the layout that added it; if that is later than 1, older rows hold NULL or ``default``. ``of`` is the
+    table that it refers to. ``data`` says whether it belongs to the sweep's data, and so to data frames, runs.csv and
+    the hashes of a report's manifest; other columns are internal.
     """
 
     sql: TypeEngine[Any]
@@ -89,7 +89,7 @@ class Kept:
 
 
 class Described(NamedTuple):
-    """A column: its name, its Python type, whether it may be NULL, and how it is kept."""
+    """A column: its name, its Python type, whether it may be NULL, and how it is stored."""
 
     name: str
     python: type
@@ -98,13 +98,13 @@ class Described(NamedTuple):
 
     @property
     def frame_type(self) -> str:
-        """Its type in a data frame: there a number that may be missing is a float with NaN."""
+        """Its type in a data frame, where an integer that may be missing is a float with NaN."""
         return "float64" if self.optional and self.python is int else _FRAME_TYPES[self.python]
 
 
 @cache
 def described(row: type) -> tuple[Described, ...]:
-    """The columns that a row type describes, in their order."""
+    """Return the columns that a row type describes, in order."""
     found = []
     for name, hint in get_type_hints(row, include_extras=True).items():
         python, kept = get_args(hint)
@@ -115,13 +115,13 @@ def described(row: type) -> tuple[Described, ...]:
 
 
 def data_columns(row: type) -> tuple[str, ...]:
-    """The names of the columns that belong to a sweep's data, in their order."""
+    """Return the names of the columns that belong to a sweep's data, in order."""
     return tuple(column.name for column in described(row) if column.kept.data)
 
 
 @dataclass(frozen=True)
 class SweepRow:
-    """One question. ``spec`` keeps the order of its keys, since that of the strategies means something."""
+    """One sweep. ``spec`` keeps the order of its keys, because the order of the strategies matters."""
 
     id: Annotated[str, Kept(String(36), key=True)]
     name: Annotated[str, Kept(String(64), unique=True)]
@@ -137,12 +137,12 @@ class SweepRow:
 class RunRow:
     """One training of one model, kept through its retries; ``outcome`` is NULL while it is pending.
 
-    ``stack`` is the number of the stack that it is trained in; a ``superseded`` run belongs to a former
-    winner. ``replay_of`` names the confirm run whose learning rates a replay run is trained with. ``pruned`` says what
-    pruning did: a run that was ``stopped`` is finished, after fewer epochs; one that was ``spared`` would have been
-    stopped. ``updates_computed`` are those of its updates that were not computed for another run before it: runs that
-    begin alike share theirs. So the sum over all runs is what was really computed, exactly where no run diverges, and a
-    little less otherwise: what a run's lane computes from the update in which it diverges on counts for no run.
+    ``stack`` is the number of the stack that the run is trained in. A ``superseded`` run belongs to a former winner.
+    ``replay_of`` is the id of the confirm run whose learning rates a replay run uses. ``pruned`` says what pruning
+    did: a ``stopped`` run finished after fewer epochs; a ``spared`` one would have been stopped. ``updates_computed``
+    counts the run's updates that no run before it had computed: runs that begin alike share updates. Its sum over all
+    runs is the work done. The sum is exact if no run diverges and slightly low otherwise, because updates that a lane
+    computes after its run has diverged belong to no run.
     """
 
     id: Annotated[str, Kept(String(36), "plan", key=True)]
@@ -176,7 +176,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run that the plan asks for; ``id`` is its own, handed in."""
+    """A planned run; the planner chooses its ``id``."""
 
     id: str
     phase: str
@@ -199,9 +199,10 @@ class Mirror:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended: ``epochs_done`` counts its epochs rows, ``trace`` (updates made,) its rates.
+    """How a run ended.
 
-    ``updates_computed`` and ``pruned`` as in `RunRow`.
+    ``epochs_done`` is the number of its rows in ``epochs``; ``trace`` (updates made,) holds its learning rates.
+    ``updates_computed`` and ``pruned`` are as in `RunRow`.
     """
 
     run_id: str
@@ -243,10 +244,11 @@ class TraceRow:
 class LookRow:
     """What a sweep showed at one look at one of its lengths, and what followed from it.
 
-    ``step`` numbers a sweep's looks: a strategy that catches up is looked at where others have been before it, so
-    ``repeats``, up to which was looked, does not name a look. ``spent`` is the share of the error that is spent by
-    then, ``margin`` the smallest difference that matters, in the metric's unit. ``strategies`` maps each label to its
-    estimate, bound and state, ``trained_next`` says which strategies are trained next, and up to how many repeats.
+    ``step`` numbers a sweep's looks. ``repeats``, the number of repeats looked at, does not identify a look, because a
+    strategy that catches up is looked at after a number of repeats that others reached earlier. ``spent`` is the share
+    of the error probability spent so far; ``margin`` is the smallest difference that matters, in the metric's unit.
+    ``strategies`` maps each label to its estimate, bound and state; ``trained_next`` says which strategies are trained
+    next, and up to how many repeats.
     """
 
     sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps")]

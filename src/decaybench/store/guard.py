@@ -1,11 +1,10 @@
-"""A look at a SQLite file before it is written to: is it whole, and what does it hold? `judge` says whose that is.
+"""Inspect a SQLite file before writing to it: is it intact, and what does it hold? `judge` decides whose it is.
 
-A refused file stays as it was, byte for byte, and nothing is left beside it. Even a reader changes a SQLite
-database that is in WAL mode (it makes ``-wal`` and ``-shm`` files), so the look takes the way that leaves no
-trace: `_tables_in`.
+A refused file stays as it was, byte for byte, and nothing is left beside it. Even reading changes a SQLite database
+in WAL mode (it creates ``-wal`` and ``-shm`` files), so `_tables_in` reads in a way that leaves no trace.
 
-The file is read through SQLite alone: when a process closes a file that it opened by itself, the system drops all
-of that process's locks on it, SQLite's too, and the next one that closes the database deletes its log.
+The file is read through SQLite alone. When a process closes a file that it opened itself, the operating system drops
+all of that process's locks on it, including SQLite's, and the next process to close the database deletes its log.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ from decaybench.store.judge import KNOWN, NAMES, Found, found_in
 
 _SMALLEST_PAGE = 512
 SIDES = ("-wal", "-shm", "-journal")
-"""What the names of the files end in that SQLite keeps beside an open database."""
+"""The suffixes of the files that SQLite keeps beside an open database."""
 _NOT_SHARED: Final = (
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
@@ -36,14 +35,14 @@ _NOT_SHARED: Final = (
     sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
     sqlite3.SQLITE_PROTOCOL,
 )
-"""What network and virtual disks answer to a shared log or to locks."""
+"""The errors that network and virtual disks return for a shared log or for locks."""
 
 
 def look_at_file(path: Path, wait: float) -> Found:
-    """What the SQLite file at ``path`` holds (nothing when it is not there or empty), read without a trace.
+    """Return what the SQLite file at ``path`` holds (nothing if it is missing or empty), leaving no trace.
 
-    ``wait`` is how long in seconds another process's lock is waited for. Raises UserError when nothing can be
-    written there, and for a file that is not a whole SQLite database.
+    ``wait`` is how long, in seconds, to wait for another process's lock. Raises UserError when nothing can be
+    written there, and for a file that is not an intact SQLite database.
     """
     try:
         _require_writable(path)
@@ -59,7 +58,7 @@ def look_at_file(path: Path, wait: float) -> Found:
         try:
             return _read(path, wait)
         except (sqlite3.Error, OSError) as error:
-            # Another process may be making this very file just now: only a file that holds still is damaged.
+            # Another process may be creating this file right now: only a file that does not change is damaged.
             if before == _fingerprint(path) or time.monotonic() > deadline:
                 if (said := known_trouble(error, str(path), wait)) is not None:
                     raise UserError(said) from error
@@ -75,7 +74,7 @@ def is_locked(error: BaseException) -> bool:
 
 
 def known_trouble(error: BaseException, where: str, wait: float) -> str | None:
-    """The line for what SQLite only hints at: a lock held for ``wait`` seconds, a disk that processes cannot share."""
+    """Return a message where SQLite's is unclear: a lock held for ``wait`` seconds, a disk that cannot be shared."""
     if is_locked(error):
         return f"{where} has been locked by another process for {wait:g} s; try again when that one is done"
     if getattr(error, "sqlite_errorcode", None) in _NOT_SHARED:
@@ -85,7 +84,7 @@ def known_trouble(error: BaseException, where: str, wait: float) -> str | None:
 
 
 def _require_writable(path: Path) -> None:
-    """Look at modes too, not only at access: to root everything is writable."""
+    """Raise UserError unless ``path`` can be written; modes are checked too, since root has access to everything."""
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a database file")
     if path.exists():
@@ -118,9 +117,9 @@ def _fingerprint(path: Path) -> list[tuple[int, int] | None]:
 
 
 def _read(path: Path, wait: float) -> Found:
-    """What the file holds; ``sqlite3.Error`` when it is damaged or locked."""
+    """Return what the file holds; ``sqlite3.Error`` when it is damaged or locked."""
     with _tables_in(path, wait) as connection:
-        connection.execute("BEGIN")  # what is read below is of one moment
+        connection.execute("BEGIN")  # everything below is read from one state
         problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
         if problems != ["ok"]:
             raise sqlite3.DatabaseError(str(problems[0]))
@@ -135,7 +134,7 @@ def _read(path: Path, wait: float) -> Found:
         tables: dict[str, frozenset[str]] = {}
         keys: dict[str, frozenset[str]] = {}
         for name in named("table"):
-            # To SQLite "Runs" is our table's name as well. Other tables may need a module that is not loaded here.
+            # SQLite takes "Runs" for our table's name too. Other tables may need a module that is not loaded here.
             if (known := name.lower()) in KNOWN:
                 tables[known] = frozenset(map(str.lower, ask("SELECT name FROM pragma_table_info(?)", name)))
                 key = ask("SELECT name || ' ' || type FROM pragma_table_info(?) WHERE pk > 0", name)
@@ -148,12 +147,12 @@ def _read(path: Path, wait: float) -> Found:
 
 @contextlib.contextmanager
 def _tables_in(path: Path, wait: float) -> Iterator[sqlite3.Connection]:
-    """A connection that reads ``path`` and leaves no trace.
+    """Open a connection that reads ``path`` and leaves no trace.
 
-    Without side files nobody writes, and an immutable look makes none. With them the last changes may stand
-    only there: a read-only look with a read-only wal-index sees those. A journal that must be rolled back, or
-    a ``-wal`` without its index, cannot be read without a write, so that is done to a copy; nobody, this process
-    included, has such a file open.
+    Without side files no process is writing, and an immutable connection creates none. With side files, the last
+    changes may be only there; a read-only connection with a read-only wal-index sees them. A journal that must be
+    rolled back, or a ``-wal`` without its index, cannot be read without writing, so a copy is read instead. No
+    process, including this one, has such a file open.
     """
     if not any(Path(f"{path}{side}").exists() for side in SIDES):
         with contextlib.closing(_connect(path, "immutable=1", wait)) as connection:

@@ -1,4 +1,4 @@
-"""Whose tables does a database hold, and may this version write to it? Answered before the first write."""
+"""Decide, before the first write, whose tables a database holds and whether this version may write to it."""
 
 import re
 import shlex
@@ -16,19 +16,19 @@ from decaybench.store.schema import TABLES, VERSIONS, tables_in
 from decaybench.store.url import SERVER, place
 
 KNOWN: Final = frozenset({*TABLES, *optunas.TABLES, optunas.STAMP})
-"""The tables that a database of ours needs."""
+"""The tables that decaybench and Optuna need."""
 NAMES: Final = KNOWN | optunas.INDEXES.keys()
-"""All that tables and indexes must be able to be called."""
+"""The names that must be free for tables and indexes."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a database holds, as its unqualified names say.
+    """What a database holds under the unqualified names that matter here.
 
-    ``tables`` are the columns of each table (of those in `KNOWN`; of others none need to be listed) and ``keys`` those
-    of its primary key, each with its type ("trial_id integer"). ``taken`` says of what is not a table but has a name
-    that we need what it is ("a view"), ``enums`` are the labels of types. ``version`` is our layout's; ``revisions`` is
-    all that alembic's table holds, None without one; ``studies`` says whether Optuna's table has a study.
+    ``tables`` maps each table to its columns (they may be left out for tables not in `KNOWN`), and ``keys`` to those of
+    its primary key, each with its type ("trial_id integer"). ``taken`` says what else ("a view") has a name that is
+    needed; ``enums`` maps types to their labels. ``version`` is the layout of our tables; ``revisions`` is the content
+    of alembic's table, None without one; ``studies`` says whether Optuna's table has a study.
     """
 
     tables: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -41,16 +41,16 @@ class Found:
 
     @property
     def ours(self) -> bool:
-        """Whether our tables are there."""
+        """Whether it has our tables."""
         return VERSIONS.name in self.tables
 
     @property
     def names(self) -> frozenset[str]:
-        """All names that tables cannot have any more."""
+        """All names that are no longer free for tables."""
         return frozenset(self.taken) | self.tables.keys()
 
     def called(self, name: str) -> str:
-        """What is in the way: "a table 'runs'"."""
+        """Describe what has the name, such as "a table 'runs'"."""
         return f"{'a table' if name in self.tables else self.taken[name]} {name!r}"
 
 
@@ -62,7 +62,7 @@ def found_in(
     taken: Mapping[str, str],
     enums: Mapping[str, frozenset[str]] | None = None,
 ) -> Found:
-    """`Found`, the rows read that judge them; ``ask`` gives the values of a query's one column."""
+    """Return `Found`, with the rows that `judge` needs; ``ask`` returns the values of a query's only column."""
     version = revisions = None
     if VERSIONS.name in tables:
         (version,) = ask(f"SELECT max(version) FROM {VERSIONS.name}")
@@ -76,10 +76,10 @@ def found_in(
 def judge(found: Found, url: URL, *, optuna: bool = True) -> None:
     """Raise UserError unless a database at ``url`` that holds ``found`` may be written to, by us and by Optuna.
 
-    Our own results can be read whatever Optuna makes of its tables, so without ``optuna`` those beside ours are passed.
+    Our results can be read whatever the state of Optuna's tables, so without ``optuna`` those beside ours are ignored.
 
-    A file belongs to one program: to decaybench, to Optuna or to both. A PostgreSQL database may be shared, as long as
-    nothing of another program bears a name that our tables or Optuna's need.
+    A file belongs to decaybench, to Optuna or to both. A PostgreSQL database may be shared with other programs, as
+    long as they use no name that our tables or Optuna's need.
     """
     where = place(url)
     if found.ours:
@@ -106,10 +106,10 @@ def _judge_ours(found: Found, where: str) -> None:
 
 
 def _judge_optunas(found: Found, url: URL) -> None:
-    """UserError unless Optuna will take what stands under its names: its newest tables, or a part of empty ones.
+    """Raise UserError unless Optuna can use what has its names: its newest tables, or some of them, empty.
 
-    Optuna makes its tables one by one and stamps them last, so a part without a stamp is what a process leaves that is
-    killed meanwhile, or what one is making now; Optuna makes the rest. It takes any table that has the right name.
+    Optuna creates its tables one by one and stamps them last. Some tables without a stamp come from a process that was
+    killed meanwhile or is still creating them; Optuna creates the rest. It accepts any table with the right name.
     """
     where, here = place(url), sorted(optunas.TABLES.keys() & found.names)
     stamp, known, installed = found.revisions, optunas.revisions(), metadata.version("optuna")
@@ -137,7 +137,7 @@ def _judge_optunas(found: Found, url: URL) -> None:
         for name, labels in optunas.ENUMS.items()
         if name in found.names and not found.enums.get(name, frozenset()) >= labels
     ]
-    # Where its table is missing, Optuna makes both.
+    # If the index's table is missing, Optuna creates both.
     theirs += [name for name, table in optunas.INDEXES.items() if name in found.names and table not in found.names]
     if not stamp and optunas.STAMP in found.names and (stamp is None or len(here) < len(optunas.TABLES)):
         theirs.append(optunas.STAMP)
@@ -151,20 +151,20 @@ def _judge_optunas(found: Found, url: URL) -> None:
 
 
 def _fits(found: Found, name: str) -> bool:
-    """Whether a table is one that Optuna can go on with: its own, or, without a stamp, as this Optuna makes it."""
+    """Whether Optuna can use a table: its own or, without a stamp, one that this Optuna would create."""
     columns, keys = found.tables.get(name, frozenset()), found.keys.get(name, frozenset())
-    if found.revisions:  # whoever moves a database to a server may give numbers another type
+    if found.revisions:  # moving a database to a server may change the type of numbers
         return columns >= optunas.TABLES[name] and [key.partition(" ")[0] for key in keys] == [optunas.KEYS[name]]
     return columns == optunas.TABLES[name] and keys == {f"{optunas.KEYS[name]} integer"}
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """``v3.2.0.a`` and ``3.2.0`` as (3, 2, 0); Optuna names a revision after the release that brought it."""
+    """Return (3, 2, 0) for ``v3.2.0.a`` and ``3.2.0``; Optuna names a revision after the release that added it."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def _spelt(url: URL) -> str:
-    """The URL for a shell, with words for what people may not read."""
+    """Return the URL quoted for a shell, with placeholders for user and password."""
     if url.get_backend_name() == "sqlite":
         return shlex.quote(url.render_as_string())
     return shlex.quote(SERVER.replace("HOST/DATABASE", place(url).partition("://")[2]))

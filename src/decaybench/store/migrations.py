@@ -1,7 +1,7 @@
-"""How a database of an older layout becomes one of the newest: one function per layout, applied in order.
+"""Migrate a database from an older layout to the newest: one function per layout, applied in order.
 
-Each is called inside the transaction that also writes the new layout's number, so a process that dies or a disk that
-is full leaves the old layout as it was. On SQLite foreign keys are off, as `open` says.
+Each runs inside the transaction that also writes the new layout's number, so a killed process or a full disk leaves
+the old layout intact. On SQLite, foreign keys are off meanwhile (`open`).
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from decaybench.store.url import place
 
 
 def layout_2(connection: Connection) -> None:
-    """``runs`` gets what replays, pruning and the counting of shared updates need."""
+    """Add to ``runs`` the columns for replays, pruning and the count of shared updates."""
     _add_columns(connection, 2)
 
 
 def layout_3(connection: Connection) -> None:
-    """Search runs may have test results, statuses and outcomes may have new names, and ``looks`` is there.
+    """Allow test results in search runs and new statuses and outcomes, and add the table ``looks``.
 
-    SQLite cannot drop a CHECK, so there ``sweeps`` and ``runs`` are made anew, once and for all.
+    SQLite cannot drop a CHECK, so there ``sweeps`` and ``runs`` are rebuilt without those checks.
     """
     if connection.dialect.name == "postgresql":
         dropped = "DROP CONSTRAINT IF EXISTS search_reads_no_test, DROP CONSTRAINT IF EXISTS outcome_known"
@@ -44,7 +44,7 @@ VERSION: Final = 1 + len(MIGRATIONS)
 
 
 def migrate(connection: Connection, layout: int) -> None:
-    """Bring the tables from ``layout`` to the newest."""
+    """Migrate the tables from ``layout`` to the newest."""
     for number, step in enumerate(MIGRATIONS, start=2):
         if number > layout:
             step(connection)
@@ -52,18 +52,19 @@ def migrate(connection: Connection, layout: int) -> None:
 
 
 def _add_columns(connection: Connection, layout: int) -> None:
-    """Add to ``runs`` the columns that ``layout`` brought."""
+    """Add to ``runs`` the columns that are new in ``layout``."""
     for column in tables(layout).tables["runs"].columns:
         if column.info["since"] == layout:
             connection.execute(text(f"ALTER TABLE runs ADD COLUMN {CreateColumn(column).compile(connection.engine)}"))
 
 
 def _rebuild(connection: Connection, name: str, layout: int) -> None:
-    """Make a table anew as ``layout`` has it, its rows and what belongs to it kept.
+    """Rebuild a table in its form in ``layout``, keeping its rows, indexes and triggers.
 
-    By SQLite's steps (https://sqlite.org/lang_altertable.html, 7) and in their order: with foreign keys on, DROP would
-    delete the rows of other tables that refer to this one, and were the old table renamed, they would go on to refer
-    to that. ``legacy_alter_table`` lets views of this table be, which are broken until the last step.
+    These are SQLite's steps (https://sqlite.org/lang_altertable.html, section 7), in that order. With foreign keys on,
+    DROP would delete the rows of other tables that refer to this one; had the old table been renamed, they would
+    refer to the renamed table. ``legacy_alter_table`` ignores views of this table, which are broken until the last
+    step.
     """
     table, run = tables(layout).tables[name], connection.exec_driver_sql
     names = [column.name for column in table.columns]
@@ -82,5 +83,5 @@ def _rebuild(connection: Connection, name: str, layout: int) -> None:
 
 
 def _without_parent(connection: Connection) -> int:
-    """How many rows refer to one that is not there."""
+    """Return the number of rows that refer to a missing row."""
     return len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())

@@ -22,9 +22,9 @@ from decaybench.store.server import reach, said_by_server
 from decaybench.store.url import parse, place
 
 BUSY_TIMEOUT = 60.0
-"""How long in seconds a lock of another process is waited for."""
+"""How long, in seconds, to wait for another process's lock."""
 
-_POSTGRES_LOCK = 0x6465636179  # "decay": any number that stands for the making of our tables
+_POSTGRES_LOCK = 0x6465636179  # "decay": an arbitrary number that identifies the creation of our tables
 _POSTGRES_WAIT_S = 10
 
 
@@ -32,7 +32,7 @@ _POSTGRES_WAIT_S = 10
 class Storage:
     """An open database: the engine of our tables, and the URL for Optuna (absolute, password included).
 
-    ``layout`` is that of the tables; an older one than ours can only be read.
+    ``layout`` is that of the tables; a database with an older layout can only be read.
     """
 
     engine: Engine
@@ -43,7 +43,7 @@ class Storage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the database; SQLite's last one out removes the write-ahead log."""
+        """Close the database; the last process to close a SQLite database removes its write-ahead log."""
         self.engine.dispose()
 
     @property
@@ -54,7 +54,7 @@ class Storage:
 
     @property
     def where(self) -> str:
-        """The place as people may read it: a file's path, or host and database without the password."""
+        """The location for display: a file's path, or host and database without the password."""
         return place(self.engine.url)
 
     def __repr__(self) -> str:
@@ -62,7 +62,7 @@ class Storage:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """One write transaction. Its lock is taken at once, so that no two wait for each other.
+        """Open a write transaction. It takes its lock at once, so that no two wait for each other.
 
         Raises UserError when the database stays locked, is full, unreachable or damaged.
         """
@@ -73,7 +73,7 @@ class Storage:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """One read transaction: every SELECT in it sees the same state. Raises UserError as `write` does."""
+        """Open a read transaction, in which every SELECT sees the same state. Raises UserError as `write` does."""
         with self.plain_errors(), self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -82,14 +82,14 @@ class Storage:
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """What the database's surroundings did, as UserError; what the program did wrong stays what it is.
+        """Turn errors of the database's environment into UserError, and leave errors of the program as they are.
 
-        For transactions of Optuna's engine on this database too.
+        It also serves transactions of Optuna's engine on this database.
         """
         try:
             yield
         except StatementError as error:
-            if isinstance(error.orig, ValueError):  # our own column types say so before the driver is asked
+            if isinstance(error.orig, ValueError):  # raised by our own column types before the driver is called
                 raise error.orig from None
             if type(error) not in (DatabaseError, OperationalError) or error.orig is None:
                 raise
@@ -99,10 +99,10 @@ class Storage:
 def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Storage:
     """Open the database at ``url``, ``sqlite:///PATH`` or ``postgresql://...``.
 
-    With ``create`` what is missing is made: folder, file, tables, and what an older layout lacks. Without, nothing is
-    written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use the database too
-    (default: as ``create`` is), which it may refuse. What cannot or must not be written to (`guard`, `judge`) is
-    refused, unchanged. Raises UserError.
+    With ``create``, whatever is missing is created: folder, file, tables, and what an older layout lacks. Without it,
+    nothing is written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use the database
+    too (default: the value of ``create``); then Optuna's tables are checked as well. A database that cannot or must
+    not be written to (`guard`, `judge`) is refused and left unchanged. Raises UserError.
     """
     parsed = parse(url)
     if not create and _is_missing(parsed):
@@ -128,7 +128,7 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Stora
 
 
 def find_storage(url: str) -> Storage | None:
-    """Open the database at ``url`` if it holds our tables; None, and nothing made, if they can be made there.
+    """Open the database at ``url`` if it holds our tables; return None, creating nothing, if they could be created.
 
     Raises UserError for whatever `open_storage` would refuse with ``create``.
     """
@@ -141,10 +141,10 @@ def find_storage(url: str) -> Storage | None:
 
 
 def configure(engine: Engine) -> None:
-    """Set the pragmas on every connection of a SQLite engine, ours or Optuna's; no other engine is changed.
+    """Set the pragmas on every connection of a SQLite engine, ours or Optuna's; other engines stay unchanged.
 
-    journal_mode WAL, synchronous FULL, busy_timeout 60 s, foreign_keys ON. Connections that the engine has
-    pooled before are given up, so that none is without them.
+    They are journal_mode WAL, synchronous FULL, busy_timeout 60 s and foreign_keys ON. Connections that the engine
+    has already pooled are discarded, so that none lacks them.
     """
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
@@ -153,7 +153,7 @@ def configure(engine: Engine) -> None:
 
 def _set_pragmas(connection: sqlite3.Connection, record: object) -> None:
     cursor = connection.cursor()
-    # SQLite does not always wait when two processes change the journal's mode at once, so we do.
+    # SQLite does not always wait when two processes change the journal mode at once, so this code waits.
     cursor.execute("PRAGMA busy_timeout = 0")
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
@@ -175,7 +175,7 @@ def _set_pragmas(connection: sqlite3.Connection, record: object) -> None:
 
 
 def _begin_by_hand(engine: Engine) -> None:
-    """Let SQLAlchemy say BEGIN: Python's driver begins at the first change only, and without a lock."""
+    """Let SQLAlchemy emit BEGIN: Python's driver begins only at the first change, and without a lock."""
     if engine.dialect.name != "sqlite":
         return
 
@@ -190,10 +190,10 @@ def _begin_by_hand(engine: Engine) -> None:
 
 @contextlib.contextmanager
 def _alone(storage: Storage) -> Iterator[Connection]:
-    """One transaction in which the tables themselves may change, and nobody else writes.
+    """Open a transaction in which the tables themselves may change and no other process writes.
 
-    SQLite heeds ``foreign_keys`` outside of transactions only, and without it rows lose what they refer to for a
-    moment; such a connection is closed in the end, so that none of the engine's is without.
+    Foreign keys are off in it, because rows briefly lose what they refer to. SQLite lets ``foreign_keys`` change only
+    outside a transaction, so the connection is closed at the end, and no pooled connection is left with them off.
     """
     with storage.plain_errors(), storage.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
@@ -204,15 +204,15 @@ def _alone(storage: Storage) -> Iterator[Connection]:
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
-                # Readers queue behind a change that waits for a table, so it does not wait for long.
+                # Readers queue behind a change that waits for a table, so the wait is short.
                 connection.execute(text(f"SET LOCAL lock_timeout = {round(_POSTGRES_WAIT_S * 1000)}"))
             yield connection
 
 
 def _make_tables(connection: Connection) -> None:
-    """Make our tables, or bring older ones to the newest layout.
+    """Create our tables, or migrate older ones to the newest layout.
 
-    Another process may have done so since the look, so the layout is asked again; UserError if it is a newer one.
+    Another process may have done so since the first look, so the layout is read again; UserError if it is a newer one.
     """
     known = inspect(connection).has_table(VERSIONS.name)
     layout = connection.execute(select(func.max(VERSIONS.c.version))).scalar_one() if known else None
@@ -237,14 +237,14 @@ def _make_folder(url: URL) -> None:
 
 
 def _look(url: URL) -> tuple[Engine, Found]:
-    """An engine that has written nothing, and what is in its database."""
+    """Return an engine that has written nothing, and what its database holds."""
     if url.get_backend_name() == "sqlite":
         return create_engine(url, hide_parameters=True), look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
     return reach(url)
 
 
 def _accept(engine: Engine, found: Found, optuna: bool) -> None:
-    """UserError, and the engine let go of, where `judge` refuses what its database holds."""
+    """Dispose of the engine and raise UserError if `judge` refuses what its database holds."""
     try:
         judge(found, engine.url, optuna=optuna)
     except UserError:
@@ -266,10 +266,10 @@ def _ready(engine: Engine, found: Found) -> Storage:
 
 
 def _try_disk(path: Path) -> None:
-    """Write to a throw-away database where ``path`` is or will be, unless somebody has that one open already.
+    """Write to a temporary database next to ``path``, unless a process already has the one at ``path`` open.
 
-    A disk that cannot share a write-ahead log, such as a network's, says so only while it is written to: half of a
-    new database would be left, or an old one changed.
+    A disk that cannot share a write-ahead log, such as a network disk, fails only when it is written to. Without this
+    trial, half of a new database would be left behind, or an existing one changed.
     """
     if any(Path(f"{path}{side}").exists() for side in SIDES):
         return
@@ -279,7 +279,7 @@ def _try_disk(path: Path) -> None:
         contextlib.closing(sqlite3.connect(Path(trial) / "x.db", isolation_level=None)) as connection,
     ):
         _set_pragmas(connection, None)
-        connection.execute("PRAGMA synchronous = OFF")  # it is to be quick, and need not last
+        connection.execute("PRAGMA synchronous = OFF")  # quick, and nothing here must last
         connection.execute("CREATE TABLE tried (x)")
 
 

@@ -1,4 +1,4 @@
-"""What Optuna's tables are, without loading Optuna: tests/store/test_judge.py compares this with the installed one."""
+"""Describe Optuna's tables without importing Optuna; tests/store/test_judge.py compares this with the installed one."""
 
 import re
 from functools import cache
@@ -25,13 +25,13 @@ _COLUMNS: Final = {
     }.items()
 }
 TABLES: Final = {name: frozenset(columns) for name, columns in _COLUMNS.items()}
-"""Name -> columns; beside them stands alembic's table, `STAMP`."""
+"""Name -> columns, without alembic's table, `STAMP`."""
 KEYS: Final = {name: columns[0] for name, columns in _COLUMNS.items()}
 """Name -> the column that is the primary key, an integer."""
 INDEXES: Final = {"ix_studies_study_name": "studies", "ix_trials_study_id": "trials"}
-"""The indexes whose names Optuna chooses: name -> the table that it is made with."""
+"""The indexes that Optuna names itself: name -> the table it is created with."""
 STAMP: Final = "alembic_version"
-"""The table whose ``version_num`` is the revision of Optuna's tables, made last; every user of alembic has one."""
+"""The table whose ``version_num`` is the revision of Optuna's tables, created last. Every user of alembic has one."""
 ENUMS: Final = {
     name: frozenset(labels.split())
     for name, labels in {
@@ -41,16 +41,16 @@ ENUMS: Final = {
         "trialintermediatevaluetype": "FINITE INF_POS INF_NEG NAN",
     }.items()
 }
-"""The types that Optuna makes in PostgreSQL: name -> labels."""
+"""The types that Optuna creates in PostgreSQL: name -> labels."""
 
 _LINE = re.compile(r"^(?P<key>revision|down_revision) = (?:\"(?P<value>.+)\"|None)$", re.MULTILINE)
 
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """The revisions that the installed Optuna knows, oldest first; it takes the last one only.
+    """Return the revisions that the installed Optuna knows, oldest first; it accepts only the last.
 
-    They are read off its migrations' files, since importing those loads all of Optuna.
+    They are read from the text of its migration files, because importing those loads all of Optuna.
     """
     spec = find_spec("optuna")
     assert spec is not None and spec.origin is not None

@@ -1,4 +1,4 @@
-"""What our tables say, as plain rows and as data frames."""
+"""Read our tables, as plain rows and as data frames."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Progress:
 
 
 class Stored(NamedTuple):
-    """All that is stored of a sweep, as plain rows and arrays.
+    """Everything stored of a sweep, as plain rows and arrays.
 
     ``sweep`` is the sweeps row with ``spec`` and ``provenance`` as dicts; ``runs`` are sorted as in `Frames`.
     ``epochs`` maps a run's id to its epochs by number, records (E,) with the table's columns; ``traces`` to its
@@ -62,19 +62,19 @@ class Frames(NamedTuple):
 
 
 def sweep_row(storage: Storage, name: str) -> dict[str, Any] | None:
-    """The sweeps row called ``name`` with ``spec`` and ``provenance`` as dicts, or None."""
+    """Return the sweeps row called ``name`` with ``spec`` and ``provenance`` as dicts, or None."""
     with storage.read() as connection:
         return _sweep(storage, connection, name)
 
 
 def sweep_names(storage: Storage) -> list[str]:
-    """The names of all sweeps, the oldest first."""
+    """Return the names of all sweeps, oldest first."""
     with storage.read() as connection:
         return _names(connection)
 
 
 def require_sweep(connection: Connection, name: str, where: str) -> str:
-    """The id of the sweep called ``name``; UserError that lists the known names when there is none."""
+    """Return the id of the sweep called ``name``; a UserError that lists the known names if there is none."""
     found: str | None = connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.name == name)).scalar_one_or_none()
     if found is None:
         known = ", ".join(_names(connection)) or "none"
@@ -83,18 +83,18 @@ def require_sweep(connection: Connection, name: str, where: str) -> str:
 
 
 def runs(storage: Storage, name: str, *, phase: str | None = None) -> list[RunRow]:
-    """The sweep's runs, of one phase when given, sorted as in `Frames`; UserError for an unknown sweep."""
+    """Return the sweep's runs, of one phase if given, sorted as in `Frames`; UserError for an unknown sweep."""
     return _runs(storage, name, phase, [])
 
 
 def pending_runs(storage: Storage, name: str, *, phase: str | None = None) -> list[RunRow]:
-    """The runs that are still to be trained: without an outcome, or failed; superseded ones are not."""
+    """Return the runs still to be trained: those without an outcome or failed, and not superseded."""
     todo = [or_(RUNS.c.outcome.is_(None), RUNS.c.outcome == "failed"), RUNS.c.superseded.is_(False)]
     return _runs(storage, name, phase, todo)
 
 
 def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
-    """The runs with these ids, in their order; ValueError for an id that is not there."""
+    """Return the runs with these ids, in their order; ValueError for an unknown id."""
     rows: dict[str, RunRow] = {}
     with storage.read() as connection:
         for ids in portions(run_ids):
@@ -107,7 +107,7 @@ def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
 
 
 def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.float32]]":
-    """The learning rates, float32 (updates made,), of those of the runs that have any recorded."""
+    """Return the learning rates, float32 (updates made,), of the runs for which they are stored."""
     import numpy as np
 
     found = {}
@@ -119,13 +119,13 @@ def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.fl
 
 
 def portions(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The ids in parts that fit one statement; databases bound the number of values in it."""
+    """Yield the ids in parts that fit one statement, because databases limit the number of values in it."""
     for start in range(0, len(run_ids), _AT_ONCE):
         yield run_ids[start : start + _AT_ONCE]
 
 
 def progress(storage: Storage, name: str) -> list[Progress]:
-    """Counts per phase and strategy, without superseded runs; UserError for an unknown sweep."""
+    """Count the runs per phase and strategy, without superseded ones; UserError for an unknown sweep."""
     query = (
         select(
             RUNS.c.phase,
@@ -144,7 +144,7 @@ def progress(storage: Storage, name: str) -> list[Progress]:
 
 
 def load(storage: Storage, name: str) -> Stored:
-    """All that is stored of a sweep, read in one transaction; UserError for an unknown sweep."""
+    """Return everything stored of a sweep, read in one transaction; UserError for an unknown sweep."""
     import numpy as np
 
     with storage.read() as connection:
@@ -164,17 +164,17 @@ def load(storage: Storage, name: str) -> Stored:
 
 
 def load_frames(storage: Storage, name: str) -> Frames:
-    """`load`, with the runs and epochs as data frames."""
+    """Return what `load` does, with the runs and epochs as data frames."""
     return frames(load(storage, name))
 
 
 def frames(stored: Stored) -> Frames:
-    """The same with the runs and epochs as data frames."""
+    """Convert the runs and epochs to data frames."""
     return Frames(stored.sweep, _run_frame(stored.runs), _epoch_frame(stored.epochs), stored.traces)
 
 
 def _run_frame(rows: Sequence[RunRow]) -> "pd.DataFrame":
-    """The rows with all columns that are data, in the table's order, and with their types even when there are none."""
+    """Return the rows' data columns in the table's order, with their types even if there are no rows."""
     import pandas as pd
 
     columns = {}
@@ -200,9 +200,9 @@ def _epoch_frame(epochs: "Mapping[str, NDArray[np.void]]") -> "pd.DataFrame":
 
 
 def _epochs(connection: Connection, ours: Select[Any]) -> "dict[str, NDArray[np.void]]":
-    """The epochs of the runs ``ours`` by run.
+    """Return the epochs of the runs ``ours``, by run.
 
-    There may be millions: they go straight into arrays, and a run's id is read once, not once an epoch.
+    There may be millions: they go straight into arrays, and a run's id is read once rather than once per epoch.
     """
     import numpy as np
 
@@ -226,12 +226,12 @@ def _names(connection: Connection) -> list[str]:
 
 
 def _select(storage: Storage, table: Table) -> Select[Any]:
-    """All columns of a table, in their order; NULL for those that an older layout lacks."""
+    """Select all columns of a table, in order, with NULL for those that an older layout lacks."""
     return select(*(null().label(c.name) if c.info["since"] > storage.layout else c for c in table.columns))
 
 
 def _place(run: Any) -> tuple[Any, ...]:
-    """Where a row of ``runs`` stands; sorted here, since databases differ in how they sort text."""
+    """Return the sort key of a row of ``runs``; rows are sorted here, because databases sort text differently."""
     return PHASES.index(run.phase), run.strategy, run.length, run.repeat, run.slot, run.seed
 
 

@@ -1,6 +1,6 @@
-"""Rows as what a database takes: plain numbers, and nothing in them that may not stand there.
+"""Convert rows to plain Python numbers, and check them, before they are written to the database.
 
-numpy is imported where it is needed, here and in `read`, since ``decaybench status`` needs none.
+numpy is imported where it is needed, here and in `read`, because ``decaybench status`` does without it.
 """
 
 import math
@@ -10,15 +10,15 @@ from decaybench.store.columns import OUTCOMES, EpochRow, NewRun, RunResult
 
 
 def plain_row(row: NewRun | EpochRow) -> dict[str, Any]:
-    """``row`` as columns in Python's own numbers; ValueError for a NaN or infinity.
+    """Return ``row`` as columns of plain Python numbers; ValueError for a NaN or infinity.
 
-    A driver does not know numpy's numbers: sqlite3 would store their bytes.
+    Database drivers do not know numpy's numbers: sqlite3 would store their bytes.
     """
     return _plain(vars(row), f"run {row.id if isinstance(row, NewRun) else row.run_id}")
 
 
 def plain_result(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
-    """The result's ``runs`` columns without ``run_id``, and the trace's bytes; ValueError for a bad one."""
+    """Return the result's ``runs`` columns without ``run_id``, and the trace's bytes; ValueError for invalid values."""
     import numpy as np
 
     what = f"run {result.run_id}"
@@ -31,7 +31,7 @@ def plain_result(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
     if result.outcome == "finished" and None in (result.validation_loss, result.validation_accuracy):
         raise ValueError(f"{what}: a finished run needs validation_loss and validation_accuracy")
     if (result.outcome == "diverged") != (result.diverged_step is not None):
-        raise ValueError(f"{what}: diverged_step is for diverged runs, and for all of them")
+        raise ValueError(f"{what}: every diverged run, and no other, has a diverged_step")
     if not isinstance(row["updates_computed"], int | None):
         raise ValueError(f"{what}: updates_computed must be a whole number, got {row['updates_computed']!r}")
     if trace is None:

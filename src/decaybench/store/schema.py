@@ -1,8 +1,8 @@
 """The tables, made from `columns`: sweeps, runs, epochs, traces, looks, and the version of their layout.
 
-They live beside Optuna's tables in one database and neither refer to them nor share a version table with
-them: Optuna's ids are used again by SQLite after a delete, so ours are UUIDs, and what Optuna deletes leaves
-ours alone. Every number column has a CHECK that keeps NaN and infinity out, whoever writes.
+They live beside Optuna's tables in one database, but neither refer to them nor share a version table with them.
+SQLite reuses Optuna's ids after a delete, so our ids are UUIDs, and deleting an Optuna study leaves our tables
+unchanged. Every number column has a CHECK that keeps NaN and infinity out, whichever program writes.
 """
 
 import math
@@ -28,12 +28,12 @@ _NAMESPACE: Final = uuid.UUID("6f1ad5c2-94a0-5a55-8d0e-3f2f6c1b7e90")
 
 
 def sweep_id(name: str) -> str:
-    """The id of the sweep called ``name``: a pure function of it, 36 characters."""
+    """Return the id of the sweep called ``name``: 36 characters that depend on the name alone."""
     return str(uuid.uuid5(_NAMESPACE, name))
 
 
 def tables(layout: float = math.inf) -> MetaData:
-    """Our tables with what ``layout`` and those before it brought, as ``info["since"]`` says; by default with all."""
+    """Return our tables as of ``layout`` (default: the newest); ``info["since"]`` is the layout that added a part."""
     made = MetaData()
     version = Column("version", Integer, primary_key=True, autoincrement=False)
     Table("decaybench_version", made, version, info={"since": 1})
@@ -77,9 +77,9 @@ def _column(each: Described) -> Column[Any]:
 
 
 METADATA: Final = tables()
-"""Our tables, the newest layout's, and nothing of Optuna's."""
+"""Our tables in the newest layout, without Optuna's."""
 VERSIONS: Final = METADATA.tables["decaybench_version"]
-"""One row: the layout of the tables in this database."""
+"""A table with one row: the layout of the tables in this database."""
 SWEEPS: Final = METADATA.tables["sweeps"]
 RUNS: Final = METADATA.tables["runs"]
 EPOCHS: Final = METADATA.tables["epochs"]
@@ -89,5 +89,5 @@ TABLES: Final = frozenset(METADATA.tables)
 
 
 def tables_in(layout: int) -> frozenset[str]:
-    """Those of TABLES that a database of ``layout`` has."""
+    """Return the names of the tables that a database of ``layout`` has."""
     return frozenset(tables(layout).tables)

@@ -1,4 +1,4 @@
-"""Reaching a PostgreSQL server, and a look at what its database holds."""
+"""Connect to a PostgreSQL server, and inspect what its database holds."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from decaybench.store import optunas
 from decaybench.store.judge import KNOWN, NAMES, Found, found_in
 from decaybench.store.url import place
 
-# Unqualified names, as our statements and Optuna's have them, go by the search path: so does the look.
+# Our statements and Optuna's use unqualified names, which follow the search path; so do these queries.
 _RELATIONS: Final = text("""
     SELECT c.relname, c.relkind::text, array(
         SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -38,7 +38,7 @@ _OTHERS: Final = {
 
 
 def reach(url: URL) -> tuple[Engine, Found]:
-    """An engine for a server, and what its database holds; UserError when it cannot be reached."""
+    """Return an engine for a server, and what its database holds; UserError when it cannot be reached."""
     try:
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
     except ImportError as error:
@@ -51,7 +51,7 @@ def reach(url: URL) -> tuple[Engine, Found]:
         raise UserError(_unreadable(url)) from None
     except (DatabaseError, InterfaceError) as error:
         if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) is None:
-            # Not the server's: the URL itself is what the driver cannot read, and what it says repeats parts of it.
+            # Not from the server: the driver cannot read the URL itself, and its message repeats parts of it.
             raise UserError(_unreadable(url)) from None
         raise UserError(said_by_server(error.orig or error, url)) from error
     try:
@@ -62,22 +62,23 @@ def reach(url: URL) -> tuple[Engine, Found]:
 
 
 def said_by_server(error: BaseException, url: URL) -> str:
-    """One line of what the driver said.
+    """Return the first line of the driver's message.
 
-    The password is not in it (`url.parse`), and is not looked for: stars where a short one happens to stand tell it.
+    It does not contain the password (`url.parse`). Replacing the password's text would reveal a short one, because
+    the stars would also replace ordinary text that happens to match it.
     """
     said, _, _ = str(error).strip().partition("\n")
     return f"{place(url)}: {said}"
 
 
 def _look(engine: Engine) -> Found:
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:  # all of one moment
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:  # all from one state
         relations = connection.execute(_RELATIONS, {"names": sorted(NAMES | optunas.ENUMS.keys())}).all()
         types = connection.execute(_TYPES, {"names": sorted(KNOWN | optunas.ENUMS.keys())}).all()
         tables = [row for row in relations if row.relkind in _TABLES and row.relname in KNOWN]
         taken = {name: "a type" for name, _ in types}
         for name, kind, *_ in relations:
-            has_type = kind not in ("i", "I", "S")  # of its name; what has none does not bar another type
+            has_type = kind not in ("i", "I", "S")  # of the same name; without one, the name is free for a type
             if not (kind in _TABLES and name in KNOWN) and (has_type or name not in optunas.ENUMS):
                 taken[name] = _OTHERS.get(kind, "a table")
         return found_in(

@@ -1,7 +1,7 @@
-"""Which URLs name a database of ours, and what of them people may read.
+"""Which database URLs are accepted, and which parts of them may be shown.
 
-Passwords are kept out of messages here, not where the messages are made: a URL in which a part of the password could
-pass for something else (the host, an option) is refused, and nothing of it is repeated.
+Passwords are kept out of messages here, not where the messages are written: a URL in which part of the password
+could be taken for something else (the host, an option) is refused, and no part of it is repeated.
 """
 
 import os
@@ -20,22 +20,22 @@ DEFAULT_STORAGE: Final = "sqlite:///studies/decaybench.db"
 SERVER: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
 _ENCODED: Final = "@ as %40, : as %3A, / as %2F, ? as %3F, & as %26, % as %25"
 _PATHS: Final = ("host", "passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
-"""Options of a server's URL that may be paths; the host is one where it is a socket's folder."""
+"""Options of a server's URL that may be paths; the host is a path if it is a socket's folder."""
 
 
 def storage_url(given: str | None) -> str:
-    """The database: as given, else DECAYBENCH_STORAGE, else studies/decaybench.db below the working directory."""
+    """Return the URL given, else DECAYBENCH_STORAGE, else studies/decaybench.db below the working directory."""
     return given or os.environ.get("DECAYBENCH_STORAGE") or DEFAULT_STORAGE
 
 
 def parse(url: str) -> URL:
-    """The URL, its paths absolute or, on a server, without ``~``; UserError for one that is none of ours."""
-    if not isinstance(url, str):  # from Python it may be anything, a Path say
+    """Parse a URL, with its paths made absolute (on a server, with ``~`` expanded); UserError if it is not accepted."""
+    if not isinstance(url, str):  # Python callers may pass anything, such as a Path
         raise UserError(f"storage must be a str, sqlite:///PATH or {SERVER}, got a {type(url).__name__}")
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        # What cannot be parsed may hold a password anywhere: only what looks like a plain path is repeated.
+        # Text that cannot be parsed may hold a password anywhere, so it is repeated only if it looks like a path.
         if re.search(r"[:@?&=]", url):
             raise UserError(f"storage is not a database URL; write sqlite:///PATH or {SERVER}") from None
         raise UserError(f"storage {url!r} is not a database URL; write sqlite:///{url or 'PATH'}") from None
@@ -51,12 +51,12 @@ def parse(url: str) -> URL:
 
 
 def absolute(url: str) -> str:
-    """The URL that `parse` makes of it as text, password included: what names the same database from any folder."""
+    """Return the URL from `parse` as text, password included: it names the same database from any folder."""
     return parse(url).render_as_string(hide_password=False)
 
 
 def place(url: URL) -> str:
-    """The place as people may read it: a file's path, or host and database without user and password."""
+    """Return the location for display: a file's path, or host and database without user and password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     port = f":{url.port}" if url.port else ""
@@ -64,7 +64,7 @@ def place(url: URL) -> str:
 
 
 def _path(url: URL, given: str) -> Path:
-    """The absolute path of a SQLite URL's file, ``~`` expanded, links followed."""
+    """Return the absolute path of a SQLite URL's file, with ``~`` expanded and links followed."""
     database, query = url.database or "", dict(url.query)
     if (url.username, url.password, url.host, url.port) != (None,) * 4:
         raise UserError("storage sqlite://... names a host, which a file does not have; use sqlite:///PATH")
@@ -74,7 +74,7 @@ def _path(url: URL, given: str) -> Path:
         raise UserError(f"storage {database} is opened read-only by its URL; decaybench must write to it")
     if query or database.startswith("file:"):
         raise UserError(f"storage {database} has options in its URL; use plain sqlite:///PATH, a ? in PATH as %3F")
-    if "?" in given:  # what follows would be dropped, and another file made
+    if "?" in given:  # the rest would be dropped, and another file created
         raise UserError(f"storage {database} is cut off by a ? in its URL; write a ? in PATH as %3F")
     if database.endswith("/"):
         raise UserError(f"storage {database} is a folder; add the name of a file")
@@ -85,15 +85,15 @@ def _path(url: URL, given: str) -> Path:
 
 
 def _require_plain(parsed: URL, given: str) -> None:
-    """UserError unless a server's URL can be read in one way only."""
+    """Raise UserError unless a server's URL can be read in only one way."""
     rest = given.partition("://")[2]
     user, at, place = rest.rpartition("@")
     wrong, advice = None, f"within user, password and options write {_ENCODED}"
-    if "\0" in given or "%00" in given:  # to the driver, the URL ends there
+    if "\0" in given or "%00" in given:  # the driver takes it for the URL's end
         wrong, advice = "has a NUL", "leave it out"
     elif "@" in user or (at and parsed.username is None) or re.search(r"\?.*=", user, re.DOTALL):
-        # The host would be what stands behind the first @: the end of the password.
-        wrong = "has an @ that does not stand between password and host"
+        # The text after the first @, the end of the password, would be taken for the host.
+        wrong = "has an @ that is not between password and host"
     elif parsed.port is not None and not 0 < parsed.port < 2**16:
         wrong, advice = "has a port that is not in 1 .. 65535", f"write {SERVER.replace('HOST', 'HOST:PORT')}"
     elif "?" in place and not _all_pairs(place.partition("?")[2]):

@@ -1,7 +1,7 @@
-"""Every change to our tables: one function is one transaction, all of it or nothing.
+"""Write to our tables; each function is one transaction, which succeeds or fails as a whole.
 
-The functions raise UserError for what a person can mend (an unknown sweep, a locked file) and ValueError for
-what only a faulty program asks for (an unknown run, a second result, a NaN).
+The functions raise UserError for what the user can fix (an unknown sweep, a locked file) and ValueError for
+programming errors (an unknown run, a second result, a NaN).
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from decaybench.store.rows import plain_result, plain_row
 from decaybench.store.schema import EPOCHS, RUNS, SWEEPS, TRACES, sweep_id
 
 _UNTRAINED: Final = {each.name: each.kept.default for each in described(RunRow) if each.kept.by == "result"}
-"""What a run's results are as long as it has none."""
+"""The values of a run's result columns before it has a result."""
 
 
 def create_sweep(
@@ -53,7 +53,7 @@ def create_sweep(
         try:
             connection.execute(insert(SWEEPS), row)
         except IntegrityError as error:
-            # PostgreSQL's unique_violation: on a server another process may come between.
+            # PostgreSQL's unique_violation: on a server, another process may have inserted the row in between.
             if getattr(error.orig, "sqlstate", "") == "23505":
                 raise UserError(f"sweep {name!r} is already in {storage.where}") from error
             raise
@@ -62,7 +62,7 @@ def create_sweep(
 
 
 def add_runs(storage: Storage, name: str, runs: Sequence[NewRun]) -> int:
-    """Write the planned runs that the sweep lacks, leave the others alone; return how many were written."""
+    """Write the planned runs that the sweep lacks, leave the others unchanged, and return how many were written."""
     with storage.write() as connection:
         owner = require_sweep(connection, name, storage.where)
         known = set(connection.execute(select(RUNS.c.id).where(RUNS.c.sweep_id == owner)).scalars())
@@ -81,7 +81,7 @@ def update_sweep(
     status: str | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Change what is given of a sweep's row; what is None stays."""
+    """Change the given columns of a sweep's row; those that are None stay."""
     given: dict[str, Any] = {
         "question": question,
         "spec": None if spec is None else dict(spec),
@@ -101,7 +101,7 @@ def update_sweep(
 def begin_attempt(
     storage: Storage, run_ids: Sequence[str], *, device: str, precision: str, started_at: datetime
 ) -> None:
-    """Begin the runs anew: their epochs, traces and results go, ``attempt`` rises by one."""
+    """Start the runs afresh: delete their epochs, traces and results, and add one to ``attempt``."""
     with storage.write() as connection:
         _require_runs(connection, run_ids)
         for ids in portions(run_ids):
@@ -111,7 +111,7 @@ def begin_attempt(
 
 
 def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
-    """Note each run's trial in the Optuna study and its parameters."""
+    """Record each run's trial in the Optuna study and its parameters."""
     rows = [
         {"of": mirror.run_id, "trial_number": mirror.trial_number, "params": dict(mirror.params)} for mirror in mirrors
     ]
@@ -119,17 +119,17 @@ def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
 
 
 def set_stacks(storage: Storage, stacks: Mapping[str, int]) -> None:
-    """Note which stack each run is trained in."""
+    """Record which stack each run is trained in."""
     _update_runs(storage, list(stacks), [{"of": run_id, "stack": stack} for run_id, stack in stacks.items()])
 
 
 def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True) -> None:
-    """Mark the confirm runs of a former winner, or take the mark away when it has won again."""
+    """Mark the confirm runs of a former winner, or unmark them when it has won again."""
     _update_runs(storage, run_ids, [{"of": run_id, "superseded": superseded} for run_id in run_ids])
 
 
 def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
-    """Let replay runs, by id, take the learning rates of other confirm runs: what they gave so far goes."""
+    """Change the confirm run that each replay run (by id) takes its learning rates from, and delete its results."""
     with storage.write() as connection:
         _require_runs(connection, list(replays))
         for ids in portions(list(replays)):
@@ -155,9 +155,9 @@ def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
 def finish_runs(storage: Storage, results: Sequence[RunResult]) -> None:
     """Write the runs' results and traces.
 
-    Raises ValueError, and writes nothing, for a NaN or infinity, for a run that has an outcome already, for a
-    finished run without its validation result, and when ``epochs_done`` is not the number of the run's epochs
-    rows.
+    Raises ValueError, and writes nothing, for a NaN or infinity, for a run that already has an outcome, for a
+    finished run without a validation result, and when ``epochs_done`` is not the number of the run's rows in
+    ``epochs``.
     """
     finished_at = datetime.now(UTC)
     rows, traces = [], []
@@ -186,7 +186,7 @@ def _require_status(status: str) -> None:
 
 
 def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bool = False) -> None:
-    """Lock the runs; ValueError unless all are there, named once, and without an outcome when ``pending``."""
+    """Lock the runs; ValueError unless all exist, are named once and, if ``pending``, have no outcome."""
     found: dict[str, str | None] = {}
     for ids in portions(run_ids):
         rows = connection.execute(
@@ -199,11 +199,11 @@ def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bo
         if run_id not in found:
             raise ValueError(f"no run {run_id}")
         if pending and found[run_id] is not None:
-            raise ValueError(f"run {run_id} has its result already: {found[run_id]}")
+            raise ValueError(f"run {run_id} already has a result: {found[run_id]}")
 
 
 def _forget(connection: Connection, run_ids: Sequence[str]) -> None:
-    """Let the runs, no more than one statement takes, be as if they had never been trained."""
+    """Reset the runs, no more than fit one statement, as if they had never been trained."""
     connection.execute(delete(EPOCHS).where(EPOCHS.c.run_id.in_(run_ids)))
     connection.execute(delete(TRACES).where(TRACES.c.run_id.in_(run_ids)))
     connection.execute(update(RUNS).where(RUNS.c.id.in_(run_ids)).values(_UNTRAINED))
