@@ -39,3 +39,5 @@ SHARED: Final = (
     Shared("momentum", "must be in [0, 1)", lambda value: 0 <= value < 1, one_minus=True),
     Shared("weight_decay", "must be >= 0", lambda value: value >= 0),
 )
+BY_DIMENSION: Final = {shared.dimension: shared for shared in SHARED}
+"""The same by the names of what is searched."""

@@ -8,9 +8,7 @@ from typing import NamedTuple
 from decaybench.compare import edge
 from decaybench.findings.results import Results, Run
 from decaybench.metrics import METRICS
-from decaybench.shared import SHARED
-
-_SHARED = {shared.dimension: shared for shared in SHARED}
+from decaybench.shared import BY_DIMENSION
 
 
 class Boundary(NamedTuple):
@@ -101,7 +99,7 @@ def _end(results: Results, span: _Span, winner: Run, slots: Sequence[Run]) -> st
 
 def _value(run: Run, span: _Span) -> float | None:
     """The run's value of the parameter, where it has a place in the range."""
-    shared = _SHARED.get(span.name)
+    shared = BY_DIMENSION.get(span.name)
     found = run.params.get(shared.name if shared else span.name)
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None

@@ -17,7 +17,7 @@ from optuna.distributions import (
 
 from decaybench.schedules import Range
 from decaybench.schedules.ranges import convert
-from decaybench.shared import SHARED
+from decaybench.shared import BY_DIMENSION
 
 STRATEGY = "strategy"
 
@@ -100,7 +100,7 @@ def from_native(space: Space, params: Mapping[str, Any], *, total_steps: int, st
     values = {}
     for dimension in space:
         if dimension.shared:
-            shared = next(shared for shared in SHARED if shared.dimension == dimension.name)
+            shared = BY_DIMENSION[dimension.name]
             native = shared.to_searched(params[shared.name])
         else:
             native = params[dimension.name.rpartition(".")[2]]

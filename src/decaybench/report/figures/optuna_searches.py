@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decaybench.findings.results import Results, Run
 from decaybench.findings.sweep import Strategy
 from decaybench.metrics import METRICS
-from decaybench.shared import SHARED
+from decaybench.shared import BY_DIMENSION, SHARED
 
 if TYPE_CHECKING:
     from decaybench.search.views import Direction, Search
 
-# The distance of momentum from 1 stands for it where its scale is logarithmic.
+# On a logarithmic scale a parameter has its dimension's name: momentum, for one, is searched by its distance from 1.
+_BY_NAME = {shared.name: shared for shared in SHARED}
 _NAMES = tuple(dict.fromkeys(name for shared in SHARED for name in (shared.dimension, shared.name)))
 
 
@@ -96,8 +97,8 @@ def _flat(params: Mapping[str, Any], scales: Mapping[str, Scale]) -> Iterator[tu
             yield from ((f"{name}.{place}", item) for place, item in enumerate(value, 1))
         elif not scales[name].log:
             yield name, value
-        elif name == "momentum":
-            yield "one_minus_momentum", round(1 - value, 15)
+        elif (shared := _BY_NAME.get(name)) is not None and shared.one_minus:
+            yield shared.dimension, round(shared.to_searched(value), 15)
         elif value == 0:
             yield f"{name}.zero", True
         else:
@@ -106,8 +107,8 @@ def _flat(params: Mapping[str, Any], scales: Mapping[str, Scale]) -> Iterator[tu
 
 
 def _axis(name: str, scales: Mapping[str, Scale]) -> Scale:
-    if name == "one_minus_momentum":
-        return scales["momentum"]
+    if (shared := BY_DIMENSION.get(name)) is not None:
+        return scales[shared.name]
     field, _, part = name.partition(".")
     return Scale(False, False) if part in ("count", "zero") else scales[field]
 
@@ -116,6 +117,7 @@ def _scales(results: Results, strategy: Strategy) -> dict[str, Scale]:
     """How the strategy's parameters were searched, by their names in ``params``; those that were not are not here."""
     found = {}
     for dimension in results.sweep.arms[strategy.label].space:
-        name = "momentum" if dimension.name == "one_minus_momentum" else dimension.name.rpartition(".")[2]
+        shared = BY_DIMENSION.get(dimension.name)
+        name = dimension.name.rpartition(".")[2] if shared is None else shared.name
         found[name] = Scale(dimension.range.log, dimension.range.choices is not None)
     return found
