@@ -46,7 +46,7 @@ class Found:
 
     @property
     def names(self) -> frozenset[str]:
-        """All names that are no longer free for tables."""
+        """The names that are already taken."""
         return frozenset(self.taken) | self.tables.keys()
 
     def called(self, name: str) -> str:
@@ -76,7 +76,7 @@ def found_in(
 def judge(found: Found, url: URL, *, optuna: bool = True) -> None:
     """Raise UserError unless a database at ``url`` that holds ``found`` may be written to, by us and by Optuna.
 
-    Our results can be read whatever the state of Optuna's tables, so without ``optuna`` those beside ours are ignored.
+    Our results can be read without Optuna's tables, so without ``optuna`` those beside ours are not checked.
 
     A file belongs to decaybench, to Optuna or to both. A PostgreSQL database may be shared with other programs, as
     long as they use no name that our tables or Optuna's need.
@@ -151,7 +151,7 @@ def _judge_optunas(found: Found, url: URL) -> None:
 
 
 def _fits(found: Found, name: str) -> bool:
-    """Whether Optuna can use a table: its own or, without a stamp, one that this Optuna would create."""
+    """Whether Optuna can use a table. Without a stamp, it must be one that the installed Optuna would create."""
     columns, keys = found.tables.get(name, frozenset()), found.keys.get(name, frozenset())
     if found.revisions:  # moving a database to a server may change the type of numbers
         return columns >= optunas.TABLES[name] and [key.partition(" ")[0] for key in keys] == [optunas.KEYS[name]]

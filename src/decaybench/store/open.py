@@ -99,10 +99,10 @@ class Storage:
 def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Storage:
     """Open the database at ``url``, ``sqlite:///PATH`` or ``postgresql://...``.
 
-    With ``create``, whatever is missing is created: folder, file, tables, and what an older layout lacks. Without it,
-    nothing is written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use the database
-    too (default: the value of ``create``); then Optuna's tables are checked as well. A database that cannot or must
-    not be written to (`guard`, `judge`) is refused and left unchanged. Raises UserError.
+    With ``create``, a missing folder, file or table is created, and an older layout is migrated. Without it, nothing is
+    written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use the database too
+    (default: the value of ``create``); then Optuna's tables are checked as well. A database that cannot or must not be
+    written to (`guard`, `judge`) is refused and left unchanged. Raises UserError.
     """
     parsed = parse(url)
     if not create and _is_missing(parsed):
