@@ -13,7 +13,7 @@ from decaybench.search.tpe import BatchedTPE, Direction
 def balanced_sampler(
     kind: Literal["sobol", "random", "tpe"], spaces: Mapping[str, Space], seed: int, batch: int, direction: Direction
 ) -> Sampler:
-    """The sampler of a sweep in which every strategy has its own trials; only "tpe" uses ``batch`` and ``direction``."""
+    """The sampler of a sweep in which every strategy has its own trials; only "tpe" uses ``batch``, ``direction``."""
     return BatchedTPE(spaces, seed, batch, direction) if kind == "tpe" else BalancedSampler(spaces, seed, kind)
 
 

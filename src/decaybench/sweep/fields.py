@@ -60,6 +60,6 @@ Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
 
 
 class Table(BaseModel):
-    """What all tables share."""
+    """The base of all tables: strict types, no unknown keys, immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
