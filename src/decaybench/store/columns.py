@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PHASES: Final = ("search", "confirm", "replay")
-STATUSES: Final = ("pending", "running", "complete")
+STATUSES: Final = ("pending", "running", "stopped", "complete")
 OUTCOMES: Final = ("finished", "diverged", "failed")
 PRUNED: Final = ("stopped", "spared")
+MARGIN_SOURCES: Final = ("file", "default")
 
 Writer = Literal["plan", "mirror", "stacks", "attempt", "result", "selection"]
 """What fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `begin_attempt`, `RunResult` or `supersede`."""
@@ -244,11 +245,12 @@ class TraceRow:
 class LookRow:
     """What a sweep showed at one look at one of its lengths, and what followed from it.
 
-    ``step`` numbers a sweep's looks. ``repeats``, the number of repeats looked at, does not identify a look, because a
-    strategy that catches up is looked at after a number of repeats that others reached earlier. ``spent`` is the share
-    of the error probability spent so far; ``margin`` is the smallest difference that matters, in the metric's unit.
-    ``strategies`` maps each label to its estimate, bound and state; ``trained_next`` says which strategies are trained
-    next, and up to how many repeats.
+    ``step`` numbers a sweep's looks. ``repeats`` is the highest number of repeats looked at; it does not identify a
+    look, because a strategy that catches up is looked at after a number of repeats that others reached earlier.
+    ``to_repeats`` is the sweep file's ``to`` at the time, and ``spent`` the share of the error spent so far. ``margin``
+    is the smallest difference that matters, in the metric's unit, from the "file" or the "default". ``strategies`` maps
+    each label to its repeats, estimate, bound and state. ``outcome`` holds the leader, the pick, and whether the sweep
+    is settled; ``trained_next`` the members of the next step and up to how many repeats they train, or nothing.
     """
 
     sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps")]
@@ -259,3 +261,6 @@ class LookRow:
     margin: Annotated[float, Kept(Float(53), None, FINITE)]
     strategies: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False))]
     trained_next: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False))]
+    to_repeats: Annotated[int, Kept(Integer(), None, at_least(1), since=4)]
+    margin_source: Annotated[str, Kept(String(16), None, one_of(MARGIN_SOURCES), since=4)]
+    outcome: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False), since=4)]

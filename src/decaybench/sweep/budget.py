@@ -18,9 +18,9 @@ def _tuple(raw: object) -> object:
 
 
 class Repeats(Table):
-    """The repeats of a search: the first look is taken after ``start`` of them, written ``from``, the last after ``to``.
+    """The repeats of a search: the first look is taken after ``start`` of them, the last after ``to``.
 
-    A number R in the file stands for ``{ from = R, to = R }``.
+    In the file ``start`` is written ``from``, and a number R stands for ``{ from = R, to = R }``.
     """
 
     start: Count = Field(alias="from")

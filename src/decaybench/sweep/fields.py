@@ -1,7 +1,7 @@
 """What the values of a sweep file's keys may be, and what all of its tables share."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 

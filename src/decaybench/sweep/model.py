@@ -106,7 +106,7 @@ class Strategy(Table):
     learning_rate: LearningRate | None = None
     momentum: Momentum | None = None
     weight_decay: WeightDecay | None = None
-    own: dict[str, Own] = {}
+    own: dict[str, Own] = Field(default={})
 
     @model_validator(mode="before")
     @classmethod
@@ -153,9 +153,12 @@ class Sweep(Table):
     @classmethod
     def _compared(cls, raw: Any) -> Any:
         """Where nothing is compared there is nothing to go on for: repeats default to those of a first look."""
-        if isinstance(raw, Mapping) and isinstance(raw.get("budget"), Mapping) and isinstance(raw.get("search"), Mapping):
-            if raw["search"].get("allocation") == "adaptive" and "repeats" not in raw["budget"]:
-                return {**raw, "budget": {**raw["budget"], "repeats": {"from": 6, "to": 6}}}
+        tables = raw if isinstance(raw, Mapping) else {}
+        search, budget = tables.get("search"), tables.get("budget")
+        if not isinstance(search, Mapping) or not isinstance(budget, Mapping):
+            return raw
+        if search.get("allocation") == "adaptive" and "repeats" not in budget:
+            return {**tables, "budget": {**budget, "repeats": {"from": 6, "to": 6}}}
         return raw
 
     @field_validator("strategies", mode="before")
@@ -171,7 +174,9 @@ class Sweep(Table):
                 label(str(name))
             except RuleError as broken:
                 raise broken.below(str(name)) from None
-        return {name: {"schedule": name, **table} if isinstance(table, Mapping) else table for name, table in raw.items()}
+        return {
+            name: {"schedule": name, **table} if isinstance(table, Mapping) else table for name, table in raw.items()
+        }
 
     @model_validator(mode="after")
     def _consistent(self) -> "Sweep":

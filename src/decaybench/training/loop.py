@@ -1,5 +1,6 @@
 """The training loop: K runs as one stack, from their seeds to their curves."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -36,7 +37,7 @@ def train(
     A run's numbers are those it would have alone. Runs that begin alike are computed once until they part; at most
     ``width`` models (default: all) go through the net at once. After every epoch ``stop`` is asked which
     runs (K,) end there, as shorter runs do, and ``on_epoch`` is called if any run finished it. The test split is looked
-    at, once and at the end of a run, only with ``read_test``. ``captured`` (default: on a GPU) never waits for the
+    at, once and at the end of a run, only with ``read_test``; a run that ``stop`` ends is not tested. ``captured`` (default: on a GPU) never waits for the
     device within an epoch: updates go in chunks, on a GPU as CUDA graphs where the model allows it, and every run is
     computed.
     """
@@ -86,7 +87,7 @@ class _Training:
         self.rates = torch.zeros(self.k, self.steps, dtype=torch.float32, device=device)  # this epoch's
         self.traces: list[NDArray[np.float32]] = []  # one (K, steps) an epoch
         self.curves: list[EpochCurves] = []
-        self.tests: dict[int, tuple[float, float]] = {}
+        self.tests: dict[int, tuple[float | None, float]] = {}
         # To see where runs part the host must wait for their learning rates, which a GPU's queue should not.
         self.shares = not captured
         lane_of: dict[object, int] = {}
@@ -261,12 +262,10 @@ class _Training:
 
         The lanes that are still needed go on.
         """
-        ends = self.active & torch.from_numpy((np.array(self.epochs) == done) | stopped).to(self.device)
-        if self.read_test and bool(ends.any()):
-            loss, accuracy = (value[self.lane] for value in self.lanes.evaluate(self.data.test))
-            self._bury(ends & ~loss.isfinite(), done * self.steps - 1)
-            for run in (ends & self.active).nonzero().flatten().tolist():
-                self.tests[run] = float(loss[run]), float(accuracy[run])
+        stops = torch.from_numpy(stopped).to(self.device)
+        ends = self.active & (torch.from_numpy(np.array(self.epochs) == done).to(self.device) | stops)
+        if self.read_test:
+            self._test((ends & ~stops).nonzero().flatten().tolist())
         self.active = self.active & ~ends
         lane, active = self.lane.tolist(), self.active.tolist()
         needed = {place for place, goes_on in zip(lane, active, strict=True) if goes_on}
@@ -278,6 +277,18 @@ class _Training:
             self.chunks = self.chunks and self._chunks()
         elif self.shares:
             self._settle()
+
+    def _test(self, runs: list[int]) -> None:
+        """Look at the test split with the lanes of these runs, which have come to their ends, and with no others."""
+        lanes = sorted({int(self.lane[run]) for run in runs})
+        if not lanes:
+            return
+        place = {lane: i for i, lane in enumerate(lanes)}
+        loss, accuracy = (value.tolist() for value in self.lanes.evaluate(self.data.test, lanes))
+        for run in runs:
+            mine = place[int(self.lane[run])]
+            # A loss that overflows on the test split alone leaves the outcome as it is, which validation decided.
+            self.tests[run] = loss[mine] if math.isfinite(loss[mine]) else None, accuracy[mine]
 
     def results(self) -> list[TrainingResult]:
         """How each run ended."""
