@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     from decaybench.findings.join import Evidence
-    from decaybench.store import RunRow
+    from decaybench.store import LookRow, RunRow
 
 DIGITS = 12  # rounding: means of the same numbers in another order differ in the 16th digit
 
@@ -90,6 +89,7 @@ class Results:
     superseded: int
     curves: Mapping[str, Curve]
     traces: Mapping[str, NDArray[np.float32]]
+    looks: tuple[tuple[LookRow, ...], ...] = ((),)
 
     @property
     def metric(self) -> str:
@@ -112,19 +112,6 @@ class Results:
         return max(self.lengths)
 
     @property
-    def repeats(self) -> int:
-        return self.sweep.repeats
-
-    @property
-    def confirm_seeds(self) -> int:
-        return self.sweep.confirm_seeds
-
-    @property
-    def rope(self) -> float:
-        """The smallest difference that matters, in the metric's unit."""
-        return self.sweep.rope
-
-    @property
     def adaptive(self) -> bool:
         """Whether the strategies shared one budget of trials, so that nothing here is a comparison."""
         return self.sweep.adaptive
@@ -141,22 +128,50 @@ class Results:
             groups.setdefault((run.phase, run.strategy, run.length), []).append(run)
         return groups
 
-    def winners(self, strategy: str, length: float) -> list[Run]:
-        """The best trial of each repeat: the one that was retrained, else the best so far by `selection.rank`."""
-        best: dict[int, tuple[Rank, Run]] = {}
-        confirmed = {run.repeat: run.slot for run in self.of("confirm", strategy, length)}
-        for run in self.of("search", strategy, length):
-            own = run.rank
-            if run.repeat in confirmed:  # the choice has been made: rank it before all others
-                own = (-math.inf, -math.inf, -1) if run.slot == confirmed[run.repeat] else None
-            if own is not None and (run.repeat not in best or own < best[run.repeat][0]):
-                best[run.repeat] = own, run
-        return [run for _, run in best.values()]
+    @cached_property
+    def repeats(self) -> Mapping[str, int]:
+        """The leading repeats of each strategy that enter its numbers.
 
-    def shown(self, strategy: str) -> list[Run]:
-        """The runs whose curves are drawn: confirm runs that are done, else the best trial of each repeat."""
-        confirmed = [run for run in self.of("confirm", strategy, self.longest) if run.done]
-        return confirmed or self.winners(strategy, self.longest)
+        They are those of the last look, since what lies beyond the last complete step decides nothing yet; before the
+        first look, and in a sweep that takes none, those that are closed.
+        """
+        found = dict(self.closed)
+        for part, looks in zip(self.sweep.parts, self.looks, strict=True):
+            if looks:
+                known = looks[-1].strategies
+                found.update({part.labels[label]: int(row["repeats"]) for label, row in known.items()})
+        return found
+
+    @cached_property
+    def closed(self) -> Mapping[str, int]:
+        """The leading repeats of each strategy whose trials have all ended, at every length.
+
+        The strategies of an adaptive sweep share them.
+        """
+        ended: dict[tuple[str, int, float], int] = {}
+        for run in self.runs:
+            if run.phase == "search" and run.done:
+                key = "" if self.adaptive else run.strategy, run.repeat, run.length
+                ended[key] = ended.get(key, 0) + 1
+        found = {}
+        for label in (strategy.label for strategy in self.strategies):
+            own, planned, repeat = "" if self.adaptive else label, self.sweep.trials(label), 0
+            while all(ended.get((own, repeat, length), 0) >= planned for length in self.lengths):
+                repeat += 1
+            found[label] = repeat
+        return found
+
+    def trials(self, strategy: str, length: float) -> list[Run]:
+        """The trials of the repeats that enter the strategy's numbers."""
+        return [run for run in self.of("search", strategy, length) if run.repeat < self.repeats[strategy]]
+
+    def best(self, strategy: str, length: float) -> list[Run]:
+        """Each of these repeats' best trial by `selection.rank`; of an adaptive sweep, the strategy's own best."""
+        best: dict[int, tuple[Rank, Run]] = {}
+        for run in self.trials(strategy, length):
+            if run.rank is not None and (run.repeat not in best or run.rank < best[run.repeat][0]):
+                best[run.repeat] = run.rank, run
+        return [run for _, run in best.values()]
 
 
 def collect(evidence: Evidence) -> Results:
@@ -183,14 +198,14 @@ def collect(evidence: Evidence) -> Results:
             for run, epochs in evidence.epochs.items()
         },
         traces=evidence.traces,
+        looks=evidence.looks,
     )
 
 
 def _run(row: RunRow, metric: str, chance: Chance) -> Run:
     def value(part: str, of: str) -> float | None:
         if row.outcome == "diverged":
-            # a search run reads no test split, diverged or not
-            return None if part == "test" and row.phase == "search" else float(chance[of])
+            return float(chance[of])
         stored = getattr(row, f"{part}_{of}")
         if row.outcome != "finished" or stored is None:
             return None

@@ -60,8 +60,3 @@ def winners(runs: Iterable[RunRow], metric: str, chance: Chance, *, overall: boo
         if own is not None and (key not in best or own < best[key][0]):
             best[key] = own, run
     return {(run.strategy, run.repeat, run.length): run for _, run in best.values()}
-
-
-def slots(chosen: Winners) -> Mapping[tuple[str, int, float], int]:
-    """The slots of the best trials, in the form that `sweep.plan` takes."""
-    return {key: run.slot for key, run in chosen.items()}

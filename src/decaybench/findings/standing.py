@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decaybench import compare
-from decaybench.compare import Contest, Decision, Look, Pair, Pooling, Taken, TooFew, Trials
+from decaybench.compare import Contest, Decision, Estimate, Look, Pair, Pooling, Taken, TooFew, Trials
 from decaybench.findings.results import Results, Run
 from decaybench.metrics import METRICS
 
@@ -41,6 +42,12 @@ class Standing:
     lacking: TooFew | None = None
     withheld: tuple[Hashable, ...] = ()
 
+    def estimate(self, strategy: int) -> Estimate:
+        """A strategy's estimate at its last look; before its first, that of all its closed repeats."""
+        assert self.contest is not None
+        looked = self.contest.levels[strategy] > 0
+        return self.contest.estimate(strategy) if looked else self.contest.trials[strategy].estimate
+
     @property
     def level(self) -> int:
         """How many looks were taken: the highest level of any strategy."""
@@ -52,28 +59,16 @@ class Standing:
         return tuple(look.repeats for look in self.looks[: self.level])
 
 
-def closed(results: Results) -> dict[str, int]:
-    """How many leading repeats each strategy has closed: all of their trials, at every length, have ended."""
-    found = {}
-    for strategy in results.strategies:
-        label = strategy.label
-        planned = results.sweep.slots(label)
-        ended: dict[tuple[int, float], int] = {}
-        for length in results.lengths:
-            for run in results.of("search", label, length):
-                ended[run.repeat, length] = ended.get((run.repeat, length), 0) + run.done
-        repeat = 0
-        while all(ended.get((repeat, length), 0) >= planned for length in results.lengths):
-            repeat += 1
-        found[label] = repeat
-    return found
+def planned(results: Results) -> tuple[Look, ...]:
+    """Every look of the sweep, taken or to come; of joined sweeps, those that all of them have in common.
 
-
-def looked_at(results: Results, looks: Sequence[LookRow]) -> dict[str, int]:
-    """The repeats of each strategy that enter its numbers: those of the last look; before the first, closed ones."""
-    if not looks:
-        return closed(results)
-    return {label: int(known["repeats"]) for label, known in looks[-1].strategies.items()}
+    A look is in common when each has spent the same share of the error by it, so that what is said of all together
+    holds as well.
+    """
+    rules = results.sweep.rules
+    own = [compare.planned(rules.start, rules.to, taken(looks)) for looks in results.looks]
+    common = takewhile(lambda here: len(set(here)) == 1, zip(*own, strict=False))
+    return tuple(here[0] for here in common)
 
 
 def taken(looks: Sequence[LookRow]) -> tuple[Taken, ...]:
@@ -100,7 +95,7 @@ def trials(results: Results, label: str, length: float, repeats: int, metric: st
     ``metric`` names the test result, by default the sweep's own; validation picks by the sweep's own either way. A
     diverged trial has chance for both, and a loss that was too large to be stored counts as chance.
     """
-    n = results.sweep.slots(label)
+    n = results.sweep.trials(label)
     runs = {(run.repeat, run.slot): run for run in results.of("search", label, length) if run.repeat < repeats}
     grid = [[runs.get((repeat, slot)) for slot in range(n)] for repeat in range(repeats)]
     rows = [[run for run in row if run is not None and run.done] for row in grid]
@@ -129,34 +124,25 @@ def trials(results: Results, label: str, length: float, repeats: int, metric: st
     )
 
 
-def stand(
-    results: Results, length: float, repeats: Mapping[str, int], looks: Sequence[LookRow], withheld: Sequence[Hashable] = ()
-) -> Standing:
-    """Where the sweep stands at one length, its strategies in so many leading ``repeats`` each.
-
-    ``looks`` are those written so far, which say how much of the error each has spent; ``withheld`` are reasons for
-    which nothing is stated.
-    """
+def stand(results: Results, length: float, withheld: Sequence[Hashable] = ()) -> Standing:
+    """Where the sweep stands at one length; ``withheld`` are reasons for which nothing is stated."""
     labels = tuple(strategy.label for strategy in results.strategies)
-    rules, metric = results.sweep.rules, METRICS[results.metric]
-    planned = compare.planned(rules.start, rules.to, taken(looks))
-    source: Literal["file", "default"] = "default" if results.sweep.task.rope is None else "file"
-    found = [trials(results, label, length, repeats[label]) for label in labels]
+    metric, margin, looks = METRICS[results.metric], results.sweep.task.rope, planned(results)
+    source: Literal["file", "default"] = "default" if margin is None else "file"
+    found = [] if results.adaptive else [trials(results, label, length, results.repeats[label]) for label in labels]
     pools = [each for each in found if each is not None]
-    if results.adaptive or len(pools) < len(labels):
-        return Standing(length, labels, planned, None, results.sweep.task.rope, source, None, ())
-    images = results.sweep.examples("test")
+    if len(pools) < len(labels) or not looks:
+        return Standing(length, labels, looks, None, margin, source, None, (), None, tuple(withheld))
+    images, rules = results.sweep.examples("test"), results.sweep.rules
     control = None if rules.control is None else labels.index(rules.control)
-    contest = Contest(pools, [repeats[label] for label in labels], planned, metric.finest(images), control)
-    begun = min(contest.repeats) >= planned[0].repeats
-    margin = results.sweep.task.rope
+    contest = Contest(pools, [each.repeats for each in pools], looks, metric.finest(images), control)
+    begun = min(contest.repeats) >= looks[0].repeats
     if margin is None and begun:
         margin = compare.default_margin(contest, metric.margin(images))
     lacking = compare.too_few(contest, images)
-    reason = lacking or tuple(withheld)
+    reason = tuple(withheld) or lacking or ()
     decision = None
     if margin is not None and begun and not reason:
-        chance = metric.sign * results.chance[results.metric]
-        decision = compare.decide(contest, margin, rules.until, chance)
+        decision = compare.decide(contest, margin, rules.until, metric.sign * results.chance[results.metric])
     pairs = tuple(compare.judge(contest, margin or 0.0, reason))
-    return Standing(length, labels, planned, contest, margin, source, decision, pairs, lacking, tuple(withheld))
+    return Standing(length, labels, looks, contest, margin, source, decision, pairs, lacking, tuple(withheld))

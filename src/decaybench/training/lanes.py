@@ -81,7 +81,9 @@ class Lanes:
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
-        leaves = [(rows, seats, self.parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))]
+        leaves = [
+            (rows, seats, self.parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))
+        ]
         examples = self.data.train
         for part in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
