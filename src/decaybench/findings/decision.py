@@ -59,13 +59,13 @@ def _strategy(row: Row, metric: str) -> dict[str, Any]:
     found, retrained = row.estimates[metric], row.retrained
     return {
         "repeats": row.repeats,
-        "estimate": _rounded(found and found.mean),
-        "low": _rounded(found and found.low),
-        "high": _rounded(found and found.high),
+        "estimate": _rounded(found.mean if found else None),
+        "low": _rounded(found.low if found else None),
+        "high": _rounded(found.high if found else None),
         "bound": _rounded(row.bound),
         "state": row.state,
         "parked": row.parked,
-        "retrained": _rounded(retrained and retrained.mean),
+        "retrained": _rounded(retrained.mean if retrained else None),
         "retrained_runs": len(retrained.further) if retrained else 0,
         "chosen_of": len(retrained.configurations) if retrained else 0,
         "failures": retrained.failures if retrained else 0,

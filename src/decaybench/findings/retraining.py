@@ -1,4 +1,4 @@
-"""Retraining: which strategies' best configurations are trained again, which one validation chooses, and how it fares."""
+"""Retraining: which configurations are trained again, which one validation chooses, and how it fares."""
 
 from __future__ import annotations
 

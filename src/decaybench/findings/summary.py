@@ -30,7 +30,7 @@ class Row:
     ``bound`` and ``state`` are None where nothing is stated. A ``parked`` strategy stands at fewer repeats than others.
     ``by_repeat`` (R,) is the test result of each repeat's best trial. ``mean`` is that of all trials, and
     ``mean_finished`` that of those that did not diverge. ``at_chance`` counts trials that finished but learned nothing.
-    ``learning_rate`` is the geometric mean of the best trials'. ``rank`` counts from 1 by estimate, equal ones share it.
+    ``learning_rate`` is the geometric mean of the best trials. ``rank`` counts from 1 by estimate.
     """
 
     strategy: Strategy
