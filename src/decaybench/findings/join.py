@@ -53,7 +53,7 @@ def join(stored: Sequence[Stored]) -> Evidence:
         tuple(runs),
         {run: epochs for each in stored for run, epochs in each.epochs.items()},
         {run: rates for each in stored for run, rates in each.traces.items()},
-        tuple(tuple(each.looks) for each in stored),
+        tuple(tuple(look for look in each.looks if look.length == max(sweep.lengths)) for each in stored),
     )
 
 

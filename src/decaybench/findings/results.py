@@ -81,7 +81,8 @@ class Curve(NamedTuple):
 class Results:
     """One sweep's results; ``superseded`` is the number of runs that no longer count and are not in ``runs``.
 
-    ``curves`` and ``traces`` (a learning rate per update) are keyed by the id of their run.
+    ``curves`` and ``traces`` (a learning rate per update) are keyed by the id of their run. ``looks`` are the looks at
+    the longest length of each of the joined sweeps.
     """
 
     sweep: Sweep
@@ -90,6 +91,7 @@ class Results:
     curves: Mapping[str, Curve]
     traces: Mapping[str, NDArray[np.float32]]
     looks: tuple[tuple[LookRow, ...], ...] = ((),)
+    at: Mapping[str, int] | None = None
 
     @property
     def metric(self) -> str:
@@ -133,8 +135,11 @@ class Results:
         """The leading repeats of each strategy that enter its numbers.
 
         They are those of the last look, since what lies beyond the last complete step decides nothing yet; before the
-        first look, and in a sweep that takes none, those that are closed.
+        first look, and in a sweep that takes none, those that are closed. ``at`` names others: those of a look that is
+        being taken.
         """
+        if self.at is not None:
+            return self.at
         found = dict(self.closed)
         for part, looks in zip(self.sweep.parts, self.looks, strict=True):
             if looks:

@@ -43,7 +43,7 @@ class Retrained:
 
 
 def candidates(results: Results, standing: Standing) -> tuple[str, ...]:
-    """The strategies to retrain, in the sweep file's order.
+    """The strategies to retrain, the one to take first.
 
     The pick (without one the leader; without a look the one with the best estimate), the control, the best of either
     family, and the next two by their bounds, if those are within twice the margin.
@@ -68,7 +68,7 @@ def candidates(results: Results, standing: Standing) -> tuple[str, ...]:
     if decided and standing.margin is not None:
         near = [s for s in order if s not in wanted and bounds[s] <= 2 * standing.margin]
         wanted |= set(near[:NEXT])
-    return tuple(labels[s] for s in sorted(wanted))
+    return tuple(labels[s] for s in order if s in wanted)
 
 
 def configurations(results: Results, labels: Sequence[str], most: int) -> tuple[Run, ...]:

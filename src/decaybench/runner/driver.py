@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +16,9 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from decaybench import store
 from decaybench.errors import MachineError, UserError
+from decaybench.compare import planned
 from decaybench.findings.selection import stopped_after, told
+from decaybench.findings.standing import taken
 from decaybench.runner import stacks
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import (
@@ -33,8 +36,8 @@ from decaybench.runner.replay import replaying
 from decaybench.runner.tally import Tally
 from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
-from decaybench.store import Mirror, RunResult, RunRow, Storage
-from decaybench.sweep import RunParameters, Sweep, extends, from_params, long_warmups, resolve
+from decaybench.store import LookRow, Mirror, RunResult, RunRow, Storage
+from decaybench.sweep import RunParameters, Sweep, extends, from_params, long_warmups, require_current, resolve
 
 
 def run_sweep(
@@ -44,11 +47,14 @@ def run_sweep(
     data_root: Path | None,
     device: str = "auto",
     workers: int | None = 1,
+    time_limit: float | None = None,
     watcher: Watcher | None = None,
 ) -> int:
     """Train the missing runs of a sweep (search, confirm and replay) and return the number of runs trained.
 
     ``workers`` is the number of processes; None means one per core, if the sweep is long enough to be worth it.
+
+    After ``time_limit`` seconds the search stops: what is being trained is finished, and retraining follows.
 
     Everything is checked before anything is written: the database, the sweep against its stored form, the data and the
     model. Raises UserError for what the user can fix, and MachineError if a training process is killed.
@@ -57,8 +63,9 @@ def run_sweep(
     if (existing := store.find_storage(url)) is not None:
         with existing:
             stored = store.sweep_row(existing, sweep.name)
+            looks = store.looks(existing, sweep.name) if stored is not None else []
     if stored is not None:
-        extended = _require_extension(sweep, stored)
+        extended = _require_extension(sweep, stored, looks)
         device = stored["provenance"]["device"] if device == "auto" else device
     elif study_exists(url, sweep.name):
         raise UserError(f"{sweep.name}: the database already has an Optuna study of that name; use another name")
@@ -73,10 +80,11 @@ def run_sweep(
     with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
         # Check again, now behind the lock: another process may have written the sweep in the meantime.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
-            _require_extension(sweep, stored)
+            _require_extension(sweep, stored, store.looks(storage, sweep.name))
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
-        driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher)
+        deadline = None if time_limit is None else time.monotonic() + time_limit
+        driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher, deadline)
         driver.planner.write_search(now)
         bench = Bench(sweep, storage, environment, now["stack_size"])
         try:
@@ -89,14 +97,24 @@ def run_sweep(
             ) from None
 
 
-def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> bool:
-    """Whether the file extends the stored sweep; UserError if the two contradict each other.
+def _require_extension(sweep: Sweep, stored: dict[str, Any], looks: Sequence[LookRow]) -> bool:
+    """Whether the file says more than the database; UserError where it says something else.
 
-    A key that the stored spec lacks, because an older version wrote it, counts as having its default.
+    A key newer than the database has its default.
     """
+    require_current(stored["spec"])
     known = Sweep.from_mapping(stored["spec"], sweep.name).spec()
     with sweep.named():
         extends(known, sweep.spec())
+        if looks and (before := known["budget"]["trials"]) != (now := sweep.budget.trials):
+            raise UserError(
+                f"{sweep.name}: budget.trials: {before} in the database, {now} in the file; "
+                "it may be raised only until the first look"
+            )
+        try:
+            planned(sweep.budget.repeats.start, sweep.budget.repeats.to, taken(looks))
+        except ValueError as broken:
+            raise UserError(f"{sweep.name}: budget.repeats.to: {broken}") from None
     return known != sweep.spec()
 
 
@@ -136,16 +154,18 @@ class _Driver:
         stack_size: int,
         workers: int,
         watcher: Watcher,
+        deadline: float | None,
     ) -> None:
         self.sweep, self.storage, self.environment, self.watcher = sweep, storage, environment, watcher
-        self.stack_size = stack_size
+        self.stack_size, self.deadline = stack_size, deadline
+        self.cut = self.begun = False  # whether the time limit ended the search; whether anything is trained
         self.metric = sweep.task.metric
         self.planner = Planner(sweep, storage, environment, stack_size, workers)
         self.arms, self.proposals = self.planner.arms, self.planner.proposals
         self.mirror: StudyMirror
 
     def work(self, pool: Pool) -> int:
-        """Run the phases search, confirm and replay; return the number of runs trained."""
+        """Search until a look has the answer, then retrain and replay; returns the number of runs trained."""
         with StudyMirror(
             self.storage.url,
             self.sweep.name,
@@ -155,20 +175,36 @@ class _Driver:
             plain_errors=self.storage.plain_errors,
         ) as self.mirror:
             self._reconcile()
-            if updates := self.planner.updates_left():
-                store.update_sweep(self.storage, self.sweep.name, status="running")
-                at_once = self.stack_size * pool.workers
-                self.watcher.begin(self.sweep.name, updates, at_once, self.environment.device.type)
-            trained = self._train_phase("search", pool)
-            for _ in self.planner.write_waves():
-                trained += self._train_phase("search", pool)
+            trained = self._search(pool)
             self.planner.write_confirm()
-            for phase in AFTER_SEARCH:
-                trained += self._train_phase(phase, pool)
-        store.update_sweep(self.storage, self.sweep.name, status="complete")
-        if updates:
+            # The choosing runs say which configurations are trained on further seeds.
+            while more := sum(self._train_phase(phase, pool) for phase in AFTER_SEARCH):
+                trained += more
+                self.planner.write_confirm()
+        store.update_sweep(self.storage, self.sweep.name, status="stopped" if self.cut else "complete")
+        if self.begun:
             self.watcher.end()
         return trained
+
+    def _search(self, pool: Pool) -> int:
+        trained = self._train_phase("search", pool)
+        waves = self.planner.write_waves()
+        while not self.cut and next(waves, self) is not self:
+            trained += self._train_phase("search", pool)
+        while not self.cut and (shown := self.planner.look()) is not None:
+            self.watcher.look(shown)
+            trained += self._train_phase("search", pool)
+        return trained
+
+    def _announce(self, phase: str, pool: Pool) -> None:
+        """Tell the watcher how much is trained next."""
+        updates = self.planner.updates(phase)
+        if self.begun:
+            self.watcher.more(updates)
+            return
+        self.begun = True
+        store.update_sweep(self.storage, self.sweep.name, status="running")
+        self.watcher.begin(self.sweep.name, updates, self.stack_size * pool.workers, self.environment.device.type)
 
     def _train_phase(self, phase: str, pool: Pool) -> int:
         todo = stacks.members(self.planner.pending(phase))
@@ -176,14 +212,19 @@ class _Driver:
         open_slots = self.planner.open_slots() if phase == "search" else 0
         tally.plan((run for run in self.planner.runs(phase) if not run.superseded), open_slots)
         if todo:
+            self._announce(phase, pool)
             self.watcher.phase(phase, tally.shares())
+        trained = 0
         # A sampler that learns needs the results of one wave for the proposals of the next.
         for _, wave in groupby(todo, key=lambda members: self.planner.wave(members[0])):
+            if self.cut and phase == "search":
+                break
             for begun, results in self._train_wave(phase, wave, pool):
+                trained += len(results)
                 for run, result in zip(begun.members, results, strict=True):
                     tally.count(run.strategy, result)
                 self.watcher.phase(phase, tally.shares())
-        return sum(len(members) for members in todo)
+        return trained
 
     def _train_wave(
         self, phase: str, wave: Iterator[list[RunRow]], pool: Pool
@@ -191,6 +232,9 @@ class _Driver:
         """Train stacks that do not depend on each other, as many at once as the pool has processes."""
         while True:
             while not pool.full and (members := next(wave, None)) is not None:
+                if phase == "search" and self.deadline is not None and time.monotonic() > self.deadline:
+                    self.cut = True
+                    break
                 begun, job = self._begin(phase, members)
                 pool.start(job, begun)
             ended = list(pool.finished())
@@ -209,7 +253,7 @@ class _Driver:
             parameters = {run.id: self._resolved(run, values[run.id]) for run in members}
             numbers = self.mirror.begin({slot_of(run): values[run.id] for run in members})
         else:
-            parameters = self._won_parameters(members)
+            parameters = self._retrained_parameters(members)
         store.begin_attempt(
             self.storage,
             ids,
@@ -222,7 +266,7 @@ class _Driver:
         )
         sizes = [self.planner.size(run.length) for run in members]
         stack = Stack(members, [parameters[run_id] for run_id in ids], self.planner.form(members[0]), sizes)
-        return _Begun(members, numbers), Job(stack, read_test=not searching)
+        return _Begun(members, numbers), Job(stack)
 
     def _finish(self, begun: _Begun, future: Future[list[RunResult]]) -> list[RunResult]:
         """Close the stack's trials in the study, now that the worker has written its results to our tables."""
@@ -249,16 +293,18 @@ class _Driver:
         arm = self.arms[run.strategy]
         return resolve(arm, values, total_steps=of.total_steps, steps_per_epoch=of.steps_per_epoch)
 
-    def _won_parameters(self, members: list[RunRow]) -> dict[str, RunParameters]:
-        won = {key: run.params or {} for key, run in self.planner.winners().items()}
-        chosen = {
-            run.id: from_params(self.arms[run.strategy], won[run.strategy, run.repeat, run.length]) for run in members
-        }
-        if all(run.replay_of is None for run in members):
-            return chosen
+    def _retrained_parameters(self, members: list[RunRow]) -> dict[str, RunParameters]:
+        """The parameters of confirm and replay runs: those of the trials whose configurations they retrain."""
+        trials = {(run.strategy, run.repeat, run.slot, run.length): run for run in self.planner.runs("search")}
+        chosen = {}
+        for run in members:
+            trial = trials[run.strategy, run.repeat, run.slot, run.length]
+            chosen[run.id] = from_params(self.arms[run.strategy], trial.params or {})
         recorded = store.traces(self.storage, [run.replay_of for run in members if run.replay_of is not None])
         return {
-            run.id: replaying(chosen[run.id], recorded[run.replay_of or ""], self.planner.size(run.length))
+            run.id: chosen[run.id]
+            if run.replay_of is None
+            else replaying(chosen[run.id], recorded[run.replay_of], self.planner.size(run.length))
             for run in members
         }
 
