@@ -115,7 +115,9 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
         raise
     except Exception as error:  # invalid content, such as a month 13 or a learning rate of three bytes
         return Verified(folder, 0, 0, (f"database: cannot be read: {error}",))
-    contradictions = [line for sweep in sweeps for line in audit(sweep.frames, sweep.stored.runs, sweep.study)]
+    contradictions = [
+        line for sweep in sweeps for line in audit(sweep.frames, sweep.stored.runs, sweep.stored.looks, sweep.study)
+    ]
     sources = [sweep.source for sweep in sweeps]
     return compare(folder, manifest, [sweep.stored for sweep in sweeps], sources, contradictions)
 

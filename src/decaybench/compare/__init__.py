@@ -6,6 +6,7 @@ from decaybench.compare.edges import edge
 from decaybench.compare.intervals import Interval, mean_interval, paired_interval
 from decaybench.compare.looks import Look, Taken, planned
 from decaybench.compare.pairs import (
+    LEAST,
     VERDICTS,
     Inconclusive,
     Pair,
@@ -28,6 +29,7 @@ from decaybench.compare.tuning import Curve, tuning_curve
 
 __all__ = [
     "DIGITS",
+    "LEAST",
     "VERDICTS",
     "Contest",
     "Curve",

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from decaybench.findings.results import DIGITS
 from decaybench.findings.standing import Standing
 from decaybench.findings.summary import Summary
+from decaybench.findings.sweep import Rules
 
 if TYPE_CHECKING:
     from decaybench.store import LookRow
 
 
 def look_row(
-    summary: Summary, standing: Standing, step: int, sweep_id: str, to: int, following: Mapping[str, Any]
+    summary: Summary, standing: Standing, step: int, sweep_id: str, rules: Rules, following: Mapping[str, Any]
 ) -> LookRow:
     """The row of a look at one length; ``following`` is what is trained next. Numbers are rounded.
 
@@ -42,9 +43,10 @@ def look_row(
             for s, row in enumerate(summary.at(standing.length))
         },
         trained_next=dict(following),
-        to_repeats=to,
+        to_repeats=rules.to,
         margin_source=standing.margin_source,
         outcome={
+            "until": rules.until,
             "leader": named[decided.leader],
             "pick": None if decided.pick is None else named[decided.pick],
             "settled": decided.settled,

@@ -15,8 +15,8 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from decaybench import store
-from decaybench.errors import MachineError, UserError
 from decaybench.compare import planned
+from decaybench.errors import MachineError, UserError
 from decaybench.findings.selection import stopped_after, told
 from decaybench.findings.standing import taken
 from decaybench.runner import stacks

@@ -5,17 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from decaybench import store
-from decaybench.findings import Evidence, Results, Summary, collect, summarise
-from decaybench.findings.look import look_row
-from decaybench.findings.retraining import candidates, choose, configurations
-from decaybench.findings.sweep import read_sweeps
+from decaybench.findings import Summary
+from decaybench.findings.plan import look_rows, retrained, step, summary_at, wanted
 from decaybench.runner import stacks
 from decaybench.runner.environment import Environment
 from decaybench.runner.proposals import Place, Proposals
 from decaybench.shared import SHARED
 from decaybench.store import LookRow, NewRun, RunRow, Storage
 from decaybench.sweep import (
-    RETRAINED,
     Arm,
     PlannedRun,
     Size,
@@ -23,9 +20,6 @@ from decaybench.sweep import (
     all_slots,
     arms,
     batch_of,
-    plan_choosing,
-    plan_further,
-    plan_replay,
     plan_search,
     prune_group,
     rung,
@@ -55,7 +49,7 @@ class Planner:
         """
         name, spec = self._sweep.name, self._sweep.spec()
         if store.sweep_row(self._storage, name) is None:
-            planned = plan_search(self._sweep, self._wanted())
+            planned = plan_search(self._sweep, wanted(self._sweep, []))
             store.create_sweep(
                 self._storage,
                 name=name,
@@ -69,7 +63,7 @@ class Planner:
             # The status first: a kill between the two must not leave a complete sweep with runs to train.
             store.update_sweep(self._storage, name, question=self._sweep.question, spec=spec, status="running")
             self._look_again()
-            planned = plan_search(self._sweep, self._wanted(), self._chosen())
+            planned = plan_search(self._sweep, wanted(self._sweep, self._looks()), self._chosen())
             store.add_runs(self._storage, name, _new(planned))
         self._assign_stacks(planned)
 
@@ -95,21 +89,25 @@ class Planner:
         same rows again. Returns what it showed; None if no look is due, since a repeat is not closed, there are
         estimates only, or the search is over.
         """
-        if self._adaptive or (next_step := self._step()) is None:
+        looks = self._looks()
+        if self._adaptive or (following := step(self._sweep, looks)) is None:
             return None
-        summary = self.summary(next_step)
+        summary = self.summary(following)
         closed = summary.results.closed
-        if summary.decisive.decision is None or any(closed[label] < next_step[label] for label in next_step):
+        if summary.decisive.decision is None or any(closed[label] < following[label] for label in following):
             return None
-        self._write_look(summary)
-        planned = plan_search(self._sweep, self._wanted())
+        number = looks[-1].step + 1 if looks else 0
+        store.write_look(self._storage, look_rows(summary, number, store.sweep_id(self._sweep.name)))
+        planned = plan_search(self._sweep, wanted(self._sweep, self._looks()))
         store.add_runs(self._storage, self._sweep.name, _new(planned))
         self._assign_stacks(planned)
         return summary
 
     def summary(self, at: Mapping[str, int] | None = None) -> Summary:
         """What the sweep shows at its last look, or ``at`` so many repeats of each strategy; without curves."""
-        return summarise(replace(self._results(), at=at))
+        row = store.sweep_row(self._storage, self._sweep.name)
+        assert row is not None
+        return summary_at(row, store.runs(self._storage, self._sweep.name), self._looks(), at)
 
     def write_confirm(self) -> None:
         """Write the confirm and replay runs that follow from the last look, as far as they are known.
@@ -117,7 +115,7 @@ class Planner:
         Which configuration is retrained on further seeds is known once the choosing runs are done. Runs of
         configurations that are no longer retrained stay, marked superseded.
         """
-        planned = self._retrained()
+        planned = retrained(self._sweep, self.summary())
         store.add_runs(self._storage, self._sweep.name, _new(planned))
         wanted = {run.id: run.replay_of for run in planned}
         rows = [*self.runs("confirm"), *self.runs("replay")]
@@ -131,8 +129,7 @@ class Planner:
         self._assign_stacks(planned)
 
     def updates(self, phase: str) -> int:
-        """Updates of the phase's runs that are still to be trained, those of an adaptive sweep's open trials included.
-        """
+        """Updates of the phase's runs that are still to be trained, an adaptive sweep's open trials included."""
         left = sum(self.size(run.length).total_steps for run in self.pending(phase))
         if phase == "search":
             left += sum(self.size(length).total_steps for _, _, length in self._open_places())
@@ -178,85 +175,22 @@ class Planner:
         batch = batch_of(self._sweep, run.slot) if run.phase == "search" else 0
         return self._sweep.budget.lengths.index(run.length), batch
 
-    def _results(self) -> Results:
-        """The stored results, without curves."""
-        row = store.sweep_row(self._storage, self._sweep.name)
-        assert row is not None
-        row["spec"] = self._sweep.spec()
-        rows, looks = store.runs(self._storage, self._sweep.name), store.looks(self._storage, self._sweep.name)
-        deciding = tuple(look for look in looks if look.length == max(self._sweep.budget.lengths))
-        return collect(Evidence(read_sweeps([row]), tuple(rows), {}, {}, (deciding,)))
-
-    def _step(self) -> dict[str, int] | None:
-        """The repeats of each strategy at the end of the step that is being trained; None if the search is over."""
-        looks = store.looks(self._storage, self._sweep.name)
-        if not looks:
-            return dict.fromkeys(self._sweep.strategies, self._sweep.budget.repeats.start)
-        last = looks[-1]
-        if not last.trained_next:
-            return None
-        reached = {label: int(known["repeats"]) for label, known in last.strategies.items()}
-        return reached | dict.fromkeys(last.trained_next["members"], int(last.trained_next["repeats"]))
-
-    def _wanted(self) -> dict[str, int]:
-        """The repeats of each strategy that have rows, or are to have them."""
-        if self._adaptive:
-            return {}
-        if store.sweep_row(self._storage, self._sweep.name) is None:
-            return dict.fromkeys(self._sweep.strategies, self._sweep.budget.repeats.start)
-        step = self._step()
-        return step if step is not None else dict(self._results().repeats)
+    def _looks(self) -> list[LookRow]:
+        return store.looks(self._storage, self._sweep.name)
 
     def _look_again(self) -> None:
         """Write another look at the same repeats where the file has changed what follows from the last one."""
-        looks = store.looks(self._storage, self._sweep.name)
-        if not looks or self._adaptive:
+        if not (looks := self._looks()):
             return
         summary = self.summary()
         if summary.decisive.decision is None:
             return
-        longest = max(self._sweep.budget.lengths)
-        last, now = ([look for look in made if look.length == longest][-1] for made in (looks, self._rows(summary, 0)))
-        if replace(now, step=last.step) != last:
-            self._write_look(summary)
-
-    def _write_look(self, summary: Summary) -> None:
-        looks = store.looks(self._storage, self._sweep.name)
-        store.write_look(self._storage, self._rows(summary, looks[-1].step + 1 if looks else 0))
-
-    def _rows(self, summary: Summary, step: int) -> list[LookRow]:
-        """A look as its rows, one per length."""
-        decided = summary.decisive.decision
-        assert decided is not None
-        following: dict[str, Any] = {}
-        if decided.next is not None:
-            members = [summary.decisive.labels[s] for s in decided.next.members]
-            following = {"members": members, "repeats": decided.next.repeats}
-        return [
-            look_row(summary, standing, step, store.sweep_id(self._sweep.name), self._sweep.budget.repeats.to, following)
-            for standing in summary.standings.values()
-        ]
-
-    def _retrained(self) -> tuple[PlannedRun, ...]:
-        """The confirm and replay runs that are known so far."""
-        summary = self.summary()
-        results = summary.results
-        if self._adaptive:
-            groups = [configurations(results, list(self._sweep.strategies), RETRAINED)]
-        else:
-            labels = candidates(results, summary.decisive)
-            groups = [configurations(results, [label], RETRAINED) for label in labels]
-        places: dict[str, list[tuple[int, int]]] = {}
-        for run in (run for group in groups for run in group):
-            places.setdefault(run.strategy, []).append((run.repeat, run.slot))
-        planned = plan_choosing(self._sweep, places)
-        if not {run.id for run in planned} <= {run.id for run in results.runs if run.done}:
-            return planned
-        chosen = [best for group in groups if (best := choose(results, group)) is not None]
-        further = plan_further(self._sweep, {run.strategy: (run.repeat, run.slot) for run in chosen})
-        reactive = [run.strategy for run in chosen if self.arms[run.strategy].family == "reactive"]
-        replayed = [run for run in further if not self._adaptive and run.strategy in reactive[:1]]
-        return (*planned, *further, *plan_replay(self._sweep, replayed))
+        now = look_rows(summary, looks[-1].step + 1, store.sweep_id(self._sweep.name))
+        before = [look for look in looks if look.step == looks[-1].step]
+        if [replace(look, step=0) for look in sorted(now, key=lambda look: look.length)] != [
+            replace(look, step=0) for look in before
+        ]:
+            store.write_look(self._storage, now)
 
     def _family(self, run: RunRow) -> Hashable:
         """A key for runs that may begin alike: those with one seed and the same shared parameters.

@@ -149,6 +149,14 @@ def most_retrained(sweep: Sweep) -> int:
     return candidates * (RETRAINED + 1) * seeds + replayed * seeds
 
 
+def least_retrained(sweep: Sweep) -> int:
+    """The runs after the search at least: those of the best strategy of each family, and one strategy's replays."""
+    seeds, families = sweep.budget.confirm_seeds, {arm.family for arm in arms(sweep)}
+    if shares_slots(sweep):
+        return (RETRAINED + 1) * seeds
+    return len(families) * (RETRAINED + 1) * seeds + (seeds if seeds > 1 and "reactive" in families else 0)
+
+
 def size(sweep: Sweep, train_examples: int, length: float) -> Size:
     """The length of a run on ``train_examples`` examples; an epoch's last partial batch is dropped.
 

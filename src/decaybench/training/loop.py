@@ -37,7 +37,7 @@ def train(
     A run's numbers are those it would have alone. Runs that begin alike are computed once until they part; at most
     ``width`` models (default: all) go through the net at once. After every epoch ``stop`` is asked which
     runs (K,) end there, as shorter runs do, and ``on_epoch`` is called if any run finished it. The test split is looked
-    at, once and at the end of a run, only with ``read_test``; a run that ``stop`` ends is not tested. ``captured`` (default: on a GPU) never waits for the
+    at, once and at the end of a run, only with ``read_test``, and not of a run that ``stop`` ends. ``captured`` (default: on a GPU) never waits for the
     device within an epoch: updates go in chunks, on a GPU as CUDA graphs where the model allows it, and every run is
     computed.
     """
