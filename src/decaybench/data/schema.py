@@ -103,7 +103,7 @@ def _class_names(schema: Any, column: str) -> tuple[str, ...]:
 
 
 def _metadata(schema: Any, key: str, *path: str) -> Any:
-    """The value at ``path`` in the JSON under ``key``; None if any of it is missing, since anyone may have written it."""
+    """The value at ``path`` in the JSON under ``key``; None if any of it is missing: anyone may have written it."""
     try:
         found = json.loads((schema.metadata or {}).get(key.encode(), b"null"))
     except (ValueError, RecursionError):
