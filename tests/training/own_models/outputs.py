@@ -102,7 +102,9 @@ def another_branch_in_evaluation():
     return Own(forward, head=head())
 
 
-@row("BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True), which computes statistics")
+@row(
+    "BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True), which computes statistics"
+)
 def batch_norm():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), head(144))
 
