@@ -86,7 +86,7 @@ class Lanes:
             for rows, seats, leaf in leaves:
                 mine = part[seats]
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
-                self._noise.look(self.seeds[rows])
+                self._noise.select(self.seeds[rows])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, training=True)
                 mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's

@@ -15,7 +15,7 @@ class Refusal(Exception):  # noqa: N818  # a verdict, not an error
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def refusing(what: str) -> Iterator[None]:
     """Turn whatever the user's module raises into a Refusal that begins with ``what``."""
     try:
         yield
@@ -37,7 +37,7 @@ class Alone:
     """A copy of a module that holds a run's parameters (P,) instead of its own."""
 
     def __init__(self, module: nn.Module, flat: Tensor, classes: int) -> None:
-        with told("cannot be copied"):
+        with refusing("cannot be copied"):
             self.module = duplicate(module, flat.dtype).to(flat.device)
         self._classes = classes
         self.load(flat)
@@ -62,7 +62,7 @@ class Alone:
     def logits(self, images: Tensor, training: bool) -> Tensor:
         """The module's logits (B, classes) for images (B, C, H, W); raises Refusal for anything else."""
         shared = torch.get_default_dtype()
-        with told(f"cannot be run on a batch of {len(images)} {when(training)}"):
+        with refusing(f"cannot be run on a batch of {len(images)} {when(training)}"):
             logits = self.module.train(training)(images.clone())  # the module may write into its input
         if torch.get_default_dtype() != shared:
             torch.set_default_dtype(shared)
@@ -81,7 +81,7 @@ class Alone:
         if not logits.requires_grad:
             raise Refusal("gives logits without a gradient: they are detached from its parameters")
         self.module.zero_grad()
-        with told("cannot be trained"):
+        with refusing("cannot be trained"):
             torch.autograd.backward((logits * weights).sum())
             grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.module.parameters()]
             return torch.cat([grad.flatten() for grad in grads])

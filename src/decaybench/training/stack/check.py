@@ -12,7 +12,7 @@ from decaybench import seeds
 from decaybench.errors import UserError
 from decaybench.training.arithmetic import exact_arithmetic
 from decaybench.training.recipe import Precision
-from decaybench.training.stack.alone import Refusal, listed, told
+from decaybench.training.stack.alone import Refusal, listed, refusing
 from decaybench.training.stack.probe import BATCH, CPU, RUNS, Probe
 
 
@@ -57,7 +57,7 @@ def check_model(
     ``batch`` images in training and of ``chunk`` in evaluation. It and the global random generators are left unchanged.
     """
     try:
-        with exact_arithmetic(), seeds.seeded(0, device), warnings.catch_warnings(), told("cannot be tried"):
+        with exact_arithmetic(), seeds.seeded(0, device), warnings.catch_warnings(), refusing("cannot be tried"):
             warnings.simplefilter("ignore")  # training will show the module's warnings
             for module in (template, *siblings):
                 _require_parameters(module, template)

@@ -56,7 +56,7 @@ class Noise:
         self._generators = {seed: self._generators[seed] for seed in dict.fromkeys(run_seeds)}
         self._drawn = []
 
-    def look(self, run_seeds: Sequence[int]) -> None:
+    def select(self, run_seeds: Sequence[int]) -> None:
         """Select the masks of these runs for the next forward pass."""
         places = {seed: place for place, seed in enumerate(self._generators)}
         rows = [places[seed] for seed in run_seeds]

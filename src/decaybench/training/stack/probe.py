@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
 from decaybench.training.recipe import COMPUTED_IN, Precision
-from decaybench.training.stack.alone import Alone, Refusal, listed, told, when
+from decaybench.training.stack.alone import Alone, Refusal, listed, refusing, when
 from decaybench.training.stack.forward import Stack, cross_entropy, flatten_parameters, runs_wide
 from decaybench.training.stack.memory import memory
 
@@ -148,13 +148,13 @@ class Probe:
         stack = Stack(self.template, RUNS, self.dtype, vectorised=self.device.type != "cpu")
         flat, images = self.flat.to(self.dtype, copy=True).requires_grad_(), self.images.transpose(0, 1)
         for training, passes in alone.items():
-            with torch.set_grad_enabled(training), told(f"cannot be run in a stack {when(training)}"):
+            with torch.set_grad_enabled(training), refusing(f"cannot be run in a stack {when(training)}"):
                 # First run others in the same places, of which nothing may be left.
                 stack.forward(flat.detach().flip(0), images.flip(1), training=training)
                 logits = stack.forward(flat, images, training=training)
             self._require_same("logits", logits.detach(), [own for own, _ in passes])
             if training:
-                with told("cannot be trained in a stack"):
+                with refusing("cannot be trained in a stack"):
                     torch.autograd.backward((logits * self.weights).sum())
                 self._require_same("gradients", flat.grad, [own for _, own in passes])
 
@@ -172,7 +172,7 @@ class Probe:
         stack = Stack(self.template, 2, dtype, vectorised=self.device.type != "cpu")
         flat = self.flat[[0, 0]].to(torch.float64 if precision == "fp64" else torch.float32).requires_grad_()
         images = self.images[[0, 0]].transpose(0, 1)
-        with told(f"cannot be trained in {precision}"):
+        with refusing(f"cannot be trained in {precision}"):
             for training in (True, False):
                 with torch.set_grad_enabled(training):
                     logits = stack.forward(flat, images, training=training)
