@@ -50,8 +50,8 @@ class TorchScheduler(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
-        # LRScheduler.__init__ is not called: it would replace optimizer.step, as other schedulers may do later. A hook
-        # is not lost then.
+        # LRScheduler.__init__ is not called: it would replace optimizer.step to count updates. A hook counts here,
+        # which is not lost if another scheduler replaces optimizer.step.
         inner = innermost(optimizer)
         groups, _ = look(inner)
         rates = Rates.begin(schedule, [group.base_lr for group in groups], total_steps, steps_per_epoch)

@@ -236,10 +236,7 @@ class FixedState(NamedTuple):
 
 @dataclass(frozen=True)
 class Fixed(Schedule):
-    """A schedule that depends on time alone; a kind defines ``at(clock)``.
-
-    A warmup of W updates comes first. After it, the schedule runs over the remaining T - W updates: s(t - W).
-    """
+    """Depends on time alone; a kind defines ``at(clock)``. After a warmup of W updates it runs over the other T - W."""
 
     family = "fixed"
 
@@ -266,8 +263,7 @@ class Fixed(Schedule):
 
 @dataclass(frozen=True)
 class Reactive(Schedule):
-    """A schedule that depends on time and on the training; a kind defines ``init``, ``observe`` and ``at(state,
-    clock)``. A warmup multiplies its scale.
+    """Depends on time and training; a kind defines ``init``, ``observe``, ``at(state, clock)``. Warmup multiplies it.
 
     ``observes`` names the products of gradients (``PRODUCTS``) that an update rule observes besides the loss. They are
     computed only if a rule in the stack observes them. ``own`` names the fields of the state that belong to one
