@@ -1,7 +1,7 @@
-"""The metrics as data: which way is better, what guessing gives, which difference matters, and how values are written.
+"""The metrics as data: the direction, the value of guessing, the difference that matters, and how to format values.
 
-A metric NAME stands in the columns ``validation_NAME`` and ``test_NAME`` of a run. Nothing else knows a metric by its
-name: what depends on it asks here.
+The metric NAME is in the columns ``validation_NAME`` and ``test_NAME`` of a run. No other module compares names of
+metrics; whatever depends on the metric is an attribute here.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Values = TypeVar("Values", float, "NDArray[np.float64]")
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure of a run on a split: at least 0, at most ``high``.
+    """A measure of a run on a split, from 0 to ``high``.
 
-    ``chance`` takes the share of the validation split's majority class and the number of classes; ``margin`` takes the
-    examples of a split and gives the smallest difference that matters on it, where the sweep names none. A value is
-    shown multiplied by ``factor``, with ``digits`` decimals and its ``unit``, a difference in ``gap_unit``; ``axis``
-    are limits, in the shown unit, where there is nothing to be shown.
+    ``chance(majority, classes)`` is the value of guessing, given the share of the validation split's majority class and
+    the number of classes. ``margin(examples)`` is the smallest difference that matters on a split of that size, unless
+    the sweep sets its own. A value is shown multiplied by ``factor``, with ``digits`` decimals and ``unit``; a
+    difference has ``gap_unit``. ``axis`` gives the limits of an empty figure, in the shown unit.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Metric:
 
     @property
     def sign(self) -> int:
-        """1 where more is better, -1 where less is."""
+        """1 if more is better, -1 if less is better."""
         return 1 if self.direction == "maximize" else -1
 
     @property
@@ -52,12 +52,12 @@ class Metric:
 
     @property
     def bounded(self) -> bool:
-        """Whether there is a greatest value; otherwise none counts as worse than chance."""
+        """Whether there is a greatest value; if not, no value counts as worse than chance."""
         return math.isfinite(self.high)
 
     @property
     def worst(self) -> float:
-        """What no value is worse than."""
+        """A value that is at least as bad as any other: minus or plus infinity."""
         return -self.sign * math.inf
 
     @property
@@ -67,19 +67,19 @@ class Metric:
 
     @property
     def hint(self) -> str:
-        """Which way is better, in brackets, where it is not the usual one."""
+        """A note that less is better, if that is so; otherwise empty, since more is usually better."""
         return "(less is better)" if self.lower_is_better else ""
 
     def ahead(self, a: Values, b: Values) -> Values:
-        """By how much ``a`` is better than ``b``, numbers or arrays."""
+        """How much better ``a`` is than ``b``; numbers or arrays."""
         return b - a if self.lower_is_better else a - b
 
     def best(self, a: float, b: float) -> float:
-        """The better one of two."""
+        """The better of two values."""
         return min(a, b) if self.lower_is_better else max(a, b)
 
     def counted(self, value: float, chance: float) -> float:
-        """A value as it counts: that of an unbounded metric is never worse than ``chance``."""
+        """The value to use in statistics: for an unbounded metric, never worse than ``chance``."""
         return value if self.bounded else self.best(value, chance)
 
 

@@ -1,4 +1,4 @@
-"""The CNNs, each written for one model; a stack of K reads the same layers."""
+"""The CNNs. Each is written for one model; a stack of K models uses the same layers."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +16,10 @@ Builder = Callable[..., nn.Module]
 
 
 def small_cnn(shape: Shape, classes: int) -> nn.Sequential:
-    """conv 16 3x3 same, ReLU, pool 2, conv 32 3x3 same, ReLU, pool 2, 64, ReLU, ``classes``."""
+    """conv 16 3x3 same, ReLU, pool 2, conv 32 3x3 same, ReLU, pool 2, dense 64, ReLU, dense ``classes``.
+
+    Initial weights are torch's defaults.
+    """
     channels, height, width = shape
     _require("small-cnn", shape, least=4)
     return nn.Sequential(
@@ -34,11 +37,13 @@ def small_cnn(shape: Shape, classes: int) -> nn.Sequential:
 
 
 def lenet(shape: Shape, classes: int, dropout: float = 0.0) -> nn.Sequential:
-    """conv 20 5x5 valid, ReLU, pool 2, conv 40 5x5 valid, ReLU, pool 2, 100, ReLU, ``classes``.
+    """conv 20 5x5 valid, ReLU, pool 2, conv 40 5x5 valid, ReLU, pool 2, dense 100, ReLU, dense ``classes``.
 
-    ``dropout`` is the share of each dense layer's inputs that is dropped. Initial weights are Glorot uniform, biases 0:
-    measured against torch's default, three epochs on MNIST end 0.3 points higher. Source: network3.py of M. Nielsen,
-    Neural Networks and Deep Learning (2015), its network with two layers of convolutions and ReLU.
+    ``dropout`` is the share of each dense layer's inputs that is dropped. Initial weights are Glorot uniform, and
+    biases are 0. With these, three epochs on MNIST ended 0.3 points higher than with torch's defaults.
+
+    Source: network3.py of M. Nielsen, Neural Networks and Deep Learning (2015), the network with two convolutional
+    layers and ReLU.
     """
     channels, height, width = shape
     _require("lenet", shape, least=16)
@@ -62,18 +67,19 @@ def lenet(shape: Shape, classes: int, dropout: float = 0.0) -> nn.Sequential:
 
 
 def three_c_three_d(shape: Shape, classes: int) -> nn.Sequential:
-    """conv 64 5x5 valid, conv 96 3x3 valid, conv 128 3x3 same, each with ReLU and pool 3 stride 2 same, 512, 256,
-    ``classes``.
+    """conv 64 5x5 valid, conv 96 3x3 valid, conv 128 3x3 same, each with ReLU and pool 3 stride 2 same; then dense 512,
+    ReLU, dense 256, ReLU, dense ``classes``.
 
-    Source: 3c3d of DeepOBS (Schneider et al. 2019), with its initial weights: Glorot normal for convolutions, Glorot
-    uniform for dense layers, biases 0.
+    Initial weights are Glorot normal for convolutions and Glorot uniform for dense layers; biases are 0.
+
+    Source: 3c3d of DeepOBS (Schneider et al. 2019).
     """
     channels, *sides = shape
     _require("3c3d", shape, least=9)
     layers: list[nn.Module] = []
     for inputs, outputs, kernel, padding in ((channels, 64, 5, 0), (64, 96, 3, 0), (96, 128, 3, 1)):
         sides = [side + 2 * padding - kernel + 1 for side in sides]
-        # TensorFlow's "same": both borders of an odd side are padded, of an even one only the far border.
+        # TensorFlow's "same" pads both borders of an odd side, and only the far border of an even one.
         pool = nn.MaxPool2d(3, 2, padding=(sides[0] % 2, sides[1] % 2), ceil_mode=True)
         sides = [(side + 1) // 2 for side in sides]
         layers += [nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.ReLU(), pool]
@@ -84,7 +90,10 @@ def three_c_three_d(shape: Shape, classes: int) -> nn.Sequential:
 
 
 def _glorot(layers: Iterable[nn.Module], convolutions: Callable[[Tensor], Tensor]) -> None:
-    """Glorot & Bengio (2010): convolutions as said, dense layers uniform, biases 0; from torch's global generator."""
+    """Initialise as in Glorot & Bengio (2010): convolutions by ``convolutions``, dense layers uniformly, biases to 0.
+
+    Draws from torch's global generator.
+    """
     for layer in layers:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             (convolutions if isinstance(layer, nn.Conv2d) else nn.init.xavier_uniform_)(layer.weight)
@@ -97,7 +106,7 @@ def _dropout(share: float) -> list[nn.Module]:
 
 
 class _Models(Mapping[str, Builder]):
-    """The models built in, then the entry points of group ``decaybench.models``, looked for when asked."""
+    """The built-in models and the entry points of the group ``decaybench.models``, which are loaded only when used."""
 
     _built_in: Mapping[str, Builder] = {"3c3d": three_c_three_d, "lenet": lenet, "small-cnn": small_cnn}
 
@@ -117,16 +126,20 @@ class _Models(Mapping[str, Builder]):
 
 
 MODELS: Mapping[str, Builder] = _Models()
-"""Name -> function of an image shape (C, H, W) and the number of classes, drawing from the global generators."""
+"""Maps each name to a function of an image shape (C, H, W) and the number of classes that returns an nn.Module.
+
+It draws initial weights from the global generators.
+"""
 
 
 def build(name: str, shape: Shape, classes: int, seed: int, dropout: float = 0.0) -> nn.Module:
-    """The model ``name`` for images (C, H, W), its initial weights drawn from ``seed`` alone.
+    """Build the model ``name`` on the CPU for images (C, H, W), with initial weights that depend on ``seed`` alone.
 
-    It is on the CPU; the global generators are left as they were. Lazy layers get their shapes from a pass over blank
-    images. ``dropout`` is handed to a model that knows it. Raises UserError for a name that MODELS lacks, for images
-    smaller than the model's layers can take, for dropout where the model has none, and for a builder that raises or
-    does not give an nn.Module.
+    The state of the global generators is restored. Lazy layers get their shapes from a pass over blank images.
+    ``dropout``, if not 0, is passed to the model's builder.
+
+    Raises UserError for a name that MODELS lacks, for images that are too small for the model's layers, for dropout if
+    the model has none, and for a builder that raises or does not return an nn.Module.
     """
     if name not in MODELS:
         raise UserError(f"task.model must be one of {', '.join(MODELS)}, got {name!r}")
@@ -145,7 +158,7 @@ def build(name: str, shape: Shape, classes: int, seed: int, dropout: float = 0.0
                 model.train()
     except UserError:
         raise
-    except (Exception, SystemExit) as error:  # whatever a builder of the user's own does
+    except (Exception, SystemExit) as error:  # a user's builder may raise anything
         wanted = f"an nn.Module from the images' shape {shape} and the number of classes {classes}"
         raise UserError(f"task.model {name!r} must build {wanted}, got {reason(error)}") from error
     if not isinstance(model, nn.Module):

@@ -1,4 +1,4 @@
-"""Every random number's origin: streams derived from one seed by name, independent of order, clock and process."""
+"""Random streams, derived from one seed by name. They do not depend on the order of calls, the time or the process."""
 
 import hashlib
 import random
@@ -10,9 +10,9 @@ import torch
 
 
 def derive(seed: int, *path: int | str) -> int:
-    """A 53-bit seed (exact in JSON) that is a pure function of ``seed`` and the names on its ``path``.
+    """Derive a 53-bit seed (exact in JSON), a pure function of ``seed`` and ``path``.
 
-    SHA-256 over the joined text keeps streams apart: ``derive(0, "confirm", 1)`` shares nothing with ``derive(0,
+    It is a SHA-256 hash, so different paths give unrelated seeds, such as ``derive(0, "confirm", 1)`` and ``derive(0,
     "search", 1)``.
     """
     text = "/".join([str(seed), *(f"{type(part).__name__}:{part}" for part in path)])
@@ -26,17 +26,16 @@ def generator(seed: int, *path: int | str) -> torch.Generator:
 
 @contextmanager
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Python's, NumPy's and torch's global generators begin at ``seed``, and are as they were afterwards; so is torch's
-    default dtype.
+    """Seed the global generators of Python, NumPy and torch; afterwards restore them, and torch's default dtype.
 
-    For code that is not ours: what is ours draws from no global generator. A GPU's is one of them where it is the
-    ``device``.
+    If ``device`` is a GPU, its generator is included. This is for code that is not ours: our own code never draws from
+    global generators.
     """
     python, numpys, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
         random.seed(seed)
         np.random.seed(seed % 2**32)
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU's too
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed all GPUs
         if device is not None and device.type == "cuda":
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)

@@ -38,7 +38,7 @@ COLUMNS = [
     ("bytes alone", {"image": [PNG.getvalue()] * 40, "label": TWO}, "(its columns: 'image': binary, 'label': int64); to convert, "),
     ("two labels", {"fine_label": TWO, "coarse_label": TWO}, "got 'fine_label', 'coarse_label' (its columns: "),
     ("an index alone", {"__index_level_0__": list(range(40))}, "got none (its columns: "),
-    ("a rare class", {"label": [10, 20, 30] * 13 + [40]}, "needs at least 2 of every class, got 1 of class 40"),
+    ("a rare class", {"label": [10, 20, 30] * 13 + [40]}, "needs at least 2 of each class, got 1 of class 40"),
 ]  # fmt: skip
 
 

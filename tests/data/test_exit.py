@@ -32,7 +32,7 @@ REFUSALS = {
     "labels beyond 64 bits": (with_last(png()), pa.array([2**64 - 1] * ROWS, pa.uint64()), "64-bit signed integers"),
     "labels in words": (with_last(png()), pa.array(["cat"] * ROWS), "must hold integers"),
     "null bytes": (with_last(None), LABELS, "got null bytes"),
-    "16 bits": (with_last(png(Image.new("I;16", (8, 8), 300))), LABELS, "8 bits a channel"),
+    "16 bits": (with_last(png(Image.new("I;16", (8, 8), 300))), LABELS, "8 bits per channel"),
     "not an image": (with_last(b"not an image"), LABELS, "that Pillow can decode"),
     "another size": (with_last(png(Image.new("L", (9, 8)))), LABELS, "row 0's size"),
     "one class": (with_last(png()), pa.array([1] * ROWS), "at least 2 classes"),

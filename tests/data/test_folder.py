@@ -92,7 +92,7 @@ def test_a_validation_part_is_found(tmp_path, name):
 )
 def test_a_part_that_is_not_one_set(tmp_path, names, got):
     laid(tmp_path, "test.parquet", *names)
-    rule = "the train part must be one file or each shard of one set"
+    rule = "the train part must be one file or all shards of one set"
     assert refused(tmp_path).startswith(f"{tmp_path}: {rule}, got {got}")
 
 
@@ -115,9 +115,7 @@ def test_a_part_that_is_not_one_set(tmp_path, names, got):
 def test_a_file_that_may_be_meant_for_a_part_is_not_passed_over(tmp_path, place, almost):
     laid(tmp_path, *(f"{place}{name}" for name in ("train.parquet", "test.parquet", *almost)))
     message = refused(tmp_path)
-    assert message.startswith(
-        f"{tmp_path}/{place}".rstrip("/") + ": a parquet file whose name begins with a part's word"
-    )
+    assert message.startswith(f"{tmp_path}/{place}".rstrip("/") + ": a parquet file whose name begins like a part's")
     assert f"got {', '.join(almost)}".replace("\n", " ") in message
 
 
@@ -136,7 +134,7 @@ def test_two_validation_parts(tmp_path, names):
 )
 def test_files_in_two_places(tmp_path, names):
     message = refused(laid(tmp_path, *names))
-    assert message.startswith(f"{tmp_path}: the parquet files of all parts must stand in one folder, got {tmp_path}/")
+    assert message.startswith(f"{tmp_path}: the parquet files of all parts must be in one folder, got {tmp_path}/")
     assert message.count(str(tmp_path)) == 3
 
 
@@ -154,7 +152,7 @@ def test_files_in_two_places(tmp_path, names):
 def test_a_part_that_is_missing_says_what_lies_there(tmp_path, names, missing, there):
     message = refused(laid(tmp_path, *names))
     assert message.startswith(f"{tmp_path}/{missing}.parquet: must exist, or the hub's shards ({missing}-00000-of-")
-    assert message.endswith(f"got no such file (what lies there: {there})")
+    assert message.endswith(f"got neither (the folder contains: {there})")
 
 
 def test_the_part_that_is_missing_below_is_named_there(tmp_path):

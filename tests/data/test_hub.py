@@ -91,7 +91,7 @@ def test_a_download_that_breaks_off(fake, monkeypatch, root):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", broken)
     assert refused("cifar10", root) == (
-        "task.data 'cifar10' is in no data folder and could not be fetched from the hub's uoft-cs/cifar10 "
+        "task.data 'cifar10' was not found in a data folder and could not be fetched from the hub's uoft-cs/cifar10 "
         "(Not enough free disk space to download the file.): "
         f"put its files at {root}/cifar10/train.parquet and test.parquet (--data is {root})"
     )
@@ -135,7 +135,7 @@ def test_no_network_is_one_line_at_once(tmp_path, network):
         [sys.executable, "-c", UNREACHABLE], env=os.environ | home | network, capture_output=True, text=True, check=True
     )
     line, seconds = out.stdout.splitlines()
-    assert line.startswith("task.data 'fashion-mnist' is in no data folder and could not be fetched from ")
+    assert line.startswith("task.data 'fashion-mnist' was not found in a data folder and could not be fetched from ")
     assert "DIR/fashion-mnist/train.parquet and test.parquet" in line and "--data DIR" in line
     assert ("offline" in line) == ("HF_HUB_OFFLINE" in network)
     assert float(seconds) < 12  # a second or so on an idle machine; the hub's own retries take more than 20

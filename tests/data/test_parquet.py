@@ -139,7 +139,7 @@ def test_a_transparent_colour_key_is_refused():
 
 
 def png_16_bit_rgb():
-    """A 4x3 PNG with 16 bits a channel, which Pillow reads but does not write."""
+    """A 4x3 PNG with 16 bits per channel, which Pillow reads but does not write."""
     import struct
     import zlib
 
@@ -155,7 +155,7 @@ def png_16_bit_rgb():
 @pytest.mark.parametrize("image", [Image.new("I;16", (4, 3), 300), png_16_bit_rgb()], ids=["grey", "colour"])
 def test_sixteen_bits_are_refused(image):
     message = refused_image(image)
-    assert "row 1 (from 0)" in message and "8 bits a channel, got mode" in message
+    assert "row 1 (from 0)" in message and "8 bits per channel, got mode" in message
 
 
 def test_float_images_are_refused():

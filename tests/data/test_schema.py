@@ -12,7 +12,9 @@ from decaybench.errors import UserError
 PATH = Path("folder/train.parquet")
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CONVERTS_IMAGES = "; to convert, write pa.array([{'bytes': image, 'path': None} for image in images], pa.struct({"
-CONVERTS_LABELS = "; to convert, give each class one whole number, the same in every file, as df['label'].map({"
+CONVERTS_LABELS = (
+    "; to convert, give each class one whole number, the same in every file, for example with df['label'].map({"
+)
 
 
 def schema(metadata=None, **columns):

@@ -112,7 +112,7 @@ def test_a_validation_part_of_its_own(write, root):
 def test_a_label_that_train_lacks(write, root, part):
     write(root / "tiny" / f"{part}.parquet", [20, 99])
     assert refused("tiny", root) == (
-        f"{root}/tiny/{part}.parquet: column 'label' must have labels that train.parquet has, got 99 in row 1 (from 0)"
+        f"{root}/tiny/{part}.parquet: column 'label' must have only labels that occur in train.parquet, got 99 in row 1 (from 0)"
     )
 
 
@@ -122,14 +122,14 @@ def test_a_label_that_every_shard_of_train_lacks(write, root):
     write(root / "tiny" / "train-00001-of-00002.parquet", [20] * 6)
     assert load_dataset("tiny", root).train_labels.tolist() == [0] * 6 + [1] * 6
     write(root / "tiny" / "test.parquet", [20, 30])
-    assert "must have labels that the train part has, got 30 in row 1 (from 0)" in refused("tiny", root)
+    assert "must have only labels that occur in the train part, got 30 in row 1 (from 0)" in refused("tiny", root)
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_labels_from_columns_of_two_names(write, root, part):
     write(root / "tiny" / f"{part}.parquet", [20, 10], column="fine")
     assert refused("tiny", root) == (
-        f"{root}/tiny/{part}.parquet: the labels must stand in a column 'label', as in train.parquet, got 'fine'"
+        f"{root}/tiny/{part}.parquet: the labels must be in a column 'label', as in train.parquet, got 'fine'"
     )
 
 
@@ -148,7 +148,7 @@ def test_one_number_for_two_classes(write, root):
 def test_sizes_that_differ_between_the_parts(write, root, part):
     write(root / "tiny" / f"{part}.parquet", [20, 10], size=(5, 4))
     assert refused("tiny", root) == (
-        f"{root}/tiny/{part}.parquet: images must have the size of train.parquet's, 4x4, got 5x4"
+        f"{root}/tiny/{part}.parquet: images must have the same size as in train.parquet, 4x4, got 5x4"
     )
 
 

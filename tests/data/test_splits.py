@@ -138,7 +138,7 @@ def test_no_room_for_the_signal_split(digits):
 
 
 def test_a_default_that_does_not_fit_says_that_it_is_one():
-    assert refused(dataset([0, 1, 2] * 2), 0).endswith("got 1 (the default, as the task has none)")
+    assert refused(dataset([0, 1, 2] * 2), 0).endswith("got 1 (the default, since the task sets none)")
 
 
 def test_a_small_signal_split_has_one_of_each_class():
@@ -171,7 +171,7 @@ def test_a_class_with_one_example(sizes, draw, said, called):
     rare, enough = FOURTH_IS_RARE, [0, 1, 2, 3] * 20
     train, test = (enough, [0, 1, 2] * 5 + [3, 2]) if "test_size" in sizes else (rare, rare)
     assert refused(dataset(train, test, **said), 0, **sizes) == (
-        f"{draw} needs at least 2 of every class, got 1 of {called}"
+        f"{draw} needs at least 2 of each class, got 1 of {called}"
     )
 
 
@@ -245,14 +245,14 @@ def test_a_rare_class_of_the_validation_part_is_named():
     data = dataset([0, 1, 2] * 8, own=[0, 0, 0, 1, 1, 1, 1, 2], labels=(7, 8, 9))
     assert len(draw_splits(data, 0).validation) == 8
     assert refused(data, 0, validation_size=4).endswith(
-        "from 8 examples needs at least 2 of every class, got 1 of class 9"
+        "from 8 examples needs at least 2 of each class, got 1 of class 9"
     )
 
 
 def test_no_room_for_the_signal_split_beside_a_validation_part():
     assert refused(dataset([0, 1, 2] * 2, own=OWN), 0, signal=True) == (
-        "task.validation_size: the signal split, half as large but at least one of each class, takes 6 of the 6 "
-        "training examples and must leave 3, got 12 (the default, as the task has none)"
+        "task.validation_size: the signal split (half as large, at least one example per class) takes 6 of the 6 "
+        "training examples and must leave 3, got 12 (the default, since the task sets none)"
     )
 
 

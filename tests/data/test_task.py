@@ -86,7 +86,7 @@ def test_overlapping_splits_are_refused(dataset, splits, pair):
     fields = {name: getattr(splits, name) for name in ("train", "validation", "signal", "test")}
     into, of = pair
     fields[into] = torch.cat([fields[into], fields[of][:1]])
-    with pytest.raises(ValueError, match="splits must be disjoint, got 1 examples that stand in them more than once"):
+    with pytest.raises(ValueError, match="splits must be disjoint, got 1 examples that occur more than once"):
         prepare(dataset, Splits(**fields))
 
 

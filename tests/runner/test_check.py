@@ -178,7 +178,7 @@ class Wide(nn.Module):
         (
             Skips,
             "fp32",
-            "sweep: task.model: Skips draws from Python's random in training, so a run is not the same twice",
+            "sweep: task.model: Skips draws from Python's random in training, so a run cannot be repeated",
         ),
         (
             Wide,

@@ -202,7 +202,7 @@ def test_gradient_rules_refuse_optimizers_that_they_cannot_follow(kind):
     schedule, weights = draw(kind, 0, UPDATES, EPOCH), [torch.nn.Parameter(torch.ones(2))]
     for make in (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop):
         with pytest.raises(
-            ValueError, match=rf"^{kind} looks at gradients and is for torch.optim.SGD, got {make.__name__}$"
+            ValueError, match=rf"^{kind} looks at gradients and needs torch.optim.SGD, got {make.__name__}$"
         ):
             TorchScheduler(make(weights, lr=0.1), schedule, UPDATES, EPOCH)
     uphill = torch.optim.SGD(

@@ -128,7 +128,7 @@ def test_types_may_be_mixed_and_gradients_missing():
     scheduler.observe(1.0)
     assert scheduler.get_last_lr() == pytest.approx([1 / (4 + 1e-5)] * 2)
     weights[0].grad = weights[1].grad = None
-    with pytest.raises(RuntimeError, match=r"there are none: observe\(loss\) comes after loss.backward\(\)"):
+    with pytest.raises(RuntimeError, match=r"there are none: call observe\(loss\) after loss.backward\(\)"):
         scheduler.observe(1.0)
 
 

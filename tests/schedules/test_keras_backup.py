@@ -31,7 +31,7 @@ def test_a_backup_that_cannot_be_read_is_a_line(tmp_path):
     for states, line in [
         ({2: {"kind": "linear"}}, ": state_dict must be what state_dict() returned"),
         ({2: 3}, ": state_dict must be what state_dict() returned, got int"),
-        ({1: {}}, " has no state of then"),
+        ({1: {}}, " has no state for that epoch"),
     ]:
         torch.save(states, file)
         with refused(f"{file}{line}"):
@@ -51,9 +51,7 @@ def test_backup_dir_is_where_backup_and_restore_looks(tmp_path, monkeypatch):
     """Which makes a folder that is named ~."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for folder in ("~", "~/backup", Path("~/backup"), "~root/backup"):
-        with refused(
-            "KerasCallback: backup_dir must be a path without ~, which BackupAndRestore takes for a name, got"
-        ):
+        with refused("KerasCallback: backup_dir must be a path without ~, which BackupAndRestore does not expand, got"):
             KerasCallback(PLATEAU, T, N, backup_dir=folder)
     monkeypatch.chdir(tmp_path)
     for folder in ("./~/x", "a~b", "~nobody_of_that_name/x"):

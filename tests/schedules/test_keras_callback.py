@@ -83,7 +83,7 @@ def test_a_callback_that_evaluates_between_the_batches_does_not_change_the_losse
     rates = train(a_model(), ours_first)
     assert rates == pytest.approx([BASE, BASE * math.exp(0.1), BASE * math.exp(0.2)], rel=1e-5)
     model = a_model()
-    with refused("KerasCallback: a batch's loss cannot be determined, for the model's metric 'loss' was reset"):
+    with refused("KerasCallback: a batch's loss cannot be determined, since the model's metric 'loss' was reset"):
         train(model, not ours_first)
     assert int(model.optimizer.iterations) == 1
     assert len(fit(model, labels=labels, epochs=1)) == 3  # the model is as it was
@@ -116,7 +116,7 @@ class OwnStep(keras.Model):
     ("told", "line"),
     [
         (True, None),
-        (False, "KerasCallback: a batch's loss cannot be determined, for the model's metric 'loss' does not hold"),
+        (False, "KerasCallback: a batch's loss cannot be determined, since the model's metric 'loss' does not hold"),
         (None, "KerasCallback: the model must have Keras' own metric 'loss'"),
     ],
 )
@@ -200,12 +200,12 @@ def test_a_metric_is_watched_only_by_a_rule_that_knows_better_from_worse():
     with refused('KerasCallback: reduce_on_plateau with mode "max" needs monitor, such as "val_accuracy"'):
         KerasCallback(upwards, T, N)
     for kind in ("linear", "exp_loss"):
-        with refused(f"KerasCallback: monitor is for a rule that has a mode: {kind} watches a loss"):
+        with refused(f"KerasCallback: monitor needs a rule with a mode, but {kind} observes a loss"):
             KerasCallback(SCHEDULES[kind](), T, N, monitor="val_accuracy")
     for monitor in ("", 3, ["loss"], False):
         with refused(f'KerasCallback: monitor must be a name, such as "val_accuracy", got {monitor!r}'):
             KerasCallback(upwards, T, N, monitor=monitor)
-    with refused("KerasCallback: reduce_on_plateau watches val_accuracy each epoch, but this one has loss, val_loss"):
+    with refused("KerasCallback: reduce_on_plateau observes val_accuracy each epoch, but this one has loss, val_loss"):
         drive(KerasCallback(upwards, T, N, monitor="val_accuracy"))
 
 
@@ -215,13 +215,13 @@ def test_the_held_out_loss_is_that_of_validation_data():
     rates = fit(a_model(), KerasCallback(watching, 10, 5), epochs=2, validation_data=held_out)
     assert rates == pytest.approx([BASE] * 5 + [BASE * np.exp(1.0)] * 5, rel=1e-6)
     for given in ({}, {"validation_data": held_out, "validation_freq": 2}):
-        with refused("exp_loss watches val_loss each epoch, but this one has loss: give fit vali"):
+        with refused("exp_loss observes val_loss each epoch, but this one has loss: give fit vali"):
             fit(a_model(), KerasCallback(watching, 10, 5), epochs=2, **given)
 
 
 @pytest.mark.parametrize("kind", GRADIENT_RULES)
 def test_rules_that_look_at_gradients_are_refused(kind):
-    line = f"KerasCallback: {kind} looks at gradients, which Keras does not show to callbacks: TorchScheduler can show them"
+    line = f"KerasCallback: {kind} looks at gradients, which Keras does not pass to callbacks: use TorchScheduler"
     with refused(line):
         KerasCallback(draw(kind, 0, T, N), T, N)
 

@@ -36,11 +36,11 @@ def test_the_second_half_of_a_linear_run():
 @pytest.mark.parametrize("kind", ["reduce_on_plateau", "exp_loss"])
 def test_a_reactive_rule_cannot_begin_inside_a_run_without_its_state(kind):
     callback, model = KerasCallback(draw(kind, 0, T, N, signal="epoch"), T, N), a_model()
-    with refused(f"KerasCallback: fit begins at epoch 5, but {kind} has seen 0 epochs: give it"):
+    with refused(f"KerasCallback: fit starts at epoch 5, but {kind} has observed 0 epochs: give it"):
         fit(model, callback, initial_epoch=5)
     assert int(model.optimizer.iterations) == 0
     fit(model, callback, epochs=3)
-    with refused(f"KerasCallback: fit begins at epoch 2, but {kind} has seen 3 epochs: give it"):
+    with refused(f"KerasCallback: fit starts at epoch 2, but {kind} has observed 3 epochs: give it"):
         fit(model, callback, initial_epoch=2)
 
 
@@ -61,7 +61,7 @@ def test_a_fixed_schedule_goes_back_where_fit_does():
 
 def test_epochs_beyond_the_run_are_refused_before_they_begin():
     model, callback = a_model(), KerasCallback(LINEAR, T, N)
-    line = "KerasCallback: total_steps must be at least 65, for this fit ends after 13 epochs, 0 of them trained before, got"
+    line = "KerasCallback: total_steps must be at least 65, since this fit ends after 13 epochs, 0 of them trained before, got"
     with refused(line):
         fit(model, callback, epochs=13)
     assert fit(model, callback) == close(FALLING)
@@ -167,7 +167,7 @@ def test_the_state_of_an_epoch_before_is_kept_too(tmp_path, ours_first):
     if ours_first:
         assert fit(learning(), *callbacks(), **DATA) == pytest.approx(undisturbed[3 * N :], rel=1e-6)
     else:
-        with refused("decaybench.pt has no state of then (KerasCallback must stand before BackupAndRestore in"):
+        with refused("decaybench.pt has no state for that epoch (KerasCallback must come before BackupAndRestore in"):
             fit(learning(), *callbacks(), **DATA)
 
 

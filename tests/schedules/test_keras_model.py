@@ -106,13 +106,13 @@ def test_another_callback_may_keep_the_learning_rate_or_restore_the_whole_optimi
 
 def test_a_callback_stands_once_in_the_list():
     callback, model = KerasCallback(LINEAR, T, N), a_model()
-    with refused("KerasCallback: one callback must stand once in fit's callbacks, got it twice"):
+    with refused("KerasCallback: one callback must be in fit's callbacks only once, got it twice"):
         fit(model, callback, callback)
     assert int(model.optimizer.iterations) == 0
     assert fit(model, callback) == close(FALLING)
 
 
-SETTABLE = "KerasCallback: the optimizer's learning_rate must be a number, which can be set, got one of type"
+SETTABLE = "KerasCallback: the optimizer's learning_rate must be a number that can be set, got one of type"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_an_epoch_of_an_unknown_number_of_batches_must_have_those_told():
         train(stream(N - 1), KerasCallback(LINEAR, T, N))
     assert train.updates == N - 1
     for more in (N + 1, 10**9):
-        with refused("than 5: where the data have no end, give fit steps_per_epoch=5 too"):
+        with refused("than 5: if the data are endless, give fit steps_per_epoch=5 too"):
             train(stream(more), KerasCallback(LINEAR, T, N))
         assert train.updates == N
     train(stream(10**9), KerasCallback(LINEAR, T, N), steps_per_epoch=N)

@@ -47,7 +47,7 @@ def test_wrapped_optimizers_are_looked_through(kind, depth):
             scheduler.step()
         rates.append(scheduler.get_last_lr())
     assert rates[0] == rates[1]
-    with pytest.raises(ValueError, match=rf"^{kind} looks at gradients and is for torch.optim.SGD, got Adam$"):
+    with pytest.raises(ValueError, match=rf"^{kind} looks at gradients and needs torch.optim.SGD, got Adam$"):
         TorchScheduler(Wrapped(torch.optim.Adam(inner.param_groups[0]["params"])), schedule, UPDATES, EPOCH)
 
 

@@ -11,13 +11,13 @@ from decaybench.schedules import SCHEDULES, TorchScheduler
 NO_UPDATE = r"^step\(\) was called without an optimizer.step\(\) since the last step\(\)"
 NO_LOSS = r"^step\(\) was called without an observe\(loss\) since the last step\(\): exp_loss reacts"
 LATE = r"^observe\(\) was called after optimizer.step\(\): exp_loss sets the learning rate of the very update"
-TWICE = r"^observe\(\) was called several times before step\(\), twice in a row: exp_loss wants one loss per update"
+TWICE = r"^observe\(\) was called several times before step\(\), twice in a row: exp_loss needs one loss per update"
 OFTEN = (
     r"^observe\(\) was called only (1 update|\d+ updates) after the previous observe\(\) \(or the start\): "
-    r"\w+ wants one loss per epoch"
+    r"\w+ needs one loss per epoch"
 )
-BEHIND = r"^step\(\) was not called after each optimizer.step\(\): \w+ counts updates, and falls behind"
-MISSED = r"^step\(\) was called \d+ times since the last observe\(loss\): \w+ wants one loss per epoch"
+BEHIND = r"^step\(\) was not called after each optimizer.step\(\): \w+ counts updates and falls behind"
+MISSED = r"^step\(\) was called \d+ times since the last observe\(loss\): \w+ needs one loss per epoch"
 BEYOND = r"^step\(\) was called for update 5 of a run of total_steps = 4: linear stays at its end"
 PLATEAU = {"factor": 0.1, "patience": 2, "cooldown": 0}
 
@@ -72,7 +72,7 @@ def test_each_fault_warns_once_at_the_callers_line(kind, epoch, script, message)
     fields = {"reduce_on_plateau": PLATEAU, "exp_loss_epoch": {"signal": "epoch"}}.get(kind, {})
     optimizer, scheduler = new(kind.removesuffix("_epoch"), epoch=epoch, **fields)
     if message is None:
-        with pytest.raises(RuntimeError, match=r"call observe\(loss\) once, at the end of every epoch"):
+        with pytest.raises(RuntimeError, match=r"call observe\(loss\) once, at the end of each epoch"):
             play(script, optimizer, scheduler)
         return
     with pytest.warns(UserWarning, match=message) as caught:

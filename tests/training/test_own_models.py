@@ -125,7 +125,7 @@ def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says,
     if says is None:
         prepare_environment(sweep, None, CPU)
         return
-    with pytest.raises(UserError, match=f"task.model: Own gives an image other logits {says}"):
+    with pytest.raises(UserError, match=f"task.model: Own gives an image different logits {says}"):
         prepare_environment(sweep, None, CPU)
 
 

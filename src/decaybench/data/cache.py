@@ -1,4 +1,4 @@
-"""Decoded images on disk, so that a source is decoded once; a cache that cannot be used only costs time."""
+"""A disk cache of decoded images, so that each source is decoded once. Without a usable cache it is decoded again."""
 
 import contextlib
 import hashlib
@@ -15,10 +15,10 @@ from decaybench.paths import expanded
 
 
 class Parts(NamedTuple):
-    """A source decoded, its parts: images uint8 (N, C, H, W), labels int64 (N,) in 0 .. classes - 1.
+    """The parts of a decoded source: images uint8 (N, C, H, W) and labels int64 (N,) in 0 .. classes - 1.
 
-    N is 0 for the validation part of a source that has none. ``labels`` int64 (classes,) are the classes' labels in the
-    files, and ``class_names`` their names (classes,), or (0,).
+    The validation part of a source that has none is empty (N = 0). ``labels``, int64 (classes,), holds the label that
+    each class has in the files; ``class_names`` (classes,) holds their names, or is empty (0,) if they are unknown.
     """
 
     train_images: npt.NDArray[np.uint8]
@@ -32,13 +32,13 @@ class Parts(NamedTuple):
 
 
 def key_of(parts: Mapping[str, Sequence[bytes]]) -> str:
-    """The key (hex) of the bytes of each part's files, as this version of Pillow decodes them.
+    """The cache key (hex) of a source: a hash of each part's files and of Pillow's version, which decodes them.
 
-    Hashed anew each time: 15 MB take about 20 ms, and no timestamp can then be wrong.
+    The files are hashed each time rather than trusted by their timestamps: 15 MB take about 20 ms.
     """
     import PIL
 
-    # Raise the number when the same bytes are decoded, or kept, in another way.
+    # Raise the number when decoding or the cache's format changes.
     words = ["2", PIL.__version__]
     for part, files in parts.items():
         words += [part, *(hashlib.sha256(file).hexdigest() for file in files)]
@@ -46,22 +46,22 @@ def key_of(parts: Mapping[str, Sequence[bytes]]) -> str:
 
 
 def read(key: str) -> Parts | None:
-    """The parts stored under ``key``; None if there are none, or the file is damaged or unreadable."""
+    """Return the parts stored under ``key``, or None if there are none or the file is damaged or unreadable."""
     folder = cache_folder()
     if folder is None:
         return None
     try:
-        # Opened here, since np.load leaves a damaged file open. A zip file keeps a CRC-32 of every array,
-        # which is checked as the array is read.
+        # The file is opened here because np.load would leave a damaged one open. Reading an array checks its CRC-32,
+        # which the zip format stores.
         with open(folder / f"{key}.npz", "rb") as file, np.load(file, allow_pickle=False) as arrays:
             parts = Parts(*(arrays[field] for field in Parts._fields))
-    except Exception:  # damage may raise nearly anything, MemoryError too; decoding again is always right
+    except Exception:  # damage may raise nearly anything, even MemoryError; decoding again is always right
         return None
     return parts if _is_whole(parts) else None
 
 
 def write(key: str, parts: Parts) -> None:
-    """Store ``parts`` under ``key`` in one step, so that no reader and no crash ever sees half a file."""
+    """Store ``parts`` under ``key`` atomically: neither another reader nor a crash leaves half a file to be seen."""
     folder = cache_folder()
     if folder is None:
         return
@@ -82,9 +82,9 @@ def write(key: str, parts: Parts) -> None:
 
 
 def cache_folder() -> Path | None:
-    """XDG_CACHE_HOME/decaybench, by default ~/.cache/decaybench; None for a user without a home folder."""
+    """Return $XDG_CACHE_HOME/decaybench (default: ~/.cache/decaybench), or None for a user without a home folder."""
     configured = expanded(os.environ.get("XDG_CACHE_HOME", ""), "XDG_CACHE_HOME")
-    if configured.is_absolute():  # the XDG specification has relative paths ignored
+    if configured.is_absolute():  # the XDG specification says to ignore relative paths
         return configured / "decaybench"
     try:
         return Path.home() / ".cache" / "decaybench"

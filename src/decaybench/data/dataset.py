@@ -1,4 +1,4 @@
-"""What every source of images is turned into."""
+"""`Dataset`: the form into which every source of images is brought."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def sha256_of(*tensors: Tensor) -> str:
-    """SHA-256 (hex) over the dtypes, shapes and elements of CPU tensors, in the order given."""
+    """SHA-256 (hex) of the dtypes, shapes and elements of CPU tensors, in the given order."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
@@ -18,15 +18,18 @@ def sha256_of(*tensors: Tensor) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A source's train part and test part, on the CPU, as they are before any split is drawn.
+    """The train and test parts of a source, on the CPU, before any split is drawn.
 
-    ``train_images`` and ``test_images`` are uint8 (N, C, H, W); ``train_labels`` and ``test_labels`` are
-    int64 (N,) in 0 .. ``classes`` - 1, and every class occurs in the train part. ``sha256`` covers pixels and
-    labels of both parts, so it tells whether two machines decoded the same numbers. ``validation_size`` is
-    the default size of the validation split. A source with a validation part of its own has it in
-    ``validation_images`` and ``validation_labels``: the split is then drawn from it and not from train. ``labels`` are
-    the source's own labels of the classes, by default 0, 1, ..., and ``class_names`` their names, if any (an empty one
-    is no name): messages speak of these. Raises ValueError where a source breaks these rules.
+    ``train_images`` and ``test_images`` are uint8 (N, C, H, W). ``train_labels`` and ``test_labels`` are int64 (N,) in
+    0 .. ``classes`` - 1, and every class occurs in the train part. ``sha256`` covers the pixels and labels of all
+    parts: equal values mean that two machines decoded the same data. ``validation_size`` is the default size of the
+    validation split. If the source has a validation part of its own, ``validation_images`` and ``validation_labels``
+    hold it, and the validation split is drawn from it rather than from the train part.
+
+    ``labels`` are the labels that the classes have in the source (default: 0, 1, ...), and ``class_names`` are their
+    names, if known; an empty string stands for an unknown name. Error messages use both.
+
+    Raises ValueError if the arguments break these rules.
     """
 
     name: str
@@ -77,7 +80,7 @@ class Dataset:
 
     @property
     def pool_images(self) -> Tensor:
-        """The train part and, after it, the validation part: what the splits but test point into."""
+        """The train part followed by the validation part. All splits except ``test`` index into it."""
         own = self.validation_images
         return self.train_images if own is None else torch.cat([self.train_images, own])
 
@@ -88,7 +91,7 @@ class Dataset:
         return self.train_labels if own is None else torch.cat([self.train_labels, own])
 
     def called(self, number: int) -> str:
-        """Class ``number`` in the words of its source: ``class 40``, or ``class 3 ('cat')``."""
+        """Class ``number`` by its label and name in the source: ``class 40`` or ``class 3 ('cat')``."""
         label = self.labels[number] if self.labels else number
         name = self.class_names[number] if self.class_names else ""
         return f"class {label} ({name!r})" if name else f"class {label}"

@@ -1,4 +1,4 @@
-"""Which files of a dataset's folder hold its parts, as people, pandas and the Hugging Face hub leave them."""
+"""Find the files of each part in a dataset's folder, under the names that pandas users and the hub give them."""
 
 import os
 import re
@@ -9,22 +9,22 @@ from typing import NamedTuple
 
 from decaybench.errors import UserError
 
-# The words by which the hub knows a part.
+# The words that the Hugging Face hub accepts for each part.
 WORDS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
 PART_OF = {word: part for part, words in WORDS.items() for word in words}
-# A whole part, or one of the hub's shards; earlier versions of its library end a shard's name with a hash.
+# A whole part or one of the hub's shards. Older versions of the hub's library end a shard's name with a hash.
 FILE = re.compile(rf"({'|'.join(PART_OF)})(?:-([0-9]{{5}})-of-(?!00000)([0-9]{{5}})(?:-[0-9a-f]+)?)?\.parquet")
-# What may be meant for a part: train2.parquet, Validation.parquet; not values.parquet.
+# Names that were probably meant for a part: train2.parquet or Validation.parquet, but not values.parquet.
 ALMOST = re.compile(rf"({'|'.join(PART_OF)})(?![a-z]).*\.parquet", re.IGNORECASE | re.DOTALL)
 LISTED = 20
 
 
 class _File(NamedTuple):
-    """``number`` of ``total`` shards; a whole part is shard 0 of 0."""
+    """Shard ``number`` of ``total``; a file that holds a whole part is shard 0 of 0."""
 
     word: str
     total: int
@@ -37,12 +37,12 @@ class _File(NamedTuple):
 
 
 def find_parts(folder: Path) -> Mapping[str, Sequence[Path]]:
-    """The files of ``train``, ``test`` and, where there is one, ``validation`` below ``folder``, shards in order.
+    """Find the files of the parts ``train``, ``test`` and, if there is one, ``validation``; shards are in order.
 
-    They stand in the folder itself or in its folder ``data``; where neither has any, in the only folder in it that does
-    (a copy of a hub repository has one for each configuration). Files of other names are ignored. Raises UserError
-    where a part is missing or incomplete, where there is a choice, and where a file may be meant for a part but has
-    another name.
+    The files may be in ``folder`` itself or in its subfolder ``data``. If neither has any, they are looked for in the
+    other subfolders, since a copy of a hub repository has one per configuration; exactly one may then have them. Files
+    with other names are ignored. Raises UserError if a part is missing or incomplete, if more than one choice of files
+    is possible, or if a file's name is almost that of a part.
     """
     places = {place: _files(place) for place in (folder, folder / "data") if os.path.isdir(place)}
     if not any(places.values()):
@@ -50,26 +50,26 @@ def find_parts(folder: Path) -> Mapping[str, Sequence[Path]]:
     filled = [place for place, files in places.items() if files] or [folder]
     if len(filled) > 1:
         where = ", ".join(str(place / files[0].path.name) for place, files in places.items() if files)
-        raise UserError(f"{folder}: the parquet files of all parts must stand in one folder, got {where}")
+        raise UserError(f"{folder}: the parquet files of all parts must be in one folder, got {where}")
     place, files = filled[0], places[filled[0]]
     for part in ("train", "test"):
         if all(file.part != part for file in files):
             there = listed(path.name for path in _entries(place))
             raise UserError(
                 f"{place}/{part}.parquet: must exist, or the hub's shards ({part}-00000-of-00001.parquet, ...), "
-                f"got no such file (what lies there: {there})"
+                f"got neither (the folder contains: {there})"
             )
     known = {file.path for file in files}
     if almost := [path.name for path in _entries(place) if ALMOST.fullmatch(path.name) and path not in known]:
         raise UserError(
-            f"{place}: a parquet file whose name begins with a part's word must have the part's name (train.parquet) "
-            f"or a shard's (train-00000-of-00001.parquet), got {listed(almost)}; rename it, or move it away"
+            f"{place}: a parquet file whose name begins like a part's must have the name of a part (train.parquet) "
+            f"or of a shard (train-00000-of-00001.parquet), got {listed(almost)}; rename it or move it away"
         )
     return {part: _in_order(part, own) for part in WORDS if (own := [file for file in files if file.part == part])}
 
 
 def _in_order(part: str, files: Sequence[_File]) -> Sequence[Path]:
-    """One whole file, or every shard of one set; anything else leaves open what the part is."""
+    """Return the part's only file or all shards of one set. Anything else is ambiguous: raises UserError."""
     files = sorted(files)
     word, total = files[0][:2]
     if [file[:3] for file in files] == [(word, total, number) for number in range(total or 1)]:
@@ -79,7 +79,7 @@ def _in_order(part: str, files: Sequence[_File]) -> Sequence[Path]:
     missing = [f"{word}-{number:05}-of-{total:05}.parquet" for number in range(total) if number not in there]
     lacks = f", without {listed(missing, 3)}" if missing and len({file[:2] for file in files}) == 1 else ""
     raise UserError(
-        f"{files[0].path.parent}: the {part} part must be one file or each shard of one set, got {got}{lacks}"
+        f"{files[0].path.parent}: the {part} part must be one file or all shards of one set, got {got}{lacks}"
     )
 
 
@@ -96,7 +96,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def listed(names: Iterable[str], most: int = LISTED) -> str:
-    """``names`` with commas between them, cut short after ``most``; "none" where there are none."""
+    """Join ``names`` with commas, cut short after ``most`` of them; "none" if there are none."""
     rest = iter(names)
     shown = ", ".join(islice(rest, most)) or "none"
     more = sum(1 for _ in rest)

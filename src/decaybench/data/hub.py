@@ -1,4 +1,4 @@
-"""Well-known datasets that are fetched from the Hugging Face hub, each at one pinned revision of its repository."""
+"""Well-known datasets, fetched from the Hugging Face hub at a pinned revision of their repositories."""
 
 import threading
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from decaybench.errors import UserError
 
-PROBE_SECONDS = 4.0  # in which the hub must answer at all; a download may then take its time
+PROBE_SECONDS = 4.0  # the hub must answer within this time; the download itself has no limit
 
 
 class Source(NamedTuple):
-    """A dataset's repository on the hub, the folder of its parquet files there, and the commit that is read."""
+    """A dataset on the hub: its repository, the folder of its parquet files, and the commit to read."""
 
     repository: str
     folder: str
@@ -28,10 +28,10 @@ SOURCES: Mapping[str, Source] = {
 
 
 def fetch(name: str, root: Path | None) -> tuple[Path, Path]:
-    """The train and test file of a dataset in SOURCES, from huggingface_hub's cache or else downloaded into it.
+    """Return the paths of a dataset's train and test files; what huggingface_hub's cache lacks is downloaded into it.
 
-    ``root`` is only named in the error. Obeys HF_HUB_OFFLINE and the hub's other settings, and sends no token.
-    Raises UserError, within seconds where there is no network.
+    ``name`` is a key of SOURCES; ``root`` is only used in the error message. HF_HUB_OFFLINE and the hub's other
+    settings apply, and no token is sent. Raises UserError; without a network this takes only seconds.
     """
     import huggingface_hub as hub
 
@@ -39,7 +39,7 @@ def fetch(name: str, root: Path | None) -> tuple[Path, Path]:
     files = [f"{folder}/{part}-00000-of-00001.parquet" for part in ("train", "test")]
     try:
         cached = [hub.try_to_load_from_cache(repository, f, repo_type="dataset", revision=revision) for f in files]
-        if not all(isinstance(path, str) for path in cached):  # neither None nor the mark of a known absence
+        if not all(isinstance(path, str) for path in cached):  # else None, or a marker that the hub lacks the file
             _probe(hub.hf_hub_url(repository, files[0], repo_type="dataset", revision=revision))
         train, test = (
             hub.hf_hub_download(repository, f, repo_type="dataset", revision=revision, token=False) for f in files
@@ -49,16 +49,16 @@ def fetch(name: str, root: Path | None) -> tuple[Path, Path]:
         wanted = Path("DIR") / name if root is None else root / name
         option = "and pass --data DIR (or set DECAYBENCH_DATA)" if root is None else f"(--data is {root})"
         raise UserError(
-            f"task.data {name!r} is in no data folder and could not be fetched from the hub's "
+            f"task.data {name!r} was not found in a data folder and could not be fetched from the hub's "
             f"{repository} ({reason}): put its files at {wanted}/train.parquet and test.parquet {option}"
         ) from error
     return Path(train), Path(test)
 
 
 def _probe(url: str) -> None:
-    """Ask for a file's size, once: without a network hf_hub_download would try for 20 seconds and more.
+    """Request a file's size once, because without a network hf_hub_download would retry for 20 seconds or more.
 
-    In a thread, since neither the resolver nor a list of addresses to try keeps to the time limit of a request.
+    The request runs in a thread: its timeout covers neither name resolution nor trying several addresses.
     """
     from huggingface_hub import get_hf_file_metadata
 

@@ -1,4 +1,4 @@
-"""Decoded files as one dataset: one size, one number of channels, one numbering of classes."""
+"""Join decoded files into one dataset, with one image size, one number of channels and one numbering of classes."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -14,10 +14,10 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 
 def join(train: Sequence[Part], validation: Sequence[Part], test: Sequence[Part]) -> Parts:
-    """The files of each part, of which validation may have none; the classes are the sorted labels of train.
+    """Join the files of each part; ``validation`` may be empty. The classes are the sorted labels of ``train``.
 
-    Raises UserError where a file does not go with the first of train: another size, label column or names of classes,
-    or a label that train lacks.
+    Raises UserError if a file does not match the first file of ``train`` in image size, label column or class names,
+    or if it has a label that ``train`` lacks.
     """
     files = [*train, *validation, *test]
     for file in files:
@@ -47,10 +47,12 @@ def _check_alike(first: Part, file: Part) -> None:
     height, width = first.images.shape[2:]
     if file.images.shape[2:] != (height, width):
         got = f"{file.images.shape[3]}x{file.images.shape[2]}"
-        raise UserError(f"{file.path}: images must have the size of {first.path.name}'s, {width}x{height}, got {got}")
+        raise UserError(
+            f"{file.path}: images must have the same size as in {first.path.name}, {width}x{height}, got {got}"
+        )
     if file.label_column != first.label_column:
         raise UserError(
-            f"{file.path}: the labels must stand in a column {first.label_column!r}, as in {first.path.name}, "
+            f"{file.path}: the labels must be in a column {first.label_column!r}, as in {first.path.name}, "
             f"got {file.label_column!r}"
         )
     for label, (theirs, ours) in enumerate(zip(first.classes, file.classes, strict=False)):
@@ -66,7 +68,7 @@ def _check_known(file: Part, labels: npt.NDArray[np.int64], where: str) -> None:
     if unknown.any():
         row = int(unknown.argmax())
         raise UserError(
-            f"{file.path}: column {file.label_column!r} must have labels that {where} has, "
+            f"{file.path}: column {file.label_column!r} must have only labels that occur in {where}, "
             f"got {file.labels[row]} in row {row} (from 0)"
         )
 

@@ -7,8 +7,8 @@ from decaybench import seeds
 
 
 def batch_order(seed: int, epoch: int, examples: int) -> Tensor:
-    """A permutation of 0 .. ``examples`` - 1, int64 (examples,), on the CPU; pure in (seed, epoch, examples).
+    """A permutation of 0 .. ``examples`` - 1, int64 (examples,), on the CPU; a pure function of its arguments.
 
-    Epoch e's order needs no other epoch's, so a run can be taken up, or trained again, from any epoch.
+    An epoch's order does not depend on earlier epochs, so a run can be resumed or trained again from any epoch.
     """
     return torch.randperm(examples, generator=seeds.generator(seed, "order", epoch))

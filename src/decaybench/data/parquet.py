@@ -1,4 +1,4 @@
-"""Parquet files in the hub's image schema, decoded to uint8 arrays; whatever is wrong is told in one line."""
+"""Decode parquet files in the hub's image schema to uint8 arrays; every error is one line."""
 
 import io
 import re
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
-SIXTEEN_BITS = re.compile(r"(?<!BGR);16")  # a channel; BGR;16 is 5 + 6 + 5 bits a pixel
-ROWS_AT_ONCE = 1024  # of encoded images in memory as Python objects
+SIXTEEN_BITS = re.compile(r"(?<!BGR);16")  # per channel; BGR;16 means 5 + 6 + 5 bits per pixel
+ROWS_AT_ONCE = 1024  # limits how many encoded images are in memory as Python objects
 
 
 class Part(NamedTuple):
-    """One file decoded: ``images`` uint8 (N, C, H, W), C = 1 if all are grey and else 3; ``labels`` int64
-    (N,), as in the file; ``label_column`` is their column's name; ``classes`` the names of labels 0, 1, ..., if known.
+    """A decoded file.
+
+    ``images`` is uint8 (N, C, H, W), where C is 1 if all images are grey and 3 otherwise. ``labels`` is int64 (N,), as
+    in the file, and ``label_column`` is the name of their column. ``classes`` are the names of labels 0, 1, ..., if
+    known, and otherwise empty.
     """
 
     path: Path
@@ -33,19 +36,25 @@ class Part(NamedTuple):
 
 
 def read_part(path: Path, content: bytes) -> Part:
-    """Decode ``content``, the bytes of the parquet file at ``path`` (which is only named in errors).
+    """Decode ``content``, the bytes of the parquet file at ``path`` (which is only used in error messages).
 
-    The file has one column of ``{bytes, path}`` structs, whatever its name, and integer labels in the column
-    ``label``. Without one they stand in the only column whose name ends in label or labels (of several, the only one
-    of integers), or else in the only one that the hub's metadata names the classes of, or else, where no name ends so,
-    in the only column of integers that does not number the rows. Other columns are ignored.
+    The images are in the only column of ``{bytes, path}`` structs, whatever its name. The labels are integers. Their
+    column is the first of these that exists and leaves no choice:
 
-    Images are of one size, in any format that Pillow knows (the first frame counts). They are turned upright as their
-    EXIF data says; 1-bit images become 0 and 255; palettes, CMYK and YCbCr become RGB; opaque alpha is dropped.
-    Transparency and 16 bits a channel are refused, since either needs a choice that is not ours. Raises UserError.
+    1. the column ``label``;
+    2. the column whose name ends in "label" or "labels"; if there are several, the only one of integers;
+    3. the integer column for which the hub's metadata has class names;
+    4. if no name ends in "label" or "labels", the integer column that does not number the rows.
 
-    Arrow reads without its thread pool: a thread of it may drop the last reference to ``content`` when the interpreter
-    is already going, and the process then ends with SIGABRT instead of its exit code.
+    All other columns are ignored.
+
+    Images may have any format that Pillow reads (of several frames the first is used) but must all have one size. They
+    are turned upright according to their EXIF data; 1-bit images become 0 and 255; palettes, CMYK and YCbCr become RGB;
+    an opaque alpha channel is dropped. Transparency and 16 bits per channel are refused, because converting either
+    needs a choice that is the user's. Raises UserError.
+
+    Arrow's thread pool is not used: one of its threads might drop the last reference to ``content`` while the
+    interpreter shuts down, and the process would end with SIGABRT instead of its exit code.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -58,7 +67,7 @@ def read_part(path: Path, content: bytes) -> Part:
             raise UserError(f"{path}: must hold at least one example, got 0 rows")
         labels = _labels(path, columns.label, file.read([columns.label], use_threads=False).column(columns.label))
         images = _decode(path, columns.image, file, rows)
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name that is not UTF-8, a negative size
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name not in UTF-8, or a negative size
         raise UserError(f"{path}: must be a readable parquet file, got: {error}") from error
     return Part(path, images, labels, columns.label, columns.classes)
 
@@ -95,11 +104,11 @@ def _decode(path: Path, name: str, file: Any, rows: int) -> npt.NDArray[np.uint8
                 )
             pixels = np.asarray(image)
             if image.mode == "RGB":
-                if images.shape[1] == 1:  # the first image in colour
+                if images.shape[1] == 1:  # this is the first colour image
                     images = _widened(images, decoded=row)
                 images[row] = pixels.transpose(2, 0, 1)
             else:
-                images[row] = pixels  # grey among colour is three equal channels
+                images[row] = pixels  # among colour images a grey one gets three equal channels
             row += 1
     if images is None or row != rows:
         raise OSError(f"{row} rows where its footer says {rows}")
@@ -118,7 +127,7 @@ def _open(where: str, encoded: bytes) -> "Image":
 
     try:
         image = Image.open(io.BytesIO(encoded))
-        # Pillow would silently halve the depth of a 16-bit colour image; its raw mode still tells.
+        # Pillow silently reduces 16-bit colour images to 8 bits; only the raw mode still shows the depth.
         deep = any(SIXTEEN_BITS.search(str(tile.args)) for tile in image.tile)
         image.load()
         upright = ImageOps.exif_transpose(image)
@@ -127,12 +136,12 @@ def _open(where: str, encoded: bytes) -> "Image":
     except UnidentifiedImageError as error:
         message = f"{where}: must be an image that Pillow can decode, got {len(encoded)} bytes of another kind"
         raise UserError(message) from error
-    except Exception as error:  # the decoders have no common class: OSError, SyntaxError, struct.error, ...
+    except Exception as error:  # decoders' errors share no base class: OSError, SyntaxError, struct.error, ...
         raise UserError(f"{where}: must be an image that Pillow can decode, got: {error}") from error
     mode = upright.mode
     if deep or mode not in GREY_MODES + COLOUR_MODES:
-        depth = " with 16 bits a channel" if deep else ""
-        raise UserError(f"{where}: must be grey or colour with 8 bits a channel, got mode {mode}{depth}")
+        depth = " with 16 bits per channel" if deep else ""
+        raise UserError(f"{where}: must be grey or colour with 8 bits per channel, got mode {mode}{depth}")
     if upright.has_transparency_data and upright.convert("RGBA").getchannel("A").getextrema() != (255, 255):
         raise UserError(f"{where}: must be opaque, got an image of mode {mode} with transparent pixels")
     return upright.convert("L" if mode in GREY_MODES else "RGB")

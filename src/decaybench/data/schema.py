@@ -1,4 +1,4 @@
-"""Which columns of a parquet file hold images and labels, and what the hub's metadata calls the classes."""
+"""Find the columns of a parquet file that hold images and labels, and the class names in the hub's metadata."""
 
 import json
 import re
@@ -18,12 +18,12 @@ AS_IMAGES = (
 )
 AS_INTEGERS = (
     "to convert, give each class one whole number, the same in every file, "
-    "as df['label'].map({'cat': 0, 'dog': 1}) does in pandas"
+    "for example with df['label'].map({'cat': 0, 'dog': 1}) in pandas"
 )
 
 
 class Columns(NamedTuple):
-    """The names of both columns; ``classes`` are the names of labels 0, 1, ... where the hub's metadata has them."""
+    """The names of both columns; ``classes`` are the names of labels 0, 1, ... if the hub's metadata has them."""
 
     image: str
     label: str
@@ -31,7 +31,7 @@ class Columns(NamedTuple):
 
 
 def choose_columns(path: Path, schema: Any) -> Columns:
-    """The columns of a pyarrow ``schema`` that `read_part` reads, by its rules; UserError where they leave a choice."""
+    """Choose the columns of a pyarrow ``schema`` by the rules of `read_part`; UserError if these do not settle it."""
     from pyarrow import types
 
     names = list(schema.names)
@@ -61,7 +61,7 @@ def _is_image(kind: Any) -> bool:
 
 
 def _label(path: Path, schema: Any, image: str) -> Any:
-    """The field of the labels, whose type may still be wrong."""
+    """Return the field of the labels; its type is not checked yet."""
     from pyarrow import types
 
     columns = [field for field in schema if field.name != image]
@@ -90,20 +90,20 @@ def _label(path: Path, schema: Any, image: str) -> Any:
 
 
 def _index(schema: Any) -> set[str]:
-    """The columns that pandas wrote an index to: strings in its metadata, where a range is a mapping."""
+    """The columns to which pandas wrote an index. Its metadata names these by a string; a RangeIndex is a mapping."""
     columns = _metadata(schema, "pandas", "index_columns")
     return {name for name in columns if isinstance(name, str)} if isinstance(columns, list) else set()
 
 
 def _class_names(schema: Any, column: str) -> tuple[str, ...]:
-    """The names of a column that the hub's metadata calls a ClassLabel; none for another column."""
+    """The class names of a column that is a ClassLabel in the hub's metadata; empty for any other column."""
     names = _metadata(schema, "huggingface", "info", "features", column, "names")
     strings = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return tuple(names) if strings else ()
 
 
 def _metadata(schema: Any, key: str, *path: str) -> Any:
-    """What stands at ``path`` in the JSON under ``key``; None where nothing does, as anyone may have written it."""
+    """The value at ``path`` in the JSON under ``key``; None if any of it is missing: anyone may have written it."""
     try:
         found = json.loads((schema.metadata or {}).get(key.encode(), b"null"))
     except (ValueError, RecursionError):
@@ -118,7 +118,7 @@ def _named(fields: Iterable[Any]) -> str:
 
 
 def _shown(fields: Iterable[Any]) -> str:
-    """Fields with their types, cut short."""
+    """The fields with their types, cut short."""
     return listed((f"{field.name!r}: {_short(field.type)}" for field in fields), COLUMNS_LISTED)
 
 

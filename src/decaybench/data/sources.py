@@ -1,4 +1,4 @@
-"""Where datasets come from: scikit-learn's digits, folders of parquet files, the hub, and other packages."""
+"""Load a dataset from scikit-learn (digits), a folder of parquet files, the Hugging Face hub or another package."""
 
 import os
 import re
@@ -23,15 +23,18 @@ DIGITS_VALIDATION = 300
 
 
 def load_dataset(name: str, root: Path | None) -> Dataset:
-    """The dataset ``name``: built in, from another package, the folder ``root``/``name``, or the hub; in this order.
+    """Load the dataset ``name``. These places are tried in order, and the first that has it is used:
 
-    ``digits`` is scikit-learn's 1797 images of 8x8 pixels, 0 .. 16 scaled to 0 .. 255, with a fixed
-    stratified test part of 300. An entry point of the group ``decaybench.datasets`` is a function without
-    arguments that returns a Dataset. A folder holds the parts ``train`` and ``test`` (`find_parts` says in which
-    files) in the hub's image schema; its labels are numbered in the order of train's sorted values, and its default
-    validation split is all of its part ``validation`` if it has one, or else a sixth of train. Where there is no such
-    folder, ``mnist``, ``fashion-mnist`` and ``cifar10`` are fetched from the Hugging Face hub at a pinned revision,
-    once, and read by the same code. Raises UserError.
+    1. Built in: ``digits`` is scikit-learn's 1797 images of 8x8 pixels, with values 0 .. 16 scaled to 0 .. 255 and a
+       fixed, stratified test part of 300.
+    2. Another package: an entry point of the group ``decaybench.datasets`` is a function without arguments that
+       returns a Dataset.
+    3. The folder ``root``/``name``. It holds the parts ``train`` and ``test`` in the hub's image schema (for file names
+       see `find_parts`). Classes are numbered in the order of the sorted labels of ``train``. The default validation
+       split is the whole part ``validation`` if there is one, and otherwise a sixth of ``train``.
+    4. The Hugging Face hub: ``mnist``, ``fashion-mnist`` and ``cifar10`` are downloaded once, at a pinned revision.
+
+    Raises UserError if the dataset is not found or cannot be read.
     """
     if not NAME.fullmatch(name):
         raise UserError(f"task.data must match {NAME.pattern}, got {name!r}")
@@ -45,7 +48,7 @@ def load_dataset(name: str, root: Path | None) -> Dataset:
                 f"got {type(provided).__name__}"
             )
         return provided
-    if root is not None and not os.path.isdir(root):  # unlike Path.is_dir, it raises nothing for one out of reach
+    if root is not None and not os.path.isdir(root):  # unlike Path.is_dir, never raises, even without permission
         raise UserError(f"--data (or DECAYBENCH_DATA) must be an existing folder, got {str(root)!r}")
     if root is not None and os.path.isdir(root / name):
         return _files(name, find_parts(root / name))
@@ -61,13 +64,13 @@ def load_dataset(name: str, root: Path | None) -> Dataset:
 
 
 def _provided(entry_point: EntryPoint) -> object:
-    """What another package's function gives."""
+    """Call another package's function and return its result."""
     function = plugins.load(entry_point)
     try:
         return function()
     except UserError:
         raise
-    except (Exception, SystemExit) as error:  # whatever the function does
+    except (Exception, SystemExit) as error:  # the function is not ours and may raise anything
         named = f"entry point {entry_point.name} = {entry_point.value}"
         raise UserError(f"decaybench.datasets: {named} must return a Dataset, got {reason(error)}") from error
 

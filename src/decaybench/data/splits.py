@@ -1,4 +1,4 @@
-"""Which examples train, choose, steer and judge: drawn once per sweep, from its seed."""
+"""The train, validation, signal and test splits, drawn once per sweep from its seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """Index tensors, int64 (n,), ascending: ``train``, ``validation`` and ``signal`` into the source's train part,
-    which its validation part follows if it has one; ``test`` into its test part. ``signal`` is empty unless it was
-    asked for.
+    """The splits as index tensors, int64 (n,), in ascending order.
+
+    ``train``, ``validation`` and ``signal`` index into `Dataset.pool_images`, ``test`` into `Dataset.test_images`.
+    ``signal`` is empty unless it was requested.
     """
 
     train: Tensor
@@ -34,9 +35,9 @@ class Splits:
 
     @property
     def repeated(self) -> int:
-        """How many examples stand in more than one of train, validation and signal, or twice in any split: 0.
+        """How many examples occur more than once, within one split or across train, validation and signal.
 
-        The test split is drawn from another part of the source.
+        It is 0 unless there is a bug. The test split comes from another part of the source and is counted by itself.
         """
         drawn = torch.cat([self.train, self.validation, self.signal])
         return sum(len(index) - len(torch.unique(index)) for index in (drawn, self.test))
@@ -51,20 +52,25 @@ def draw_splits(
     test_size: int | None = None,
     signal: bool = False,
 ) -> Splits:
-    """Disjoint splits, stratified by label with scikit-learn; a pure function of the arguments.
+    """Draw disjoint splits, stratified by label with scikit-learn; a pure function of the arguments.
 
-    Validation is drawn first (default: the dataset's ``validation_size``), from the dataset's validation part or else
-    from its train part; then the signal split (half of validation's size, at least one example per class) from the
-    train part, then train from what is left of that (default: all of it); test is drawn from the test part (default:
-    all of it). So the same seed gives the same validation split whatever ``train_size`` is. A split, and what it
-    leaves, hold at least as many examples as classes. Raises UserError where a size does not fit, and where a class
-    has a single example to be drawn from.
+    The splits are drawn in this order:
+
+    1. validation (default: the dataset's ``validation_size``), from the validation part or, without one, the train
+       part;
+    2. signal (half as many as validation, but at least one per class), from the train part;
+    3. train (default: all that is left), from the rest of the train part;
+    4. test (default: all), from the test part.
+
+    So ``train_size`` does not change the validation split of a seed. Each split, and what it leaves over, has at least
+    as many examples as there are classes. Raises UserError if a size does not allow this, or if a class has only one
+    example to draw from.
     """
     labels = dataset.pool_labels.numpy()
     rest, own = np.split(np.arange(len(labels), dtype=np.int64), [len(dataset.train_labels)])
 
     size = dataset.validation_size if validation_size is None else validation_size
-    origin = " (the default, as the task has none)" if validation_size is None else ""
+    origin = " (the default, since the task sets none)" if validation_size is None else ""
     where = "the validation part" if len(own) else "the train part"
     pool = own if len(own) else rest
     _check_size(labels, pool, "task.validation_size", size, where, origin=origin, takes_all=len(own) > 0)
@@ -78,7 +84,7 @@ def draw_splits(
         if len(rest) - wanted < classes:
             if len(own):
                 raise UserError(
-                    f"task.validation_size: the signal split, half as large but at least one of each class, takes "
+                    f"task.validation_size: the signal split (half as large, at least one example per class) takes "
                     f"{wanted} of the {len(rest)} training examples and must leave {classes}, got {size}{origin}"
                 )
             raise UserError(
@@ -114,7 +120,7 @@ def _check_size(
     origin: str = "",
     takes_all: bool = True,
 ) -> None:
-    """Raise UserError unless ``size`` examples can be drawn by strata from ``pool``."""
+    """Raise UserError unless a stratified draw of ``size`` examples from ``pool`` is possible."""
     classes = len(np.unique(labels[pool]))
     whole = len(pool) if takes_all else None
     if type(size) is int and (size == whole or classes <= size <= len(pool) - classes):
@@ -132,13 +138,13 @@ def _check_size(
 def _draw(
     dataset: Dataset, labels: Indices, pool: Indices, key: str, size: int, seed: int, *path: str
 ) -> tuple[Indices, Indices]:
-    """``size`` indices out of ``pool``, by strata, and those left."""
+    """A stratified draw of ``size`` indices from ``pool``, and the indices left over."""
     if size == len(pool):
         return pool, pool[:0]
     values, counts = np.unique(labels[pool], return_counts=True)
     if counts.min() < 2:
         raise UserError(
-            f"{key}: a stratified draw of {size} from {len(pool)} examples needs at least 2 of every class, "
+            f"{key}: a stratified draw of {size} from {len(pool)} examples needs at least 2 of each class, "
             f"got {counts.min()} of {dataset.called(int(values[counts.argmin()]))}"
         )
     from sklearn.model_selection import train_test_split

@@ -1,4 +1,4 @@
-"""The examples that a sweep's runs share, and how pixels become numbers."""
+"""The examples that all runs of a sweep share, and the normalisation of their pixels."""
 
 import math
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class TaskData:
-    """What training reads: the splits' examples, and the training split's statistics.
+    """What training reads: the examples of each split, and the training split's mean and standard deviation.
 
-    ``mean`` and ``std`` are float64 (C,), of pixels scaled to [0, 1]; the deviation is the population's
-    (divided by n), and 1 where a channel is constant. ``signal`` is None unless it was drawn.
+    ``mean`` and ``std``, float64 (C,), are per channel, over pixels scaled to [0, 1]. ``std`` is the population's
+    (divided by n), and 1 for a constant channel. ``signal`` is None unless that split was drawn.
     """
 
     train: Examples
@@ -60,13 +60,12 @@ class TaskData:
 
 
 def prepare(dataset: Dataset, splits: Splits) -> TaskData:
-    """Gather ``splits`` of ``dataset`` on the CPU, with the training split's mean and deviation per channel.
+    """Gather the examples of ``splits`` on the CPU and compute the training split's mean and deviation.
 
-    Raises ValueError if an example stands in more than one of the train, validation and signal splits, or
-    twice in one.
+    Raises ValueError if an example occurs in more than one of the train, validation and signal splits, or twice in one.
     """
     if splits.repeated:
-        raise ValueError(f"splits must be disjoint, got {splits.repeated} examples that stand in them more than once")
+        raise ValueError(f"splits must be disjoint, got {splits.repeated} examples that occur more than once")
 
     images, labels = dataset.pool_images, dataset.pool_labels
 
@@ -87,9 +86,9 @@ def prepare(dataset: Dataset, splits: Splits) -> TaskData:
 
 
 def repeated_images(data: TaskData) -> int:
-    """How many test images have a twin, pixel for pixel, among the images that train, steer or choose.
+    """How many test images also occur, pixel for pixel, in the train, validation or signal split.
 
-    The splits share no example; whether the source holds an image twice is another question, worth knowing.
+    The splits never share an example, but the source itself may contain the same image twice.
     """
     parts = [part.images for part in (data.train, data.validation, data.signal) if part is not None]
     known = {image.tobytes() for part in parts for image in part.numpy()}
@@ -99,18 +98,17 @@ def repeated_images(data: TaskData) -> int:
 def normalise(images: Tensor, mean: Tensor, std: Tensor, dtype: torch.dtype) -> Tensor:
     """(x / 255 - mean) / std in ``dtype`` (float32 or float64), for uint8 ``images`` (..., C, H, W).
 
-    ``mean`` and ``std`` are (C,) on the images' device. Three elementwise IEEE operations, each rounded on
-    its own: a value's bits depend on nothing but its pixel, not on the batch, its size, its place in it, or
-    the device.
+    ``mean`` and ``std`` are (C,), on the images' device. These are three elementwise IEEE operations, each rounded by
+    itself, so a result's bits depend on its pixel and channel alone: not on the batch, its size or the device.
     """
     pixels = images.to(dtype)
-    # A tensor, because CUDA turns a division by a Python number into a product with its rounded reciprocal.
+    # Divide by a tensor: CUDA turns division by a Python number into a product with its rounded reciprocal.
     scaled = pixels / pixels.new_full((), 255.0)
     return scaled.sub_(mean.to(dtype).view(-1, 1, 1)).div_(std.to(dtype).view(-1, 1, 1))
 
 
 def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation per channel from exact integer sums, so that no order of summation enters."""
+    """Mean and deviation per channel, from exact integer sums, so that the order of summation does not matter."""
     means, deviations = [], []
     for channel in images.unbind(1):
         counts: list[int] = torch.bincount(channel.reshape(-1), minlength=256).tolist()

@@ -1,4 +1,4 @@
-"""The optimizers: one class each, which says all there is to know of it, all listed in ``OPTIMIZERS``."""
+"""The optimizers: each is one class that describes it completely, and all are listed in ``OPTIMIZERS``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -33,9 +33,9 @@ __all__ = [
 def make_optimizer(
     form: OptimizerForm, parameters: Tensor, *, momentum: Tensor, weight_decay: Tensor, decays: Tensor
 ) -> Optimizer:
-    """The optimizer of K runs that begin at ``parameters`` (K, P).
+    """Create the optimizer of K runs that start at ``parameters`` (K, P).
 
-    ``momentum`` (beta1 under Adam and Prodigy) and ``weight_decay`` are ``(K,)``; ``decays`` is ``(P,)``, 1 where
-    weight decay applies. Raises KeyError for a kind that is not in ``OPTIMIZERS``.
+    ``momentum`` (beta1 for Adam and Prodigy) and ``weight_decay`` are ``(K,)``. ``decays`` is ``(P,)``: 1 where weight
+    decay applies, 0 elsewhere. Raises KeyError if ``form.kind`` is not in ``OPTIMIZERS``.
     """
     return OPTIMIZERS[form.kind](form, parameters.detach(), momentum, weight_decay, decays)

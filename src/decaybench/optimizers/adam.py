@@ -12,7 +12,10 @@ EPS = 1e-8
 
 
 class Adam(Optimizer):
-    """Adam as torch has it; ``momentum`` is beta1."""
+    """Adam as in torch; ``momentum`` is beta1.
+
+    Source: Kingma & Ba 2015; torch.optim.Adam (beta2 0.999, eps 1e-8, weight decay added to the gradient).
+    """
 
     name = "adam"
 
@@ -25,7 +28,7 @@ class Adam(Optimizer):
         return KerasCode(
             "keras.optimizers.Adam",
             [f"beta_1={use.momentum!r}", f"beta_2={BETA2}", "epsilon=1e-8"],
-            ["# epsilon stands beside the uncorrected second moment here, beside the corrected one in torch's Adam."],
+            ["# Keras adds epsilon to the uncorrected second moment's root, torch's Adam to the corrected one's."],
         )
 
     def __init__(
@@ -33,7 +36,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(form, parameters, momentum, weight_decay, decays)
         self._mean, self._square = torch.zeros_like(parameters), torch.zeros_like(parameters)
-        # beta1 ** t and beta2 ** t as running products, since torch.pow's bits depend on the place in the vector.
+        # beta1 ** t and beta2 ** t are running products, since torch.pow's bits depend on the place in the vector.
         self._power1 = torch.ones_like(self.momentum, dtype=torch.float64)
         self._power2 = torch.ones_like(self._power1)
 

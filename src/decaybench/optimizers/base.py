@@ -1,11 +1,11 @@
-"""What every optimizer is: the update of K runs at once, on ``(K, P)`` tensors, in place, and what is known of it.
+"""The base class of the optimizers: in-place updates of K runs at once, on ``(K, P)`` tensors, and a description.
 
-Adding one is writing one class in a file of its own and listing it in ``KINDS``: the sweep file, training and the
+To add an optimizer, write one class in a file of its own and list it in ``KINDS``. The sweep file, training and the
 exports follow from the class.
 
-Only products, sums, quotients and square roots, each an operation of its own: these are rounded exactly, so a run's
-bits do not depend on where in a vector register it stood (a fused multiply-add in the body of a vector loop would
-differ from its tail). A sum over one run's own row is the same at any K, too.
+Use only products, sums, quotients and square roots, each as an operation of its own. These are rounded correctly, so a
+run's bits do not depend on its place in a vector register. (A fused multiply-add would round differently in the body of
+a vector loop than in its tail.) A sum over one run's row has the same bits at any K, too.
 """
 
 from abc import ABC, abstractmethod
@@ -20,25 +20,25 @@ from decaybench.optimizers.form import OptimizerForm, Velocity
 
 
 class Optimizer(ABC):
-    """The optimizer of K runs; what it remembers of ``parameters`` (K, P) begins with them.
+    """The optimizer of K runs that start at ``parameters`` (K, P).
 
-    ``momentum`` and ``weight_decay`` are ``(K,)``; ``decays`` is ``(P,)``, 1 where weight decay applies. Weight decay
-    is torch's: wd·w is added to the gradient.
+    ``momentum`` and ``weight_decay`` are ``(K,)``. ``decays`` is ``(P,)``: 1 where weight decay applies, 0 elsewhere.
+    Weight decay is coupled, as in torch: wd·w is added to the gradient.
     """
 
     name: ClassVar[str]
     needs_schedule: ClassVar[bool] = True
-    """False for a method that promises to need none."""
+    """False for a method that claims to need no schedule."""
     has_velocity: ClassVar[bool] = False
-    """Whether it has both velocities, and Nesterov's form; the others are in ``OptimizerForm(name)`` alone."""
+    """Whether it supports both kinds of velocity and Nesterov's form; if not, only ``OptimizerForm(name)`` is legal."""
     needs_momentum: ClassVar[bool] = False
-    """Whether momentum 0 is refused."""
+    """Whether momentum must be above 0."""
     observable: ClassVar[Mapping[Velocity, frozenset[str]]] = MappingProxyType({})
-    """The products of gradients (``schedules.base.PRODUCTS``) that a rule may look at, for each velocity: those whose u
+    """For each velocity, the products of gradients (``schedules.base.PRODUCTS``) that a rule may observe: those whose u
     is what ``direct`` returns."""
 
     def __init_subclass__(cls) -> None:
-        """A class has its own code or none: that of the class that it extends is the code of another optimizer."""
+        """Do not inherit ``in_torch`` and ``in_keras``: the parent's code is that of another optimizer."""
         super().__init_subclass__()
         for code in ("in_torch", "in_keras"):
             if code not in vars(cls):
@@ -46,12 +46,12 @@ class Optimizer(ABC):
 
     @classmethod
     def in_torch(cls, use: Use) -> TorchCode | None:
-        """PyTorch's code; without any an export is refused."""
+        """The optimizer in PyTorch, or None if it cannot be exported."""
         return None
 
     @classmethod
     def in_keras(cls, use: Use) -> KerasCode | None:
-        """Keras' code; without any an export is refused."""
+        """The optimizer in Keras, or None if it cannot be exported."""
         return None
 
     def __init__(
@@ -59,13 +59,13 @@ class Optimizer(ABC):
     ) -> None:
         self.form = form
         self.momentum, self._weight_decay, self._decays = momentum[:, None], weight_decay[:, None], decays
-        self._decaying = bool((weight_decay > 0).any())  # settled before training: no host sync in it
+        self._decaying = bool((weight_decay > 0).any())  # read here once, since it makes the host wait for the device
 
     def direct(self, parameters: Tensor, gradient: Tensor) -> Tensor:
-        """Take the gradient (K, P) in, which is used up; the direction (K, P) that ``step`` goes.
+        """Return the direction (K, P) for ``step``, from the gradient (K, P), which is overwritten.
 
-        With SGD it is what the learning rate multiplies: the velocity, or Nesterov's; with Keras' velocity the
-        gradient, weight decay included.
+        With SGD it is what the learning rate multiplies, including weight decay: the velocity (or Nesterov's
+        combination), or the gradient if the velocity is Keras'.
         """
         if self._decaying:
             gradient.add_(parameters * self._decays * self._weight_decay)
@@ -73,22 +73,22 @@ class Optimizer(ABC):
 
     @abstractmethod
     def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
-        """One update of ``parameters`` (K, P) along ``direct``'s direction; ``learning_rate`` is (K,)."""
+        """Update ``parameters`` (K, P) in place along the direction from ``direct``; ``learning_rate`` is (K,)."""
 
     def weights(self, parameters: Tensor) -> Tensor:
-        """The weights (K, P) to evaluate with: ``parameters``, unless the method trains at another point."""
+        """The weights (K, P) to evaluate: ``parameters``, unless the method computes gradients at another point."""
         return parameters
 
     @abstractmethod
     def memory(self) -> tuple[Tensor, ...]:
-        """What it remembers of each run, every tensor (K, ...)."""
+        """All state of the runs, as tensors (K, ...)."""
 
     def take(self, index: Tensor) -> None:
-        """Go on with these runs: an index (K',) into the K runs so far, with repetitions or gaps."""
+        """Keep the runs in ``index`` (K',), in this order; it may repeat runs or leave some out."""
         for tensor in (self.momentum, self._weight_decay, *self.memory()):
             tensor.data = tensor[index]
 
     def forget(self, dead: Tensor) -> None:
-        """Zero the memory of the runs marked in ``dead`` (K,), so that no NaN stays in it."""
+        """Zero the state of the runs marked in ``dead``, bool (K,), so that no NaN stays in it."""
         for tensor in self.memory():
             tensor.masked_fill_(dead[:, None], 0.0)

@@ -1,4 +1,4 @@
-"""How an optimizer is written in the code that an export prints."""
+"""How an exported program writes an optimizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from decaybench.optimizers.form import OptimizerForm
 
 @dataclass(frozen=True)
 class Use:
-    """What decides how an optimizer is written; ``constant``: the learning rate never changes."""
+    """What the exported code depends on. ``constant``: the learning rate never changes."""
 
     form: OptimizerForm
     momentum: float
@@ -21,8 +21,9 @@ class Use:
 class TorchCode:
     """``NAME(model.parameters(), lr=..., ARGUMENTS, weight_decay=...)`` in PyTorch.
 
-    ``imports`` go on top, and ``source`` defines NAME where no package has it. With ``averages`` the training loop
-    switches by ``optimizer.train()`` and ``.eval()`` between the weights that are trained and those that are evaluated.
+    ``imports`` are lines for the top of the program. ``source`` defines NAME if no package does. With ``averages``, the
+    optimizer trains and evaluates different weights, and the program switches with ``optimizer.train()`` and
+    ``optimizer.eval()``.
     """
 
     name: str
@@ -33,7 +34,10 @@ class TorchCode:
 
 
 class Decay(NamedTuple):
-    """Weight decay of ``{decay}`` as a line of Keras' ``update_step(gradient, variable, learning_rate)``, and why."""
+    """Weight decay as a line of Keras' ``update_step(gradient, variable, learning_rate)``, and a docstring for it.
+
+    ``{decay}`` in ``line`` is replaced by the coefficient.
+    """
 
     line: str
     words: str
@@ -41,14 +45,12 @@ class Decay(NamedTuple):
 
 COUPLED: Final = Decay(
     "gradient = gradient + {decay} * variable",
-    "Weight decay is added to the gradient, as torch does; Keras' own weight_decay= is apart from it.",
+    "Weight decay is added to the gradient, as in torch; Keras' own weight_decay= is decoupled from it.",
 )
 
 
 class Subclass(NamedTuple):
-    """A class of Keras with a step of its own: its name, its docstring, and the lines of its ``update_step`` after
-    weight decay.
-    """
+    """A subclass of a Keras optimizer: its name, its docstring, and the lines of ``update_step`` after weight decay."""
 
     name: str
     doc: str
@@ -57,10 +59,10 @@ class Subclass(NamedTuple):
 
 @dataclass(frozen=True)
 class KerasCode:
-    """``NAME(learning_rate=..., ARGUMENTS)`` in Keras 3, with comments (``note``) above it.
+    """``NAME(learning_rate=..., ARGUMENTS)`` in Keras 3, with the comments ``note`` above it.
 
-    NAME is subclassed where its step is another (``other``), and where there is weight decay: Keras' own is none of
-    torch's.
+    NAME is subclassed if its step must differ (``other``) or if there is weight decay, since Keras' weight decay
+    differs from torch's.
     """
 
     name: str

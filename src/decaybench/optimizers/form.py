@@ -1,18 +1,19 @@
-"""Which optimizer a stack has, in words."""
+"""Which optimizer a stack uses, as plain data."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Velocity = Literal["torch", "keras"]
-DEFAULT: Final = "sgd"  # where a sweep names none
+DEFAULT: Final = "sgd"  # if the sweep names none
 
 
 @dataclass(frozen=True)
 class OptimizerForm:
-    """What changes the arithmetic of an update, and so belongs to a whole stack; ``kind`` is a name in ``OPTIMIZERS``.
+    """The settings that change the arithmetic of an update, and so must be the same for all runs of a stack.
 
-    ``velocity`` is where the learning rate enters: "torch" has v = m·v + g; w -= lr·v, "keras" (Keras, Caffe,
-    network3.py) has v = m·v - lr·g; w += v. They differ whenever the learning rate changes.
+    ``kind`` is a name in ``OPTIMIZERS``. ``velocity`` is where the learning rate enters: "torch" means v = m·v + g;
+    w -= lr·v, and "keras" (Keras, Caffe, network3.py) means v = m·v - lr·g; w += v. The two differ whenever the
+    learning rate changes.
     """
 
     kind: str = DEFAULT

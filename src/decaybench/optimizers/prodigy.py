@@ -1,4 +1,4 @@
-"""Prodigy, to be compared with methods that have a schedule."""
+"""Prodigy, for comparison with methods that need a schedule."""
 
 import torch
 from torch import Tensor
@@ -10,13 +10,12 @@ from decaybench.optimizers.form import OptimizerForm
 
 
 class Prodigy(Optimizer):
-    """Prodigy: Adam whose step d·lr it finds by itself, d being its estimate of the distance to the solution.
+    """Prodigy: Adam with step size d·lr, where d is its own running estimate of the distance to the solution.
 
-    ``momentum`` is beta1, and the learning rate, 1 as its authors have it, multiplies d. Weight decay is in the
-    gradient.
+    ``momentum`` is beta1. The learning rate multiplies d; its authors use 1. Weight decay is added to the gradient.
 
-    Source: Mishchenko & Defazio 2024; Prodigy of the package prodigyopt (decouple = False, the rest as it comes), which
-    at beta1 = 0 leaves the paper: its momentum then has the new d.
+    Source: Mishchenko & Defazio 2024; Prodigy of the package prodigyopt (decouple=False, otherwise its defaults). At
+    beta1 = 0 the package departs from the paper: its step then uses the new d. This class follows the paper.
     """
 
     name = "prodigy"
@@ -35,7 +34,7 @@ class Prodigy(Optimizer):
         super().__init__(form, parameters, momentum, weight_decay, decays)
         self._start = parameters.detach().clone()
         self._mean, self._square, self._sum = (torch.zeros_like(parameters) for _ in range(3))
-        # Per run in double, (K, 1), as the package keeps them.
+        # Per run, (K, 1), in float64 as in the package.
         self._distance = torch.full_like(self.momentum, self.START, dtype=torch.float64)
         self._numerator = torch.zeros_like(self._distance)
 
@@ -54,7 +53,7 @@ class Prodigy(Optimizer):
         numerator = self._numerator * beta3 + weight * along
         length = total.abs().sum(1, keepdim=True).double()
         distance = torch.maximum(d, numerator / length)
-        moves = (rate > 0) & (length > 0)  # a run without a learning rate, or without any gradient yet, stays as it is
+        moves = (rate > 0) & (length > 0)  # a run with learning rate 0, or with no gradient so far, does not change
         for kept, new in (
             (self._mean, mean),
             (self._square, square),

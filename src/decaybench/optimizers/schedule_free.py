@@ -1,4 +1,4 @@
-"""Schedule-free SGD, to be compared with methods that have a schedule."""
+"""Schedule-free SGD, for comparison with methods that need a schedule."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,10 @@ from decaybench.optimizers.form import OptimizerForm
 
 
 class ScheduleFree(Optimizer):
-    """Schedule-free SGD: z -= lr·g(y), x = the average of z weighed by lr_max², y = (1 - m)·z + m·x.
+    """Schedule-free SGD: z -= lr·g(y); x is the average of z weighted by lr_max²; y = (1 - m)·z + m·x.
 
-    ``parameters`` is y, where gradients are taken; x is what is evaluated. Weight decay acts at y.
+    ``parameters`` is y, where gradients and weight decay are computed; x is evaluated. lr_max is the largest learning
+    rate so far.
 
     Source: Defazio et al. 2024, The road less scheduled; SGDScheduleFree of the package schedulefree (r = 0,
     weight_lr_power = 2).

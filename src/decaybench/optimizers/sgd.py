@@ -13,14 +13,17 @@ from decaybench.optimizers.form import OptimizerForm, Velocity
 
 
 class SGD(Optimizer):
-    """SGD as torch has it: v = m·v + g; w -= lr·v (Nesterov: lr·(g + m·v)).
+    """SGD as in torch: v = m·v + g; w -= lr·v (Nesterov: w -= lr·(g + m·v)).
 
-    With ``velocity`` "keras" as Keras, Caffe and network3.py have it: v = m·v - lr·g; w += v (Nesterov: m·v - lr·g).
+    With ``velocity`` "keras", SGD as in Keras, Caffe and network3.py: v = m·v - lr·g; w += v (Nesterov: w += m·v -
+    lr·g).
+
+    Source: torch.optim.SGD; keras.optimizers.SGD.
     """
 
     name = "sgd"
     has_velocity = True
-    # With the learning rate in the velocity there is no direction that the learning rate multiplies.
+    # If the velocity contains the learning rate, there is no direction that the learning rate multiplies.
     observable: ClassVar[Mapping[Velocity, frozenset[str]]] = MappingProxyType(
         {
             "torch": frozenset({"grad_norm_sq", "grad_dot_direction", "grad_dot_previous"}),
@@ -36,7 +39,7 @@ class SGD(Optimizer):
 
     @classmethod
     def in_keras(cls, use: Use) -> KerasCode:
-        # While the learning rate stays the same, so does the path.
+        # With a constant learning rate both forms take the same path.
         other = use.form.velocity == "torch" and use.momentum > 0 and not use.constant
         return KerasCode("keras.optimizers.SGD", _arguments(use), other=_torch_sgd(use) if other else None)
 
@@ -71,9 +74,9 @@ def _arguments(use: Use) -> list[str]:
 
 KERAS_SGD: Final = '''\
 class KerasSGD(torch.optim.SGD):
-    """SGD with the learning rate inside the velocity, as Keras and Caffe have it: v = m * v - lr * g; w += v.
+    """SGD with the learning rate inside the velocity, as in Keras and Caffe: v = m * v - lr * g; w += v.
 
-    torch.optim.SGD has v = m * v + g; w -= lr * v: another path whenever the learning rate changes.
+    torch.optim.SGD computes v = m * v + g; w -= lr * v, which differs whenever the learning rate changes.
     """
 
     def __init__(self, params, lr, momentum, nesterov=False, weight_decay=0.0):
@@ -103,8 +106,8 @@ def _torch_sgd(use: Use) -> Subclass:
     decay = "; weight decay is added to the gradient" if use.weight_decay else ""
     return Subclass(
         "TorchSGD",
-        f"SGD as torch has it: v = m * v + g; w -= lr * v{decay}.\n\n"
-        "Keras' own has the learning rate inside v: another path whenever the learning rate changes.",
+        f"SGD as in torch: v = m * v + g; w -= lr * v{decay}.\n\n"
+        "Keras' own SGD has the learning rate inside v, which differs whenever the learning rate changes.",
         [
             "velocity = self.momentums[self._get_variable_index(variable)]",
             "self.assign(velocity, velocity * self.momentum + gradient)",

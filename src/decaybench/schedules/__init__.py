@@ -17,7 +17,7 @@ from decaybench.schedules.base import (
     convert,
     number,
 )
-from decaybench.schedules.fixed import *  # noqa: F403  every kind by its class' name
+from decaybench.schedules.fixed import *  # noqa: F403  every kind by the name of its class
 from decaybench.schedules.reactive import *  # noqa: F403
 from decaybench.schedules.registry import Registry
 from decaybench.schedules.trace import trace
@@ -46,7 +46,7 @@ __all__ += fixed.__all__ + reactive.__all__
 
 
 def __getattr__(name: str) -> Any:
-    """Import KerasCallback, and with it Keras, when it is asked for."""
+    """Import KerasCallback, and with it Keras, only when it is used."""
     if name == "KerasCallback":
         return import_module("decaybench.schedules.keras_callback").KerasCallback
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Any schedule as the scheduler of a torch optimizer."""
+"""`TorchScheduler`: any schedule as the scheduler of a torch optimizer."""
 
 import weakref
 from dataclasses import replace
@@ -18,35 +18,40 @@ from decaybench.schedules.validation import one_number, short, whole_number
 
 
 class TorchScheduler(LRScheduler):
-    """Drives an optimizer's learning rates: each parameter group's own base learning rate times the scale.
+    """Sets the learning rate of each parameter group to its own base learning rate times the schedule's scale.
 
-    Per update: ``loss.backward(); scheduler.observe(loss); optimizer.step(); scheduler.step()``. An update rule sets
-    this update's own learning rate in ``observe``; an epoch rule is shown each epoch's loss once, at the epoch's end;
-    a fixed schedule needs no ``observe``. With gradient accumulation an update is what ends it: one ``observe``, with
-    the mean loss, and one ``step`` for all its micro-batches. Where a gradient scaler skipped the update, skip
-    ``step`` too: an update rule takes no notice of a loss, or products of gradients, that are not finite. Calls that
-    are missing, too many or out of order give a UserWarning, one for each kind of fault, and so do more updates than
-    ``total_steps`` and a warmup that is longer.
+    Call per update: ``loss.backward(); scheduler.observe(loss); optimizer.step(); scheduler.step()``. An update rule
+    sets the learning rate of this very update in ``observe``. For an epoch rule, call ``observe`` once per epoch, at
+    its end. A fixed schedule needs no ``observe``. With gradient accumulation, call ``observe`` (with the mean loss)
+    and ``step`` once for all micro-batches of an update.
 
-    A group's base learning rate is its ``initial_lr`` if it has one, else its ``lr``, which then is its
-    ``initial_lr``, as for torch's own schedulers: a second scheduler, or one on an optimizer that was saved in
-    mid-run, starts from the base learning rate and not from where the first one left it (delete ``initial_lr`` for
-    another start). A group whose learning rate is 0 is frozen, and stays so. Rules know each group's own learning
-    rate. A group that is added later starts from its own, at the schedule's present time, and shares what the rule
-    has seen.
+    If a gradient scaler skipped the update, skip ``step`` too; an update rule ignores a loss, or products of gradients,
+    that are not finite.
 
-    Rules that look at gradients read them from the parameters in ``observe``: after ``backward``, and after
-    ``scaler.unscale_(optimizer)`` if there is a gradient scaler. They are for torch.optim.SGD, wrapped by accelerate or
-    not.
+    Missing, extra and misplaced calls give a UserWarning, at most one for each kind of fault. So do more updates than
+    ``total_steps``, and a warmup longer than that.
 
-    Raises TypeError for what is not an optimizer, or not a schedule. Raises ValueError for a schedule with a Range in
-    it, for sizes that are not whole numbers from 1, for learning rates that are negative, not finite or all 0, and
-    for an optimizer that the rule cannot follow. Raises RuntimeError when a reactive rule was never shown a loss, or
-    when one that looks at gradients finds none. What raises changes nothing.
+    As with torch's own schedulers, a group's base learning rate is its ``initial_lr`` if it has one; otherwise it is
+    its ``lr``, which is then saved as ``initial_lr``. So a second scheduler, or one on an optimizer that was saved in
+    mid-run, starts from the base learning rate rather than from the current one (to prevent this, delete
+    ``initial_lr``). A group whose learning rate is 0 is frozen and stays frozen. A group that is added later starts
+    from its own base learning rate at the schedule's current time, and shares what the rule has observed.
+
+    Rules that look at gradients read them from the parameters in ``observe``: call it after ``backward``, and after
+    ``scaler.unscale_(optimizer)`` if there is a gradient scaler. They need torch.optim.SGD, which accelerate may wrap.
+
+    Raises:
+        TypeError: ``optimizer`` is not an optimizer, or ``schedule`` is not a schedule.
+        ValueError: the schedule contains a Range; a size is not a whole number from 1; a learning rate is negative or
+            not finite, or all are 0; or the rule cannot follow the optimizer.
+        RuntimeError: a reactive rule never observed a loss, or one that looks at gradients found none.
+
+    A call that raises changes nothing.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
-        # Not LRScheduler's own: it would replace optimizer.step, as others do, while a hook stays where it is.
+        # LRScheduler.__init__ is not called: it would replace optimizer.step to count updates. A hook counts here,
+        # which is not lost if another scheduler replaces optimizer.step.
         inner = innermost(optimizer)
         groups, _ = look(inner)
         rates = Rates.begin(schedule, [group.base_lr for group in groups], total_steps, steps_per_epoch)
@@ -54,9 +59,9 @@ class TorchScheduler(LRScheduler):
             check_optimizer(inner, schedule.kind)
         self.optimizer, self.schedule = optimizer, schedule
         self._directions: dict[Tensor, Tensor] = {}
-        self._step_count = 1  # accelerate counts in it
+        self._step_count = 1  # accelerate increments it
         self._watch = Watch(schedule, rates.total_steps, rates.steps_per_epoch)
-        self._waiting = False  # for its turn in a SequentialLR
+        self._waiting = False  # whether another scheduler of a SequentialLR is active
         self._listen()
         self._apply(rates, groups)
 
@@ -67,23 +72,24 @@ class TorchScheduler(LRScheduler):
 
     @property
     def last_epoch(self) -> int:
-        """The updates made: torch's name for what a scheduler counts."""
+        """The number of updates made, by torch's name for what a scheduler counts."""
         return self._rates.step
 
     @last_epoch.setter
     def last_epoch(self, value: int) -> None:
-        """SequentialLR takes back the step with which torch's schedulers begin: ours waits for its turn then."""
+        """Set the number of updates. SequentialLR sets -1 to undo a scheduler's initial step; this one then waits."""
         self._waiting = self._watch.in_sequence = value < 0
         self._rates: Rates = replace(self._rates, step=max(value, 0))
 
     @property
     def state(self) -> Any:
-        """What the rule remembers, a NamedTuple of (groups,) tensors: exp_loss counts in ``capped`` what it capped."""
+        """The rule's state, a NamedTuple of (groups,) tensors; for example, exp_loss counts in ``capped``."""
         return self._followed()[0].rows()
 
     def observe(self, loss: float | Tensor) -> None:
-        """Show the rule a loss (one number), and set the learning rates that follow from it. Before its turn in a
-        SequentialLR the rule takes no notice.
+        """Pass a loss (one number) to the rule and set the learning rates that follow from it.
+
+        A fixed schedule ignores it, and so does a rule in a SequentialLR before its turn.
         """
         if not isinstance(self.schedule, Reactive) or self._waiting:
             return
@@ -103,7 +109,7 @@ class TorchScheduler(LRScheduler):
         self._apply(after, groups)
 
     def step(self, t: int | None = None) -> None:
-        """Count one update, or take a counter ``t`` handed in; the learning rates are then step t's."""
+        """Count one update, or set the count to ``t``; then set the learning rates of that step."""
         before = self.last_epoch
         step = before + 1 if t is None else whole_number("step", t, 0, "of updates from 0 (a metric goes to observe())")
         rates, groups = self._followed()
@@ -113,15 +119,15 @@ class TorchScheduler(LRScheduler):
         self._move(before, after, groups)
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """The learning rate of each parameter group, a float."""
+        """The current learning rate of each parameter group, as floats."""
         return [float(group["lr"]) for group in self._inner.param_groups]
 
     def get_lr(self) -> list[float | Tensor]:
-        """The learning rate that the schedule gives each parameter group now, a float."""
+        """The learning rate that the schedule gives each parameter group now, as floats."""
         return list(self._followed()[0].now())
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly from here, with an equal schedule: numbers, strings and tensors."""
+        """Everything that an equal schedule needs to continue exactly from here: numbers, strings and tensors."""
         directions = [self._directions.get(p) for p in self._parameters()] if self._directions else []
         return {
             **pack(self._followed()[0]),
@@ -131,11 +137,13 @@ class TorchScheduler(LRScheduler):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from ``state_dict``, with its base learning rates; before or after the optimizer loads its own state.
+        """Continue from ``state_dict``, with its base learning rates.
 
-        Raises ValueError, naming what does not fit, for another schedule or run, other parameter groups or a value that
-        ``state_dict()`` never holds; then nothing is loaded. Warns of a state that is past ``total_steps``. In a
-        SequentialLR the learning rates are those that the optimizer loads.
+        Call it before or after the optimizer loads its own state. In a SequentialLR, the learning rates are those that
+        the optimizer loads. Warns if the state is past ``total_steps``.
+
+        Raises ValueError, naming the first mismatch, for the state of another schedule or run, for other parameter
+        groups, and for a value that ``state_dict()`` never returns. Then nothing is loaded.
         """
         require(state_dict, (*KEYS, "observed_at", "waiting", "directions"))
         rates, groups = self._followed()
@@ -149,7 +157,7 @@ class TorchScheduler(LRScheduler):
         self._directions = directions
         self._watch.resumed(observed_at)
         bases = zip(groups, loaded.base_lrs, strict=True)
-        self._waiting = self._watch.in_sequence  # others may set the learning rates now
+        self._waiting = self._watch.in_sequence  # another scheduler may control the learning rates now
         self._apply(loaded, [group._replace(base_lr=base) for group, base in bases])
         self._waiting = waiting
 
@@ -175,7 +183,7 @@ class TorchScheduler(LRScheduler):
         return [p for group in self._inner.param_groups for p in group["params"]]
 
     def _followed(self) -> tuple[Rates, list[Group]]:
-        """The learning rates and the groups as they are now: some may have been added, removed or replaced."""
+        """The current rates and groups, after following any groups that were added, removed or replaced."""
         if unchanged(self._inner, self._groups):
             return self._rates, self._groups
         groups, kept = look(self._inner, self._groups)
@@ -189,7 +197,7 @@ class TorchScheduler(LRScheduler):
         self._rates, self._groups = rates, groups
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        """Another update, without a look at the order of calls: SequentialLR begins its schedulers so."""
+        """Count an update without checking the order of calls. SequentialLR starts its schedulers like this."""
         rates, groups = self._followed()
         self._move(rates.step, rates.at(rates.step + 1 if epoch is None else epoch), groups)
 
@@ -203,14 +211,12 @@ class TorchScheduler(LRScheduler):
         self._update_lr(0)
 
     def _listen(self) -> None:
-        """Be called by the optimizer's step: it counts, and a group that was just added gets its learning rate in
-        time.
-        """
+        """Add hooks to the optimizer's step, to count updates and to give a new group its learning rate in time."""
         me = weakref.ref(self)
 
         def follow(*_: Any) -> None:
             scheduler = me()
-            if scheduler is None or scheduler._watch.in_sequence:  # where another's turn may be
+            if scheduler is None or scheduler._watch.in_sequence:  # in a sequence another scheduler may be active
                 return
             if not unchanged(scheduler._inner, scheduler._groups):
                 scheduler._apply(*scheduler._followed())
@@ -224,7 +230,7 @@ class TorchScheduler(LRScheduler):
         self._inner.register_step_post_hook(count)
 
     def _drives(self) -> bool:
-        """Whether an update is this schedule's: before its end, and where no other scheduler took over."""
+        """Whether this schedule controls the current update: before its end, unless another scheduler took over."""
         rates = self._rates
         if rates.step >= rates.total_steps:
             return False
@@ -232,4 +238,4 @@ class TorchScheduler(LRScheduler):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._listen()  # optimizers are copied and pickled without their hooks
+        self._listen()  # copying and pickling an optimizer drops its hooks

@@ -1,4 +1,4 @@
-"""K schedules of any kinds as one (K,) tensor: grouped by kind, each group one object with tensor fields."""
+"""Evaluate K schedules of any kinds as one (K,) tensor: each kind becomes one object with tensor fields."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -10,9 +10,8 @@ from torch import Tensor
 from decaybench.schedules.base import Clock, Fixed, Observation, Reactive, Schedule
 from decaybench.schedules.validation import plain, whole_number
 
-# torch.pow gives other bits in the scalar tail of a vector than in its body. A group is padded to whole
-# vectors (16 x float64 covers AVX-512's unrolled loop), so that a run's bits depend neither on K nor on where
-# it stands.
+# torch.pow gives other bits in the scalar tail of a vector than in its body. Groups are padded to whole vectors, so
+# that a run's bits depend neither on K nor on its place: 16 x float64 covers AVX-512's unrolled loop.
 LANES = 16
 
 BankState = tuple[Any, ...]
@@ -20,16 +19,16 @@ BankState = tuple[Any, ...]
 
 class _Group(NamedTuple):
     schedule: Schedule
-    runs: Tensor  # the runs in it, padded with its first one
+    runs: Tensor  # the indices of its runs, padded with the first one
     total_steps: Tensor  # of these runs, float64
-    size: int
+    size: int  # the number of runs without the padding
 
 
 def stack(schedules: Sequence[Schedule], device: torch.device | str = "cpu") -> Schedule:
-    """Resolved schedules of one kind and equal options as one with float64 tensor fields: (k,), lists (k, m).
+    """Combine resolved schedules of one kind and equal options into one whose fields are float64 tensors (k,).
 
-    Lists are padded to the longest one with the value that their field declares; a number in the place of a
-    list stands for each of its entries.
+    Lists become (k, m): they are padded to the longest one with the value that their field declares. A number in place
+    of a list stands for each of its entries.
     """
     kind = type(schedules[0])
     pads = {spec.name: spec.metadata["pad"] for spec in fields(kind) if spec.metadata.get("pad") is not None}
@@ -54,12 +53,14 @@ def _padded(value: Any, length: int, pad: float) -> list[float]:
 
 
 class Bank:
-    """K mixed, resolved schedules over base learning rates ``base_lr`` (K,) float64, on its device.
+    """K resolved schedules of any kinds, one per run, with base learning rates ``base_lr`` (K,), on its device.
 
-    ``init() -> state``; ``observe_update`` and ``observe_epoch`` feed the update and the epoch rules;
-    ``scale(state, step)`` is (K,) float64. ``total_steps`` is one number, or one for each run. Nothing here waits for
-    the device. Raises ValueError for an unresolved schedule, for fields that are tensors (a bank makes them itself),
-    and where shapes or sizes do not fit.
+    ``init()`` gives the state. ``observe_update`` and ``observe_epoch`` give the state after an observation of the
+    update rules and the epoch rules. ``scale(state, step)`` is (K,) float64. ``total_steps`` is one number, or one per
+    run. No method makes the host wait for the device.
+
+    Raises ValueError for an unresolved schedule, for one whose fields are tensors, and for shapes or sizes that do not
+    match.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Bank:
         for i, schedule in enumerate(schedules):
             schedule.require_resolved()
             if any(isinstance(getattr(schedule, name), Tensor) for name in schedule.parameters()):
-                raise ValueError(f"{type(schedule).__name__} has tensor fields: a bank takes one schedule a run")
+                raise ValueError(f"{type(schedule).__name__} has tensor fields: a bank takes one schedule per run")
             chosen = tuple(getattr(schedule, name) for name in schedule.options())
             members.setdefault((type(schedule), *chosen), []).append(i)
         device = base_lr.device
@@ -98,18 +99,16 @@ class Bank:
         self._place = torch.argsort(order).to(device)
 
     def init(self) -> BankState:
-        """The state before anything is observed: one NamedTuple of tensors a group."""
+        """The state before the first observation: one NamedTuple of tensors per group."""
         return tuple(g.schedule.init(len(g.runs), self._base_lr[g.runs]) for g in self._groups)
 
     @property
     def observes(self) -> frozenset[str]:
-        """The products of gradients that its rules look at: none when no rule asks."""
+        """The products of gradients that any of its rules observes."""
         return frozenset(n for g in self._groups if isinstance(g.schedule, Reactive) for n in g.schedule.observes)
 
     def observe_update(self, state: BankState, seen: Observation) -> BankState:
-        """The state once this update's loss, and the products asked for, are known, before its step; epoch rules keep
-        theirs.
-        """
+        """The state after the loss and products of an update, (K,) each, before its step; epoch rules do not change."""
         return tuple(
             g.schedule.observe(s, self._picked(seen, g.runs))
             if isinstance(g.schedule, Reactive) and g.schedule.when == "update"
@@ -118,12 +117,12 @@ class Bank:
         )
 
     def _picked(self, seen: Observation, runs: Tensor) -> Observation:
-        """A group's part of what was seen, in float64."""
+        """The part of an observation that belongs to ``runs``, in float64."""
         products = {name: value[runs].to(torch.float64) for name, value in seen.products.items()}
         return Observation(seen.loss[runs].to(torch.float64), products, self.steps_per_epoch)
 
     def observe_epoch(self, state: BankState, train_loss: Tensor, held_out_loss: Tensor | None) -> BankState:
-        """The state once an epoch's losses (K,) are known, at its end; update rules keep theirs.
+        """The state after an epoch with these losses (K,); update rules do not change.
 
         Raises ValueError if a rule has signal "held_out" and ``held_out_loss`` is None.
         """
@@ -144,8 +143,8 @@ class Bank:
         return loss
 
     def scale(self, state: BankState, step: int | Tensor) -> Tensor:
-        """Learning rate / base learning rate (K,) at ``step`` updates made: an int, or a () tensor there."""
-        device = self._base_lr.device  # the time is filled in there, once for all groups
+        """Learning rate / base learning rate, (K,), after ``step`` updates: an int, or a () tensor on the device."""
+        device = self._base_lr.device  # the time is created there once, for all groups
         now = step if isinstance(step, Tensor) else torch.full((), step, dtype=torch.float64, device=device)
         parts = []
         for g, s in zip(self._groups, state, strict=True):
@@ -155,7 +154,7 @@ class Bank:
 
 
 def fixed_scales(schedule: Fixed, total_steps: int, steps_per_epoch: int) -> Tensor:
-    """A fixed schedule's scales at steps 0 to total_steps - 1, many at a time, with a Bank's bits."""
+    """A fixed schedule's scales (total_steps,), computed many at a time, with the same bits as a Bank's."""
     size = min(1024, total_steps + -total_steps % LANES)
     wide = stack([schedule] * size)
     state = wide.init(size, torch.ones(size, dtype=torch.float64))

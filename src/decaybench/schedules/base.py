@@ -1,4 +1,4 @@
-"""What every schedule is: a frozen dataclass that turns the time, and what has been observed, into a scale.
+"""The base classes of schedules: frozen dataclasses that turn the time and the observations so far into a scale.
 
 To add a kind, write one class and list it in the ``KINDS`` of its family: the search space, the conformance tests, the
 bank and the torch adapter follow from its fields.
@@ -18,16 +18,16 @@ from decaybench.schedules.validation import check_field, plain
 
 __all__ = ["Clock", "Fixed", "Observation", "Param", "Range", "Reactive", "Schedule", "convert", "number"]
 
-# float | int | Tensor | Range, or a tuple of numbers for a list. Any to the type checker: a body computes
-# with floats or tensors alike, and a Range never reaches it (`require_resolved`).
+# float | int | Tensor | Range, or a tuple of numbers for a list. The type checker sees Any because the same body
+# computes with floats and with tensors, and a Range never reaches it (`require_resolved`).
 Param: TypeAlias = Any
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The time: ``step`` updates made (from 0) of ``total_steps``, with ``steps_per_epoch`` updates per epoch.
+    """The time in updates: ``step`` (made so far) of ``total_steps``, with ``steps_per_epoch`` updates per epoch.
 
-    Whole numbers: ints, or float64 tensors (exact up to 2**53) in the clocks that bodies receive.
+    All are whole numbers: ints, or float64 tensors (exact up to 2**53) in the clocks that ``at`` receives.
     """
 
     step: Any
@@ -36,16 +36,16 @@ class Clock:
 
     @property
     def epoch(self) -> Any:
-        """The epoch that update ``step`` is in, from 0."""
+        """The epoch of update ``step``, from 0."""
         return self.step // self.steps_per_epoch
 
     @property
     def progress(self) -> Any:
-        """The fraction of the run that is over, in [0, 1] until total_steps."""
+        """The elapsed fraction of the run, in [0, 1] until total_steps."""
         return self.step / self.total_steps
 
     def tensors(self, device: torch.device) -> "Clock":
-        """The same time as float64 tensors, held at total_steps; filled on the device: no waiting."""
+        """The same time as float64 tensors, at most total_steps; created on ``device``, so nothing waits for it."""
         step, total = (
             n.to(device, torch.float64)
             if isinstance(n, Tensor)
@@ -55,9 +55,9 @@ class Clock:
         return Clock(torch.minimum(step, total), self.steps_per_epoch, total)
 
 
-# What a rule may look at beside the loss. g is the gradient of the unregularised loss, u what the learning rate
-# multiplies in an update (with SGD the velocity, weight decay included): u_t = -dw_t/d(eta). `gradients.products` says
-# what they are where parameter groups have learning rates of their own.
+# What a rule may observe besides the loss. g is the gradient of the unregularised loss; u is what the learning rate
+# multiplies in an update (with SGD the velocity, weight decay included): u_t = -dw_t/d(eta). `gradients.products`
+# defines them for parameter groups with learning rates of their own.
 PRODUCTS: Mapping[str, str] = MappingProxyType(
     {
         "grad_norm_sq": "|g_t|^2",
@@ -68,9 +68,9 @@ PRODUCTS: Mapping[str, str] = MappingProxyType(
 
 
 class Observation(NamedTuple):
-    """What a reactive schedule observes: the unregularised loss (k,) of an update or epoch (``when``).
+    """What a reactive schedule observes: the unregularised loss (k,) of an update or an epoch (see ``when``).
 
-    ``products`` holds those of ``PRODUCTS`` that the rule names in ``observes``, each (k,).
+    ``products`` holds the entries of ``PRODUCTS`` that the rule lists in ``observes``, each (k,).
     """
 
     loss: Tensor
@@ -78,7 +78,7 @@ class Observation(NamedTuple):
     steps_per_epoch: int = 1
 
     def product(self, name: str) -> Tensor:
-        """A product by name; ValueError if it was not measured."""
+        """Return the product ``name``, (k,). Raises ValueError if it was not measured."""
         if name not in self.products:
             raise ValueError(f"the rule observes {name}, which was not measured")
         return self.products[name]
@@ -93,13 +93,13 @@ def number(
     range_unit: str | None = None,
     pad: float | None = None,
 ) -> Any:
-    """A numeric field: its legal values, its default, and how it is searched.
+    """Declare a numeric field of a schedule: its legal values, its default, and how it is searched.
 
-    ``domain`` is an interval such as "(0, 1]" or "int [0, inf)". ``default`` is a number, or the Range that
-    is searched; ``search`` gives a field with a plain default a Range as well. ``unit`` is the native unit
-    (else the range's) and ``range_unit`` the one that a range written without a unit is in (else the range's,
-    else the native one). ``pad`` makes it a field that may hold a list, padded with this value when lists of
-    several lengths are stacked.
+    ``domain`` is the interval of legal values, such as "(0, 1]" or "int [0, inf)". ``default`` is a number, or the
+    Range that is searched; ``search`` gives a field with a number as default a Range, too. ``unit`` is the native unit
+    (default: the range's native unit). ``range_unit`` is the unit of ranges that are written without one (default: the
+    range's unit, or else the native one). ``pad`` allows lists; when lists of different lengths are stacked, they are
+    padded with this value.
     """
     searched = default if isinstance(default, Range) else search
     native = unit or (searched.native if searched else "1")
@@ -117,19 +117,20 @@ def number(
 class Schedule:
     """A rule for the learning rate: scale = learning rate / base learning rate.
 
-    The contract of both families: ``init(k, base_lr) -> state``, ``observe(state, observation) -> state`` and
-    ``scale(state, clock) -> (k,) float64``. States are NamedTuples of (k,) tensors. Every field that is a
-    number may be a (k,) tensor (a list (k, m)), so k schedules of one kind are one object; bodies broadcast
-    and use torch.where. Construction raises ValueError, naming class, field, rule and value, for anything
-    outside a field's domain.
+    Both families have the same three methods: ``init(k, base_lr) -> state``, ``observe(state, observation) -> state``
+    and ``scale(state, clock) -> (k,) float64``. States are NamedTuples of (k,) tensors. A numeric field may be a (k,)
+    tensor and a list a (k, m) tensor, so that one object can hold k schedules of one kind. Therefore all computations
+    broadcast and use torch.where.
+
+    Construction raises ValueError if a value is outside its field's domain, naming class, field, rule and value.
     """
 
     kind: ClassVar[str]
     family: ClassVar[Literal["fixed", "reactive"]]
     learning_rate: ClassVar[Range | None] = None  # the kind's own search range for the base learning rate
-    loop_only: ClassVar[tuple[str, ...]] = ()  # options for one's own loop: a sweep leaves them at their defaults
+    loop_only: ClassVar[tuple[str, ...]] = ()  # options only for a user's own loop; a sweep uses their defaults
     _options: ClassVar[dict[str, tuple[Any, ...]]] = {}
-    # Where the middles of its ranges show little of a kind, what shows more: values of fields and of "learning_rate".
+    # Values of fields, and of "learning_rate", for the example curve if the middles of the ranges show too little.
     example: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     _: KW_ONLY
@@ -137,7 +138,7 @@ class Schedule:
     warmup_start: Param = number("int [0, 1]", 1)  # 1: (t + 1)/W, so that no update is a no-op; 0: t/W
 
     def __init_subclass__(cls) -> None:
-        """A kind is named after its class: TimeBased is "time_based", unless the class says otherwise."""
+        """Name the kind after its class (TimeBased: "time_based") unless the class sets ``kind`` itself."""
         super().__init_subclass__()
         if "kind" not in cls.__dict__:
             cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -173,14 +174,14 @@ class Schedule:
 
     @classmethod
     def native_unit(cls, name: str, options: Mapping[str, Any]) -> str:
-        """The unit that field ``name`` is held in, given the kind's options."""
+        """The unit of the value of field ``name``, given the kind's options."""
         spec = cls._spec(name)
         searched = spec.default if isinstance(spec.default, Range) else None
         return str(spec.metadata.get("native", searched.native if searched else "1"))
 
     @classmethod
     def range_unit(cls, name: str, options: Mapping[str, Any]) -> str:
-        """The unit of a range for field ``name`` that is written without one."""
+        """The unit of a range for field ``name`` that is written without a unit."""
         spec = cls._spec(name)
         searched = spec.default if isinstance(spec.default, Range) else None
         unit = spec.metadata.get("range_unit", searched.unit if searched else "1")
@@ -188,14 +189,14 @@ class Schedule:
 
     @classmethod
     def range_of(cls, name: str, *, epochs: int, options: Mapping[str, Any] | None = None) -> Range | None:
-        """What is searched for field ``name`` by default in a run of ``epochs``; None: it is not."""
+        """The default search range of field ``name`` in a run of ``epochs``, or None if it is not searched."""
         spec = cls._spec(name)
         searched = spec.default if isinstance(spec.default, Range) else spec.metadata.get("search")
         return None if searched is None else replace(searched, native=cls.native_unit(name, options or {}))
 
     @property
     def resolved(self) -> bool:
-        """Whether every field has a value: no Range is left."""
+        """Whether every field has a value, and none is a Range."""
         return not any(isinstance(getattr(self, name), Range) for name in self.parameters())
 
     def require_resolved(self) -> None:
@@ -205,11 +206,11 @@ class Schedule:
                 raise ValueError(f"{type(self).__name__}.{name} has no value: it is a Range to search in")
 
     def init(self, k: int, base_lr: Tensor) -> Any:
-        """The state of k runs, on the device of ``base_lr`` (k,), before anything is observed."""
+        """The state of k runs before the first observation, on the device of ``base_lr`` (k,)."""
         raise NotImplementedError
 
     def observe(self, state: Any, observation: Observation) -> Any:
-        """The state once ``observation`` is known."""
+        """The state after ``observation``."""
         raise NotImplementedError
 
     def scale(self, state: Any, clock: Clock) -> Tensor:
@@ -217,7 +218,7 @@ class Schedule:
         raise NotImplementedError
 
     def _ramp(self, step: Tensor) -> tuple[Tensor, Tensor]:
-        """(W, warmup's factor at ``step``): 1 from update W on."""
+        """(W, the warmup's factor at ``step``), which is 1 from update W on."""
         length = torch.round(torch.as_tensor(self.warmup, dtype=torch.float64, device=step.device))
         rising = (step + self.warmup_start) / length.clamp(min=1.0)
         return length, torch.where(step < length, rising, 1.0)
@@ -228,14 +229,14 @@ class Schedule:
 
 
 class FixedState(NamedTuple):
-    """A fixed schedule remembers nothing; the base learning rates say how many runs there are, and where."""
+    """A fixed schedule remembers nothing; ``base_lr`` (k,) only carries the number of runs and the device."""
 
     base_lr: Tensor
 
 
 @dataclass(frozen=True)
 class Fixed(Schedule):
-    """Time alone: a kind writes ``at(clock)``. Warmup of W updates goes before, then s(t - W) over T - W."""
+    """Depends on time alone; a kind defines ``at(clock)``. After a warmup of W updates it runs over the other T - W."""
 
     family = "fixed"
 
@@ -262,12 +263,13 @@ class Fixed(Schedule):
 
 @dataclass(frozen=True)
 class Reactive(Schedule):
-    """Time and the training: a kind has ``init``, ``observe`` and ``at(state, clock)``. Warmup multiplies.
+    """Depends on time and training; a kind defines ``init``, ``observe``, ``at(state, clock)``. Warmup multiplies it.
 
-    ``observes`` names the products of gradients (``PRODUCTS``) that an update rule looks at beside the loss. They are
-    computed for the runs of a stack only when one of its rules asks. ``own`` names the fields of the state that
-    belong to a learning rate; the others hold what was seen, which a parameter group that is added to an optimizer
-    later shares. ``domains`` says where fields of the state lie, such as counters: a saved state is held to it.
+    ``observes`` names the products of gradients (``PRODUCTS``) that an update rule observes besides the loss. They are
+    computed only if a rule in the stack observes them. ``own`` names the fields of the state that belong to one
+    learning rate. All other fields hold what was observed, and a parameter group that is added to an optimizer later
+    shares them. ``domains`` gives the legal values of fields of the state, such as counters; a state that is loaded is
+    checked against them.
     """
 
     family = "reactive"
@@ -277,12 +279,12 @@ class Reactive(Schedule):
 
     @property
     def when(self) -> Literal["update", "epoch"]:
-        """``update``: it observes update t's loss before its step and sets its rate; ``epoch``: at the epoch's end."""
+        """When it observes: "update": before each update, whose learning rate it sets; "epoch": at an epoch's end."""
         return "epoch" if getattr(self, "signal", "batch") in ("epoch", "held_out") else "update"
 
     @property
     def held_out(self) -> bool:
-        """Whether the loss observed is that of the signal split instead of the training loss."""
+        """Whether it observes the loss on the signal split instead of the training loss."""
         return getattr(self, "signal", "batch") == "held_out"
 
     def at(self, state: Any, clock: Clock) -> Tensor:

@@ -1,4 +1,4 @@
-"""The learning rates of one training as plain data, and back: checked whole before any of it is taken."""
+"""Save a `Rates` as plain data and load it again; saved data is checked completely before any of it is used."""
 
 import math
 import sys
@@ -17,7 +17,7 @@ KEYS: Final = ("kind", "fields", "total_steps", "steps_per_epoch", "step", "obse
 
 
 def pack(rates: Rates) -> dict[str, Any]:
-    """Numbers, strings, lists, dicts and tensors: torch.load takes it with weights_only."""
+    """Return ``rates`` as numbers, strings, lists, dicts and tensors, which torch.load accepts with weights_only."""
     schedule = rates.schedule
     return {
         "kind": schedule.kind,
@@ -32,10 +32,10 @@ def pack(rates: Rates) -> dict[str, Any]:
 
 
 def unpack(rates: Rates, saved: Any) -> Rates:
-    """``rates`` where ``saved`` (from ``pack``) was, with its base learning rates.
+    """Return ``rates`` with the time, the state and the base learning rates of ``saved`` (from `pack`).
 
-    Raises ValueError with the first thing that does not fit: a key that is missing, another schedule or run, another
-    number of groups, or a value that ``pack`` never writes. Keys that ``pack`` does not know are the caller's own.
+    Raises ValueError with the first mismatch: a missing key, another schedule or run, another number of groups, or a
+    value that `pack` never writes. Keys that `pack` does not write are ignored; callers may add their own.
     """
     require(saved, KEYS)
     _same_run(rates, saved)
@@ -65,7 +65,7 @@ def require(saved: Any, keys: tuple[str, ...]) -> None:
 
 
 def tensor_like(name: str, value: Any, expected: Tensor) -> Tensor:
-    """A copy of ``value`` beside ``expected``; ValueError unless it has its shape and dtype."""
+    """Copy ``value`` to the device of ``expected``. Raises ValueError unless its shape and dtype are the same."""
     want = f"a tensor {tuple(expected.shape)} of {expected.dtype}"
     if not isinstance(value, Tensor):
         raise ValueError(f"state_dict: {name} must be {want}, got {short(value)}")
@@ -75,7 +75,7 @@ def tensor_like(name: str, value: Any, expected: Tensor) -> Tensor:
 
 
 def _same_run(rates: Rates, saved: Mapping[str, Any]) -> None:
-    """Raise ValueError naming the first thing that the saved run had otherwise, and both values."""
+    """Raise ValueError for the first setting in which the saved run differs, naming both values."""
     kind, fields = rates.schedule.kind, saved["fields"]
     if saved["kind"] != kind:
         raise ValueError(f"kind must be {kind}, to match this schedule, got {short(saved['kind'])}")
@@ -94,9 +94,9 @@ def _same_run(rates: Rates, saved: Mapping[str, Any]) -> None:
 
 
 def _check_remembered(begun: Rates, remembered: Mapping[str, Tensor]) -> None:
-    """Raise ValueError for what a run from ``begun`` cannot remember."""
+    """Raise ValueError for a state that no run starting from ``begun`` can have."""
     domains = begun.schedule.domains if isinstance(begun.schedule, Reactive) else {}
-    # A field may be one that is not finite only where it begins so, or a loss that is not finite makes it so.
+    # A field may be non-finite only if it starts non-finite or becomes so after a non-finite loss.
     states = [begun.rows(), *(begun.observed(loss).rows() for loss in (math.nan, math.inf, -math.inf))]
     for name, values in remembered.items():
         if name == "base_lr" and not values.equal(begun.rows().base_lr):

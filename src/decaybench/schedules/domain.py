@@ -1,4 +1,4 @@
-"""What is legal: the interval a parameter must lie in. (What is searched is a Range, and lies inside it.)"""
+"""`Domain`: the interval of a parameter's legal values. (The values that are searched are a `Range` inside it.)"""
 
 import math
 import re
@@ -14,7 +14,7 @@ _NOTATION = re.compile(r"(int )?([\[(])([^,]+), ([^,]+)([\])])")
 
 @dataclass(frozen=True)
 class Domain:
-    """An interval as mathematics writes it: "(0, 1]"; "int [0, inf)" holds whole numbers only."""
+    """An interval in mathematical notation: "(0, 1]", or "int [0, inf)" for whole numbers only."""
 
     notation: str
     low: float
@@ -26,7 +26,7 @@ class Domain:
     @staticmethod
     @cache
     def parse(notation: str) -> "Domain":
-        """Read the notation. Raises ValueError if it is not an interval."""
+        """Parse the notation. Raises ValueError if it is not an interval."""
         match = _NOTATION.fullmatch(notation)
         if match is None:
             raise ValueError(f"a domain is written like '(0, 1]' or 'int [0, inf)', got {notation!r}")
@@ -37,7 +37,7 @@ class Domain:
         return f"a whole number in {self.notation[4:]}" if self.whole else f"in {self.notation}"
 
     def holds(self, value: Any) -> bool:
-        """Whether a number, or all of a tensor, is in the domain. Wrong types, NaN and infinity are not."""
+        """Whether a number, or each element of a tensor, is in the domain. Wrong types, NaN and infinity are not."""
         if isinstance(value, Tensor):
             return all(map(self.holds, value.flatten().tolist()))
         if isinstance(value, bool) or not isinstance(value, Real):

@@ -1,7 +1,7 @@
-"""A short run under each kind, so that its curve can be shown: by the clock, or in a training small enough to repeat.
+"""A short example run of each kind, to show its curve.
 
-A reactive rule has no curve of its own, so it drives a softmax regression here, through TorchScheduler, as it would
-drive anything else.
+A fixed schedule's curve follows from the time alone. A reactive rule has no curve without a training, so here it drives
+a small softmax regression through TorchScheduler.
 """
 
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from decaybench.schedules.trace import trace
 
 UPDATES: Final = 200
 EPOCH: Final = 10
-"""Updates of the run, and of each epoch."""
+"""The updates of the run, UPDATES, and of each epoch, EPOCH."""
 TRAINING: Final = "a softmax regression on five overlapping clouds of points, plain SGD, batches of 20"
 
 _CLASSES, _BATCH = 5, 20
 
 
 class Example(NamedTuple):
-    """A run of a kind: its schedule, base learning rate, scales (UPDATES,), and the losses that it was shown.
+    """A run of a kind: its schedule, base learning rate, scales (UPDATES,), and the losses that it observed.
 
-    ``loss`` is (UPDATES,) or one an epoch, (UPDATES / EPOCH,); a fixed schedule is shown none. All float64.
+    ``loss`` is (UPDATES,), or (UPDATES / EPOCH,) for an epoch rule; None for a fixed schedule. Tensors are float64.
     """
 
     schedule: Schedule
@@ -36,9 +36,10 @@ class Example(NamedTuple):
 
 
 def settings(kind: type[Schedule]) -> dict[str, Any]:
-    """A value in native units for every parameter that is searched: the middle of its range, to three digits.
+    """A value in native units for each parameter that is searched: the middle of its range, to three digits.
 
-    Of "0 or a range" it is the range's middle; a list has two entries. the kind's ``example`` goes first.
+    The kind's ``example`` takes precedence. With ``zero_or``, it is the middle of the range without 0; a list has two
+    entries.
     """
     values = {name: value for name, value in kind.example.items() if name != "learning_rate"}
     for name in kind.parameters():
@@ -52,7 +53,7 @@ def settings(kind: type[Schedule]) -> dict[str, Any]:
 
 
 def example(kind: type[Schedule]) -> Example:
-    """The kind at its ``settings``, in a run of UPDATES updates. Raises as the kind does."""
+    """Run the kind with its `settings` for UPDATES updates. Raises whatever the kind raises."""
     schedule = kind(**settings(kind))
     base_lr = kind.example.get("learning_rate", 0.1)
     if isinstance(schedule, Reactive):
@@ -61,7 +62,7 @@ def example(kind: type[Schedule]) -> Example:
 
 
 def _train(rule: Reactive, base_lr: float) -> tuple[Tensor, Tensor]:
-    """The rule's scales, and what it was shown; with signal "held_out" that is the training's loss too."""
+    """The rule's scales and the losses that it observed; these are training losses even with signal "held_out"."""
     weights = torch.zeros(3, _CLASSES, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.SGD([weights], lr=base_lr)
     scheduler = TorchScheduler(optimizer, rule, UPDATES, EPOCH)
@@ -84,7 +85,7 @@ def _train(rule: Reactive, base_lr: float) -> tuple[Tensor, Tensor]:
 
 
 def _batches() -> Iterator[tuple[Tensor, Tensor]]:
-    """UPDATES batches: points (20, 3) with a constant 1 as third coordinate, classes (20,). The same in every call."""
+    """UPDATES batches, the same in each call: points (20, 3), whose third coordinate is 1, and classes (20,)."""
     generator = torch.Generator().manual_seed(0)
     angle = torch.arange(_CLASSES, dtype=torch.float64) * (2 * torch.pi / _CLASSES)
     centres = 1.5 * torch.stack([angle.cos(), angle.sin()], 1)
@@ -97,7 +98,7 @@ def _batches() -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _short(value: Any) -> Any:
-    """To three digits, so that what is printed is what was used."""
+    """Round to three digits, so that the printed value is the one that was used."""
     if isinstance(value, tuple):
         return tuple(map(_short, value))
     if not isinstance(value, float):

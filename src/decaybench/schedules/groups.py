@@ -1,4 +1,4 @@
-"""An optimizer's parameter groups: their base learning rates, and which is which when groups come and go."""
+"""An optimizer's parameter groups: their base learning rates, and their identity when groups are added or removed."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from decaybench.schedules.validation import one_number
 
 
 class Group(NamedTuple):
-    """A parameter group as it was last seen: its dict, its parameters, and its base learning rate."""
+    """A parameter group when it was last read: its dict, its parameters and its base learning rate."""
 
     settings: dict[str, Any]
     parameters: tuple[Tensor, ...]
@@ -19,9 +19,9 @@ class Group(NamedTuple):
 
 
 def innermost(optimizer: Any) -> Optimizer:
-    """The optimizer that makes the updates, which wrappers such as accelerate's hold as ``optimizer``.
+    """Unwrap the optimizer that makes the updates; wrappers such as accelerate's hold it as ``optimizer``.
 
-    Raises TypeError, as torch does, where there is none.
+    Raises TypeError, as torch does, if there is none.
     """
     while isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer) and inner is not optimizer:
         optimizer = inner
@@ -31,12 +31,14 @@ def innermost(optimizer: Any) -> Optimizer:
 
 
 def look(optimizer: Optimizer, before: Sequence[Group] = ()) -> tuple[list[Group], list[int | None]]:
-    """The groups as they are now, and which of ``before`` each one was: None is a new one.
+    """Return the current groups, and for each its index in ``before``, or None for a new group.
 
-    A group is known by its dict, or by any of its parameters, since ``optimizer.load_state_dict`` makes new dicts.
-    Its base learning rate is its ``initial_lr``, as of torch's own schedulers; else what it was; else its ``lr``. A
-    group that is known but has another base learning rate now begins anew. Raises ValueError for a learning rate that
-    is not one finite number or below 0, or that cannot be set, and where none is above 0.
+    A group is recognised by its dict, or by any of its parameters, since ``optimizer.load_state_dict`` makes new dicts.
+    Its base learning rate is its ``initial_lr``, as for torch's own schedulers; failing that, its earlier one; failing
+    that, its ``lr``. A group that is recognised but has another base learning rate now counts as new.
+
+    Raises ValueError for a learning rate that is not one finite number of at least 0 or cannot be set, and if no
+    learning rate is above 0.
     """
     groups: list[Group] = []
     kept: list[int | None] = []
@@ -52,19 +54,19 @@ def look(optimizer: Optimizer, before: Sequence[Group] = ()) -> tuple[list[Group
 
 
 def unchanged(optimizer: Optimizer, before: Sequence[Group]) -> bool:
-    """Whether the groups are the very ones of ``before``."""
+    """Whether the groups are exactly those of ``before``, the same dicts in the same order."""
     now = optimizer.param_groups
     return len(now) == len(before) and all(a is b.settings for a, b in zip(now, before, strict=True))
 
 
 def holds(group: Group, rate: float) -> bool:
-    """Whether the group's learning rate is ``rate`` still, as ``assign`` set it."""
+    """Whether the group's learning rate is still ``rate``, as `assign` set it."""
     now = group.settings["lr"]
     return float(now) == (float(now.new_tensor(rate)) if isinstance(now, Tensor) else rate)
 
 
 def assign(group: Group, rate: float) -> None:
-    """Set the group's learning rate, a tensor in place, and mark its base learning rate as torch's schedulers do."""
+    """Set the group's learning rate (a tensor in place) and, like torch's schedulers, its ``initial_lr``."""
     settings = group.settings
     if isinstance(settings["lr"], Tensor):
         settings["lr"].fill_(rate)
@@ -78,17 +80,17 @@ def _same(group: Group, settings: Mapping[str, Any], parameters: Sequence[Tensor
 
 
 def _base_lr(i: int, settings: dict[str, Any], known: Sequence[Group], before: Sequence[Group]) -> float:
-    """The base learning rate of group ``i``, which was the one in ``known``, or is new ([])."""
+    """The base learning rate of group ``i``; ``known`` holds the same group as it was before, or nothing."""
     name = "initial_lr" if "initial_lr" in settings else "lr"
     held = settings["lr"]
-    if isinstance(held, Tensor) and (held.requires_grad or not held.is_floating_point()):  # it is filled in place
+    if isinstance(held, Tensor) and (held.requires_grad or not held.is_floating_point()):  # cannot be filled in place
         got = "one that requires a gradient" if held.requires_grad else f"one of {held.dtype}"
         raise ValueError(f"param_groups[{i}]['lr'] must be a number or a tensor of a floating type, got {got}")
     if known and (name == "lr" or settings is known[0].settings):
         return known[0].base_lr
     value = settings[name]
     if name == "lr" and isinstance(value, Tensor):
-        for group in before:  # a default that is a tensor is one tensor for all groups, and has been scheduled
+        for group in before:  # groups that use the default lr share one tensor, which has already been scheduled
             if group.settings["lr"] is value:
                 settings["lr"] = value.clone()
                 return group.base_lr

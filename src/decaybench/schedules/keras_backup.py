@@ -1,4 +1,4 @@
-"""A KerasCallback's state beside the model's, in the folder of a BackupAndRestore."""
+"""Saves a KerasCallback's state beside the model's, in the folder of a BackupAndRestore."""
 
 import io
 import os
@@ -9,10 +9,10 @@ import torch
 
 
 class Backup:
-    """The states at the beginning of the epoch that comes and of the one before, in ``folder``/decaybench.pt.
+    """Keeps the states at the start of the next epoch and of the one before, in ``folder``/decaybench.pt.
 
-    Two, since the model's backup is written before this one or after it, and training may be interrupted in between.
-    Raises ValueError for a ``folder`` that cannot be written, or that BackupAndRestore would look for elsewhere.
+    It keeps two because training may be interrupted between the model's backup and this one, whichever comes first.
+    Raises ValueError if ``folder`` cannot be written, or if BackupAndRestore would resolve it to another place.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -20,7 +20,7 @@ class Backup:
             raise ValueError(f"KerasCallback: backup_dir must be the path of a local folder, got {folder!r}")
         if os.path.expanduser(folder) != os.fspath(folder):
             raise ValueError(
-                f"KerasCallback: backup_dir must be a path without ~, which BackupAndRestore takes for a name, got "
+                f"KerasCallback: backup_dir must be a path without ~, which BackupAndRestore does not expand, got "
                 f"{os.fspath(folder)!r}: give both os.path.expanduser({os.fspath(folder)!r})"
             )
         path = Path(folder)
@@ -31,7 +31,7 @@ class Backup:
         self._states: dict[int, dict[str, Any]] = {}
 
     def keep(self, epoch: int, state: dict[str, Any]) -> None:
-        """Write what is needed to begin with ``epoch``; the file is the old one or the new one at any time."""
+        """Save the state at the start of ``epoch``. The file is replaced atomically."""
         self._states = {e: s for e, s in self._states.items() if e == epoch - 1} | {epoch: state}
         self.file.parent.mkdir(parents=True, exist_ok=True)
         new = self.file.with_suffix(".new")
@@ -39,7 +39,7 @@ class Backup:
         new.replace(self.file)
 
     def at(self, epoch: int) -> Any:
-        """What was kept for ``epoch``, as it stands in the file; None if nothing was."""
+        """Return the state saved for ``epoch``, or None if there is none. Raises ValueError for a damaged file."""
         if not self.file.exists():
             return None
         try:
@@ -48,7 +48,7 @@ class Backup:
             raise ValueError(f"KerasCallback: {self.file} cannot be read: {error.strerror or error}") from None
         try:
             states = torch.load(content, weights_only=True)
-        except Exception:  # what a damaged pickle raises may be anything, and torch's advice is not for this file
+        except Exception:  # a damaged pickle may raise anything, and torch's advice in the message would mislead
             states = None
         if not isinstance(states, dict):
             raise ValueError(

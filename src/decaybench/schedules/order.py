@@ -1,4 +1,4 @@
-"""Whether a training loop's calls come in order and number: one warning for each kind of fault, as torch gives it."""
+"""Check the order and number of a training loop's calls; like torch, warn once for each kind of fault."""
 
 import warnings
 
@@ -6,11 +6,11 @@ from torch import distributed
 
 from decaybench.schedules.base import Reactive, Schedule
 
-IGNORED = 50  # a gradient scaler skips no more in a row: it would have divided its scale by 2**50
+IGNORED = 50  # a gradient scaler never skips so many updates in a row: that would divide its scale by 2**50
 
 
 def too_long_a_warmup(schedule: Schedule, total_steps: int) -> str | None:
-    """What is wrong with a warmup that a run of ``total_steps`` updates never ends; None if it does."""
+    """The message for a warmup that is longer than the run of ``total_steps`` updates; None for any other."""
     if round(schedule.warmup) <= total_steps:
         return None
     return (
@@ -20,66 +20,69 @@ def too_long_a_warmup(schedule: Schedule, total_steps: int) -> str | None:
 
 
 class Watch:
-    """Counts the calls between two steps. Its methods are called by those that a user calls: a warning names the user's
-    line. What frameworks do by design is not a fault: accelerate steps once for each process, and a gradient scaler
-    skips an update whose loss was shown.
+    """Counts the calls between two steps and warns of faults.
+
+    Call its methods directly from the methods that a user calls, so that a warning names the user's line. What
+    frameworks do by design is not a fault: accelerate steps once per process, and a gradient scaler skips updates whose
+    loss was observed.
     """
 
     def __init__(self, schedule: Schedule, total_steps: int, steps_per_epoch: int) -> None:
         self._kind = schedule.kind
         self._when = schedule.when if isinstance(schedule, Reactive) else None
         self._total_steps, self._steps_per_epoch = total_steps, steps_per_epoch
-        self._updated = False  # ever
-        self._updates = 0  # since the last step, as the next two
-        self._shown = 0  # losses
-        self._taken = 0  # losses of updates that were not seen to be skipped
-        self._taken_before = 0  # the same, between the two steps before
-        self._idle = 0  # steps in a row without an update
-        self._unstepped = 0  # updates without a step of their own, in a row
-        self._ignored = 0  # losses in a row that were not taken
-        self.in_sequence = False  # SequentialLR says when to step
-        self._resumed = False  # what came before is not known
-        self.observed_at = 0  # updates made when an epoch's loss was shown last
+        self._updated = False  # whether there was any update
+        self._updates = 0  # updates since the last step
+        self._shown = 0  # losses observed since the last step
+        self._taken = 0  # of these, the losses that the rule did not ignore
+        self._taken_before = 0  # the same number between the two previous steps
+        self._idle = 0  # consecutive steps without an update
+        self._unstepped = 0  # consecutive updates without a step of their own
+        self._ignored = 0  # consecutive losses that the rule ignored
+        self.in_sequence = False  # whether a SequentialLR decides when to step
+        self._resumed = False  # whether a run was just resumed, so that earlier calls are unknown
+        self.observed_at = 0  # updates made when an epoch's loss was last observed
         self._warned: set[str] = set()
         if message := too_long_a_warmup(schedule, total_steps):
             self._warn("warmup", message)
 
     @property
     def wants_a_step(self) -> bool:
-        """Whether the last update had no step yet."""
+        """Whether there was an update since the last step."""
         return self._updates > 0
 
     def updated(self, counts: bool) -> None:
-        """The optimizer made an update; ``counts`` is False for one that is not the scheduler's own."""
+        """Note an update of the optimizer; ``counts`` is False if the scheduler does not control it."""
         self._updated, self._updates = True, self._updates + 1
         self._unstepped += counts and not self.in_sequence
-        if self._unstepped > self._steps_per_epoch:  # at exactly one epoch's updates a step may be about to come
+        if self._unstepped > self._steps_per_epoch:  # after exactly one epoch's updates, a step may still follow
             self._behind(stacklevel=6)
 
     def _behind(self, stacklevel: int = 5) -> None:
-        """Warn where as many updates had no step as an epoch has."""
+        """Warn if a whole epoch's updates had no step."""
         if self._unstepped >= self._steps_per_epoch > 1:
             self._warn("behind", self._stepless(), stacklevel)
 
     def _stepless(self) -> str:
         return (
-            f"step() was not called after each optimizer.step(): {self._kind} counts updates, and falls behind. Call "
-            "it once per update, as in loss.backward(); optimizer.step(); scheduler.step(); in Lightning this is "
-            "'interval': 'step', with 'frequency': 1"
+            f"step() was not called after each optimizer.step(): {self._kind} counts updates and falls behind. Call "
+            "it once per update, as in loss.backward(); optimizer.step(); scheduler.step(). In Lightning, set "
+            "'interval': 'step' and 'frequency': 1"
         )
 
     def resumed(self, observed_at: int) -> None:
-        """A run is taken up: the calls just before are not known."""
+        """Note that a run was resumed, so that the calls just before are unknown."""
         self.observed_at, self._resumed = observed_at, True
         self._updates = self._unstepped = 0
 
     def observing(self, step: int, taken: bool, loss: float, still: bool) -> None:
-        """``loss`` is shown after ``step`` steps; ``taken`` is False for one of a skipped update, ``still`` is True
-        where every gradient is 0.
+        """Note that ``loss`` was observed after ``step`` steps.
+
+        ``taken`` is False if the rule ignored it; ``still`` is True if every gradient is 0.
         """
-        made = step + (self._updates > 0)  # just before the epoch's last step(), or just after it
+        made = step + (self._updates > 0)  # an epoch's observe() may come just before its last step() or just after
         self._behind()
-        if not self._resumed and "behind" not in self._warned:  # of which other faults follow
+        if not self._resumed and "behind" not in self._warned:  # falling behind causes other faults
             fault, message = self._of_epoch(made) if self._when == "epoch" else self._of_update(taken)
             if message:
                 self._warn(fault, message)
@@ -87,7 +90,7 @@ class Watch:
             self._warn(
                 "still",
                 f"observe() was called while every gradient was 0, with a loss of {loss:g}: {self._kind} looks at "
-                "gradients. Call observe(loss) between loss.backward() and optimizer.step(), with zero_grad() before "
+                "gradients. Call observe(loss) between loss.backward() and optimizer.step(), and zero_grad() before "
                 "backward() or after step()",
             )
         self._ignored = 0 if taken else self._ignored + 1
@@ -103,24 +106,26 @@ class Watch:
         self._taken += taken
 
     def _of_update(self, taken: bool) -> tuple[str, str]:
-        """What is wrong with showing an update's loss now: a kind of fault, and the words; none if it is right."""
+        """Check an update rule's call of observe(): returns the kind of fault and the message, both empty if none."""
         if self._updates and self._shown:
             return "behind", self._stepless()
         if self._updates:
             return "late", (
                 f"observe() was called after optimizer.step(): {self._kind} sets the learning rate of the very update "
-                "whose loss it is shown. Call observe(loss) between loss.backward() and optimizer.step()"
+                "whose loss it observes. Call observe(loss) between loss.backward() and optimizer.step()"
             )
-        if taken and self._taken and self._taken_before > 1:  # one skipped update, or a few in a row, are no habit
+        if taken and self._taken and self._taken_before > 1:  # tolerate it once: updates may have been skipped
             return "twice", (
-                f"observe() was called several times before step(), twice in a row: {self._kind} wants one loss per "
-                "update. Where an update accumulates several micro-batches, call observe() once, with their mean loss"
+                f"observe() was called several times before step(), twice in a row: {self._kind} needs one loss per "
+                "update. If an update accumulates several micro-batches, call observe() once, with their mean loss"
             )
         return "", ""
 
     def _of_epoch(self, made: int) -> tuple[str, str]:
-        """The same for an epoch's loss, after ``made`` updates. Skipped updates and a last batch that is dropped make
-        an epoch a little shorter.
+        """The same for an epoch rule, after ``made`` updates.
+
+        Skipped updates and a dropped last batch make an epoch a little shorter than ``steps_per_epoch``, so only less
+        than about half of that is a fault.
         """
         since = made - self.observed_at
         if 2 * since > self._steps_per_epoch:
@@ -131,7 +136,7 @@ class Watch:
         )
 
     def stepping(self, before: int, step: int, handed: bool) -> None:
-        """``step()`` goes from ``before`` to ``step``; ``handed``: to a counter that was handed in."""
+        """Check a call of ``step()`` from ``before`` to ``step``; ``handed``: the caller passed the number."""
         self.beyond("step() was called for", step, stacklevel=5)
         if self._resumed or step <= before:
             return
@@ -141,21 +146,21 @@ class Watch:
             self._warn(
                 "update",
                 "step() was called without an optimizer.step() since the last step(): call it once after each update, "
-                "as in loss.backward(); optimizer.step(); scheduler.step(). Where a gradient scaler skipped the "
+                "as in loss.backward(); optimizer.step(); scheduler.step(). If a gradient scaler skipped the "
                 "update, skip step() too",
             )
         if self._when == "update" and not self._shown and (self._updates or not self._updated):
             self._warn(
                 "loss",
                 f"step() was called without an observe(loss) since the last step(): {self._kind} reacts to the loss of "
-                "every update. Call observe(loss) between loss.backward() and optimizer.step()",
+                "each update. Call observe(loss) between loss.backward() and optimizer.step()",
             )
         since = step - self.observed_at
         if self._when == "epoch" and step == before + 1 and 2 * since >= 3 * self._steps_per_epoch:
             self._warn("missed", self._wants(f"step() was called {since} times since the last observe(loss)"))
 
     def beyond(self, what: str, step: int, stacklevel: int = 4) -> None:
-        """Warn where ``step`` is past the run's end."""
+        """Warn if ``step`` is past the run's end."""
         if step > self._total_steps:
             self._warn(
                 "beyond",
@@ -165,7 +170,7 @@ class Watch:
             )
 
     def stepped(self, before: int, step: int) -> None:
-        """``step()`` has gone from ``before`` to ``step``."""
+        """Note that ``step()`` has moved from ``before`` to ``step``."""
         self._idle = 0 if self._updates else self._idle + 1
         self._taken_before = self._taken
         self._unstepped = self._unstepped - 1 if self._updates > 1 and step == before + 1 else 0
@@ -176,7 +181,7 @@ class Watch:
 
     def _wants(self, what: str) -> str:
         return (
-            f"{what}: {self._kind} wants one loss per epoch, at its end, and an epoch has steps_per_epoch = "
+            f"{what}: {self._kind} needs one loss per epoch, at its end, and an epoch has steps_per_epoch = "
             f"{self._steps_per_epoch} updates"
         )
 
@@ -187,5 +192,5 @@ class Watch:
 
 
 def _processes() -> int:
-    """accelerate calls ``step()`` so many times for each update."""
+    """The number of processes; accelerate calls ``step()`` as many times per update."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

@@ -1,4 +1,4 @@
-"""What is searched: ranges that mean the same at any length of run, and the units they are in."""
+"""Search ranges whose meaning does not depend on the length of a run, and their units."""
 
 import builtins
 import math
@@ -12,12 +12,12 @@ UNITS = ("1", *TIME_UNITS, *RATE_UNITS)
 
 
 def convert(value: float, unit: str, native: str, *, total_steps: int, steps_per_epoch: int) -> float:
-    """``value`` of ``unit`` in units of ``native``.
+    """Convert ``value`` from ``unit`` to ``native``.
 
-    Times are converted among update, epoch and run, rates among 1/update, 1/epoch and 1/run. A time within
-    rounding error of a whole number becomes that number, so that 0.07 of a run of 100 epochs is epoch 7 and
-    not the first epoch after 7.000000000000001. Raises ValueError for an unknown unit and for a time where a
-    rate or a plain number belongs (or the other way round).
+    Times are converted among update, epoch and run, and rates among 1/update, 1/epoch and 1/run. A time within rounding
+    error of a whole number becomes that number, so that 0.07 of a run of 100 epochs is epoch 7 rather than
+    7.000000000000001. Raises ValueError for an unknown unit, and for two units of different kinds (a time, a rate or a
+    plain number).
     """
     for name in (unit, native):
         if name not in UNITS:
@@ -36,12 +36,12 @@ def convert(value: float, unit: str, native: str, *, total_steps: int, steps_per
 
 @dataclass(frozen=True)
 class Range:
-    """What is searched for one parameter, in units that stretch with the run.
+    """The search range of one parameter, in units that may scale with the length of the run.
 
-    ``low`` to ``high`` (uniform, or log-uniform with ``log``; whole numbers with ``int``), or one of
-    ``choices``. ``zero_or``: half of the unit interval means exactly 0, the rest the range. ``count=(1, 3)``:
-    a list of 1 to 3 sorted draws. ``unit`` is what low, high and choices are in, ``native`` what the schedule
-    holds; ``at_least`` is a lower bound in native units.
+    The range is ``low`` to ``high`` (uniform; log-uniform with ``log``; whole numbers with ``int``) or one of
+    ``choices``. With ``zero_or``, half of the draws are exactly 0 and the others are from the range. ``count=(1, 3)``
+    means a sorted list of 1 to 3 draws. ``low``, ``high`` and ``choices`` are in ``unit``; the schedule's value is in
+    ``native`` units, in which ``at_least`` is a lower bound.
     """
 
     low: float = 0.0
@@ -57,11 +57,14 @@ class Range:
 
     @property
     def dims(self) -> builtins.int:
-        """The coordinates of the unit cube that a draw consumes: 1; a list 1 + its greatest length."""
+        """The number of coordinates in [0, 1) that a draw needs: 1, or for a list 1 + its greatest length."""
         return 1 if self.count is None else 1 + self.count[1]
 
     def at(self, u: Sequence[float]) -> Any:
-        """The value, in range units, at ``u`` in [0, 1)^dims: a number, a choice or a sorted tuple."""
+        """The value at the point ``u`` in [0, 1)^dims, in range units: a number, a choice or a sorted tuple.
+
+        Raises ValueError if ``u`` has another number of coordinates or one outside [0, 1).
+        """
         if len(u) != self.dims:
             raise ValueError(f"a point of this range has {self.dims} coordinates, got {len(u)}")
         if any(not 0.0 <= x < 1.0 for x in u):
@@ -81,7 +84,7 @@ class Range:
             u = 2.0 * u - 1.0
         if self.int and not self.log:
             return _whole(builtins.int(self.low), builtins.int(self.high), u)
-        if self.int:  # each whole number n owns [n, n + 1) of the logarithmic axis
+        if self.int:  # each whole number n has the interval [n, n + 1) of the logarithmic axis
             top = math.log(self.high + 1)
             owner = math.floor(math.exp(math.log(self.low) + u * (top - math.log(self.low))))
             return builtins.int(min(max(owner, self.low), self.high))
@@ -92,7 +95,7 @@ class Range:
         return min(max(value, float(self.low)), float(self.high))
 
     def to_native(self, value: Any, *, total_steps: builtins.int, steps_per_epoch: builtins.int) -> Any:
-        """``value`` (range units) in native units, a list element by element; whole numbers stay whole."""
+        """Convert ``value`` from range units to native units, a list element by element; whole numbers stay ints."""
         if isinstance(value, (tuple, list)):
             return tuple(self.to_native(v, total_steps=total_steps, steps_per_epoch=steps_per_epoch) for v in value)
         if isinstance(value, (bool, str)) or value is None:
@@ -105,7 +108,7 @@ class Range:
         return native if self.at_least is None else max(native, self.at_least)
 
     def check(self) -> None:
-        """Raise ValueError with the first rule that this range breaks."""
+        """Raise ValueError for the first rule that this range breaks."""
         for name in (self.unit, self.native):
             if name not in UNITS:
                 raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {name!r}")
@@ -126,7 +129,7 @@ class Range:
         if not self.choices:
             raise ValueError("choices must not be empty")
         if self.log or self.int or self.zero_or or self.low or self.high:
-            raise ValueError("choices go with no low, high, log, int or zero_or")
+            raise ValueError("choices must not be combined with low, high, log, int or zero_or")
         for choice in self.choices:
             if not isinstance(choice, (bool, str, int, float)) or not _finite(choice):
                 raise ValueError(f"choices must be finite numbers, strings or booleans, got {choice!r}")
@@ -136,15 +139,15 @@ class Range:
             if isinstance(end, bool) or not isinstance(end, (int, float)) or not _finite(end):
                 raise ValueError(f"{name} must be a finite number, got {end!r}")
             if self.int and end != math.floor(end):
-                raise ValueError(f"{name} must be a whole number since int is set, got {end}")
+                raise ValueError(f"{name} must be a whole number because int is set, got {end}")
         if self.low > self.high:
             raise ValueError(f"low must not be above high, got low {self.low} and high {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"low must be above 0 since log is set, got {self.low}")
+            raise ValueError(f"low must be above 0 because log is set, got {self.low}")
 
 
 def _whole(low: int, high: int, u: float) -> int:
-    """The whole number of [low, high] at u in [0, 1), all equally wide."""
+    """The whole number in [low, high] at u in [0, 1); all have intervals of equal width."""
     return min(low + math.floor(u * (high - low + 1)), high)
 
 

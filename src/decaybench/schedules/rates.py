@@ -1,4 +1,4 @@
-"""The learning rates of one training: one schedule over the base learning rates of its parameter groups."""
+"""`Rates`: the learning rates of one training, from one schedule and the base learning rate of each parameter group."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from decaybench.schedules.validation import whole_number
 
 @dataclass(frozen=True, eq=False)
 class Rates:
-    """A schedule over ``base_lrs`` (G,) at update ``step``: a value, which every event replaces by another.
+    """A schedule over ``base_lrs`` (G,) at update ``step``. It is immutable: each event returns a new one.
 
-    A base learning rate of 0 is a group that is frozen: it stays 0. ``observations`` counts the losses shown. Made
-    by ``begin``.
+    A group with base learning rate 0 is frozen and stays at 0. ``observations`` counts the losses observed. Create one
+    with `begin`.
     """
 
     schedule: Schedule
@@ -32,37 +32,38 @@ class Rates:
 
     @staticmethod
     def begin(schedule: Schedule, base_lrs: Sequence[float], total_steps: Any, steps_per_epoch: Any) -> "Rates":
-        """Before the first update. Raises ValueError as Bank does, and TypeError for what is not a schedule."""
+        """The rates before the first update. Raises ValueError like `Bank`, and TypeError if it is not a schedule."""
         if not isinstance(schedule, Schedule):
             raise TypeError(f"schedule must be a schedule, such as SCHEDULES['linear'](), got {schedule!r}")
         total = whole_number("total_steps", total_steps, 1)
         steps = whole_number("steps_per_epoch", steps_per_epoch, 1)
-        known = torch.tensor([base or 1.0 for base in base_lrs], dtype=torch.float64)  # a frozen group's matters not
+        known = torch.tensor([base or 1.0 for base in base_lrs], dtype=torch.float64)  # a frozen group may have any
         bank = Bank([schedule] * len(base_lrs), known, total, steps)
         return Rates(schedule, tuple(base_lrs), total, steps, bank, bank.init())
 
     def now(self) -> list[float]:
-        """The learning rate of each group, (G,)."""
+        """The current learning rate of each group, (G,)."""
         scales = self.bank.scale(self.state, self.step).tolist()
         return [base * scale if base else 0.0 for base, scale in zip(self.base_lrs, scales, strict=True)]
 
     def at(self, step: int) -> "Rates":
-        """The same at another update. Raises RuntimeError where a reactive rule was never shown a loss: it would be a
-        constant one, without a word. Update 0 is the beginning, which needs none.
+        """The same schedule at another update.
+
+        Raises RuntimeError if a reactive rule has never observed a loss, as it would silently be constant. Update 0
+        needs no observation.
         """
         if step > 0 and isinstance(self.schedule, Reactive) and not self.observations:
             kind = self.schedule.kind
             if self.schedule.when == "update":
                 raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) before optimizer.step()")
             if self.step >= self.steps_per_epoch:
-                raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) once, at the end of every epoch")
+                raise RuntimeError(f"{kind} reacts to the loss: call observe(loss) once, at the end of each epoch")
         return replace(self, step=step)
 
     def observed(self, loss: float, products: Mapping[str, Sequence[float]] = MappingProxyType({})) -> "Rates":
-        """Once ``loss`` is known, and each product that the rule observes, (G,).
+        """The rates after observing ``loss`` and the products of gradients that the rule observes, each (G,).
 
-        An update whose loss or products are not finite is one that a gradient scaler skips: an update rule goes on as
-        if it had not been.
+        An update rule ignores a loss or products that are not finite, because a gradient scaler skips such an update.
         """
         if not isinstance(self.schedule, Reactive):
             return self
@@ -76,8 +77,9 @@ class Rates:
         return replace(counted, state=self.bank.observe_update(self.state, Observation(losses, measured)))
 
     def regrouped(self, kept: Sequence[int | None], base_lrs: Sequence[float]) -> "Rates":
-        """With other groups: each is ``kept[i]`` of these, or new (None): it starts from its own base learning rate,
-        and shares what the rule has seen.
+        """The rates of other groups: group i was group ``kept[i]``, or is new (None).
+
+        A new group starts from its own base learning rate and shares what the rule has observed.
         """
         begun = Rates.begin(self.schedule, base_lrs, self.total_steps, self.steps_per_epoch)
         known = [i for i in kept if i is not None] or [0]
@@ -91,12 +93,12 @@ class Rates:
         return replace(begun.with_rows(rows), step=self.step, observations=self.observations)
 
     def rows(self) -> Any:
-        """What the rule remembers: a NamedTuple of (G,) tensors."""
+        """The rule's state: a NamedTuple of (G,) tensors."""
         (state,) = self.state
         return type(state)(*(values[: len(self.base_lrs)] for values in state))
 
     def with_rows(self, rows: Mapping[str, torch.Tensor]) -> "Rates":
-        """Remembering ``rows``, by the names of the state's fields, each (G,)."""
+        """The same rates with the state ``rows``: a (G,) tensor for each of the state's fields."""
         (state,), groups = self.state, len(self.base_lrs)
         padded = torch.tensor([*range(groups), *[0] * (-groups % LANES)])
         return replace(self, state=(type(state)(**{name: values[padded] for name, values in rows.items()}),))

@@ -1,4 +1,4 @@
-"""Another run's learning rates as a fixed schedule: what a replay trains with. It is no strategy and has no kind."""
+"""Another run's learning rates as a fixed schedule, for replays. It is not in ``SCHEDULES``: no strategy can use it."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from decaybench.schedules.base import Clock, Fixed, Param, number
 
 @dataclass(frozen=True)
 class Recorded(Fixed):
-    """scale(t) = scales[t], and the last one from there on.
+    """scale(t) = scales[t], and the last one after the end.
 
-    ``scales`` has one number for each update; those of a bank must be equally long.
+    ``scales`` has one number per update. In a bank, all recorded schedules must have the same number.
     """
 
     scales: Param = number("[0, inf)", pad=math.inf)

@@ -1,4 +1,4 @@
-"""The kinds there are: the package's own, and those that other packages add through entry points."""
+"""The registry of kinds: the package's own, and those that other packages add through entry points."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,9 +12,10 @@ GROUP = "decaybench.schedules"
 
 
 class Registry(Mapping[str, type[Schedule]]):
-    """Name -> class. Entry points are looked at when all are listed or an unknown name is asked for.
+    """Maps the name of each kind to its class.
 
-    One that cannot be used is not listed but ``unusable``, with the reason; UserError for whoever asks for it.
+    Entry points are loaded only when all kinds are listed or an unknown name is looked up. One that cannot be used is
+    not listed: it is in ``unusable``, and looking it up raises UserError.
     """
 
     def __init__(self, *built_in: type[Schedule]) -> None:
@@ -22,7 +23,7 @@ class Registry(Mapping[str, type[Schedule]]):
 
     @property
     def unusable(self) -> Mapping[str, str]:
-        """Entry point -> why it cannot be used, in one line."""
+        """Maps the name of each entry point that cannot be used to the reason, in one line."""
         return self._all[1]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A schedule's scales over a whole run, as one tensor."""
+"""`trace`: a schedule's scales over a whole run, as one tensor."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,14 +19,16 @@ def trace(
     base_lr: float = 1.0,
     products: Mapping[str, Sequence[float] | Tensor] | None = None,
 ) -> Tensor:
-    """Learning rate / base learning rate of a run's updates, float64 (total_steps,), element t at step t.
+    """Learning rate / base learning rate for each update of a run, float64 (total_steps,); element t is at step t.
 
-    ``losses[t]`` is update t's loss for an update rule, (total_steps,), and sets scale[t]; ``losses[e]`` is
-    epoch e's for an epoch rule, one for each epoch begun, known after epoch e. A fixed schedule needs none.
-    ``base_lr`` matters to the rules that know absolute learning rates (torch's plateau ignores cuts below 1e-8).
-    ``products`` holds, for a rule that looks at gradients, what its class names in ``observes``, by name, each
-    (total_steps,). Raises ValueError for an unresolved Range, for losses or products that are missing or of the wrong
-    length, and for sizes below 1.
+    ``losses`` are the losses that a reactive rule observes. For an update rule they are (total_steps,), and losses[t]
+    sets scale[t]. For an epoch rule there is one per epoch, including a last partial one, and losses[e] acts from epoch
+    e + 1 on. A fixed schedule needs none. ``base_lr`` matters to rules that use absolute learning rates, such as
+    reduce_on_plateau, which ignores cuts below 1e-8 in torch's convention. For a rule that looks at gradients,
+    ``products`` maps each name in the class's ``observes`` to values (total_steps,).
+
+    Raises ValueError for an unresolved Range, for sizes below 1, and for losses or products that are missing or have
+    the wrong length.
     """
     total_steps = whole_number("total_steps", total_steps, 1)
     steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)

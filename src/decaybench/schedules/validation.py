@@ -1,4 +1,4 @@
-"""Whether a value is legal: in a field's domain, one of an option's values, a range within these; a whole number."""
+"""Check values: a number in a field's domain, one of an option's values, a range within these, or a whole number."""
 
 import operator
 from dataclasses import Field
@@ -14,7 +14,7 @@ Spec = Field[Any]
 
 
 def plain(value: Any, *, lists: bool = False) -> Any:
-    """A number of numpy's or torch's as Python's own; with ``lists`` a vector of them, or a list, as a tuple."""
+    """Convert numbers of NumPy and torch to Python's, and lists to tuples; with ``lists`` also vectors to tuples."""
     if isinstance(value, (list, tuple)):
         return tuple(map(plain, value))
     dimensions = getattr(value, "ndim", None)
@@ -24,8 +24,10 @@ def plain(value: Any, *, lists: bool = False) -> Any:
 
 
 def whole_number(name: str, value: Any, at_least: int, what: str = "") -> int:
-    """``value`` as an int: Python's, numpy's or a tensor's; ValueError unless it is one of at least ``at_least``, and
-    of at most 2**53, up to which float64 holds every one.
+    """Return ``value`` (Python's, NumPy's or a tensor's) as an int.
+
+    Raises ValueError unless it is a whole number from ``at_least`` to 2**53, up to which float64 is exact. ``what``
+    replaces the rule in the message.
     """
     number = plain(value)
     try:
@@ -40,7 +42,7 @@ def whole_number(name: str, value: Any, at_least: int, what: str = "") -> int:
 
 
 def one_number(name: str, value: Any) -> float:
-    """``value`` as a float: Python's, numpy's or a tensor of one element; ValueError unless it is one number."""
+    """Return ``value`` (Python's, NumPy's or a tensor of one element) as a float; ValueError if it is anything else."""
     number = plain(value.detach().reshape(()) if isinstance(value, Tensor) and value.numel() == 1 else value)
     if isinstance(number, bool) or not isinstance(number, Real):
         raise ValueError(f"{name} must be one number, got {short(value)}")
@@ -51,16 +53,16 @@ def one_number(name: str, value: Any) -> float:
 
 
 def short(value: Any) -> str:
-    """A value in one line, not a page."""
+    """The value's repr in one line of at most 60 characters."""
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python refuses to write out more than some thousand digits
+    except ValueError:  # Python refuses to print an int of more than some thousand digits
         return f"an int of {value.bit_length()} bits"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def check_field(owner: str, spec: Spec, value: Any, options: tuple[Any, ...] | None) -> None:
-    """Raise ValueError naming class, field, rule and value unless it is legal. A number has no options."""
+    """Raise ValueError, naming class, field, rule and value, unless it is legal. ``options``: None for a number."""
     if isinstance(value, Range):
         _check_range(owner, spec, value, options)
     elif options is not None:
@@ -70,7 +72,7 @@ def check_field(owner: str, spec: Spec, value: Any, options: tuple[Any, ...] | N
 
 
 def refuse(owner: str, name: str, rule: str, value: Any) -> NoReturn:
-    """Raise the ValueError for a value that breaks a field's rule."""
+    """Raise the ValueError that names the field, its rule and the value."""
     shown = repr(value) if isinstance(value, str) else " ".join(str(value).split())
     raise ValueError(f"{owner}.{name} must be {rule}, got {shown}")
 
@@ -84,7 +86,7 @@ def _check_number(owner: str, spec: Spec, value: Any) -> None:
     domain, pad = _domain(spec), spec.metadata.get("pad")
     if pad is None:
         entries = [value]
-    elif isinstance(value, Tensor):  # stacked lists: the padding is outside the domain on purpose
+    elif isinstance(value, Tensor):  # stacked lists, whose padding is outside the domain on purpose
         entries = [value[value != pad]]
     else:
         entries = list(value) if isinstance(value, tuple) else [value]
@@ -104,8 +106,8 @@ def _check_range(owner: str, spec: Spec, value: Range, options: tuple[Any, ...] 
     domain = _domain(spec)
     if domain.whole and value.choices is None and not value.int:
         refuse(owner, spec.name, str(domain), f"{value.low} to {value.high} without int")
-    # The ends may be in other units than the domain. Where a parameter has units its domain is all that lies
-    # above 0, so they do not matter.
+    # The ends may be in other units than the domain. That does not matter: the domain of a parameter with units is
+    # bounded by 0 alone.
     ends = value.choices if value.choices is not None else (value.low, value.high)
     for end in (*ends, 0) if value.zero_or else ends:
         if not domain.holds(end):

@@ -1,4 +1,4 @@
-"""Training: K models as one stack. Knows no Optuna and no SQL."""
+"""Train K models as one stack. This package depends on neither Optuna nor SQL."""
 
 from decaybench.optimizers import OptimizerForm
 from decaybench.training.curves import EpochCurves, TrainingResult

@@ -1,4 +1,4 @@
-"""What torch is told for the time of a training, so that a run's numbers are its own and fp32 means fp32."""
+"""torch's global settings during training, so that a run's numbers do not depend on K and fp32 means fp32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,32 +9,35 @@ import torch
 
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
-    """One thread, and float32 multiplied as IEEE float32; both as they were afterwards.
+    """Use one thread and IEEE float32 multiplication; restore torch's settings afterwards.
 
-    With two threads sums are split by size, so a run's bits would depend on K; and on a busy machine threads wait for
-    each other. Convolutions on a GPU round their inputs to TF32's 10 bits unless torch is told otherwise, and so do
-    products, on a CPU too (to bfloat16 even), after ``torch.set_float32_matmul_precision("medium")``.
+    One thread: several threads split a sum by its size, so a run's bits would depend on K. On a busy machine threads
+    also wait for each other.
+
+    IEEE float32: by default, convolutions on a GPU round their inputs to TF32, which has 10 bits of mantissa. After
+    ``torch.set_float32_matmul_precision("medium")``, matrix products round theirs too, even on a CPU and even to
+    bfloat16.
     """
-    threads, told = torch.get_num_threads(), []
+    threads, changed = torch.get_num_threads(), []
     try:
         torch.set_num_threads(1)
         for place in _precisions():
-            # What is inherited is left alone: it follows the place above again, once that is as it was.
+            # A setting inherited from a broader one already reads "ieee" here. Setting it would end the inheritance.
             if (precision := place.fp32_precision) != "ieee":
-                told.append((place, precision))
+                changed.append((place, precision))
                 place.fp32_precision = "ieee"
         yield
     finally:
-        for place, precision in reversed(told):
+        for place, precision in reversed(changed):
             place.fp32_precision = precision
         torch.set_num_threads(threads)
 
 
 def _precisions() -> list[Any]:
-    """Where torch keeps how float32 is multiplied, from the general to the particular.
+    """The objects whose ``fp32_precision`` sets how float32 is multiplied, from the general to the particular.
 
-    torch's types do not know these objects. That of all of oneDNN is missing, since it sets the one of everything
-    (PyTorch 2.13).
+    torch's type stubs lack them. ``backends.mkldnn`` itself is left out: in PyTorch 2.13, setting it changes the
+    precision of all backends.
     """
     backends: Any = torch.backends
     cuda, cudnn, onednn = backends.cuda, backends.cudnn, backends.mkldnn

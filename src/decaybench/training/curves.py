@@ -1,4 +1,4 @@
-"""What a training leaves behind, as plain arrays: one entry per run of the stack."""
+"""The results of training a stack, as plain arrays with one entry per run."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,9 +13,10 @@ Floats = NDArray[np.float64]
 class EpochCurves:
     """One finished epoch of a stack; arrays are (K,).
 
-    ``alive`` marks the runs that finished the epoch: only these have values, the others' entries mean nothing.
-    ``train_loss`` is the mean over the epoch's updates of the unregularised batch loss; ``learning_rate`` the epoch's
-    last; ``seconds`` the wall time of the whole stack.
+    ``epoch`` counts from 1. ``alive`` marks the runs that finished the epoch; the entries of all other runs are
+    meaningless. ``train_loss`` is the unregularised batch loss, averaged over the epoch's updates. ``learning_rate`` is
+    that of the epoch's last update. Losses are in nats, accuracies in [0, 1]. ``seconds`` is the wall time of the
+    whole stack.
     """
 
     epoch: int
@@ -29,11 +30,14 @@ class EpochCurves:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How one run ended. ``trace`` is float32, one learning rate per update made; losses in nats, accuracies in [0, 1].
+    """How one run ended. Losses are in nats, accuracies in [0, 1].
 
-    A diverged run has ``diverged_step``, the update (from 0) at which a loss or a parameter first was not finite, and
-    no test values; its validation values are those of its last finished epoch, if it finished one. ``updates_computed``
-    are those of its updates that were not computed for another run of the stack with which it was still one.
+    ``trace`` is float32 (updates,), the learning rate of each update made. For a diverged run, ``diverged_step`` is the
+    update (from 0) at which a loss or a parameter first was not finite. Such a run has no test values; its validation
+    values are those of its last finished epoch, or None if it finished none.
+
+    ``updates_computed`` counts the updates computed for this run. Updates made while it was still identical to another
+    run of the stack are counted for only one of them, so the sum over the runs is what the stack really computed.
     """
 
     outcome: Literal["finished", "diverged"]

@@ -1,7 +1,8 @@
-"""A GPU's epoch: updates in chunks that never wait for the host, each recorded once as a CUDA graph and replayed.
+"""An epoch on a GPU: chunks of updates that never wait for the host, recorded once as a CUDA graph and then replayed.
 
-A replayed graph reads and writes the memory that it was recorded with. So what an update works on in place stays where
-it is, and what it makes anew is copied back at a chunk's end. On a CPU the same chunks are simply run.
+A replayed graph reads and writes the memory it was recorded with. Therefore tensors that an update changes in place are
+never replaced, and tensors that it creates are copied back to a fixed place at the end of each chunk. On a CPU the same
+chunks run without a graph.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +12,16 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-LENGTH = 16  # updates in a chunk: the host is idle while they run, and they are soon recorded
+LENGTH = 16  # updates per chunk: enough to leave the host idle while they run, few enough to record quickly
 
 
 class Recorded:
-    """Operations on a device that are the same at each call, and recorded where ``record`` says so.
+    """Device operations that are the same at each call; with ``record`` they are replayed as a CUDA graph.
 
-    It goes as PyTorch asks for when a whole network is captured: the first call runs on a side stream, so that
-    libraries and autograd settle, the second is recorded, and it and all others are replayed. The memory that it
-    works in is of ``pool``, which others may work in at other times: nothing is left there for the next call.
+    This follows PyTorch's advice for capturing a whole network. The first call runs on a side stream, so that
+    libraries and autograd finish their set-up. The second call is recorded and replayed, and all later calls are only
+    replayed. The graph's memory comes from ``pool``, which other graphs may use between calls, so nothing may be kept
+    there from one call to the next.
     """
 
     def __init__(self, *, record: bool, pool: Any) -> None:
@@ -45,21 +47,21 @@ class Recorded:
 
 
 class Trained(Protocol):
-    """K runs in training, as far as their updates go."""
+    """What `Chunks` needs of K runs in training."""
 
     def update(self, order: Tensor, batch: int, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Make update ``step``, int64 (), with the batch'th batch of ``order``: losses and learning rates, (K,)."""
+        """Make update ``step``, int64 (), with batch number ``batch`` of ``order``; return losses and rates, (K,)."""
 
     def state(self) -> list[Tensor]:
-        """The tensors that an update makes anew; all others it changes in place."""
+        """The tensors that an update replaces with new ones; it changes all others in place."""
 
     def resume(self, state: Sequence[Tensor]) -> None:
-        """Go on with these in the place of ``state``'s."""
+        """Continue with these tensors in place of those from ``state()``."""
 
 
 class _Chunk(NamedTuple):
-    """What some updates are given, the examples of their batches (L, n·B) and the first one's number; their learning
-    rates (K, n); and their operations.
+    """``n`` updates: their inputs (the examples of their batches, (L, n·B), and the number of the first update), their
+    output (the learning rates, (K, n)), and their recorded operations.
     """
 
     order: Tensor
@@ -69,23 +71,23 @@ class _Chunk(NamedTuple):
 
 
 class Chunks:
-    """The updates of K runs, a chunk at a time, for one number of lanes."""
+    """Makes the updates of K runs chunk by chunk, for a fixed number of lanes."""
 
     def __init__(self, runs: Trained, rates: Tensor, *, record: bool) -> None:
-        """``rates`` (K, steps) takes an epoch's learning rates."""
+        """``rates`` (K, steps) receives each epoch's learning rates."""
         self._rates, self._record = rates, record
-        # An epoch's two graphs run one after the other, so they share the memory of what they make on the way.
+        # An epoch's two graphs run one after the other, so they can share memory for intermediate results.
         self._pool = torch.cuda.graph_pool_handle() if record else None
         self._kept = [tensor.clone() for tensor in runs.state()]
         self._loss = torch.zeros(len(rates), dtype=torch.float64, device=rates.device)
-        self._chunks: dict[int, _Chunk] = {}  # by length; an epoch has one length, and perhaps a shorter one at its end
+        self._chunks: dict[int, _Chunk] = {}  # by length: at most two, as only an epoch's last chunk may be shorter
 
     def epoch(self, runs: Trained, order: Tensor, size: int, first: int) -> Tensor:
-        """Make an epoch's updates, from number ``first`` on, with batches of ``size`` from ``order`` (L, N); returns
-        the sum of their losses, (K,) float64.
+        """Make an epoch's updates, the first of which has number ``first``, in batches of ``size`` from ``order``
+        (L, N). Returns the sum of their losses, (K,) float64.
         """
         self._loss.zero_()
-        self._keep(runs)  # the end of the epoch before has made some anew
+        self._keep(runs)  # the end of the previous epoch has replaced some of the state
         steps = self._rates.shape[1]
         for begin in range(0, steps, LENGTH):
             end = min(begin + LENGTH, steps)
@@ -107,15 +109,17 @@ class Chunks:
         self._keep(runs)
 
     def _keep(self, runs: Trained) -> None:
-        """Copy the state to where it is kept; all of it is read first, since one place's new value may be another."""
+        """Copy the state to its fixed place. All of it is cloned first: a new value may lie in another's place."""
         for place, value in zip(self._kept, [tensor.clone() for tensor in runs.state()], strict=True):
             place.copy_(value)
         runs.resume(self._kept)
 
 
 def bucket(lanes: int) -> int:
-    """The least of 1, 2, 3, 4, 6, 8, 12, 16, 24 ... that is not below ``lanes``: a graph is of one number of lanes, so
-    lanes whose runs have ended are left behind in few steps.
+    """Round ``lanes`` up to 1, 2, 3, 4, 6, 8, 12, 16, 24, ...
+
+    A graph is recorded for one number of lanes. As runs end, this makes that number shrink in few steps, so graphs are
+    rarely recorded anew.
     """
     power = 1 << (lanes - 1).bit_length()
     return power * 3 // 4 if lanes <= power * 3 // 4 else power

@@ -1,4 +1,4 @@
-"""The models that are computed: L lanes, each of them one run, or several that are still the same."""
+"""The models that are really computed: L lanes, each of them one run, or several runs that are still identical."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,15 +12,15 @@ from decaybench.optimizers import make_optimizer
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
 
-# Fixed sizes, so that a sum's order, and with it a run's bits, never depends on K.
+# Fixed sizes, so that the order of a sum, and with it a run's bits, never depends on K.
 EVALUATION_CHUNK = 250
 MICRO_BATCH = 250
 
 
 class Lanes:
-    """Parameters (L, P), their optimizer, and the passes through the net, at most ``width`` lanes at once.
+    """L lanes: their parameters (L, P), their optimizer, and passes through the network, ``width`` lanes at a time.
 
-    A lane's numbers are those it would have alone, whatever L and ``width``.
+    L and ``width`` do not affect a lane's numbers.
     """
 
     def __init__(self, recipe: Recipe, runs: Sequence[Run], data: TaskData, device: torch.device, width: int) -> None:
@@ -47,28 +47,26 @@ class Lanes:
 
     @property
     def fixed(self) -> bool:
-        """Whether a pass is the same operations on the device each time: none is the user's own, or draws on the
-        host.
-        """
+        """Whether each pass runs the same operations on the device: no code of the user's, no draws on the host."""
         return self._built(2).fixed
 
     def take(self, index: Sequence[int]) -> None:
-        """Go on with these lanes, an index into those so far; one that is named twice becomes two."""
+        """Keep the lanes in ``index``, in this order; a lane that occurs twice is duplicated."""
         rows = torch.tensor(index, device=self.device)
         self.parameters = self.parameters[rows]
         self.optimizer.take(rows)
         self.seeds = [self.seeds[i] for i in index]
-        # A stack of a user's own module holds a copy of it for each run, and what the copy computed last.
+        # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
         widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
     def clear(self, dead: Tensor) -> None:
-        """Zero the lanes marked in ``dead`` (L,), so that none of their NaNs is computed with again."""
+        """Zero the lanes marked in ``dead``, bool (L,), so that later updates do not compute with their NaNs."""
         self.parameters.masked_fill_(dead[:, None], 0.0)
         self.optimizer.forget(dead)
 
     def order(self, epoch: int) -> Tensor:
-        """The epoch's examples in each lane's own order, (L, N); batch gradient descent sees all, in any order."""
+        """Each lane's order of the epoch's examples, (L, N); for full batches, where order is irrelevant, ascending."""
         n = len(self.data.train.labels)
         if self.recipe.batch_size == "full":
             return torch.arange(n, device=self.device).expand(len(self), n)
@@ -76,7 +74,7 @@ class Lanes:
         return torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
 
     def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        """The batch's mean loss (L,) float64 and its gradient (L, P)."""
+        """The mean loss of batch number ``batch`` of ``order`` (L, N), (L,) float64, and its gradient (L, P)."""
         size = order.shape[1] if self.recipe.batch_size == "full" else self.recipe.batch_size
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
@@ -90,10 +88,10 @@ class Lanes:
             for rows, seats, leaf in leaves:
                 mine = part[seats]
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
-                self._noise.look(self.seeds[rows])
+                self._noise.select(self.seeds[rows])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, training=True)
                 mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
-                # Backward from the sum over runs gives each run its own gradient: no run's loss depends on another's
+                # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
                 mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 loss[rows] += mean.detach().double()[: rows.stop - rows.start]
@@ -102,7 +100,7 @@ class Lanes:
 
     @torch.no_grad()
     def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
-        """Mean loss and accuracy on a split of these M ``lanes``, by default of all; each (M,) float64."""
+        """The mean loss and the accuracy on ``examples`` of these M ``lanes`` (default: all), both (M,) float64."""
         weights = self.optimizer.weights(self.parameters)
         if lanes is not None and len(lanes) < len(self):
             weights = weights[torch.tensor(lanes, device=self.device)]
@@ -133,10 +131,10 @@ class Lanes:
         return Stack(self._template, k, compute, vectorised=vectorised)
 
     def _chunks(self, lanes: int) -> list[tuple[slice, slice | Tensor]]:
-        """So many lanes in parts of about ``width``: which they are, and which are computed.
+        """Divide so many lanes into parts of about ``width``. Each is a slice of lanes and the lanes to compute for it.
 
-        With one group convolutions take another kernel and give other bits, so no part is one lane alone; and a lone
-        lane is computed twice.
+        A part never has only one lane: with one group, convolutions would use another kernel and give other bits. A
+        single remaining lane is therefore computed twice.
         """
         if lanes == 1:
             return [(slice(0, 1), torch.zeros(2, dtype=torch.int64, device=self.device))]

@@ -1,4 +1,4 @@
-"""The training loop: K runs as one stack, from their seeds to their curves."""
+"""The training loop: trains K runs as one stack, from their seeds to their curves."""
 
 import math
 import time
@@ -32,14 +32,15 @@ def train(
     on_epoch: Callable[[EpochCurves], None] = lambda _: None,
     stop: Callable[[EpochCurves], NDArray[np.bool_]] | None = None,
 ) -> list[TrainingResult]:
-    """Train K runs as one stack; results in the order of ``runs``.
+    """Train K runs as one stack; results are in the order of ``runs``. A run's numbers do not depend on the others.
 
-    A run's numbers are those it would have alone. Runs that begin alike are computed once until they part; at most
-    ``width`` models (default: all) go through the net at once. After every epoch ``stop`` is asked which
-    runs (K,) end there, as shorter runs do, and ``on_epoch`` is called if any run finished it. The test split is looked
-    at, once and at the end of a run, only with ``read_test``, and not of a run that ``stop`` ends. ``captured`` (default: on a GPU) never waits for the
-    device within an epoch: updates go in chunks, on a GPU as CUDA graphs where the model allows it, and every run is
-    computed.
+    Runs that start identical are computed once until they differ. At most ``width`` models (default: all) go through
+    the network at once. After each epoch, ``stop`` returns a mask (K,) of the runs that end there, like runs of fewer
+    epochs; ``on_epoch`` is then called if any run finished the epoch. Only with ``read_test``, each run is evaluated on
+    the test split, once, at its end; a run that ``stop`` ends is not.
+
+    With ``captured`` (default: on a GPU) the host never waits for the device within an epoch. Updates are made in
+    chunks, on a GPU as CUDA graphs if the model allows it, and every run is computed separately.
     """
     captured = device.type != "cpu" if captured is None else captured
     with exact_arithmetic():
@@ -55,10 +56,10 @@ def train(
 
 
 class _Training:
-    """The state of a stack between updates; everything that an epoch touches stays on the device.
+    """The state of a stack between updates; everything that an update uses stays on the device.
 
-    Tensors are over the K runs. Each run has a lane, the row of the models' parameters that are its own; runs with the
-    same seed and setting share one until their learning rates first differ.
+    Tensors are over the K runs unless a comment or docstring says otherwise. Each run has a lane: its row in the
+    models' parameters. Runs with the same seed and settings share a lane until their learning rates first differ.
     """
 
     def __init__(
@@ -81,14 +82,14 @@ class _Training:
         self.active = torch.ones(self.k, dtype=torch.bool, device=device)  # neither diverged nor at its end
         self.diverged = torch.full((self.k,), -1, dtype=torch.int64, device=device)
         self.updates = torch.zeros(self.k, dtype=torch.int64, device=device)
-        self.computed = torch.zeros_like(self.updates)  # those made while the run stood for its lane
+        self.computed = torch.zeros_like(self.updates)  # those made while the run represented its lane
         self.counted = torch.zeros_like(self.updates)
-        self.first = torch.zeros(0, dtype=torch.int64, device=device)
+        self.first = torch.zeros(0, dtype=torch.int64, device=device)  # the run that represents each lane, (L,)
         self.rates = torch.zeros(self.k, self.steps, dtype=torch.float32, device=device)  # this epoch's
-        self.traces: list[NDArray[np.float32]] = []  # one (K, steps) an epoch
+        self.traces: list[NDArray[np.float32]] = []  # one (K, steps) per epoch
         self.curves: list[EpochCurves] = []
         self.tests: dict[int, tuple[float | None, float]] = {}
-        # To see where runs part the host must wait for their learning rates, which a GPU's queue should not.
+        # To notice that runs differ, the host must read their learning rates, which would stall a GPU's queue.
         self.shares = not captured
         lane_of: dict[object, int] = {}
         first: list[Run] = []
@@ -103,18 +104,18 @@ class _Training:
         self.lane = torch.tensor(lane, device=device)
         self.order = torch.zeros(len(first), 0, device=device)
         self.asked = self.bank.observes
-        # The last update's direction, kept only for rules that ask for a product with it.
+        # The last update's direction (L, P), kept only if a rule observes a product with it.
         remembered = len(first) if "grad_dot_previous" in self.asked else 0
         self.previous = torch.zeros_like(self.lanes.parameters)[:remembered]
         self._settle()
         self.chunks = self._chunks() if captured else None
 
     def going(self) -> bool:
-        """Whether any run still makes updates."""
+        """Whether any run is still training."""
         return bool(self.active.any())
 
     def epoch(self, epoch: int) -> EpochCurves:
-        """Train one epoch and look at validation."""
+        """Train one epoch, then evaluate on the validation split."""
         started = time.perf_counter()
         self.order = self.lanes.order(epoch)
         train_loss = self._updates(epoch * self.steps) / self.steps
@@ -122,7 +123,7 @@ class _Training:
         self.observed = self.bank.observe_epoch(self.observed, train_loss, held_out)
         validation_loss, validation_accuracy = (value[self.lane] for value in self.lanes.evaluate(self.data.validation))
         self.traces.append(self.rates.cpu().numpy().copy())
-        # A loss that overflows on the validation split only is a divergence too: no infinity is ever stored.
+        # A run whose loss overflows only on the validation split has diverged too: no infinity is ever stored.
         self._bury(self.active & ~validation_loss.isfinite(), (epoch + 1) * self.steps - 1)
         curves = EpochCurves(
             epoch + 1,
@@ -137,7 +138,7 @@ class _Training:
         return curves
 
     def _updates(self, first: int) -> Tensor:
-        """An epoch's updates, from number ``first`` on; returns the sum of each run's losses, (K,) float64."""
+        """Make an epoch's updates, numbered from ``first``; return the sum of each run's losses, (K,) float64."""
         if self.chunks:
             size = self.recipe.batch_size
             return self.chunks.epoch(self, self.order, self.order.shape[1] if size == "full" else size, first)
@@ -151,18 +152,19 @@ class _Training:
         return Chunks(self, self.rates, record=self.device.type == "cuda" and self.lanes.fixed)
 
     def state(self) -> list[Tensor]:
-        """The tensors that an update makes anew; all others are changed in place."""
+        """The tensors that an update replaces with new ones; it changes all others in place."""
         return [*(tensor for group in self.observed for tensor in group), self.active, self.diverged]
 
     def resume(self, state: Sequence[Tensor]) -> None:
-        """Go on with these in the place of ``state``'s."""
+        """Continue with these tensors in place of those from ``state()``."""
         *observed, self.active, self.diverged = state
         left = iter(observed)
         self.observed = tuple(group._make(islice(left, len(group))) for group in self.observed)
 
     def update(self, order: Tensor, batch: int, step: int | Tensor) -> tuple[Tensor, Tensor]:
-        """Update ``step`` of every run that goes on, with the batch'th batch of ``order`` (L, N); returns the losses
-        before it, (K,) float64, and the learning rates, (K,), 0 for the other runs.
+        """Make update ``step`` of each active run, with batch number ``batch`` of ``order`` (L, N).
+
+        Returns the losses before the update, (K,) float64, and the learning rates, (K,); 0 for runs that made none.
         """
         lane_loss, gradient = self.lanes.gradient(order, batch)
         with torch.no_grad():
@@ -175,33 +177,31 @@ class _Training:
             seen = Observation(loss, {name: value[self.lane] for name, value in products.items()})
             self.observed = self.bank.observe_update(self.observed, seen)
             rate = (self.base * self.bank.scale(self.observed, step)).to(self.lanes.dtype)
-            # A learning rate that its float32 trace cannot hold counts as divergence: no infinity is ever stored.
+            # A learning rate that overflows in the float32 trace counts as divergence: no infinity is ever stored.
             moving = self.active & loss.isfinite() & rate.float().isfinite()
             rate = torch.where(moving, rate, 0.0)
             self.updates += moving
             if self.shared:
                 direction = self._part(rate, direction)
             self.lanes.optimizer.step(self.lanes.parameters, direction, rate[self.first])
-            # The largest magnitude is NaN or infinite when any parameter is: one pass, no temporary.
+            # The largest magnitude is NaN or infinite if any parameter is; this takes one pass and no temporary tensor.
             largest = torch.linalg.vector_norm(self.lanes.parameters, ord=float("inf"), dim=1)[self.lane]
         self._bury(self.active & ~(moving & largest.isfinite()), step)
         return torch.where(moving, loss, 0.0), rate
 
     def _measured(self, gradient: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The update's direction (L, P), and the products of gradients that a rule of the stack asks for, (L,) each.
-
-        A sum over one lane's own row is the same at any L.
-        """
+        """The update's direction (L, P), and the products of gradients that a rule of the stack observes, (L,) each."""
         own = gradient.clone()  # weight decay is added to the gradient in place
         direction = self.lanes.optimizer.direct(self.lanes.parameters, gradient)
         others = {"grad_norm_sq": own, "grad_dot_direction": direction, "grad_dot_previous": self.previous}
+        # A sum over one lane's row has the same bits at any L.
         products = {name: (own * others[name]).sum(1).double() for name in self.asked}
         if len(self.previous):
             self.previous.copy_(direction)
         return direction, products
 
     def _part(self, rate: Tensor, direction: Tensor) -> Tensor:
-        """Give runs whose learning rate (K,) is no longer their lane's a lane of their own; the directions (L', P)."""
+        """Give runs whose learning rate now differs from their lane's a new lane; return the directions (L', P)."""
         apart = self.active & (rate != rate[self.first][self.lane])
         if not bool(apart.any()):
             return direction
@@ -218,7 +218,7 @@ class _Training:
         return direction
 
     def _take(self, index: list[int], lane: list[int]) -> None:
-        """Go on with these lanes; ``lane`` says which is each run's."""
+        """Keep the lanes in ``index``, in this order; ``lane`` is the new lane of each run."""
         self.lanes.take(index)
         self.order = self.order[index]
         self.previous = self.previous[index] if len(self.previous) else self.previous
@@ -226,7 +226,7 @@ class _Training:
         self._settle()
 
     def _settle(self) -> None:
-        """Say which run stands for each lane, one that goes on if there is any, and whether a lane has several."""
+        """Choose the run that represents each lane, an active one if possible, and note whether runs share a lane."""
         self._count()
         lane, active = self.lane.tolist(), self.active.tolist()
         first: dict[int, int] = {}
@@ -237,17 +237,15 @@ class _Training:
         self.shared = len(set(living)) < len(living)
 
     def _count(self) -> None:
-        """Put the updates made since the last count down to the runs that stood for their lanes."""
+        """Credit the updates made since the last count to the runs that represented their lanes."""
         self.computed[self.first] += (self.updates - self.counted)[self.first]
         self.counted = self.updates.clone()
 
     def _bury(self, died: Tensor, step: int | Tensor) -> None:
-        """Mark runs as diverged at ``step`` and zero their numbers, so that none of their NaNs is computed with
-        again.
-        """
+        """Mark runs as diverged at ``step`` and zero their lanes, so that later updates do not compute with NaNs."""
         self.diverged = torch.where(died, step, self.diverged)
         self.active = self.active & ~died
-        # Asking whether any died would stall a GPU's queue; there the zeroing is unconditional.
+        # Reading whether any run died would stall a GPU's queue, so there the lanes are always zeroed.
         if self.shares:
             if not bool(died.any()):
                 return
@@ -258,10 +256,7 @@ class _Training:
             self.previous.masked_fill_(dead[:, None], 0.0)
 
     def end(self, done: int, stopped: NDArray[np.bool_]) -> None:
-        """End the runs whose last epoch was ``done``, counted from 1, and those that are ``stopped`` (K,) after it.
-
-        The lanes that are still needed go on.
-        """
+        """End the runs whose last epoch was ``done`` (from 1) and those in ``stopped`` (K,); drop idle lanes."""
         stops = torch.from_numpy(stopped).to(self.device)
         ends = self.active & (torch.from_numpy(np.array(self.epochs) == done).to(self.device) | stops)
         if self.read_test:
@@ -269,7 +264,7 @@ class _Training:
         self.active = self.active & ~ends
         lane, active = self.lane.tolist(), self.active.tolist()
         needed = {place for place, goes_on in zip(lane, active, strict=True) if goes_on}
-        size = len(needed) if self.shares else bucket(len(needed))  # filled with lanes whose runs have ended
+        size = len(needed) if self.shares else bucket(len(needed))  # the rest are lanes whose runs have ended
         if needed and size < len(self.lanes):
             kept = sorted(sorted(range(len(self.lanes)), key=lambda place: place not in needed)[:size])
             place = {old: new for new, old in enumerate(kept)}
@@ -291,7 +286,7 @@ class _Training:
             self.tests[run] = loss[mine] if math.isfinite(loss[mine]) else None, accuracy[mine]
 
     def results(self) -> list[TrainingResult]:
-        """How each run ended."""
+        """The result of each run."""
         self._count()
         diverged, updates = self.diverged.tolist(), self.updates.tolist()
         trace = np.concatenate(self.traces, axis=1)

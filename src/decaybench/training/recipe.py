@@ -1,4 +1,4 @@
-"""What a training is given."""
+"""The inputs of a training: the recipe that a stack's runs share, and each run's own settings."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,7 +14,11 @@ COMPUTED_IN: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torc
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all runs of a stack share. ``batch_size`` "full" is batch gradient descent, one update an epoch."""
+    """What all runs of a stack share.
+
+    ``batch_size`` "full" means batch gradient descent, one update per epoch. With ``decay_biases`` false, weight decay
+    skips the biases. ``dropout`` is the share of a layer's inputs to drop, for models that have dropout.
+    """
 
     model: str
     epochs: int
@@ -27,8 +31,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a stack has of its own. ``schedule`` is resolved to native units; ``epochs``, if it is given,
-    is the run's own length instead of the recipe's.
+    """The settings of one run of a stack.
+
+    ``schedule`` is resolved to native units. ``epochs``, if given, replaces the recipe's length for this run.
     """
 
     seed: int
@@ -40,5 +45,5 @@ class Run:
 
 
 def steps_per_epoch(examples: int, batch_size: int | Literal["full"]) -> int:
-    """Updates an epoch; the last, partial batch is dropped."""
+    """Updates per epoch; the last, partial batch is dropped."""
     return 1 if batch_size == "full" else examples // batch_size

@@ -28,7 +28,7 @@ builder("a_builder_that_is_no_function", 3, "must be a function that builds an n
 builder("a_builder_on_a_gpu", lambda shape, classes: mlp().to("cuda"), "got |must be built on the CPU")
 builder("a_module_for_a_builder", mlp(), "got TypeError")
 _once = mlp()
-builder("one_module_for_all", lambda shape, classes: _once, "must be built anew for every run")
+builder("one_module_for_all", lambda shape, classes: _once, "must be built anew for each run")
 
 
 @row()
@@ -39,7 +39,7 @@ def weights_by_numpy():
     return net
 
 
-@row("must have the same initial weights whenever it is built for a seed, got others for 1.bias")
+@row("must have the same initial weights each time it is built for a seed, got different ones for 1.bias")
 def weights_from_nowhere():
     net = mlp()
     net[1].bias.data = torch.from_numpy(np.random.default_rng().normal(size=16)).float()
@@ -52,7 +52,7 @@ def a_width_that_is_drawn():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), head(width))
 
 
-@row("has other logits in a stack of runs than alone")
+@row("has different logits in a stack of runs than alone")
 def an_activation_that_is_drawn():
     activation = torch.tanh if torch.rand(()) < 0.5 else torch.sigmoid
     return Own(
@@ -78,7 +78,7 @@ def _grown():
 builder(
     "a_builder_that_grows",
     lambda shape, classes: _grown(),
-    "must have the same parameters whenever it is built for a seed, got another shape for 1.weight",
+    "must have the same parameters each time it is built for a seed, got another shape for 1.weight",
 )
 
 

@@ -148,7 +148,7 @@ def in_single_precision_a_norm():
     return Own(forward, head=head(), inner=nn.Linear(64, 64, bias=False))
 
 
-@row("gives an image other logits beside other images in training")
+@row("gives an image different logits beside other images in training")
 def a_small_share_of_the_batchs_mean():
     return Own(lambda self, x: self.head((x + 1e-5 * x.mean(0)).flatten(1)), head=head())
 

@@ -42,7 +42,7 @@ def torchs_noise():
     return Own(lambda self, x: self.head(x.flatten(1) + torch.randn_like(x.flatten(1))), head=head())
 
 
-@row("gives other logits or gradients for the same images a second time in training")
+@row("gives different logits or gradients for the same images the second time in training")
 def noise_from_nowhere():
     return Own(lambda self, x: self.head(x.flatten(1)) + float(np.random.default_rng().normal()), head=head())
 
@@ -63,7 +63,7 @@ def a_numpy_generator_of_its_own():
     return Own(forward, head=head(), rng=np.random.default_rng(0))
 
 
-@row("gives other logits or gradients for the same images a second time in evaluation")
+@row("gives different logits or gradients for the same images the second time in evaluation")
 def what_follows_torchs_seed():
     def forward(self, x):
         return self.head(x.flatten(1)) * (1 if self.training else 1 + torch.initial_seed())
@@ -83,7 +83,7 @@ def noise_of_a_fixed_seed():
 
 
 @row(
-    "draws from torch's generator in training, so a run is not the same twice: Dropout(p=0.5, inplace=False); dropout is possible only as nn.Dropout"
+    "draws from torch's generator in training, so a run cannot be repeated: Dropout(p=0.5, inplace=False); dropout is possible only as nn.Dropout"
 )
 def dropout_in_a_module():
     return Own(lambda self, x: self.head(self.drop(x.flatten(1))), head=head(), drop=nn.Dropout(0.5))

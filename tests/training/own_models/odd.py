@@ -126,7 +126,7 @@ def wrapped_for_several_gpus():
     return nn.DataParallel(mlp())
 
 
-@row("is compiled by torch.jit, which keeps parameters of its own")
+@row("is compiled by torch.jit, which keeps its own parameters")
 def scripted():
     return torch.jit.script(mlp())
 
@@ -163,7 +163,7 @@ def what_raises_in_evaluation():
     return Own(forward, head=head())
 
 
-@row("changes torch's default dtype in training, which everything else here shares")
+@row("changes torch's default dtype in training, which the rest of the program shares")
 def another_default_dtype():
     def forward(self, x):
         torch.set_default_dtype(torch.float64)
@@ -172,7 +172,7 @@ def another_default_dtype():
     return Own(forward, head=head())
 
 
-@row("is compiled by torch.jit, which keeps parameters of its own")
+@row("is compiled by torch.jit, which keeps its own parameters")
 def scripted_in_part():
     return nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 16)), nn.ReLU(), nn.Linear(16, 10))
 

@@ -63,22 +63,22 @@ def a_tuple_in_training_only():
     return Own(forward, head=head())
 
 
-@row("gives logits that no gradient goes through")
+@row("gives logits without a gradient")
 def detached():
     return Own(lambda self, x: self.head(x.flatten(1)).detach(), head=head())
 
 
-@row("gives logits that no gradient goes through")
+@row("gives logits without a gradient")
 def through_numpy():
     return Own(lambda self, x: torch.from_numpy(self.head(x.flatten(1)).detach().numpy().copy()), head=head())
 
 
-@row("gives logits that no gradient goes through")
+@row("gives logits without a gradient")
 def without_gradient():
     return Own(torch.no_grad()(lambda self, x: self.head(x.flatten(1))), head=head())
 
 
-@row("gives logits or gradients that are NaN or infinite in training")
+@row("gives NaN or infinite logits or gradients in training")
 def a_logarithm_of_pixels():
     return Own(lambda self, x: self.head(x.flatten(1).log()), head=head())
 
@@ -102,7 +102,9 @@ def another_branch_in_evaluation():
     return Own(forward, head=head())
 
 
-@row("BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True), which keeps")
+@row(
+    "BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True), which computes statistics"
+)
 def batch_norm():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), head(144))
 
@@ -117,7 +119,7 @@ def lazy_batch_norm():
     return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10))
 
 
-@row("keeps statistics across a batch; GroupNorm and LayerNorm do not")
+@row("computes statistics over a batch or keeps them between batches; GroupNorm and LayerNorm do not")
 def instance_norm_that_remembers():
     return nn.Sequential(nn.InstanceNorm2d(1, track_running_stats=True), nn.Flatten(), head())
 
@@ -127,7 +129,7 @@ def instance_norm():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4, affine=True), nn.Flatten(), head(144))
 
 
-@row("gives an image other logits beside other images in training")
+@row("gives an image different logits beside other images in training")
 def the_batchs_mean():
     return Own(lambda self, x: self.head((x - x.mean(0)).flatten(1)), head=head())
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from training.own_models.rows import Own, head, mlp, row
 
-BACK = "that no run trains: a lambda, closure or hook reaches back into the module that it was made in"
-REMEMBERS = "once it saw other images or weights: it remembers them"
+BACK = "that no run trains: a lambda, closure or hook refers to the module in which it was made"
+REMEMBERS = "after it has seen other images or weights: it keeps them"
 
 
 @row(f"uses parameters in training {BACK}")
@@ -172,7 +172,7 @@ def the_last_evaluation_that_training_reads():
     return Own(forward, head=head())
 
 
-@row("gives an image other logits beside other images in training")
+@row("gives an image different logits beside other images in training")
 def the_last_batch_once_a_smaller_one_comes():
     def forward(self, x):
         out = self.head(x.flatten(1))

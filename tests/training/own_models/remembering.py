@@ -77,7 +77,7 @@ def a_counter_of_the_class():
     return OfTheClass(forward, head=head())
 
 
-@row("gives other logits or gradients for the same images a second time in training")
+@row("gives different logits or gradients for the same images the second time in training")
 def a_counter_out_of_sight():
     calls = []
 
@@ -88,7 +88,7 @@ def a_counter_out_of_sight():
     return Own(forward, head=head())
 
 
-@row("has other logits in a stack of runs than alone")
+@row("has different logits in a stack of runs than alone")
 def what_the_first_batch_sets():
     def forward(self, x):
         x = x.flatten(1)
@@ -99,7 +99,7 @@ def what_the_first_batch_sets():
     return Own(forward, head=head(), scale=None)
 
 
-@row("has other logits in a stack of runs than alone")
+@row("has different logits in a stack of runs than alone")
 def weights_that_are_computed_once():
     def forward(self, x):
         if self.w is None:
@@ -109,7 +109,7 @@ def weights_that_are_computed_once():
     return Own(forward, head=head(), w=None)
 
 
-@row("gives other logits or gradients for the same images in evaluation once it saw other images or weights")
+@row("gives different logits or gradients for the same images in evaluation after it has seen other images or weights")
 def a_largest_value_that_evaluation_reads():
     def forward(self, x):
         x = x.flatten(1)

@@ -158,7 +158,7 @@ def a_forward_of_an_instance():
     return net
 
 
-@row("uses parameters in training that no run trains: a lambda, closure or hook reaches back into the module")
+@row("uses parameters in training that no run trains: a lambda, closure or hook refers to the module")
 def a_forward_that_knows_its_layer_from_outside():
     net = mlp()
     layer = net[1]

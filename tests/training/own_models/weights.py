@@ -79,7 +79,7 @@ def no_parameters():
     return nn.Sequential(nn.Flatten())
 
 
-@row("must have requires_grad on every parameter, got none on 1.bias")
+@row("must have requires_grad=True for every parameter, got False for 1.bias")
 def frozen():
     net = mlp()
     net[1].bias.requires_grad_(False)
@@ -113,7 +113,7 @@ def lazy():
     return nn.Sequential(nn.LazyConv2d(8, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
 
 
-@row("unused.weight belongs to a lazy layer that did not run")
+@row("unused.weight belongs to a lazy layer that has not run")
 def lazy_and_not_used():
     return Own(lambda self, x: self.head(x.flatten(1)), head=head(), unused=nn.LazyLinear(3))
 

@@ -1,4 +1,4 @@
-"""Fixed schedules: time alone. All are listed in ``KINDS``, in the order of the catalogue."""
+"""Fixed schedules, which depend on time alone. All are listed in ``KINDS``, in the order of the catalogue."""
 
 from collections.abc import Sequence
 from typing import Final

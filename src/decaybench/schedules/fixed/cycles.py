@@ -36,13 +36,13 @@ class CosineRestarts(Fixed):
         equal = mult == 1
 
         def begins(i: Tensor) -> Tensor:
-            """The start of cycle i, in units of which the run has end * begins(cycles); whole if mult is whole."""
+            """The start of cycle i, if the run has length begins(cycles); whole if mult is whole."""
             grown = mult**i
             return torch.where(equal, i, torch.where(mult == mult.round(), grown.round(), grown) - 1.0)
 
         time = t * begins(cycles)
         i = torch.where(equal, torch.floor(time / end), torch.floor(torch.log1p(time / end) / torch.log(mult)))
-        # The logarithm may be off at a cycle's first update; the products are exact there.
+        # The logarithm may be wrong at a cycle's first update, where the products are exact.
         i = torch.where(end * begins(i) > time, i - 1.0, i)
         i = torch.where(end * begins(i + 1.0) <= time, i + 1.0, i)
         i = torch.minimum(i.clamp(min=0.0), cycles - 1.0)
@@ -104,7 +104,7 @@ class OneCycle(Fixed):
 
 
 def _extremes(value: Any) -> tuple[Any, ...]:
-    """The least and greatest values that a field (perhaps a range) may take, or all its values."""
+    """The values that a field may take: the field's value, or its range's choices or ends (and 0 with zero_or)."""
     if not isinstance(value, Range):
         return (value,)
     ends = value.choices or (value.low, value.high)

@@ -66,14 +66,14 @@ class MultiStep(Fixed):
     def at(self, clock: Clock) -> Tensor:
         scale = one = torch.ones_like(clock.step)
         times, gammas = _columns(self.milestones), _columns(self.gamma)
-        # One factor after the other: the order of a reduction, and so its bits, could depend on the lists' length.
+        # Multiply one factor after the other: a reduction's order, and so its bits, could depend on the lists' length.
         for time, gamma in zip(times, gammas if len(gammas) > 1 else [gammas[0]] * len(times), strict=True):
             scale = scale * torch.where(clock.epoch >= time, gamma, one)
         return scale
 
 
 def _columns(values: Any) -> Sequence[Any]:
-    """A list field's entries, each a number or (k,)."""
+    """The entries of a list field, each a number or a (k,) tensor."""
     if isinstance(values, Tensor):
         return values.unbind(-1)
     return values if isinstance(values, tuple) else (values,)

@@ -1,4 +1,4 @@
-"""Loss-reactive schedules: time and the run's own training, one file per group of rules.
+"""Loss-reactive schedules, which depend on time and on the run's own training; one file per group of rules.
 
 All are listed in ``KINDS``, in the order of the catalogue.
 """

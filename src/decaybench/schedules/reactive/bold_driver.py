@@ -36,7 +36,7 @@ class BoldDriver(Reactive):
     max_scale: Param = number("[1, inf)", 10.0)
     signal: Literal["epoch", "held_out"] = "epoch"
 
-    example: ClassVar = {"learning_rate": 0.5}  # moves both ways
+    example: ClassVar = {"learning_rate": 0.5}  # so that it both raises and cuts
 
     def init(self, k: int, base_lr: Tensor) -> BoldDriverState:
         self.require_resolved()
@@ -46,7 +46,7 @@ class BoldDriver(Reactive):
     def observe(self, state: BoldDriverState, observation: Observation) -> BoldDriverState:
         loss, current = observation.loss.to(torch.float64), state.current
         higher = (current * self.up).clamp(max=self.max_scale)
-        fell, rose = loss < state.last, loss > state.last  # neither, beside the NaN before the first epoch
+        fell, rose = loss < state.last, loss > state.last  # both false for the NaN before the first epoch
         return BoldDriverState(torch.where(fell, higher, torch.where(rose, current * self.down, current)), loss)
 
     def at(self, state: BoldDriverState, clock: Clock) -> Tensor:

@@ -12,7 +12,7 @@ from decaybench.schedules.reactive.signal import signalled
 
 
 class ExpLossState(NamedTuple):
-    """Per run: the loss (chosen by ``signal``), whether one was seen, its scale, how often that was capped."""
+    """Per run: the loss (chosen by ``signal``), whether one was observed, its scale, and how often that was capped."""
 
     loss: Tensor
     seen: Tensor
@@ -46,7 +46,7 @@ class ExpLoss(Reactive):
     max_scale: Param = number("(0, inf)", 1000.0)
     smoothing: Param = number("[0, 1)", 0.9)
 
-    # The rule itself: from about 5 on, since the example has 5 classes.
+    # The rule as in its source; its scale starts at about 5, since the example has 5 classes.
     example: ClassVar = {"learning_rate": 0.05, "gain": 1}
 
     def init(self, k: int, base_lr: Tensor) -> ExpLossState:
@@ -57,7 +57,7 @@ class ExpLoss(Reactive):
     def observe(self, state: ExpLossState, observation: Observation) -> ExpLossState:
         loss = signalled(self, state.loss, state.seen, observation)
         raw = torch.exp(self.gain * loss)
-        over = ~(torch.isfinite(loss) & (raw <= self.max_scale))  # so written, NaN is over too
+        over = ~(torch.isfinite(loss) & (raw <= self.max_scale))  # written so that NaN counts as over, too
         current = torch.where(over, self.max_scale, raw)
         return ExpLossState(loss, torch.ones_like(state.seen), current, state.capped + over)
 
@@ -66,7 +66,7 @@ class ExpLoss(Reactive):
 
 
 class RelativeState(NamedTuple):
-    """Per run: the first loss, the current loss (chosen by ``signal``), whether one was seen, and their scale."""
+    """Per run: the first loss, the current loss (chosen by ``signal``), whether one was observed, and the scale."""
 
     first: Tensor
     loss: Tensor
@@ -75,7 +75,7 @@ class RelativeState(NamedTuple):
 
 
 class _Relative(Reactive):
-    """Base of the rules that compare the loss with the first one: within [floor, 1], 1 until both are known."""
+    """Base class of the rules that compare the loss with the first one. The scale starts at 1 and is in [floor, 1]."""
 
     def init(self, k: int, base_lr: Tensor) -> RelativeState:
         self.require_resolved()
@@ -87,7 +87,7 @@ class _Relative(Reactive):
         loss = signalled(rule, state.loss, state.seen, observation)
         first = torch.where(state.seen, state.first, loss)
         within = torch.clamp(rule.against(loss, first).clamp(max=1.0), min=rule.floor)
-        finite = torch.isfinite(loss)  # a first loss that is not cannot be what all others are compared with
+        finite = torch.isfinite(loss)  # a first loss that is not finite must not be the reference for all others
         known = finite & torch.isfinite(first) & ~torch.isnan(within)
         current = torch.where(known, within, 1.0)
         return RelativeState(torch.where(finite, first, state.first), loss, state.seen | finite, current)

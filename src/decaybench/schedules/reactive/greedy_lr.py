@@ -10,12 +10,12 @@ from torch import Tensor
 from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive, number
 from decaybench.schedules.reactive.signal import averaged
 
-EPS = 1e-8  # transformers ignores a change of the learning rate that is not larger than this
+EPS = 1e-8  # like transformers, ignore a change of the learning rate that is not larger than this
 
 
 class GreedyState(NamedTuple):
-    """Per run: base learning rate, scale, the averaged loss and whether there is one, the best of these, how many good
-    and bad ones came in a row, and how many are still to be ignored after a cut and after a raise.
+    """Per run: the base learning rate; the scale; the averaged loss and whether there is one; the best averaged loss;
+    the numbers of good and bad losses in a row; and how many more to ignore after a cut and after a raise.
     """
 
     base_lr: Tensor
@@ -59,7 +59,7 @@ class GreedyLr(Reactive):
     threshold: Param = number("[0, inf)", 1e-6)
     signal: Literal["epoch", "held_out", "batch"] = "epoch"
 
-    example: ClassVar = {"learning_rate": 0.5}  # moves both ways
+    example: ClassVar = {"learning_rate": 0.5}  # so that it both raises and cuts
 
     def init(self, k: int, base_lr: Tensor) -> GreedyState:
         self.require_resolved()

@@ -48,7 +48,7 @@ class Hypergradient(Reactive):
 
     def observe(self, state: HypergradientState, observation: Observation) -> HypergradientState:
         moved = state.rate + self.beta * observation.product("grad_dot_previous")
-        kept = (moved / state.base_lr).isfinite()  # before the clamp: it makes 0 of -inf
+        kept = (moved / state.base_lr).isfinite()  # checked before the clamp, which turns -inf into 0
         return HypergradientState(state.base_lr, torch.where(kept, moved.clamp(min=0.0), state.rate))
 
     def at(self, state: HypergradientState, clock: Clock) -> Tensor:

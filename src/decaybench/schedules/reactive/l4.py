@@ -12,7 +12,7 @@ EPS = 1e-12
 
 
 class L4State(NamedTuple):
-    """Per run: base learning rate, scale, the lowest loss (slowly forgotten) and whether a loss was seen."""
+    """Per run: base learning rate, scale, the lowest loss (slowly forgotten) and whether a loss was observed."""
 
     base_lr: Tensor
     current: Tensor

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from decaybench.schedules.base import Clock, Observation, Param, Range, Reactive, number
 
-TORCH_EPS = 1e-8  # torch ignores a change of the learning rate that is not larger than this
+TORCH_EPS = 1e-8  # like torch, ignore a change of the learning rate that is not larger than this
 
 
 class PlateauState(NamedTuple):

@@ -15,8 +15,8 @@ DOMAINS = MappingProxyType({"current": "[0, 1]", "last": "(0, 1]"})
 
 
 class PolyakState(NamedTuple):
-    """Per run: the base learning rate, which is the cap; and in units of it, the learning rate and the last one
-    above 0.
+    """Per run: the base learning rate, which is the cap; and, in units of it, the learning rate and the last learning
+    rate above 0.
     """
 
     base_lr: Tensor
@@ -101,6 +101,6 @@ def _capped(k: int, base_lr: Tensor) -> PolyakState:
 
 
 def _below_cap(state: PolyakState, step: Tensor) -> PolyakState:
-    """The state at this step size; NaN (from an infinite loss, say) gives the cap."""
+    """The state after this step size; NaN (for example from an infinite loss) gives the cap."""
     scale = torch.where(step.isnan(), 1.0, (step / state.base_lr).clamp(min=0.0, max=1.0))
     return PolyakState(state.base_lr, scale, torch.where(scale > 0, scale, state.last))

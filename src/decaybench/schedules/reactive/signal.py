@@ -9,16 +9,18 @@ from decaybench.schedules.base import Observation
 
 
 def signalled(rule: Any, loss: Tensor, seen: Tensor, observation: Observation) -> Tensor:
-    """The current loss, (k,): as observed, or with signal "ema" its average, with ``smoothing`` as weight of the past.
+    """The current loss, (k,): as observed, or its moving average with signal "ema".
 
-    ``loss`` is the previous one of these, ``seen`` whether there was one: an average starts at the first loss.
+    ``loss`` is the previous one and ``seen`` whether there was one, each (k,); an average starts at the first loss.
     """
     new = observation.loss.to(torch.float64)
     return averaged(rule.smoothing, loss, seen, new) if rule.signal == "ema" else new
 
 
 def averaged(smoothing: Any, loss: Tensor, seen: Tensor, new: Tensor) -> Tensor:
-    """The moving average, (k,), that weighs the past by ``smoothing``: it starts at the first value, and again after
-    one that was not finite (0 * NaN is NaN: it would stay one, even without smoothing).
+    """The moving average, (k,), in which ``smoothing`` is the weight of the past.
+
+    It starts at the first value, and again after a value that was not finite; otherwise it would stay NaN (0 * NaN is
+    NaN, even without smoothing).
     """
     return torch.where(seen & loss.isfinite(), smoothing * loss + (1.0 - smoothing) * new, new)

@@ -1,4 +1,4 @@
-"""A model of one's own by itself: one run's logits and gradients, or why there are none."""
+"""A user's model outside any stack: one run's logits and gradients, or the reason why there are none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from decaybench.errors import reason
 from decaybench.training.stack.forward import duplicate
 
 
-class Refusal(Exception):  # noqa: N818  # a verdict, no error
-    """Why a model cannot be trained: how the line goes on after its name."""
+class Refusal(Exception):  # noqa: N818  # a verdict, not an error
+    """Why a model cannot be trained; the message completes a sentence that begins with the model's name."""
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Whatever a module of the user's own raises, as a reason."""
+def refusing(what: str) -> Iterator[None]:
+    """Turn whatever the user's module raises into a Refusal that begins with ``what``."""
     try:
         yield
     except Refusal:
@@ -34,10 +34,10 @@ def when(training: bool) -> str:
 
 
 class Alone:
-    """A copy of a module, with a run's parameters (P,) in the place of its own."""
+    """A copy of a module that holds a run's parameters (P,) instead of its own."""
 
     def __init__(self, module: nn.Module, flat: Tensor, classes: int) -> None:
-        with told("cannot be copied"):
+        with refusing("cannot be copied"):
             self.module = duplicate(module, flat.dtype).to(flat.device)
         self._classes = classes
         self.load(flat)
@@ -51,7 +51,7 @@ class Alone:
             self._loaded[name] = parameter._version, part.view(parameter.shape)
 
     def changed(self) -> list[str]:
-        """The parameters that a pass wrote into, were it with the values that they had."""
+        """The names of the parameters that a pass wrote to, even if it wrote the same values."""
         now = dict(self.module.named_parameters())
         return [
             name
@@ -60,13 +60,13 @@ class Alone:
         ]
 
     def logits(self, images: Tensor, training: bool) -> Tensor:
-        """What the module gives for images (B, C, H, W): logits (B, classes)."""
+        """The module's logits (B, classes) for images (B, C, H, W); raises Refusal for anything else."""
         shared = torch.get_default_dtype()
-        with told(f"cannot be run on a batch of {len(images)} {when(training)}"):
-            logits = self.module.train(training)(images.clone())  # a module may write into them
+        with refusing(f"cannot be run on a batch of {len(images)} {when(training)}"):
+            logits = self.module.train(training)(images.clone())  # the module may write into its input
         if torch.get_default_dtype() != shared:
             torch.set_default_dtype(shared)
-            raise Refusal(f"changes torch's default dtype {when(training)}, which everything else here shares")
+            raise Refusal(f"changes torch's default dtype {when(training)}, which the rest of the program shares")
         wanted = f"must give {self._classes} logits per image, one tensor ({len(images)}, {self._classes}), got"
         if not isinstance(logits, Tensor):
             raise Refusal(f"{wanted} {'None' if logits is None else f'a {type(logits).__name__}'} {when(training)}")
@@ -77,17 +77,17 @@ class Alone:
         return logits
 
     def gradient(self, logits: Tensor, weights: Tensor) -> Tensor:
-        """The gradient (P,) of the logits' weighted sum; zero where none comes, as in a branch that is not used."""
+        """The gradient (P,) of the logits' weighted sum; zero for parameters that were not used."""
         if not logits.requires_grad:
-            raise Refusal("gives logits that no gradient goes through: they are detached from its parameters")
+            raise Refusal("gives logits without a gradient: they are detached from its parameters")
         self.module.zero_grad()
-        with told("cannot be trained"):
+        with refusing("cannot be trained"):
             torch.autograd.backward((logits * weights).sum())
             grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.module.parameters()]
             return torch.cat([grad.flatten() for grad in grads])
 
     def passed(self, images: Tensor, weights: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """Logits and, in training, gradient; in evaluation the gradient is empty."""
+        """The logits and the gradient; in evaluation the gradient is empty."""
         with torch.set_grad_enabled(training):
             logits = self.logits(images, training)
             gradient = self.gradient(logits, weights) if training else logits.new_zeros(0)

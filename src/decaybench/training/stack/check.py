@@ -1,4 +1,4 @@
-"""Whether a model of one's own can be trained in a stack: judged, and tried, before anything is written."""
+"""Check whether a user's model can be trained in a stack, by inspecting and running it before anything is written."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,29 +12,29 @@ from decaybench import seeds
 from decaybench.errors import UserError
 from decaybench.training.arithmetic import exact_arithmetic
 from decaybench.training.recipe import Precision
-from decaybench.training.stack.alone import Refusal, listed, told
+from decaybench.training.stack.alone import Refusal, listed, refusing
 from decaybench.training.stack.probe import BATCH, CPU, RUNS, Probe
 
 
 def check_builder(build: Callable[[int], nn.Module]) -> list[nn.Module]:
-    """The models of the first seeds; UserError where a seed's initial weights are not the same each time."""
+    """Build the models of the first seeds. Raises UserError if one seed gives different initial weights each time."""
     models = [build(seed) for seed in range(RUNS)]
     again = build(0)
     name, theirs = type(again).__name__, dict(again.named_parameters())
     if again is models[0]:
-        raise UserError(f"task.model: {name} must be built anew for every run, got one module each time")
+        raise UserError(f"task.model: {name} must be built anew for each run, got the same module each time")
     for where, own in models[0].named_parameters():
-        if is_lazy(own) or own.device.type != "cpu" or own.layout != torch.strided:  # check_model says more of it
+        if is_lazy(own) or own.device.type != "cpu" or own.layout != torch.strided:  # left to check_model
             continue
         if where not in theirs or theirs[where].shape != own.shape:
             raise UserError(
-                f"task.model: {name} must have the same parameters whenever it is built for a seed, got another shape "
-                f"for {where}"
+                f"task.model: {name} must have the same parameters each time it is built for a seed, got another "
+                f"shape for {where}"
             )
         if not torch.allclose(own, theirs[where], rtol=0, atol=0, equal_nan=True):
             raise UserError(
-                f"task.model: {name} must have the same initial weights whenever it is built for a seed, got others "
-                f"for {where}: draw them from the global generator of torch, NumPy or Python"
+                f"task.model: {name} must have the same initial weights each time it is built for a seed, got "
+                f"different ones for {where}: draw them from the global generator of torch, NumPy or Python"
             )
     return models
 
@@ -50,19 +50,19 @@ def check_model(
     batch: int = BATCH,
     chunk: int = BATCH,
 ) -> None:
-    """UserError, in one line that says why, for a model that a stack would not train as it is trained alone.
+    """Raise UserError, in one line that says why, if a model trained in a stack would differ from one trained alone.
 
-    ``siblings`` are the same model built for other seeds, each for a run of its own. The module is run in float64, or
-    in float32 where it cannot be, and then in ``precision``; on a few images and once on ``batch`` of them in training
-    and on ``chunk`` in evaluation. It is left as it was, and so are the global generators.
+    ``siblings`` are the same model built for other seeds, one per run. The module is run in float64, or in float32 if
+    that fails, and then in ``precision``. It is given a few random images of shape (C, H, W), and once a batch of
+    ``batch`` images in training and of ``chunk`` in evaluation. It and the global random generators are left unchanged.
     """
     try:
-        with exact_arithmetic(), seeds.seeded(0, device), warnings.catch_warnings(), told("cannot be tried"):
-            warnings.simplefilter("ignore")  # those of the module are for training to show
+        with exact_arithmetic(), seeds.seeded(0, device), warnings.catch_warnings(), refusing("cannot be tried"):
+            warnings.simplefilter("ignore")  # training will show the module's warnings
             for module in (template, *siblings):
                 _require_parameters(module, template)
             probe = Probe(template, siblings, shape, classes, device)
-            if not probe.wide:  # layers that are run K-wide are known to be
+            if not probe.wide:  # layers that run K-wide are known to be independent
                 probe.independent(training=True, batch=batch)
                 probe.independent(training=False, batch=chunk)
             _require_own_memory(template)
@@ -73,13 +73,13 @@ def check_model(
 
 
 def _require_parameters(module: nn.Module, template: nn.Module) -> None:
-    """What can be said of a module without running it."""
+    """Refuse what can be recognised without running the module."""
     named = dict(module.named_parameters())
     if not named:
         raise Refusal("has no parameters, so there is nothing to train")
     for name, tensor in [*named.items(), *module.named_buffers()]:
         if is_lazy(tensor):
-            raise Refusal(f"must know its shapes once it is built, but {name} belongs to a lazy layer that did not run")
+            raise Refusal(f"must know its shapes when it is built, but {name} belongs to a lazy layer that has not run")
         if tensor.device.type != "cpu":
             raise Refusal(f"must be built on the CPU, got {name} on {tensor.device}")
     for name, p in named.items():
@@ -92,26 +92,27 @@ def _require_parameters(module: nn.Module, template: nn.Module) -> None:
         if p._backward_hooks or p._post_accumulate_grad_hooks:
             raise Refusal(f"has a hook on the parameter {name}, which a stack would never call")
     if frozen := [name for name, p in named.items() if not p.requires_grad]:
-        raise Refusal(f"must have requires_grad on every parameter, got none on {listed(frozen)}")
+        raise Refusal(f"must have requires_grad=True for every parameter, got False for {listed(frozen)}")
     for part in module.modules():
         if isinstance(part, torch.jit.ScriptModule):
-            raise Refusal(
-                "is compiled by torch.jit, which keeps parameters of its own: use the module as it was before"
-            )
+            raise Refusal("is compiled by torch.jit, which keeps its own parameters: use the module before compilation")
         if isinstance(part, _BatchNorm) or getattr(part, "track_running_stats", False):
-            raise Refusal(f"has {part}, which keeps statistics across a batch; GroupNorm and LayerNorm do not")
+            raise Refusal(
+                f"has {part}, which computes statistics over a batch or keeps them between batches; "
+                "GroupNorm and LayerNorm do not"
+            )
     ours, theirs = ([(name, p.shape) for name, p in one.named_parameters()] for one in (template, module))
     if ours != theirs:
-        raise Refusal("must have the same parameters for every seed, got others for another seed")
+        raise Refusal("must have the same parameters for every seed, got different ones for another seed")
 
 
 def _require_own_memory(module: nn.Module) -> None:
-    """A parameter's memory is its own: a view of it would not follow the parameters of several runs."""
+    """Refuse parameters that share memory: a view of one would not follow the parameters of several runs."""
     owner: dict[int, str] = {}
     for name, p in module.named_parameters():
         if (other := owner.setdefault(p.untyped_storage().data_ptr(), name)) != name:
             raise Refusal(
-                f"has two parameters in the same memory, {other} and {name}: tie them by using one in both places"
+                f"has two parameters in the same memory, {other} and {name}: to tie them, use one in both places"
             )
     for path, part in module.named_modules():
         for name, tensor in {**part._buffers, **vars(part)}.items():

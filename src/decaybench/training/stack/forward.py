@@ -1,13 +1,13 @@
 """K models of one architecture as one computation.
 
-The architecture is written for ONE model. A plain ``nn.Sequential`` of the layers below is run K-wide: a convolution
-becomes a grouped one (group = run, channels last), a linear layer a batched matrix product. Any other module is called
-as it is, with one run's parameters after the other's. Parameters of all K models live in one ``(K, P)`` tensor, in the
-order of ``model.parameters()``.
+The architecture is written for ONE model. A plain ``nn.Sequential`` of the layers below runs K-wide: a convolution
+becomes a grouped one (one group per run, channels last), and a linear layer becomes a batched matrix product. Any other
+module is called as it is, once per run with that run's parameters. The parameters of all K models are one ``(K, P)``
+tensor, in the order of ``model.parameters()``.
 
-On CPU in fp32 a run has the same bits whatever K and its neighbours are: the wide kernels as long as there are two
-groups or more (one group takes another kernel; hence the loop pads a lone run to two), a module by itself always.
-``tests/training/`` holds them to it. Whether a module of a user's own may be trained so is for `check` to say.
+On a CPU in fp32, neither K nor the other runs affect a run's bits (``tests/training/`` checks this). The K-wide layers
+need at least two groups for it, because convolutions with one group use another kernel; a single run is therefore
+computed twice. `check` decides whether a user's module may be trained like this.
 """
 
 import copy
@@ -23,48 +23,47 @@ from torch.nn.modules.module import _has_any_global_hook
 from decaybench import seeds
 
 Layer = Callable[[Tensor, Sequence[Tensor], "Noise | None"], Tensor]
-"""One layer over K models: takes the activations, and of all (K, ...) parameters its own, and may drop."""
+"""One layer over K models: a function of the activations, all (K, ...) parameters, and dropout's noise, if any."""
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def flatten_parameters(models: Sequence[nn.Module], dtype: torch.dtype) -> Tensor:
-    """The parameters of K models of one architecture as one ``(K, P)`` tensor."""
+    """Flatten the parameters of K models of one architecture into one ``(K, P)`` tensor."""
     return torch.stack([torch.cat([p.detach().flatten() for p in m.parameters()]) for m in models]).to(dtype)
 
 
 def decays(model: nn.Module, *, biases: bool) -> Tensor:
-    """``(P,)``: 1 where weight decay applies, 0 where it does not (the biases, when ``biases`` is false)."""
+    """A mask ``(P,)``: 1 where weight decay applies, 0 where it does not (on biases, if ``biases`` is false)."""
     return torch.cat([torch.full((p.numel(),), float(biases or p.ndim > 1)) for p in model.parameters()])
 
 
 class Noise:
-    """Dropout's randomness: every run draws from a generator of its own seed, so that runs of one seed see one mask.
+    """Dropout's masks. Each seed has a generator of its own, so runs with the same seed get the same masks.
 
-    A batch's masks are drawn once, for all seeds; lanes that are computed apart look them up.
+    A batch's masks are drawn once for all seeds, when a layer first needs them. When lanes are computed in several
+    parts, later parts look them up.
     """
 
     def __init__(self, run_seeds: Sequence[int]) -> None:
         self._generators = {seed: seeds.generator(seed, "dropout") for seed in run_seeds}
-        self._drawn: list[Tensor] = []  # of this batch, one (seeds, B, F) for each layer that drops
+        self._drawn: list[Tensor] = []  # for this batch, one (seeds, B, F) per dropout layer
         self._layer = 0
         self._rows: list[int] = []
 
     def next_batch(self, run_seeds: Sequence[int]) -> None:
-        """Forget the masks of the batch before; only runs of these seeds go on."""
+        """Discard the previous batch's masks, and all generators but those of ``run_seeds``."""
         self._generators = {seed: self._generators[seed] for seed in dict.fromkeys(run_seeds)}
         self._drawn = []
 
-    def look(self, run_seeds: Sequence[int]) -> None:
-        """The forward pass that follows is of these runs."""
+    def select(self, run_seeds: Sequence[int]) -> None:
+        """Select the masks of these runs for the next forward pass."""
         places = {seed: place for place, seed in enumerate(self._generators)}
         rows = [places[seed] for seed in run_seeds]
-        self._rows, self._layer = rows if len(rows) > 1 else rows * 2, 0  # a lone run is computed twice
+        self._rows, self._layer = rows if len(rows) > 1 else rows * 2, 0  # a single run is computed twice
 
     def keep(self, x: Tensor, share: float) -> Tensor:
-        """What activations ``x`` (K, B, F) are multiplied with when ``share`` of them is dropped: 0 or 1 / (1 -
-        share).
-        """
+        """The factors (K, B, F) for activations ``x``: 0 for the ``share`` that is dropped, else 1 / (1 - share)."""
         if self._layer == len(self._drawn):
             drawn = [torch.rand(x.shape[1:], generator=generator) for generator in self._generators.values()]
             self._drawn.append(torch.stack(drawn))
@@ -76,10 +75,12 @@ class Noise:
 class Stack:
     """The forward pass of K models at once.
 
-    ``template`` gives the architecture (its own parameter values are not used). A plain Sequential of the layers named
-    below is run as K-wide layers. Any other module is called with one run's parameters after the other's or, where it
-    is ``vectorised``, with all at once through ``torch.func.vmap``: on a GPU, where each call costs a launch and no
-    bits are promised. On a CPU vmap's convolutions were measured at up to 3.7 times the time.
+    ``template`` gives the architecture; its parameter values are not used. A plain Sequential of the layers below runs
+    as K-wide layers (``wide``). Any other module is called once per run or, if ``vectorised``, once for all runs
+    through ``torch.func.vmap``. Vectorise on a GPU, where each call costs a launch and bits are not guaranteed anyway;
+    on a CPU, vmap's convolutions took up to 3.7 times as long.
+
+    ``fixed`` is whether a pass always runs the same operations on the device, so that a CUDA graph can record it.
     """
 
     def __init__(self, template: nn.Module, k: int, compute_dtype: torch.dtype, *, vectorised: bool = False) -> None:
@@ -95,8 +96,8 @@ class Stack:
     def forward(self, flat: Tensor, images: Tensor, noise: Noise | None = None, *, training: bool = False) -> Tensor:
         """Logits ``(K, B, classes)`` for parameters ``(K, P)`` and normalised images ``(B, K, C, H, W)``.
 
-        ``training`` is what modules see as their ``training``; ``noise`` is dropout's then, without which nothing is
-        dropped.
+        ``training`` is passed to the modules. In training, K-wide dropout layers draw from ``noise``; without it, they
+        drop nothing.
         """
         if self._whole is not None:
             return self._whole(flat, images, training)
@@ -111,14 +112,14 @@ class Stack:
 
 
 class _Whole:
-    """Any nn.Module over K parameter sets: a copy of it for each run, or one that is vectorised over all of them."""
+    """Any nn.Module over K parameter sets: one copy per run, or one copy vectorised over all runs."""
 
     def __init__(self, template: nn.Module, copies: int, dtype: torch.dtype) -> None:
         self._modules = [duplicate(template, dtype) for _ in range(copies)]
         self._shapes = [(name, tuple(p.shape)) for name, p in template.named_parameters()]
         self._sizes = [p.numel() for p in template.parameters()]
         self._dtype = dtype
-        # Where each parameter is held; one that is tied is held in several places.
+        # The places that hold each parameter: several for a tied one.
         self._places = []
         for module in self._modules:
             names = {id(p): name for name, p in module.named_parameters()}
@@ -126,8 +127,8 @@ class _Whole:
             self._places.append([(holder, name, names[id(p)]) for holder, name, p in held if p is not None])
 
     def __call__(self, flat: Tensor, images: Tensor, training: bool) -> Tensor:
-        # Each run's images are its own memory, as they are for a model alone: a module may write into them, and view
-        # them. So are its parameters, at an address that does not tell its place among others.
+        # Each run gets its images in memory of its own, as a model alone would: a module may write into them or view
+        # them. Its parameters, too, are cloned, so that their address does not depend on the run's place in the stack.
         x = images.to(self._dtype).transpose(0, 1)
         if len(self._modules) < len(flat):
             self._modules[0].to(flat.device).train(training)
@@ -139,8 +140,8 @@ class _Whole:
     def _alone(
         self, module: nn.Module, places: list[tuple[Any, str, str]], flat: Tensor, images: Tensor, training: bool
     ) -> Tensor:
-        """One run's own copy, which holds the run's parameters until the next call: checkpointing, for one, runs parts
-        of it again in the backward pass.
+        """Call one run's copy. It keeps the run's parameters until the next call, since the backward pass may run parts
+        of it again, for example with activation checkpointing.
         """
         values = self._values(flat.clone())
         for holder, name, parameter in places:
@@ -158,11 +159,11 @@ class _Whole:
 
 
 def duplicate(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy whose floating buffers are of ``dtype``, so that a constant does not widen a half-precision run.
+    """Copy a module and convert its floating-point buffers to ``dtype``: a float32 constant would widen a bf16 run.
 
-    Complex buffers keep their type, unlike with ``Module.to``, which would take their imaginary part.
+    Complex buffers keep their type; ``Module.to`` would discard their imaginary part.
     """
-    # What a hook computed from parameters (weight_norm, prune) is no leaf, which torch does not copy.
+    # Tensors that a hook computed from parameters (weight_norm, prune) are not leaves, and torch copies only leaves.
     held = [value for part in module.modules() for value in vars(part).values() if isinstance(value, Tensor)]
     made = copy.deepcopy(module, {id(value): value.detach().clone() for value in held if not value.is_leaf})
     for part in made.modules():
@@ -175,23 +176,23 @@ def duplicate(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Each example's cross-entropy in nats, ``(K, B)``, from logits ``(K, B, C)`` and labels ``(K, B)``.
 
-    bf16 logits are widened first: a loss with eight bits of mantissa is no basis for a loss-reactive learning rate.
+    bf16 logits are widened first: a loss with eight bits of mantissa is too coarse for a loss-reactive learning rate.
     """
     wide = logits.float() if logits.dtype == torch.bfloat16 else logits
     return F.cross_entropy(wide.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
 
 
 def runs_wide(template: nn.Module) -> bool:
-    """Whether a stack of it runs K-wide layers, and not the module itself."""
+    """Whether a stack of ``template`` runs K-wide layers instead of the module itself."""
     return _wide(template, 2) is not None
 
 
 def _wide(template: nn.Module, k: int) -> list[Layer] | None:
-    """The layers over K models, one Flatten among them; None where only the module itself says what it computes."""
-    # The type itself: a subclass may have a forward of its own.
+    """The K-wide layers, one of which is Flatten; None if ``template`` must be called itself."""
+    # Compare the exact type, since a subclass may have a forward of its own.
     if type(template) is not nn.Sequential or any(_altered(module) for module in (template, *template)):
         return None
-    # By identity, so that a layer or a weight that is used twice is the same parameter twice.
+    # Look parameters up by identity, so that a layer or weight used twice is one parameter.
     places = {id(parameter): place for place, parameter in enumerate(template.parameters())}
     layers: list[Layer] = []
     rows = False  # whether activations are (K, B, F) rather than (B, K·C, H, W)
@@ -205,26 +206,26 @@ def _wide(template: nn.Module, k: int) -> list[Layer] | None:
 
 
 def _altered(module: nn.Module) -> bool:
-    """Whether a call of the module is more than its class' forward."""
+    """Whether calling the module does more than its class's forward, through hooks or replaced methods."""
     everywhere = _has_any_global_hook()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     methods = any(callable(getattr(type(module), name, None)) for name in vars(module))
     return methods or any(vars(module)[name] for name in HOOKS) or bool(everywhere)
 
 
 def _on_maps(module: nn.Module, places: dict[int, int], k: int) -> Layer | None:
-    """The layer before Flatten; None for one that is not known there."""
+    """The K-wide form of a layer before Flatten, or None if there is none."""
     match module:
         case nn.Conv2d(groups=1, padding_mode="zeros") if (own := _own(module, nn.Conv2d, places)) is not None:
             return partial(_conv, module, k, *own)
         case nn.MaxPool2d(return_indices=False) if type(module) is nn.MaxPool2d:
-            return lambda x, *_: module(x)  # acts on each channel by itself: the same for K·C channels
+            return lambda x, *_: module(x)  # pools each channel separately, so K·C channels need no change
         case nn.Flatten(start_dim=1, end_dim=-1) if type(module) is nn.Flatten:
             return lambda x, *_: _to_rows(k, x)
     return _anywhere(module)
 
 
 def _on_rows(module: nn.Module, places: dict[int, int]) -> Layer | None:
-    """The layer after Flatten; None for one that is not known there."""
+    """The K-wide form of a layer after Flatten, or None if there is none."""
     match module:
         case nn.Linear() if (own := _own(module, nn.Linear, places)) is not None:
             return partial(_linear, *own)
@@ -242,7 +243,7 @@ def _anywhere(module: nn.Module) -> Layer | None:
 
 
 def _own(module: nn.Conv2d | nn.Linear, kind: type, places: dict[int, int]) -> tuple[int, int | None] | None:
-    """Which parameters are the layer's weight and bias; None where its weight or bias is no parameter of the net."""
+    """The places of the layer's weight and bias; None if one of them is not a parameter of the network."""
     weight, bias = places.get(id(module.weight)), places.get(id(module.bias))
     if type(module) is not kind or weight is None or (bias is None and module.bias is not None):
         return None
@@ -265,5 +266,5 @@ def _linear(own: int, bias: int | None, x: Tensor, parameters: Sequence[Tensor],
 
 
 def _to_rows(k: int, x: Tensor) -> Tensor:
-    """(B, K·C, H, W) to (K, B, C·H·W), each row in the order that one model's Flatten gives."""
+    """Reshape (B, K·C, H, W) to (K, B, C·H·W), with each row in the order of one model's Flatten."""
     return x.reshape(x.shape[0], k, -1).transpose(0, 1).contiguous()

@@ -1,4 +1,4 @@
-"""What a module holds beside its parameters and its layers' settings, to see what a forward pass leaves behind."""
+"""Digests of a module's state other than its parameters, to detect what a forward pass changes."""
 
 import contextlib
 import hashlib
@@ -14,9 +14,9 @@ TORCHS = frozenset(vars(nn.Module()))  # the attributes that every module has
 
 
 def memory(module: nn.Module) -> dict[str, bytes]:
-    """Name -> digest of every buffer and attribute of a module, of its parts and of its own classes.
+    """Map the name of each buffer and attribute of a module, its submodules and their classes to a digest.
 
-    What cannot be pickled (a lock, a lambda) is left out: only the numbers that come out can tell.
+    Values that cannot be pickled (a lock, a lambda) are left out; a change in these shows only in the module's outputs.
     """
     held = {}
     for what, value in _named(module):
@@ -39,7 +39,7 @@ def _named(module: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 class _Pickler(pickle.Pickler):
-    """Tensors by their numbers, whatever graph they are part of; functions by their code."""
+    """Pickles tensors by their values, ignoring any autograd graph, and functions by their code."""
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Tensor):
@@ -53,14 +53,14 @@ class _Pickler(pickle.Pickler):
 
 
 class _Content:
-    """What stands for a value; it is never read back."""
+    """Stands in for a value in the pickle, which is never read back."""
 
     def __init__(self, *content: Any) -> None:
         self.content = content
 
 
 class _Hash:
-    """A file that keeps a digest of what is written, so that large values are not held a second time."""
+    """A file that only keeps a digest of what is written, so that large values are not copied in memory."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()

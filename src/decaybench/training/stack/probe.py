@@ -1,7 +1,7 @@
-"""A model of one's own, tried on random images.
+"""Try a user's model on random images.
 
-What is wanted of it: logits for an image that follow from that image and the parameters alone. So the module by itself
-is compared with the stack, and with itself after other images, in other batches and under other random seeds.
+An image's logits must depend on that image and the parameters alone. So the module alone is compared with the stack,
+and with itself after other images, in other batches and under other random seeds.
 """
 
 import pickle
@@ -20,18 +20,18 @@ from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
 from decaybench.training.recipe import COMPUTED_IN, Precision
-from decaybench.training.stack.alone import Alone, Refusal, listed, told, when
+from decaybench.training.stack.alone import Alone, Refusal, listed, refusing, when
 from decaybench.training.stack.forward import Stack, cross_entropy, flatten_parameters, runs_wide
 from decaybench.training.stack.memory import memory
 
 RUNS, BATCH = 3, 5
 CPU = torch.device("cpu")
-# Of the largest value: sums in another order differ by far less, a layer that is computed otherwise by far more.
+# Tolerance relative to the largest value. Sums in another order differ by far less, wrong computations by far more.
 CLOSE = {torch.float64: 1e-8, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.1}
 
 
 class Probe:
-    """A module and what it is tried on: parameters (3, P) of three runs, and images (3, B, C, H, W) for each."""
+    """A module with the inputs to try it on: three runs' parameters, (3, P), and images, (3, B, C, H, W)."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Probe:
         self.models = [template, *siblings, template, template][:RUNS]
         drawn = partial(torch.rand, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         flat = flatten_parameters(self.models, torch.float64)
-        # Away from initial weights, of which many are zero; no sign changes, since a module may take a logarithm.
+        # Move away from the initial weights, many of which are zero, but keep signs: a module may take a logarithm.
         for row in flat[1:]:
             row.mul_(drawn(row.shape).mul_(0.2).add_(1)).add_(drawn(row.shape).mul_(0.02))
         self.flat = flat.to(device)
@@ -55,7 +55,7 @@ class Probe:
         try:
             self.dtype = torch.float64
             self._try()
-        except Refusal:  # a .float() of its own, say
+        except Refusal:  # for example, the module calls .float()
             self.dtype = torch.float32
             self._try()
 
@@ -66,19 +66,19 @@ class Probe:
                 module.logits(self._images(0), training)
 
     def independent(self, training: bool, batch: int) -> None:
-        """The module by itself: logits follow from an image and the parameters alone, in batches of ``batch`` too."""
+        """Check that the module's logits depend on an image and the parameters alone, also in batches of ``batch``."""
         module = self._alone(0)
         once, twice = self._watched(module, training)
         if not all(values.isfinite().all() for values in once):
-            raise Refusal(f"gives logits or gradients that are NaN or infinite {when(training)}, with initial weights")
+            raise Refusal(f"gives NaN or infinite logits or gradients {when(training)}, with its initial weights")
         if not self._same(once, twice):
-            raise Refusal(f"gives other logits or gradients for the same images a second time {when(training)}")
+            raise Refusal(f"gives different logits or gradients for the same images the second time {when(training)}")
         with _spoilt(self.template):
             away = self._pass(module, 0, training)
         if not self._same(once, away):
             raise Refusal(
-                f"uses parameters {when(training)} that no run trains: a lambda, closure or hook reaches back into the "
-                f"module that it was made in, of which each run has a copy; use a method"
+                f"uses parameters {when(training)} that no run trains: a lambda, closure or hook refers to the module "
+                f"in which it was made, but each run has a copy of that module; use a method instead"
             )
         module.load(self._flat(1))
         for other in (training, not training):
@@ -86,8 +86,8 @@ class Probe:
         module.load(self._flat(0))
         if not self._same(once, self._pass(module, 0, training)):
             raise Refusal(
-                f"gives other logits or gradients for the same images {when(training)} once it saw other images or "
-                f"weights: it remembers them, which the runs of a stack share"
+                f"gives different logits or gradients for the same images {when(training)} after it has seen other "
+                f"images or weights: it keeps them in memory that the runs of a stack share"
             )
         self._require_no_neighbours(module, training, batch)
 
@@ -100,15 +100,18 @@ class Probe:
             whole, first, others = (module.logits(part, training) for part in (images, images[:1], images[1:]))
             if not self._close(torch.cat([first, others]), whole):
                 raise Refusal(
-                    f"gives an image other logits beside other images {when(training)}, but evaluation and full "
-                    f"batches go in parts"
+                    f"gives an image different logits beside other images {when(training)}, but evaluation and full "
+                    f"batches are computed in parts"
                 )
             if len(more) and not self._close(module.logits(torch.cat([images, more]), training)[:BATCH], whole):
-                raise Refusal(f"gives an image other logits in a batch of {batch} than in one of 5 {when(training)}")
+                raise Refusal(
+                    f"gives an image different logits in a batch of {batch} than in one of 5 {when(training)}"
+                )
 
     def _watched(self, module: Alone, training: bool) -> list[tuple[Tensor, Tensor]]:
-        """Two passes over the same images, forward and in training backward, which draw nothing and after which the
-        module holds the same; the logits and gradients of each.
+        """Make two passes over the same images (in training also backward) and return the logits and gradients of each.
+
+        Raises Refusal if a pass draws random numbers or changes the module's state.
         """
         passes, held = [], []
         for seed in range(2):
@@ -118,10 +121,10 @@ class Probe:
                 after = _generators(self.device)
             if drawn := [name for name in before if before[name] != after[name]]:
                 raise Refusal(
-                    f"draws from {listed(drawn)} {when(training)}, so a run is not the same twice{self._dropout()}"
+                    f"draws from {listed(drawn)} {when(training)}, so a run cannot be repeated{self._dropout()}"
                 )
             held.append(memory(module.module))
-        # A mask or features that are kept, but made anew or never changed, are the same after both.
+        # State that each pass recomputes alike (a mask, stored features) is the same after both, and so is allowed.
         changed = [what for what in held[1] if held[1][what] != held[0].get(what)]
         changed += [f"parameter {name}" for name in module.changed()]
         if changed:
@@ -136,7 +139,7 @@ class Probe:
         return ""
 
     def stacked(self) -> None:
-        """Three runs in a stack have the logits and the gradients that each has alone."""
+        """Check that three runs have the same logits and gradients in a stack as each has alone."""
         alone: dict[bool, list[tuple[Tensor, Tensor]]] = {True: [], False: []}
         for run in range(RUNS):
             module = self._alone(run)
@@ -145,13 +148,13 @@ class Probe:
         stack = Stack(self.template, RUNS, self.dtype, vectorised=self.device.type != "cpu")
         flat, images = self.flat.to(self.dtype, copy=True).requires_grad_(), self.images.transpose(0, 1)
         for training, passes in alone.items():
-            with torch.set_grad_enabled(training), told(f"cannot be run in a stack {when(training)}"):
-                # Other runs in the same places before: nothing may be left of them.
+            with torch.set_grad_enabled(training), refusing(f"cannot be run in a stack {when(training)}"):
+                # First run others in the same places, of which nothing may be left.
                 stack.forward(flat.detach().flip(0), images.flip(1), training=training)
                 logits = stack.forward(flat, images, training=training)
             self._require_same("logits", logits.detach(), [own for own, _ in passes])
             if training:
-                with told("cannot be trained in a stack"):
+                with refusing("cannot be trained in a stack"):
                     torch.autograd.backward((logits * self.weights).sum())
                 self._require_same("gradients", flat.grad, [own for _, own in passes])
 
@@ -161,15 +164,15 @@ class Probe:
             drawn = [name for name in first if any(first[name] != other.get(name) for other in others)]
             verb = "is" if len(drawn) == 1 else "are"
             why = f": the runs share {listed(drawn)}, which {verb} not the same for every seed" if drawn else ""
-            raise Refusal(f"has other {what} in a stack of runs than alone{why}")
+            raise Refusal(f"has different {what} in a stack of runs than alone{why}")
 
     def trained(self, precision: Precision) -> None:
-        """An update and an evaluation in the sweep's own precision."""
+        """Check that one update and one evaluation work in the sweep's precision."""
         dtype = COMPUTED_IN[precision]
         stack = Stack(self.template, 2, dtype, vectorised=self.device.type != "cpu")
         flat = self.flat[[0, 0]].to(torch.float64 if precision == "fp64" else torch.float32).requires_grad_()
         images = self.images[[0, 0]].transpose(0, 1)
-        with told(f"cannot be trained in {precision}"):
+        with refusing(f"cannot be trained in {precision}"):
             for training in (True, False):
                 with torch.set_grad_enabled(training):
                     logits = stack.forward(flat, images, training=training)
@@ -177,10 +180,10 @@ class Probe:
                 if training:
                     torch.autograd.backward(loss.sum())
                 if not logits.isfinite().all():
-                    raise Refusal(f"gives logits that are NaN or infinite in {precision}, with its initial weights")
+                    raise Refusal(f"gives NaN or infinite logits in {precision}, with its initial weights")
 
     def _alone(self, run: int) -> Alone:
-        """The module of a run by itself, with the run's parameters."""
+        """The module of ``run`` outside the stack, with the run's parameters."""
         alone = Alone(self.models[run], self._flat(run), self.classes)
         for layer in alone.module.modules():
             if self.wide and isinstance(layer, nn.Dropout):  # a stack without noise drops nothing
@@ -197,7 +200,7 @@ class Probe:
         return module.passed(self._images(run), self.weights[run], training)
 
     def _same(self, once: Sequence[Tensor], again: Sequence[Tensor]) -> bool:
-        """The same bits, on a GPU nearly."""
+        """Whether the numbers are bit for bit the same; on a GPU, nearly the same."""
         same = torch.equal if self.device.type == "cpu" else self._close
         return all(same(a, b) for a, b in zip(once, again, strict=True))
 
@@ -206,7 +209,7 @@ class Probe:
 
     @cached_property
     def _coarsest(self) -> float:
-        """How close numbers are that are computed as this module does: one may go through a coarser type within."""
+        """The tolerance for this module: that of the coarsest dtype in which it computes, which may be internal."""
         module = self._alone(0)
         with _Types() as types:
             for training in (True, False):
@@ -220,7 +223,7 @@ def _within(share: float, a: Tensor, b: Tensor) -> bool:
 
 
 class _Types(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Which types torch computes in."""
+    """Records the dtypes in which torch computes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -238,7 +241,7 @@ def _real(tensor: Tensor) -> bool:
 
 @contextmanager
 def _spoilt(module: nn.Module) -> Iterator[None]:
-    """NaN in the place of all parameters of a module, for what reaches it by another way than through a copy."""
+    """Fill a module's parameters with NaN for a while, to expose code that uses them instead of a copy's."""
     kept = [(p.data, p.data.clone()) for p in module.parameters()]
     try:
         for data, _ in kept:
