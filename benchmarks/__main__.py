@@ -1,4 +1,4 @@
-"""The command: ``python3 -m nox -s bench -- [options]``, or ``python -m benchmarks`` at the repository's root."""
+"""Compare training speeds: ``python3 -m nox -s bench -- [options]``, or ``python -m benchmarks`` in the repository."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from benchmarks.rounds import compare
 from benchmarks.work import CORES, Work, load, processes
 from decaybench.errors import UserError
 
-# Enough updates that a variant takes a few seconds. Runs are for each process; more runs allow a greater K.
+# Enough updates for a variant to take a few seconds. ``runs`` is per process; more runs allow a larger K.
 NETS = {
     "small-cnn": Work("small-cnn", "digits", 64, samples=1152, epochs=4, runs=16, device="cpu", root=None),
     "lenet": Work("lenet", "mnist", 64, samples=2000, epochs=1, runs=8, device="cpu", root=None),
@@ -24,7 +24,7 @@ RUNS_ON_CUDA = 256
 
 
 def main() -> int:
-    """Measure and print; the exit code."""
+    """Measure and print the results; return the exit code."""
     options = _parser().parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     count = 1 if device == "cuda" else CORES
@@ -33,7 +33,7 @@ def main() -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         for work in works:
-            load(work)  # what is wrong with the data is said before anything is measured
+            load(work)  # so that errors in the data are reported before anything is measured
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, default=5)
     parser.add_argument("--samples", type=_positive, help="training images of every net")
     parser.add_argument("--epochs", type=_positive)
-    parser.add_argument("--runs", type=_positive, help="trainings for each process")
-    parser.add_argument("--matrix", type=_positive, help="rows of the product that measures the machine")
+    parser.add_argument("--runs", type=_positive, help="runs per process")
+    parser.add_argument("--matrix", type=_positive, help="rows of the matrix product that measures the machine")
     folder = os.environ.get("DECAYBENCH_DATA")
     parser.add_argument("--data", type=Path, default=Path(folder) if folder else None, metavar="DIR")
     parser.add_argument("--write", nargs="?", type=Path, const=table.README, metavar="FILE", help="default: README.md")

@@ -1,4 +1,4 @@
-"""How many operations a training sample costs."""
+"""The number of operations per training sample."""
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +9,10 @@ from decaybench import models
 
 
 def flops_per_sample(work: Work) -> float:
-    """Floating-point operations of one forward and backward pass for one example; a multiply-add is two.
+    """Floating-point operations of one forward and backward pass for one example; a multiply-add counts as two.
 
-    Convolutions and linear layers only. torch counts them as they are called, so the images' own gradient, which
-    nobody needs, is not among them.
+    Only convolutions and linear layers count. torch counts what is computed, so the gradient of the images, which is
+    not computed, is not included.
     """
     data = load(work)
     model = models.build(work.model, data.shape, data.classes, 0)

@@ -1,9 +1,11 @@
-"""Whether cost grows linearly: time a run and peak memory at 64 and at 512 slots: ``python -m benchmarks.growth``.
+"""Whether cost grows linearly: time per run and peak memory with 64 and with 512 trials per strategy.
 
-Each sweep is run from its plan to its last result in a process of its own, after two of 4 slots: the first loads torch,
-Optuna and the data and warms them up, the second says what a sweep costs before it grows (tables, study, plan, confirm)
-and is subtracted, runs and time. Sizes take turns, every second round backwards; medians of the rounds, the ratio that
-of the rounds' ratios.
+    python -m benchmarks.growth
+
+Each sweep runs from its plan to its last result in its own process, after two sweeps of 4 trials. The first one loads
+torch, Optuna and the data, and warms up. The second one measures the fixed cost of a sweep (tables, study, plan,
+retraining); its runs and its time are subtracted. The sizes take turns, in reverse order in every second round. Numbers
+are medians over rounds, and a ratio is the median of the rounds' ratios.
 """
 
 import argparse
@@ -25,7 +27,7 @@ SMALL = 4
 
 
 def sweep(slots: int) -> Sweep:
-    """Short trainings, so that what search and storage cost is seen."""
+    """A sweep of short runs, so that the cost of search and storage is visible."""
     return Sweep.from_mapping(
         {
             "name": f"growth-{slots}",
@@ -39,7 +41,7 @@ def sweep(slots: int) -> Sweep:
 
 
 def once(slots: int) -> None:
-    """Run one sweep in this process and print what it cost, as JSON."""
+    """Run one sweep in this process and print its cost as JSON."""
     _cost(SMALL)
     few, small_wall, small_cpu = _cost(SMALL)
     runs, wall, cpu = _cost(slots)
@@ -49,7 +51,7 @@ def once(slots: int) -> None:
 
 
 def _cost(slots: int) -> tuple[int, float, float]:
-    """Runs, wall and CPU seconds of a sweep."""
+    """The number of runs, and the wall and CPU seconds, of a sweep."""
     with tempfile.TemporaryDirectory() as folder:
         wall, cpu = time.perf_counter(), time.process_time()
         runs = run_sweep(sweep(slots), url=f"sqlite:///{Path(folder) / 'growth.db'}", data_root=None)
@@ -57,7 +59,7 @@ def _cost(slots: int) -> tuple[int, float, float]:
 
 
 def main() -> None:
-    """Run the sizes in turns and compare the last with the first."""
+    """Run the sizes in turn and compare the last with the first."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slots", type=int, nargs="+", default=[64, 512])
     parser.add_argument("--rounds", type=int, default=5)
@@ -73,13 +75,13 @@ def main() -> None:
             found[slots].append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
     for slots in given.slots:
         of = {what: median(cost[what] for cost in found[slots]) for what in ("runs", "wall", "cpu", "mib", "small")}
-        print(f"{slots} slots a strategy: {of['runs']:,.0f} runs, {of['wall']:.1f} ms a run, ", end="")
-        print(f"of it {of['cpu']:.1f} of CPU; ", end="")
-        print(f"{SMALL} slots {of['small']:.2f} s of CPU; peak {of['mib']:.0f} MiB")
+        print(f"{slots} trials per strategy: {of['runs']:,.0f} runs, {of['wall']:.1f} ms per run, ", end="")
+        print(f"{of['cpu']:.1f} ms of it CPU; ", end="")
+        print(f"{SMALL} trials {of['small']:.2f} s of CPU; peak {of['mib']:.0f} MiB")
     first, last = given.slots[0], given.slots[-1]
     for what in ("wall", "cpu"):
         ratios = [b[what] / a[what] for a, b in zip(found[first], found[last], strict=True)]
-        print(f"{what} time a run, {last} slots over {first}: ", end="")
+        print(f"{what} time per run, {last} trials over {first}: ", end="")
         print(f"{median(ratios):.3f} ({min(ratios):.3f} .. {max(ratios):.3f})")
 
 

@@ -1,14 +1,14 @@
-"""Two faster layers that decaybench does without, and what they would give: ``python -m benchmarks.layers``.
+"""What two optimizations that decaybench does not use would gain: ``python -m benchmarks.layers``.
 
-- **compiled**: the stack's forward and backward pass through torch.compile, against the eager one. Compiling takes
-  seconds, and again for every number of lanes; it is counted against as many updates as quickstart makes in one
-  process (its 200 runs of 180 updates, in stacks of K).
-- **patches**: the first convolution as a batched product of its weights with patches of the images, which never
-  change, so that normalised patches are made once for the data set, in float32; no gradient goes to them. Bias, ReLU
-  and pooling follow in the product's own order, then the smaller result becomes channels last.
+- **compiled**: the stack's forward and backward pass through torch.compile. Compiling takes seconds, once per number of
+  lanes. That is set against as many updates as quickstart makes in one process (200 runs of 180 updates, in stacks of
+  K).
+- **patches**: the first convolution as a batched product of its weights with patches of the images. Images never
+  change and need no gradient, so normalised float32 patches are made once for the data set. Bias, ReLU and pooling are
+  applied in the memory order of the product; then the smaller result is converted to channels last.
 
-An update is the gradient and the optimizer's step of K models on one thread, without the schedules. Times are CPU time,
-medians of rounds in which the variants take turns; a ratio is the median of the rounds' ratios.
+An update is the gradient and the optimizer's step of K models on one thread, without schedules. Times are CPU time,
+medians over rounds in which the variants take turns; a ratio is the median of the rounds' ratios.
 """
 
 import argparse
@@ -30,16 +30,16 @@ from decaybench.optimizers import make_optimizer
 from decaybench.training import OptimizerForm
 from decaybench.training.stack import Stack, cross_entropy, decays, flatten_parameters
 
-QUICKSTART = 200 * 180  # updates of its runs
+QUICKSTART = 200 * 180  # updates of all runs of quickstart
 NETS = {"small-cnn": ("digits", (8, 16)), "lenet": ("mnist", (2, 4))}
 BATCH, IMAGES = 64, 1024
 
 Pass = Callable[[Tensor, Tensor], Tensor]
-"""Logits (K, B, classes) from the parameters (K, P) and the examples of a batch (K, B)."""
+"""Logits (K, B, classes) from the parameters (K, P) and the indices of a batch's examples (K, B)."""
 
 
 class Update:
-    """Updates of K models, with one of several ways through the net."""
+    """Updates of K models, with a given forward pass."""
 
     def __init__(self, model: str, data: TaskData, k: int, forward: Pass) -> None:
         models = [build(model, data.shape, data.classes, seed) for seed in range(k)]
@@ -55,7 +55,7 @@ class Update:
         self._rates = torch.full((k,), 0.01, dtype=torch.float64)
 
     def __call__(self, step: int) -> Tensor:
-        """One update; the gradient (K, P)."""
+        """Make one update; return the gradient (K, P)."""
         batches = self._order.shape[1] // BATCH
         mine = self._order[:, step % batches * BATCH : (step % batches + 1) * BATCH]
         leaf = self.parameters.detach().requires_grad_()
@@ -69,7 +69,7 @@ class Update:
 
 
 def eager(data: TaskData, through: Callable[[Tensor, Tensor], Tensor], flat: Tensor, mine: Tensor) -> Tensor:
-    """The way of `decaybench.training.lanes`."""
+    """The forward pass of `decaybench.training.lanes`."""
     return through(flat, normalise(data.train.images[mine.T], data.mean, data.std, torch.float32))
 
 
@@ -103,7 +103,7 @@ class Patches:
 
 
 def measure(model: str, data: TaskData, k: int, rounds: int, updates: int) -> None:
-    """Print how the two compare with the eager stack."""
+    """Print how both compare with the eager stack."""
     template = build(model, data.shape, data.classes, 0)
     assert isinstance(template, nn.Sequential)
     stack = Stack(template, k, torch.float32)
@@ -121,7 +121,7 @@ def measure(model: str, data: TaskData, k: int, rounds: int, updates: int) -> No
     scale = first["eager"].abs().max()
     off = {name: float((gradient - first["eager"]).abs().max() / scale) for name, gradient in first.items()}
     if max(off.values()) > 1e-4:
-        raise SystemExit(f"the ways through {model} disagree: {off}")
+        raise SystemExit(f"the gradients of the variants of {model} differ: {off}")
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for i in range(rounds):
         for name in list(ways)[:: -1 if i % 2 else 1]:
@@ -131,27 +131,27 @@ def measure(model: str, data: TaskData, k: int, rounds: int, updates: int) -> No
                 run[name](step)
             spent[name].append((time.process_time() - began) / updates)
     size = 4 * patches.patches[0].numel()
-    print(f"{model}, K = {k}, B = {BATCH}: eager {1000 * median(spent['eager']):.2f} ms an update")
+    print(f"{model}, K = {k}, B = {BATCH}: eager {1000 * median(spent['eager']):.2f} ms per update")
     for name in ("compiled", "patches"):
         ratios = [a / b for a, b in zip(spent["eager"], spent[name], strict=True)]
         print(f"  {name}: {median(ratios):.2f}x as fast ({min(ratios):.2f} .. {max(ratios):.2f})", end="")
         print(f", gradients differ by {off[name]:.0e} of the largest", end="; ")
         if name == "patches":
-            print(f"{size / 1024:.1f} KiB an image, {size / data.train.images[0].numel():.0f} times its own")
+            print(f"{size / 1024:.1f} KiB per image, {size / data.train.images[0].numel():.0f} times the image")
             continue
         saved = (median(spent["eager"]) - median(spent[name])) * QUICKSTART / k
         print(f"compiled in {compiling:.1f} s for one K, saves {saved:.1f} s in quickstart's number of updates")
 
 
 def main() -> None:
-    """Measure every net that there is data for."""
+    """Measure the given nets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--updates", type=int, default=30, help="of each variant in a round")
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    torch.compiler.config.force_disable_caches = True  # what was compiled before would take no time now
+    torch.compiler.config.force_disable_caches = True  # otherwise, what an earlier call compiled would take no time
     root = os.environ.get("DECAYBENCH_DATA")
     for model in given.nets:
         name, widths = NETS[model]

@@ -1,4 +1,4 @@
-"""What this machine can do at most: a large matrix product, and a copy."""
+"""The limits of this machine: the speed of a large matrix product, and of a copy."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ REPETITIONS = 5
 
 @dataclass(frozen=True)
 class Limit:
-    """The best of some repetitions. ``products`` is GFLOP/s for (precision, threads), ``copies`` GB/s for threads.
+    """The best of several repetitions.
 
-    The matrices have ``size`` rows and columns. A copy counts what it reads and what it writes. On a GPU there is one
-    "thread": the device.
+    ``products`` maps (precision, threads) to GFLOP/s, and ``copies`` maps threads to GB/s, both read and written bytes
+    counted. The matrices have ``size`` rows and columns. On a GPU there is one "thread": the device.
     """
 
     size: int
@@ -33,7 +33,7 @@ class Limit:
 
 
 def measure(device: str, precisions: Sequence[str], size: int | None) -> Limit:
-    """The machine's limits, with one thread and with one for each core; leaves torch with all cores."""
+    """The machine's limits, with one thread and with one per core. Leaves torch set to use all cores."""
     n = size or SIZES[device]
     products, copies = {}, {}
     for threads in [1] if device == "cuda" else sorted({1, CORES}):
@@ -50,7 +50,7 @@ def measure(device: str, precisions: Sequence[str], size: int | None) -> Limit:
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    """The shortest of some calls, after one that warms up."""
+    """The time of the fastest of several calls, after one that warms up."""
     taken = []
     for _ in range(REPETITIONS + 1):
         started = time.perf_counter()

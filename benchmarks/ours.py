@@ -1,4 +1,4 @@
-"""(d) decaybench: stacks of K runs, one process a core."""
+"""(d) decaybench: stacks of K runs, one process per core."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -13,11 +13,11 @@ from decaybench.data import Examples, TaskData
 from decaybench.schedules import Cosine
 from decaybench.training import EpochCurves, Precision, Recipe, Run, train
 
-SHORT = 8  # batches in an epoch of the short measurement
+SHORT = 8  # batches per epoch in the short measurement
 
 
 def stacks(work: Work, precision: str, k: int, pool: ProcessPoolExecutor, *, judge: bool) -> list[Outcome]:
-    """All runs in stacks of ``k``, shared out among the processes."""
+    """Train all runs in stacks of ``k``, distributed among the processes."""
     asked = study(work)
     trials = [asked.ask() for _ in range(work.runs)]
     rates = [(trial.number, ask(trial)) for trial in trials]
@@ -32,7 +32,7 @@ def stacks(work: Work, precision: str, k: int, pool: ProcessPoolExecutor, *, jud
 
 
 def one_stack(work: Work, precision: str, rates: list[tuple[int, float]], *, judge: bool) -> list[Outcome]:
-    """One stack, of runs given by seed and learning rate."""
+    """Train one stack, whose runs are given by seed and learning rate."""
     data = load(work) if judge else without_validation(load(work))
     last = _train(work, precision, work.epochs, rates, data)[-1]
     losses = np.where(last.alive, last.train_loss, np.nan).tolist()
@@ -41,7 +41,7 @@ def one_stack(work: Work, precision: str, rates: list[tuple[int, float]], *, jud
 
 
 def speeds(work: Work, precision: str, processes: int, pool: ProcessPoolExecutor) -> dict[int, float]:
-    """Training samples a second of all processes together, for every K that shares the runs out evenly."""
+    """Training samples per second of all processes together, for every K that distributes the runs evenly."""
     share = work.runs // processes
     measured = {}
     for k in [k for k in range(2, share + 1) if share % k == 0] or [1]:
@@ -52,7 +52,7 @@ def speeds(work: Work, precision: str, processes: int, pool: ProcessPoolExecutor
 
 
 def _seconds(work: Work, precision: str, k: int) -> float:
-    """Seconds for a short epoch of a stack of ``k``: the better of two, after one that warms up."""
+    """Seconds for a short epoch of a stack of ``k``: the faster of two, after one that warms up."""
     data = without_validation(load(work))
     size = min(SHORT, work.steps) * work.batch_size
     part = replace(data, train=Examples(data.train.images[:size], data.train.labels[:size]))

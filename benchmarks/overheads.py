@@ -1,16 +1,19 @@
-"""What decaybench costs beside training: the report and status of a large sweep, search and storage of a small one.
+"""What decaybench costs besides training: report and status of a large sweep, search and storage of a small one.
 
     python -m benchmarks.overheads [--runs 10000] [--keep FOLDER]
 
-prints seconds and peak memory of ``decaybench report`` and ``decaybench status`` on a database of RUNS runs of 50
-epochs with made-up results, and what share of quickstart goes into search and storage (proposing, the study, our
-tables; not the report), in one process and with a process a core, `decaybench run`'s default.
+This prints seconds and peak memory of ``decaybench report`` and ``decaybench status`` on a database of RUNS runs of 50
+epochs with made-up results. It also prints the share of quickstart that is spent on search and storage (proposals, the
+study, our tables; not the report), in one process and with one process per core, the default of `decaybench run`.
 
-The share of wall time is of the seconds of all W processes that train, W times quickstart's wall time. In one process
-nothing is trained meanwhile, so a call counts as long as it takes. Of several, a process that trains loses what its
-own calls take; the first one's calls run beside the training, so each counts once for every process that has nothing
-to train when it ends, and at least its CPU seconds, since they take a core from one that trains. The share of CPU time
-is of all processes' and is the one to trust on a machine that is not idle.
+The share of wall time is relative to the seconds of all W training processes, W times quickstart's wall time. With one
+process, nothing is trained during a call, so a call counts with its full duration. With several:
+
+- A call in a training process counts with its duration, since that process does not train meanwhile.
+- A call in the main process runs beside the training. It counts with its duration for every process that has nothing
+  to train when it ends, and at least with its CPU seconds, since it takes a core from a training process.
+
+The share of CPU time is relative to that of all processes. On a machine that is not idle, it is the more reliable one.
 """
 
 import argparse
@@ -46,11 +49,11 @@ NAME, EPOCHS, STEPS, REPEATS, CONFIRM = "overheads", 50, 6, 5, 2
 KINDS = ("constant", "time_based", "step_decay", "exponential", "cosine", "linear", "inverse_sqrt")
 REACTIVE = ("exp_loss", "reduce_on_plateau", "bold_driver")
 CHANCE = {"accuracy": 0.1, "loss": math.log(10)}
-CHILDREN = "OVERHEADS_OF_CHILDREN"  # names the folder where quickstart's other processes say what they cost
+CHILDREN = "OVERHEADS_OF_CHILDREN"  # names the folder to which quickstart's other processes write their costs
 AT_ONCE = 500
-"""Runs written in one transaction; a sweep writes a stack's at a time, the same rows."""
+"""Runs written in one transaction. A real sweep writes the same rows, one stack at a time."""
 
-# A process in between, since one that is started counts the memory of the one that starts it as its own.
+# A process in between, since a new process counts the memory of the process that starts it as its own.
 MEASURE = """
 import resource, subprocess, sys, time
 began = time.perf_counter()
@@ -61,7 +64,7 @@ print(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss
 
 
 def sweep_of(runs: int) -> Sweep:
-    """A balanced sweep of 10 strategies, 5 repeats and 2 confirm seeds with about ``runs`` runs in all."""
+    """A balanced sweep of 10 strategies, 5 repeats and 2 confirm seeds, with about ``runs`` runs in all."""
     kinds = (*KINDS, *REACTIVE)
     return Sweep.from_mapping(
         {
@@ -84,7 +87,7 @@ def sweep_of(runs: int) -> Sweep:
 
 
 def build(url: str, sweep: Sweep) -> None:
-    """Write the sweep as the driver does: its runs, their trials in the study, epochs, results and traces."""
+    """Write the sweep as the driver does: its runs, their Optuna trials, epochs, results and traces."""
     own = {arm.label: arm for arm in arms(sweep)}
     spaces = {label: arm.space for label, arm in own.items()}
     sampler = balanced_sampler("sobol", spaces, sweep.search.seed, sweep.search.batch, "maximize")
@@ -125,7 +128,7 @@ def build(url: str, sweep: Sweep) -> None:
 def _write(
     storage: Storage, runs: Sequence[PlannedRun], parameters: dict[str, RunParameters], numbers: dict[str, int]
 ) -> dict[str, float]:
-    """Made-up curves, traces and results of runs; returns what each is worth to the search."""
+    """Write made-up curves, traces and results of runs; return their objective values by run id."""
     ids = [run.id for run in runs]
     store.begin_attempt(storage, ids, device="cpu", precision="fp32", started_at=datetime.now(UTC))
     store.set_mirror(storage, [Mirror(id_, numbers.get(id_), parameters[id_].params) for id_ in ids])
@@ -138,7 +141,7 @@ def _write(
 def _made_up(
     runs: Sequence[PlannedRun], parameters: dict[str, RunParameters]
 ) -> tuple[list[EpochRow], list[RunResult]]:
-    """Accuracies that are best near a learning rate of 0.05; some of the large learning rates diverge."""
+    """Made-up accuracies that are best near a learning rate of 0.05; some runs with large learning rates diverge."""
     epochs, results = [], []
     for run in runs:
         random = np.random.default_rng(run.seed)
@@ -183,7 +186,7 @@ def _parts(runs: Sequence[PlannedRun]) -> Iterator[Sequence[PlannedRun]]:
 
 
 def measure(*arguments: str) -> tuple[float, float, float]:
-    """Wall and CPU seconds and peak memory, GiB, of ``decaybench ARGUMENTS`` as a process of its own (Linux)."""
+    """Wall seconds, CPU seconds and peak memory (GiB) of ``decaybench ARGUMENTS`` in its own process (Linux)."""
     command = [sys.executable, "-m", "decaybench", *arguments]
     ran = subprocess.run([sys.executable, "-c", MEASURE, *command], check=True, capture_output=True, text=True)
     wall, cpu, kib = map(float, ran.stdout.split())
@@ -191,7 +194,7 @@ def measure(*arguments: str) -> tuple[float, float, float]:
 
 
 class Call(NamedTuple):
-    """An outermost call, in seconds; ``busy`` processes had something to train when it ended."""
+    """An outermost call and its seconds; ``busy`` is the number of processes that were training when it ended."""
 
     what: str
     wall: float
@@ -200,14 +203,14 @@ class Call(NamedTuple):
 
 
 class Timers:
-    """What calls cost by what they are for; the outermost counts."""
+    """Measures watched calls by purpose; of nested calls, only the outermost counts."""
 
     def __init__(self, busy: Callable[[], int] = lambda: 0) -> None:
         self.calls: list[Call] = []
         self._busy, self._inside = busy, False
 
     def watch(self, owner: Any, name: str, what: str) -> None:
-        """Count the calls of ``owner.name`` as ``what``."""
+        """Measure the calls of ``owner.name`` as ``what``."""
         call: Callable[..., Any] = getattr(owner, name)
 
         @wraps(call)
@@ -225,7 +228,7 @@ class Timers:
         setattr(owner, name, timed)
 
     def watch_storage(self) -> None:
-        """Count the functions of ``store``."""
+        """Measure the functions of ``store`` as storage."""
         for name in store.__all__:
             if callable(getattr(store, name)) and name[0].islower():
                 self.watch(store, name, "storage")
@@ -233,7 +236,7 @@ class Timers:
 
 @dataclass(frozen=True)
 class Share:
-    """Quickstart with ``processes``: wall and CPU seconds (CPU by what for), and search and storage's shares."""
+    """Quickstart's cost: wall seconds, CPU seconds by purpose, and the shares of search and storage in both."""
 
     processes: int
     seconds: float
@@ -243,7 +246,7 @@ class Share:
 
 
 def quickstart(folder: Path, workers: int | None) -> Share:
-    """Run quickstart, this process's own and its children's calls watched."""
+    """Run quickstart and measure the calls in this process and its children."""
     pools: list[Pool] = []
     with_pool = Pool.__init__
 
@@ -280,13 +283,13 @@ def quickstart(folder: Path, workers: int | None) -> Share:
 
 
 def _cpu() -> float:
-    """CPU seconds of this process and of its children that have ended."""
+    """CPU seconds of this process and of those of its children that have ended."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def watch_child() -> None:
-    """In a process of the pool: count its storage and leave the calls in a file at its end."""
+    """In a process of the pool: measure its storage calls, and write them to a file when it ends."""
     timers = Timers()
     timers.watch_storage()
     file = Path(os.environ[CHILDREN]) / f"{os.getpid()}.calls"
@@ -294,10 +297,10 @@ def watch_child() -> None:
 
 
 def main() -> None:
-    """Build, measure, print."""
+    """Build the database, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000, metavar="N")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="build here, or use what was built here before")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="build the database here, or reuse the one here")
     parser.add_argument("--quickstart", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.quickstart is not None:
@@ -320,7 +323,7 @@ def main() -> None:
             wall, cpu, memory = measure(*arguments, "--storage", url)
             print(f"{' '.join(arguments[:2]):20} {wall:6.2f} s wall {cpu:6.2f} s CPU {memory:6.2f} GiB")
     for workers in (1, None):
-        # A process of its own each: what is watched is watched for good.
+        # Each in its own process, since watching a function cannot be undone.
         command = [sys.executable, "-m", "benchmarks.overheads", "--quickstart", str(workers or 0)]
         subprocess.run(command, check=True)
 

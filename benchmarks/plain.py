@@ -20,7 +20,7 @@ Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
 
 
 def study(work: Work) -> optuna.Study:
-    """A study in memory that will ask for the work's learning rates, in their order."""
+    """A study in memory that proposes the work's learning rates, in order."""
     made = optuna.create_study()
     for rate in work.learning_rates:
         made.enqueue_trial({"learning_rate": rate})
@@ -33,12 +33,12 @@ def ask(trial: optuna.Trial) -> float:
 
 
 def with_loader(work: Work, precision: str, *, judge: bool) -> list[Outcome]:
-    """(a) A DataLoader over a TensorDataset, one trial after the other, all cores as torch's threads."""
+    """(a) A DataLoader over a TensorDataset, one trial after another, with one torch thread per core."""
     images, labels = _examples(work)[:2]
     dataset = TensorDataset(images, labels)
 
     def objective(trial: optuna.Trial) -> float:
-        sampler = RandomSampler(dataset)  # what shuffle=True makes; by itself it has no seed
+        sampler = RandomSampler(dataset)  # as shuffle=True creates it; its seed is set per epoch below
         loader = DataLoader(dataset, work.batch_size, sampler=sampler, drop_last=True)
 
         def batches(epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
@@ -66,7 +66,7 @@ def from_memory(work: Work, precision: str, *, judge: bool) -> list[Outcome]:
 
 
 def in_processes(work: Work, precision: str, pool: ProcessPoolExecutor, *, judge: bool) -> list[Outcome]:
-    """(c) The trials of (b), shared out among the processes: one trial and one thread each at a time."""
+    """(c) The trials of (b), distributed among processes that train one trial at a time with one thread."""
     asked = study(work)
     trials = [asked.ask() for _ in range(work.runs)]
     begun = [pool.submit(one_run, work, precision, trial.number, ask(trial), judge=judge) for trial in trials]
@@ -77,7 +77,7 @@ def in_processes(work: Work, precision: str, pool: ProcessPoolExecutor, *, judge
 
 
 def one_run(work: Work, precision: str, seed: int, rate: float, *, judge: bool) -> Outcome:
-    """One run whose batches are indexed from tensors on the device."""
+    """Train one run, whose batches are indexed from tensors on the device."""
     images, labels = (tensor.to(work.device) for tensor in _examples(work)[:2])
 
     def batches(epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
@@ -120,7 +120,7 @@ def _accuracy(work: Work, model: nn.Module) -> float:
 
 @cache
 def _examples(work: Work) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Training images, normalised, and labels; the validation split's; on the CPU."""
+    """Normalised images and labels of the training split, then of the validation split, on the CPU."""
     data = load(work)
     train, validation = (
         normalise(split.images, data.mean, data.std, torch.float32) for split in (data.train, data.validation)

@@ -1,4 +1,4 @@
-"""Whether bf16 learns as well as fp32: the same runs in both, by test accuracy: ``python -m benchmarks.precision``."""
+"""Whether bf16 learns as well as fp32, by the test accuracy of the same runs: ``python -m benchmarks.precision``."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ TASKS = {"digits": ("small-cnn", 15, 64), "mnist": ("lenet", 5, 64)}
 
 
 def accuracies(data: TaskData, model: str, epochs: int, batch: int, seeds: int, precision: str) -> np.ndarray:
-    """Test accuracy, in points, of one run a seed."""
+    """The test accuracy, in percentage points, of one run per seed, (seeds,)."""
     runs = [Run(seed, SCHEDULES["cosine"](floor=0.0), 0.05, 0.9, 0.0) for seed in range(seeds)]
     recipe = Recipe(model, epochs, batch, precision=precision)
     results = train(recipe, runs, data, device=torch.device("cpu"), width=4, read_test=True)

@@ -1,10 +1,12 @@
-"""Whether the verdicts keep their promises, on synthetic sweeps: ``python -m benchmarks.protocol``.
+"""Whether the verdicts keep their guarantees, on simulated sweeps: ``python -m benchmarks.protocol``.
 
-A sweep is simulated from its search on: slots with validation noise, the best one selected, the winner confirmed
-on fresh seeds, repeats paired across strategies, and `decaybench.compare.judge` on the differences. Prints tables; a
-promise is a bound on a line's first share. Families judged by themselves have a level of 5% of their own, so that
-*either* they or the pairs claim a difference more often than the pairs alone; the column beside it has all in one Holm.
-Strategies that are not equal in their errors are shown without a promise.
+A whole sweep is simulated: trials with validation noise, the selection of the best one, retraining on fresh seeds,
+repeats that are paired across strategies, and `decaybench.compare.judge` on the differences. The output is tables. A
+guarantee is a bound on the first share in a line.
+
+Families are judged separately, with their own level of 5%. So *either* a pair or the families claim a difference more
+often than the pairs alone; the column next to it is for all of them under one Holm. Strategies whose errors have
+different laws are shown without a guarantee.
 """
 
 import argparse
@@ -23,15 +25,15 @@ from decaybench.compare import family_means, judge, paired_interval
 Array = NDArray[np.float64]
 
 SLOTS, CONFIRM_SEEDS = 8, 2
-TOP, DEPTH = 0.95, 0.2  # a strategy's best accuracy, and what it loses for each squared distance from its best setting
-NOISE = 0.01  # of a seed that the strategies share, and of a run's own: an accuracy's standard deviation
-IMAGES = 100  # of the discrete law
+TOP, DEPTH = 0.95, 0.2  # a strategy's best accuracy, and its loss per squared distance from the best configuration
+NOISE = 0.01  # the standard deviation of accuracy, both from a seed that strategies share and from the run itself
+IMAGES = 100  # the number of test images in the discrete law
 DIVERGING, CHANCE = 0.1, 0.1
 ROPE = 0.002
 REPEATS = (5, 10, 20)
 DIFFERENT = {"better", "worse", "difference shown, size unclear"}
 
-# What a run shows of an expected accuracy; the standard deviation is NOISE but in the last two.
+# The observed accuracy of runs with a given expected accuracy; the standard deviation is NOISE, except in the last two.
 LAWS: dict[str, Callable[[np.random.Generator, Array], Array]] = {
     "normal": lambda rng, mean: mean + NOISE * rng.standard_normal(mean.shape),
     "t3": lambda rng, mean: mean + NOISE * rng.standard_t(3, mean.shape) / 3**0.5,
@@ -53,10 +55,10 @@ def confirm_runs(
     error: str | None = None,
     seeds: int = CONFIRM_SEEDS,
 ) -> Array:
-    """(sweeps, strategies, repeats, seeds) accuracies of the winners of strategies that are equal.
+    """Retrained accuracies (sweeps, strategies, repeats, seeds) of the best trials of equal strategies.
 
-    Slots are a Latin hypercube of two parameters, one of them paired across strategies like the learning rate, the
-    other the strategy's own. ``depth`` and ``error`` (a law) are the last strategy's, where it is not equal.
+    Trials are a Latin hypercube of two parameters. One is paired across strategies, like the learning rate; the other
+    is the strategy's own. ``depth`` and ``error`` (a law) make the last strategy different from the others.
     """
     size = (sweeps, strategies, repeats, SLOTS)
     shared = _strata(rng, (sweeps, 1, repeats, SLOTS))
@@ -66,7 +68,7 @@ def confirm_runs(
     expected = TOP - depths * ((shared - 0.6) ** 2 + (own - 0.4) ** 2)
 
     def shown(mean: Array) -> Array:
-        """What runs show, whose last axis has seeds that the strategies share."""
+        """Observed accuracies; the seeds on the last axis are shared by all strategies."""
         mean = mean + NOISE * rng.standard_normal((sweeps, 1, repeats, mean.shape[-1]))
         values = LAWS[law](rng, mean)
         if error is not None:
@@ -78,7 +80,7 @@ def confirm_runs(
 
 
 def confirmed(*arguments: Any, **options: Any) -> Array:
-    """(sweeps, strategies, repeats) means over the confirm seeds of `confirm_runs`."""
+    """Means over the confirm seeds of `confirm_runs`, (sweeps, strategies, repeats)."""
     return confirm_runs(*arguments, **options).mean(axis=-1)
 
 
@@ -89,7 +91,7 @@ def _strata(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
 
 
 def paired(results: Array) -> Array:
-    """(sweeps, repeats) differences of the first two strategies; those of fractions of images are exact again."""
+    """Differences of the first two strategies, (sweeps, repeats), rounded so that fractions of images are exact."""
     return np.round(results[:, 0] - results[:, 1], 12)
 
 
@@ -98,7 +100,7 @@ def verdicts(differences: Sequence[Array], rope: float = ROPE) -> list[str]:
 
 
 class Alarms(NamedTuple):
-    """Shares of sweeps of equal strategies with any difference claimed."""
+    """Shares of sweeps of equal strategies in which any difference is claimed."""
 
     pairs: float
     families: float
@@ -107,7 +109,7 @@ class Alarms(NamedTuple):
 
 
 def alarms(rng: np.random.Generator, sweeps: int, strategies: int, repeats: int, law: str) -> Alarms:
-    """The pairs, the first half of the strategies against the rest, either, and all of these under one Holm."""
+    """The shares for pairs, for the first half of the strategies against the rest, for either, and under one Holm."""
     half, claimed = strategies // 2, []
     for sweep in confirmed(rng, sweeps, strategies, repeats, law):
         pairs = [np.round(a - b, 12) for a, b in combinations(sweep, 2)]
@@ -124,18 +126,21 @@ def coverage(differences: Array, truth: float) -> float:
 
 
 def covered(rng: np.random.Generator, sweeps: int, repeats: int, law: str) -> float:
-    """Coverage where both strategies share a law; shifting one of them would change nothing."""
+    """Coverage if both strategies have the same law and mean (another mean would change nothing)."""
     return coverage(paired(confirmed(rng, sweeps, 2, repeats, law)), 0)
 
 
 def covered_unequal(rng: np.random.Generator, sweeps: int, repeats: int, **last: Any) -> float:
-    """Coverage where the second strategy has another depth or law, so that differences are skewed."""
+    """Coverage if the second strategy has another depth or law, so that differences are skewed."""
     truth = paired(confirmed(rng, 10_000, 2, 5, **last)).mean()
     return coverage(paired(confirmed(rng, sweeps, 2, repeats, **last)), truth)
 
 
 def power(rng: np.random.Generator, sweeps: int, law: str, ropes: float) -> float:
-    """The share of "better" of one pair at 10 repeats; the difference is max(2 SD, 2 ROPE), the ROPE ``ropes`` SD."""
+    """The share of "better" for one pair at 10 repeats, with a true difference of max(2 SD, 2 ROPE).
+
+    SD is the standard deviation of the paired difference, and the ROPE is ``ropes`` SD.
+    """
     deviation = spread(rng, law)
     rope = ropes * deviation
     differences = paired(confirmed(rng, sweeps, 2, 10, law)) + 2 * max(deviation, rope)
@@ -143,14 +148,14 @@ def power(rng: np.random.Generator, sweeps: int, law: str, ropes: float) -> floa
 
 
 class Equivalent(NamedTuple):
-    """Shares of "equivalent" where the true difference is the ROPE, and where it is 0."""
+    """Shares of "equivalent" if the true difference equals the ROPE, and if it is 0."""
 
     wrong: float
     right: float
 
 
 def equivalent(rng: np.random.Generator, sweeps: int, repeats: int, law: str, ropes: float) -> Equivalent:
-    """One pair, the ROPE being ``ropes`` SD (of the discrete law, the nearest number of images)."""
+    """The shares for one pair, with a ROPE of ``ropes`` SD (for the discrete law, the nearest number of images)."""
     rope = ropes * spread(rng, law)
     if law == "discrete":
         rope = max(round(rope * IMAGES), 1) / IMAGES
@@ -168,7 +173,7 @@ def spread(rng: np.random.Generator, law: str) -> float:
 
 
 class Job(NamedTuple):
-    """One line of a table: what is simulated, and between which bounds the gated share must lie."""
+    """One line of a table: what is simulated, and the bounds between which its first share must lie."""
 
     table: str
     cells: tuple[str, ...]
@@ -207,13 +212,13 @@ def jobs() -> Iterator[Job]:
 
 
 def shares(job: Job, sweeps: int, seed: int, number: int) -> tuple[float, ...]:
-    """The job's shares, the gated one first, from a stream of its own."""
+    """The job's shares, the bounded one first, from the job's own random stream."""
     found = job.function(np.random.default_rng([seed, number]), sweeps, **job.options)
     return tuple(found) if isinstance(found, tuple) else (found,)
 
 
 def main() -> None:
-    """Print a table for each promise; fail if one is not kept."""
+    """Print a table per guarantee; exit with 1 if one is broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sweeps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
@@ -230,7 +235,7 @@ def main() -> None:
             broken += [] if kept else [job]
             values = [f"{100 * share:.1f}%" for share in line]
             print("| " + " | ".join([*job.cells, *values]) + (" |" if kept else " | BROKEN"), flush=True)
-    print(f"\n{given.sweeps} sweeps a line, seed {given.seed}: {len(broken)} promises broken")
+    print(f"\n{given.sweeps} sweeps per line, seed {given.seed}: {len(broken)} guarantees broken")
     raise SystemExit(1 if broken else 0)
 
 

@@ -1,4 +1,4 @@
-"""Every variant, one after the other, as often as there are rounds."""
+"""Measuring the variants: rounds in which each is trained once."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ Trainer = Callable[..., list[Outcome]]
 
 @dataclass
 class Variant:
-    """One way to train the work in one precision; ``speeds`` has training samples a second, one for each round."""
+    """One way to train the work in one precision; ``speeds`` has training samples per second, one entry per round."""
 
     letter: str
     name: str
@@ -32,13 +32,13 @@ class Variant:
         return median(self.speeds)
 
     def over(self, other: "Variant") -> float:
-        """How many times as fast: the median of the rounds' ratios, for a round's variants share its luck."""
+        """How many times as fast as ``other``: the median of ratios within rounds, since a round's conditions vary."""
         return median(mine / theirs for mine, theirs in zip(self.speeds, other.speeds, strict=True))
 
 
 @dataclass
 class Measured:
-    """A net's variants, the operations of one training sample, and what each K was measured to give."""
+    """A net's variants, the operations per training sample, and the speed measured for each K, by precision."""
 
     work: Work
     flops: float
@@ -46,14 +46,14 @@ class Measured:
     tried: dict[str, dict[int, float]]
 
     def find(self, letter: str, precision: str) -> Variant | None:
-        """The variant, if it was asked for."""
+        """The variant, or None if it is not measured."""
         return next((v for v in self.variants if (v.letter, v.precision) == (letter, precision)), None)
 
 
 def compare(work: Work, precisions: Sequence[str], rounds: int, pool: ProcessPoolExecutor, processes: int) -> Measured:
-    """Train the work in every way: once to warm up and to judge what was learned, then ``rounds`` times by the clock.
+    """Train the work with every variant: once to warm up and to evaluate it, then in ``rounds`` timed rounds.
 
-    Every second round goes backwards through the variants, so that none always follows the same one.
+    Every second round goes through the variants in reverse order, so that none always follows the same one.
     """
     tried = {precision: ours.speeds(work, precision, processes, pool) for precision in precisions}
     variants = [variant for precision in precisions for variant in _variants(work, precision, tried[precision], pool)]

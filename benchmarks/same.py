@@ -1,10 +1,10 @@
-"""A/A: one schedule under two labels, really trained. How often is the one called better than the other?
+"""A/A test: one schedule is trained under two labels. How often is one of them called better than the other?
 
     python -m benchmarks.same [--sweeps 50]
 
-trains sweeps on digits that differ in their seed: two labels of an exponential decay whose own parameter is searched,
-so that each label searches other points, selects another winner and is confirmed by itself. Any verdict of better or
-worse is wrong. Exits with 1 when more than one sweep in ten has one.
+This trains sweeps on digits that differ only in their seed. Both labels are an exponential decay whose own parameter is
+searched, so each label searches different points, selects its own best configuration and retrains it. Any verdict of
+better or worse is wrong. Exits with 1 if more than one sweep in ten has one.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MOST = 0.1
 
 
 def compared(strategies: dict[str, dict[str, object]], seed: int, folder: Path) -> Summary:
-    """A small sweep of these strategies on digits, searched, confirmed and judged."""
+    """Run a small sweep of these strategies on digits, with search, retraining and verdicts."""
     sweep = Sweep.from_mapping(
         {
             "name": f"same-{seed}",
@@ -42,7 +42,7 @@ def compared(strategies: dict[str, dict[str, object]], seed: int, folder: Path) 
 
 
 def main() -> None:
-    """Print every sweep's verdict, and how many were wrong."""
+    """Print every sweep's verdict, and the number of wrong ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweeps", type=int, default=50)
     given = parser.parse_args()
@@ -56,7 +56,7 @@ def main() -> None:
             print(f"seed {seed}: {100 * pair.difference.mean:+.1f} points, {pair.verdict}: {said}", flush=True)
     wrong = verdicts["better"] + verdicts["worse"]
     print(", ".join(f"{verdict} {n}" for verdict, n in verdicts.most_common()))
-    print(f"{wrong} of {given.sweeps} sweeps of one schedule under two labels call one of them better")
+    print(f"{wrong} of {given.sweeps} sweeps of one schedule under two labels call one label better")
     sys.exit(wrong > MOST * given.sweeps)
 
 

@@ -1,6 +1,6 @@
-"""How many updates a search saves, since runs that begin alike are computed once: ``python -m benchmarks.sharing``.
+"""How many updates a search saves because runs that begin alike share them: ``python -m benchmarks.sharing``.
 
-The search is trained for real, reactive rules included, and the updates of models are counted.
+The search is really trained, including reactive rules, and the computed updates are counted.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from decaybench.training import OptimizerForm, Run, train
 
 
 def counted(sweep: Sweep, data: Path | None) -> tuple[int, int]:
-    """(updates of all runs, updates of models computed) of the sweep's search."""
+    """The updates of all runs of the sweep's search, and those that were computed."""
     environment = prepare_environment(sweep, data, torch.device("cpu"))
     known = {arm.label: arm for arm in arms(sweep)}
 
@@ -43,17 +43,18 @@ def counted(sweep: Sweep, data: Path | None) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Print what sharing saves, at the sweep's own length and at several."""
+    """Print what sharing saves, at one length and at several."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sweep", nargs="?", default="mnist-fixed-vs-reactive")
     parser.add_argument("--data", default=os.environ.get("DECAYBENCH_DATA"))
-    parser.add_argument("--repeats", type=int, help="fewer repeats than the sweep has")
+    parser.add_argument("--repeats", type=int, help="use this number of repeats instead of the sweep's")
     given = parser.parse_args()
     for lengths in ((1.0,), (0.25, 0.5, 1.0)):
         spec = load_sweep(given.sweep).spec()
         spec["budget"] |= {"lengths": list(lengths)} | ({"repeats": given.repeats} if given.repeats else {})
         made, computed = counted(Sweep.from_mapping(spec, given.sweep), Path(given.data) if given.data else None)
-        print(f"{given.sweep}, lengths {list(lengths)}: {made:,} updates, {computed:,} made, {made / computed:.2f}x")
+        saved = f"{made:,} updates, {computed:,} computed, {made / computed:.2f}x"
+        print(f"{given.sweep}, lengths {list(lengths)}: {saved}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The results as Markdown, and their place in README.md."""
+"""The results as Markdown, and writing them into README.md."""
 
 import os
 import platform
@@ -22,14 +22,14 @@ COLUMNS = (
 
 
 def results(measured: Sequence[Measured], limit: Limit, rounds: int, device: str, load: str) -> str:
-    """All that was measured, as Markdown without a heading."""
+    """All results as Markdown, without a heading."""
     today = datetime.now(UTC).date()
     head = f"{today}, {machine(device)}, torch {torch.__version__}; medians of {rounds}; load average before: {load}."
     return "\n\n".join([head, _limits(limit, device), *(_net(one, limit) for one in measured)])
 
 
 def write(text: str, path: Path = README) -> None:
-    """Put the results between the marks of a README; ValueError where it has none."""
+    """Write the results between the markers of a README; ValueError if it has none."""
     page = path.read_text()
     if BEGIN not in page or END not in page:
         raise ValueError(f"{path} must have the lines {BEGIN!r} and {END!r}")
@@ -47,7 +47,7 @@ def machine(device: str) -> str:
 
 
 def busy() -> str:
-    """The mean number of running processes over the last minute, as text."""
+    """The load average over the last minute, as text."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
@@ -86,7 +86,7 @@ def _net(one: Measured, limit: Limit) -> str:
         for precision, speeds in one.tried.items()
     )
     about = (
-        f"{work.runs} runs of {work.updates} updates on {work.samples:,} images; {one.flops / 1e6:.2f} MFLOP for a "
+        f"{work.runs} runs of {work.updates} updates on {work.samples:,} images; {one.flops / 1e6:.2f} MFLOP per "
         f"training sample, forward and backward. Short measurement, samples/s: {tried}."
     )
     return f"### {work.name}\n\n{about}\n\n{_table(COLUMNS, rows)}"

@@ -1,4 +1,4 @@
-"""What all variants train: the same runs on the same examples, and the processes that share them out."""
+"""What all variants train: the same runs on the same examples; and the processes among which runs are distributed."""
 
 import multiprocessing
 import os
@@ -16,13 +16,13 @@ from decaybench.data import Examples, TaskData, draw_splits, load_dataset, prepa
 
 VALIDATION = 300
 MOMENTUM = 0.9
-LOWEST, HIGHEST = 0.005, 0.05  # the learning rates, spaced evenly in their logarithm
+LOWEST, HIGHEST = 0.005, 0.05  # the range of learning rates, which are spaced evenly on a log scale
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Work:
-    """``runs`` trainings of one net, each with a seed and a learning rate of its own; the rate falls as a cosine."""
+    """``runs`` trainings of one net, each with its own seed and learning rate, which decays as a cosine."""
 
     model: str
     data: str
@@ -35,7 +35,7 @@ class Work:
 
     @property
     def steps(self) -> int:
-        """Updates an epoch; the last, partial batch is dropped."""
+        """Updates per epoch; a partial last batch is dropped."""
         return self.samples // self.batch_size
 
     @property
@@ -45,12 +45,12 @@ class Work:
 
     @property
     def trained(self) -> int:
-        """Training samples that all runs see, together."""
+        """The number of training samples that all runs process together."""
         return self.runs * self.updates * self.batch_size
 
     @property
     def learning_rates(self) -> list[float]:
-        """One for each run; run i has the seed i."""
+        """One learning rate per run; run i has the seed i."""
         return [LOWEST * (HIGHEST / LOWEST) ** (i / max(1, self.runs - 1)) for i in range(self.runs)]
 
     @property
@@ -60,7 +60,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run ended: its last epoch's mean training loss, and its validation accuracy unless it was timed."""
+    """A run's mean training loss in its last epoch, and its validation accuracy unless the run was timed."""
 
     train_loss: float
     accuracy: float | None
@@ -68,13 +68,13 @@ class Outcome:
 
 @cache
 def load(work: Work) -> TaskData:
-    """The work's images, uint8 on the CPU, with a validation split; raises UserError where they cannot be had."""
+    """The work's images, uint8 on the CPU, with a validation split; UserError if they cannot be loaded."""
     dataset = load_dataset(work.data, work.root)
     return prepare(dataset, draw_splits(dataset, 0, train_size=work.samples, validation_size=VALIDATION))
 
 
 def without_validation(data: TaskData) -> TaskData:
-    """One example is the least that training can be judged on."""
+    """The same data with a single validation example, the least that `train` accepts."""
     one = Examples(data.validation.images[:1], data.validation.labels[:1])
     return replace(data, validation=one)
 
@@ -96,8 +96,8 @@ def _meet(_: int) -> None:
 
 @contextmanager
 def processes(works: Sequence[Work], count: int) -> Iterator[ProcessPoolExecutor]:
-    """``count`` processes of one thread each, with everything imported and all images loaded."""
+    """A pool of ``count`` single-threaded processes that have imported everything and loaded all images."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, spawn, _begin, (works, spawn.Barrier(count))) as pool:
-        list(pool.map(_meet, range(count)))  # none returns before all have begun
+        list(pool.map(_meet, range(count)))  # returns only when all processes have begun
         yield pool

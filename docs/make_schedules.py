@@ -1,6 +1,7 @@
-"""Writes docs/schedules/: an index, and a page and a picture for every kind that comes with the package.
+"""Write docs/schedules/: an index, and a page and an image for every kind that comes with the package.
 
-All that they say is the kinds' own: docstrings, ranges and an example run. ``python3 -m nox -s docs`` runs this.
+Everything in them comes from the kinds: their docstrings, ranges and an example run. ``python3 -m nox -s docs`` runs
+this.
 """
 
 import re
@@ -30,7 +31,7 @@ SHOWN_AT = (0, UPDATES // 4, UPDATES // 2, 3 * UPDATES // 4, UPDATES - 1)
 
 
 def main() -> None:
-    """Write every file, and remove those of kinds that are gone."""
+    """Write every file, and remove those of kinds that no longer exist."""
     FOLDER.mkdir(exist_ok=True)
     written = texts() | {
         f"{kind}.svg": picture.render({kind: run}, ".svg").decode() for kind, run in examples().items()
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def texts() -> dict[str, str]:
-    """File name -> text of the index and of every page."""
+    """The texts of the index and of every page, by file name."""
     return {"README.md": index()} | {f"{kind}.md": page(kind, run) for kind, run in examples().items()}
 
 
@@ -54,7 +55,7 @@ def examples() -> dict[str, Example]:
 
 
 def index() -> str:
-    """Both families, a line and a curve each."""
+    """The index: both families, with a line and a curve for each kind."""
     lines = [
         *("# Schedules", ""),
         *wrapped(
@@ -84,7 +85,7 @@ def index() -> str:
 
 
 def page(kind: str, run: Example) -> str:
-    """All there is to say about a kind."""
+    """The page of a kind."""
     cls, about = SCHEDULES[kind], describe(SCHEDULES[kind])
     traps, source = about["traps"] or "", about["source"] or ""
     lines = [
@@ -104,7 +105,7 @@ def page(kind: str, run: Example) -> str:
 
 
 def caption(run: Example) -> str:
-    """What the picture shows, in numbers."""
+    """A caption that gives the example's values in numbers."""
     length = f"{UPDATES} updates, {EPOCH} per epoch"
     what = f"An example run of {length}" if run.loss is None else f"An example training of {length}: {TRAINING}"
     setting = setting_of(run)
@@ -114,7 +115,7 @@ def caption(run: Example) -> str:
 
 
 def parameters(about: dict[str, Any]) -> list[str]:
-    """The table of the kind's own parameters, and what all kinds share."""
+    """The table of the kind's own parameters, and a sentence on what all kinds share."""
     own = [row(parameter) for parameter in about["parameters"] if parameter["name"] not in SHARED]
     head = ["| parameter | unit | default | legal | searched |", "|---|---|---|---|---|"]
     shared = "Every schedule also has `warmup` and `warmup_start` ([Warmup](README.md#warmup))."
@@ -123,13 +124,13 @@ def parameters(about: dict[str, Any]) -> list[str]:
 
 
 def row(parameter: dict[str, Any]) -> str:
-    """A parameter's line of the table."""
+    """A parameter's line in the table."""
     cells = ["" if parameter[key] is None else str(parameter[key]) for key in ("unit", "default", "legal", "searched")]
     return " | ".join([f"| `{parameter['name']}`", *(cell.replace(" | ", ", ") for cell in cells)]) + " |"
 
 
 def table(cls: type[Schedule]) -> list[str]:
-    """The strategy's table in a sweep file, every default written out."""
+    """The strategy's table in a sweep file, with all defaults written out."""
     lines = [f"[strategies.{cls.kind}]"]
     specs = {spec.name: spec for spec in fields(cls)}
     for name in cls.parameters():
@@ -150,7 +151,7 @@ def table(cls: type[Schedule]) -> list[str]:
 
 
 def span(searched: Range) -> str:
-    """What is searched, as a sweep file has it."""
+    """A range as it is written in a sweep file."""
     unit = "" if searched.unit == "1" else f', unit = "{searched.unit}"'
     if searched.choices is not None:
         return f"{{ choices = {toml(searched.choices)}{unit} }}"
@@ -168,7 +169,7 @@ def toml(value: Any) -> str:
 
 
 def loop(kind: str, run: Example) -> list[str]:
-    """A whole training with the kind, as short as it can be."""
+    """A minimal training loop with the kind."""
     rule = run.schedule
     when = rule.when if isinstance(rule, Reactive) else None
     values = ", ".join(f"{name}={value!r}" for name, value in settings(type(rule)).items())
@@ -195,7 +196,7 @@ def loop(kind: str, run: Example) -> list[str]:
 
 
 def keras(run: Example) -> str:
-    """How Keras follows the kind, if it can."""
+    """How to use the kind in Keras, if that is possible."""
     give = (
         "`from decaybench.schedules import KerasCallback`, then "
         "`model.fit(..., callbacks=[KerasCallback(schedule, total_steps, steps_per_epoch)])`"
@@ -211,14 +212,14 @@ def keras(run: Example) -> str:
 
 
 def markdown(text: str) -> str:
-    """A docstring's text with what Markdown would take for markup escaped, but for code."""
+    """A docstring's text with Markdown's markup escaped, except in code."""
     parts = text.split("`")
     parts[::2] = [re.sub(r"(?<![\s*])\*+|\*++(?=\S)|<(?=[\w/!])", r"\\\g<0>", part) for part in parts[::2]]
     return "`".join(parts)
 
 
 def wrapped(text: str) -> list[str]:
-    """Lines of at most 118 characters, code unbroken."""
+    """The text in lines of at most 118 characters; code spans are not broken."""
     whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(whole, 118, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\0", " ") for line in lines]

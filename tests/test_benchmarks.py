@@ -44,7 +44,7 @@ def test_all_variants_do_the_same_work_and_the_results_go_into_the_page(tmp_path
         assert float(row[-1]) == pytest.approx(accuracy, abs=2e-3)
     # Multiply-adds of conv 16, conv 32, linear 64, linear 10; the first layer's images need no gradient.
     adds = 2 * 64 * 16 * 9 + 3 * (16 * 32 * 16 * 9 + 128 * 64 + 64 * 10)
-    assert f"{2 * adds / 1e6:.2f} MFLOP for a training sample" in ran.stdout
+    assert f"{2 * adds / 1e6:.2f} MFLOP per training sample" in ran.stdout
 
     written = page.read_text()
     assert written.startswith(before) and written.endswith(f"<!-- end of results -->{after}")

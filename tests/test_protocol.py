@@ -57,5 +57,5 @@ def test_the_command():
     lines = [line for line in ran.stdout.splitlines() if line.startswith("| ")]
     assert len(lines) == len(list(jobs())) + 4 * 2
     broken = sum(line.endswith("BROKEN") for line in lines)
-    assert f"2 sweeps a line, seed 0: {broken} promises broken" in ran.stdout
+    assert f"2 sweeps per line, seed 0: {broken} guarantees broken" in ran.stdout
     assert ran.returncode == (1 if broken else 0)

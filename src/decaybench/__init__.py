@@ -1,7 +1,7 @@
 """decaybench: compare learning-rate decay strategies, fixed and loss-reactive, with evidence.
 
-``decaybench.run(sweep)`` trains the missing runs of a sweep and writes its report; ``decaybench.load(storage, name)``
-returns its tables as DataFrames; ``decaybench.schedules`` has the schedules themselves.
+``decaybench.run(sweep)`` trains the missing runs of a sweep and writes its report. ``decaybench.load(storage, name)``
+returns its tables as DataFrames. ``decaybench.schedules`` holds the schedules themselves.
 """
 
 from importlib import import_module
@@ -19,7 +19,7 @@ _HOMES = {"run": "api", "load": "api", "export": "api", "Outcome": "api", "UserE
 
 
 def __getattr__(name: str) -> Any:
-    """Import attributes on first use: torch alone takes longer to load than ``decaybench --help`` may take."""
+    """Import attributes on first use: loading torch alone takes longer than ``decaybench --help`` may take."""
     if name == "schedules":
         return import_module("decaybench.schedules")
     if name == "__version__":

@@ -2,5 +2,5 @@
 
 from decaybench.cli import main
 
-if __name__ == "__main__":  # processes that train import this module too
+if __name__ == "__main__":  # worker processes import this module too
     main()

@@ -1,4 +1,4 @@
-"""decaybench from Python: the functions behind the command line, ``decaybench.run`` and ``decaybench.load``."""
+"""The Python interface: the functions behind the commands, such as ``decaybench.run`` and ``decaybench.load``."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ storage_url = store.storage_url
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of ``run``: runs trained (0 if the sweep was complete), the answer in words, and the report's page."""
+    """The result of ``run``: the number of runs trained (0 if it was complete), the answer, the report's page."""
 
     name: str
     trained: int
@@ -42,13 +42,13 @@ class Outcome:
 
 
 def data_root(given: str | Path | None) -> Path | None:
-    """The folder of image folders: as given, else DECAYBENCH_DATA, else none (built-in data only)."""
+    """The folder that holds image folders: ``given``, else DECAYBENCH_DATA, else None (built-in data only)."""
     chosen, given_as = (given, "--data") if given else (os.environ.get("DECAYBENCH_DATA"), "DECAYBENCH_DATA")
     return expanded(chosen, given_as) if chosen else None
 
 
 def as_sweep(sweep: Sweep | Mapping[str, Any] | str | Path) -> Sweep:
-    """A sweep from a file's path, a shipped sweep's name, or a mapping with a sweep file's keys."""
+    """A sweep from the path of a file, the name of a shipped sweep, or a mapping with a sweep file's keys."""
     if isinstance(sweep, Sweep):
         return sweep
     if isinstance(sweep, Mapping):
@@ -68,8 +68,8 @@ def run(
 ) -> Outcome:
     """Train the missing runs of a sweep and write its report to ``studies``/NAME/report.
 
-    After a kill or an interruption, the same call continues where it stopped. Raises UserError, with one line, for
-    whatever the user can fix: a wrong sweep, missing data, another program's database.
+    After a kill or an interruption, the same call continues where the first one stopped. Raises UserError for what the
+    user can fix: an invalid sweep, missing data, another program's database.
     """
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UserError(f"--workers: must be in [1, {MOST_WORKERS}], got {workers}")
@@ -83,7 +83,10 @@ def run(
 
 
 def load(storage: str | None, name: str) -> store.Frames:
-    """Everything stored about a sweep: its row, and its runs, epochs and traces as DataFrames and arrays."""
+    """Everything stored about a sweep: its row, and its runs, epochs and traces as DataFrames and arrays.
+
+    Raises UserError if the database or the sweep does not exist.
+    """
     with store.open_storage(storage_url(storage), create=False) as opened:
         return store.load_frames(opened, name)
 
@@ -99,7 +102,7 @@ def report(*names: str, storage: str | None = None, out: str | Path | None = Non
 
 
 def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
-    """Recompute the report in ``folder`` from its database and compare; the database is checked too.
+    """Recompute the report in ``folder`` from its database and compare the two; check the database too.
 
     Writes nothing. Raises UserError if the report, the database or its sweep is missing.
     """
@@ -110,7 +113,7 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
         sweeps = _read(url, names)
     except UserError:
         raise
-    except Exception as error:  # invalid content: a month 13, a learning rate of three bytes
+    except Exception as error:  # invalid content, such as a month 13 or a learning rate of three bytes
         return Verified(folder, 0, 0, (f"database: cannot be read: {error}",))
     contradictions = [line for sweep in sweeps for line in audit(sweep.frames, sweep.stored.runs, sweep.study)]
     sources = [sweep.source for sweep in sweeps]
@@ -146,7 +149,7 @@ def _write(url: str, names: Sequence[str], out: Path) -> ReportSummary:
 
 
 class _Noting(Watcher):
-    """Wraps another watcher and shows the plan in optuna-dashboard as soon as training begins."""
+    """Wraps a watcher, and shows the plan in optuna-dashboard as soon as training begins."""
 
     def __init__(self, watcher: Watcher, url: str, sweep: Sweep, out: Path) -> None:
         self._watcher, self._url, self._sweep, self._out = watcher, url, sweep, out
@@ -169,17 +172,17 @@ class _Noting(Watcher):
 
 
 def _show(url: str, name: str, content: Content) -> None:
-    """Show it in optuna-dashboard, if that is installed and the database still holds the study."""
+    """Show ``content`` in optuna-dashboard, if that is installed and the database still holds the study."""
     with store.open_storage(url, create=False) as opened:
         publish(opened.url, name, content, configure=store.configure)
 
 
 def export(name: str, *, strategy: str | None = None, target: str = "torch", storage: str | None = None) -> str:
-    """A sweep's best configuration as code to paste, for ``target`` torch, keras or toml, or "all" of them.
+    """A sweep's best configuration as code to paste, for ``target`` torch, keras, toml or "all".
 
-    It belongs to the strategy that came first at the longest length (or to ``strategy``), and to the repeat with the
-    best mean over fresh seeds; in an adaptive sweep, to the best repeat. Raises UserError if nothing has been retrained
-    on fresh seeds, or if all of these runs diverged.
+    It is the configuration of ``strategy`` (default: the one that came first at the longest length) from the repeat
+    with the best mean over fresh seeds; in an adaptive sweep, that of the best repeat. Raises UserError if nothing has
+    been retrained on fresh seeds, or if all of these runs diverged.
     """
     if target not in (*TARGETS, "all"):
         raise UserError(f"--format: must be one of {', '.join(TARGETS)}, all, got {target!r}")
@@ -190,7 +193,7 @@ def export(name: str, *, strategy: str | None = None, target: str = "torch", sto
 
 
 def _or_why_not(write: Callable[[Setting], str], setting: Setting) -> str:
-    """A target's code, or a comment that says why there is none, so that one target does not hide the others."""
+    """A target's code, or a comment that says why there is none, so that one failure does not hide the others."""
     try:
         return write(setting)
     except UserError as error:

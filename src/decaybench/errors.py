@@ -4,7 +4,7 @@ from textwrap import shorten
 
 
 class UserError(Exception):
-    """Something the user can fix; its text is one line that names the file, the key, the rule and the value.
+    """An error that the user can fix; its text is one line that names the file, the key, the rule and the value.
 
     The command line prints it as ``error: ...`` on stderr and exits with 2.
     """
@@ -14,16 +14,16 @@ class UserError(Exception):
 
 
 class MachineError(Exception):
-    """A failure of the machine, not of the user's input. Nothing is lost: the same call continues.
+    """A failure of the machine, not of the user's input. Nothing is lost: the same call again continues.
 
     The command line prints it as ``error: ...`` on stderr and exits with 1.
     """
 
 
 def reason(error: BaseException) -> str:
-    """What another's code raised, as the end of one line: ``ImportError: no module named x``."""
+    """An exception as the end of one line: ``ImportError: no module named x``."""
     try:
         said = str(error)
-    except Exception:  # another's exception, whose text is another's code too
+    except Exception:  # the __str__ of an exception class outside decaybench may itself fail
         said = ""
     return shorten(f"{type(error).__name__}: {said}".removesuffix(": "), 300, placeholder=" ...")

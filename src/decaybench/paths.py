@@ -1,4 +1,4 @@
-"""Paths given by users: a leading ``~`` is a home folder, even if no shell has expanded it."""
+"""Paths that users give: a leading ``~`` is a home folder, even if no shell has expanded it."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,12 @@ from decaybench.errors import UserError
 
 
 def expanded(path: str | Path, given_as: str) -> Path:
-    """``path`` with ``~`` or ``~USER`` at its beginning replaced by that home folder; UserError where there is none.
+    """``path`` with a leading ``~`` or ``~USER`` replaced by that home folder; UserError if it is not known.
 
     ``given_as`` is the option, argument or variable that the error names.
 
-    Every path that a person gives goes through here: as an option or argument, in a storage URL, in the environment.
-    What begins otherwise, with ``./~`` say, stays as it is; of text only, since a Path has no ``./``.
+    Every path that a user gives goes through here, from an option, an argument, a storage URL or the environment.
+    A file whose name begins with ``~`` is written ``./~name``, as text: a Path drops the ``./``.
     """
     found = os.path.expanduser(path)
     if (first := str(path).partition("/")[0]).startswith("~") and str(found).startswith("~"):
@@ -24,5 +24,5 @@ def expanded(path: str | Path, given_as: str) -> Path:
 
 
 def typed(path: Path) -> str:
-    """``path`` as `expanded` and a shell take it for that very file: what begins with ``~`` gets its ``./`` back."""
+    """``path`` so that `expanded` and a shell read it as this very file: a leading ``~`` becomes ``./~``."""
     return f"./{path}" if str(path).startswith("~") else str(path)

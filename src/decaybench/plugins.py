@@ -7,9 +7,9 @@ from decaybench.errors import UserError, reason
 
 
 def load(entry_point: EntryPoint) -> Any:
-    """The object that an entry point names; UserError, in one line, if it cannot be imported."""
+    """The object that an entry point names; UserError if it cannot be imported."""
     try:
         return entry_point.load()
-    except (Exception, SystemExit) as error:  # whatever another package does when it is imported
+    except (Exception, SystemExit) as error:  # importing another package may raise anything
         named = f"{entry_point.group}: entry point {entry_point.name} = {entry_point.value}"
         raise UserError(f"{named} cannot be imported: {reason(error)}") from error

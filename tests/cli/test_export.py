@@ -82,7 +82,7 @@ def test_formats_strategy_and_file(call):
     [
         (["nothing"], "no sweep 'nothing'"),
         (["small", "--strategy", "cosine"], "--strategy: must be one of constant, staircase, exp_loss, doomed"),
-        (["small", "--strategy", "doomed"], "every confirmed run of doomed diverged"),
+        (["small", "--strategy", "doomed"], "every retrained run of doomed diverged"),
         (["small", "--format", "jax"], "--format: must be one of torch, keras, toml, all"),
         (["small", "--out", "no/folder/code.py"], "--out: no/folder/code.py cannot be written"),
         (["small", "--storage", "sqlite:///none.db"], "no database at"),

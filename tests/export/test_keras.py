@@ -57,7 +57,7 @@ def test_a_kind_is_exact_or_falls_back(kind, monkeypatch):
 
 @pytest.mark.parametrize("kind", GRADIENT_RULES)
 def test_rules_that_look_at_gradients_are_refused(kind):
-    with pytest.raises(UserError, match=f"^--format: Keras shows a callback no gradients, which {kind} looks at"):
+    with pytest.raises(UserError, match=f"^--format: Keras callbacks cannot see gradients, which {kind} needs"):
         write(setting(draw(kind, 0, T, N), T, N))
 
 

@@ -182,7 +182,7 @@ def test_a_search_for_one_setting_is_refused(load: Callable[[str], Stored]) -> N
 
 
 def test_a_sweep_is_not_joined_with_itself(load: Callable[[str], Stored]) -> None:
-    with pytest.raises(UserError, match="never with itself, got b twice"):
+    with pytest.raises(UserError, match="cannot be joined with itself, got b twice"):
         join([load("a"), load("b"), load("b")])
 
 

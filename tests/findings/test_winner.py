@@ -42,13 +42,13 @@ def test_one_strategy_may_be_asked_for():
 
 
 def test_nothing_confirmed_yet():
-    with pytest.raises(UserError, match="nothing is confirmed yet of any strategy"):
+    with pytest.raises(UserError, match="no configuration of any strategy has been retrained yet"):
         pick(summary_of(make(confirmed=False)))
 
 
 def test_where_every_run_diverged_there_is_none():
     lost = change(make(), lambda r: (r.phase == "confirm") & (r.strategy == "cosine"), outcome="diverged")
-    with pytest.raises(UserError, match="every confirmed run of cosine diverged: no setting to export"):
+    with pytest.raises(UserError, match="every retrained run of cosine diverged: no configuration to export"):
         pick(summary_of(lost), "cosine")
 
 

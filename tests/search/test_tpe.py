@@ -89,9 +89,9 @@ def test_slots_of_a_batch_do_not_hang_on_how_many_are_wanted():
 
 def test_an_open_batch_is_an_error():
     told = search(sampler(), "twin", 4)
-    with pytest.raises(ValueError, match="slots 0 to 3 must be told, once each, got"):
+    with pytest.raises(ValueError, match="history must hold trials 0 to 3 once, got"):
         sampler().propose(slot("twin", 4), told[:3])
-    with pytest.raises(ValueError, match="once each"):
+    with pytest.raises(ValueError, match="trials 0 to 3 once, got"):
         sampler().propose(slot("twin", 4), [*told, told[0]])
 
 
@@ -187,7 +187,7 @@ def test_adaptive_proposals_are_pure(kind):
 def test_a_slot_of_another_strategy_is_refused(kind):
     label = shared(kind).choose(0, LENGTH, 0, [])
     other = next(name for name in SPACES if name != label)
-    with pytest.raises(Exception, match=f"slot 0 of repeat 0 was given to strategy {other}, and the versions"):
+    with pytest.raises(Exception, match=f"trial 0 of repeat 0 was given to strategy {other}, but the versions"):
         shared(kind).propose(slot(other, 0), [])
 
 

@@ -136,9 +136,9 @@ def test_a_nul_would_end_the_url_for_the_driver() -> None:
         ("postgresql://me:12345678/db", "has a port that is not in 1 .. 65535"),  # the host was forgotten
         ("postgresql://me:secret@127.0.0.1:1/db?sslmode", "has an option without a value"),
         ("postgresql://me:secret@127.0.0.1:1/db?", "has an option without a value"),
-        ("postgresql://me:secret@127.0.0.1:1/db?passwrod=x", "an option or a character that PostgreSQL's driver does not take"),
-        ("postgresql://me:secret@127.0.0.1:1/db?plugin=x", "an option or a character that PostgreSQL's driver does not take"),
-        ("postgresql://me:secret@127.0.0.1:1/db?connect_timeout=soon", "an option or a character that PostgreSQL's driver does not take"),
+        ("postgresql://me:secret@127.0.0.1:1/db?passwrod=x", "an option or a character that PostgreSQL's driver does not accept"),
+        ("postgresql://me:secret@127.0.0.1:1/db?plugin=x", "an option or a character that PostgreSQL's driver does not accept"),
+        ("postgresql://me:secret@127.0.0.1:1/db?connect_timeout=soon", "an option or a character that PostgreSQL's driver does not accept"),
         ("postgresql://me:secret@127.0.0.1:1/db?sslmode=sometimes", "invalid sslmode"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``decaybench check``: shows a sweep's plan before anything is trained or written."""
+"""``decaybench check``: a sweep's plan, before anything is trained or written."""
 
 import json
 
@@ -12,7 +12,7 @@ from decaybench.runner import check_sweep
 
 
 def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
-    """Check the sweep against its data and model, and print what will be trained."""
+    """Check the sweep against its data and model, and print what would be trained."""
     checked = api.as_sweep(sweep)
     plan = check_sweep(checked, data_root=api.data_root(data), device=device)
     if as_json:

@@ -1,4 +1,4 @@
-"""Shell completion, without importing anything heavy, so that Tab answers at once."""
+"""Shell completion, which imports nothing heavy, so that it is immediate."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def sweeps(incomplete: str) -> list[str]:
-    """Names of shipped sweeps and paths of TOML files that begin with what is typed."""
+    """Names of shipped sweeps and paths of TOML files that begin with ``incomplete``."""
     folder = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
     try:
         here = sorted(f"{folder}{file.name}" for file in expanded(folder or ".", "SWEEP").glob("*.toml"))
@@ -36,13 +36,13 @@ def formats(incomplete: str) -> list[str]:
 
 
 def kinds(incomplete: str) -> list[str]:
-    """Names of schedules that begin with what is typed."""
+    """Names of schedules that begin with ``incomplete``."""
     listed = [*built_in(), *sorted(entry.name for entry in entry_points(group="decaybench.schedules"))]
     return [kind for kind in listed if kind.startswith(incomplete)]
 
 
 def built_in() -> Iterator[str]:
-    """The kinds in both lists ``KINDS = (...)``, read from their source, because importing it would load torch."""
+    """The kinds in both lists ``KINDS = (...)``, read from the source, because importing them would load torch."""
     for family in ("fixed", "reactive"):
         source = (PACKAGE / "schedules" / family / "__init__.py").read_text(encoding="utf-8")
         for node in ast.parse(source).body:

@@ -1,4 +1,4 @@
-"""The console that tables are printed to."""
+"""The console for tables."""
 
 import sys
 
@@ -6,5 +6,5 @@ from rich.console import Console
 
 
 def wide_console() -> Console:
-    """A console for tables on stdout: as wide as the terminal, or wide enough for any table in a pipe or a file."""
+    """A console on stdout: as wide as the terminal, or, in a pipe or a file, wide enough for any table."""
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=240)

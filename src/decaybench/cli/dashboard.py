@@ -1,4 +1,4 @@
-"""``decaybench dashboard``: serves optuna-dashboard for the database, to this machine only."""
+"""``decaybench dashboard``: optuna-dashboard for the database, served to this machine only."""
 
 import contextlib
 from socketserver import ThreadingMixIn
@@ -12,12 +12,12 @@ HOST = "127.0.0.1"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True  # Ctrl-C does not wait for a browser's open connections
+    daemon_threads = True  # so that Ctrl-C does not wait for open connections of a browser
 
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # the name is the base class'
-        """Log nothing: a page sends requests every few seconds."""
+        """Log nothing, since a page sends requests every few seconds."""
 
 
 def serve(*, storage: str | None, port: int) -> None:
@@ -34,7 +34,7 @@ def serve(*, storage: str | None, port: int) -> None:
         url, where, known = opened.url, opened.where, store.sweep_names(opened)
     try:
         app = wsgi(url)
-    except Exception as error:  # Optuna's tables are made after ours: a run killed at its very start has none
+    except Exception as error:  # Optuna's tables are created after ours, so a run killed at the very start has none
         if known:
             raise UserError(f"dashboard: optuna-dashboard cannot open {where}: {_first_line(error)}") from error
         raise UserError(f"no sweeps in {where}; run a sweep first") from error
@@ -49,7 +49,7 @@ def serve(*, storage: str | None, port: int) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    """The first line of the root cause: Optuna's own message for a database error is generic."""
+    """The first line of the root cause, since Optuna's own message for a database error is generic."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).partition("\n")[0] or type(error).__name__

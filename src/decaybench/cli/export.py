@@ -6,7 +6,7 @@ from decaybench.paths import expanded, typed
 
 
 def show(name: str, *, strategy: str | None, target: str, storage: str | None, out: str | None) -> None:
-    """Print the code, or write it to the file ``out``, in the place of one that is there."""
+    """Print the code, or write it to the file ``out``, which is overwritten if it exists."""
     file = None if out is None else expanded(out, "--out")
     text = api.export(name, strategy=strategy, target=target, storage=storage)
     if file is None:

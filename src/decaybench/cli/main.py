@@ -1,5 +1,6 @@
-"""The commands and their exit codes: 0 done, 2 for errors that the user can fix (one line on stderr), 130 interrupted,
-1 anything else.
+"""The commands and their exit codes.
+
+0: done. 2: an error that the user can fix (one line on stderr). 130: interrupted. 1: anything else.
 """
 
 import signal
@@ -38,7 +39,7 @@ StorageOption = Annotated[
         show_default=False,
     ),
 ]
-# Paths stay as they were typed: a Path of ./~ would be ~, the home folder.
+# Paths stay strings: a Path would turn ./~ into ~, the home folder.
 DataOption = Annotated[
     str | None,
     typer.Option(
@@ -227,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _interrupt)  # handled like Ctrl-C: nothing half-written, resumable
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any("://" in argument for argument in _without_storage(given)):
-        # The refusal would repeat it, and it may hold a password.
+        # typer's message would repeat the URL, and it may hold a password.
         _leave("error: unexpected URL; give a database's URL with --storage URL", 2)
     try:
         code = typer.main.get_command(app).main(given or ["--help"], prog_name="decaybench", standalone_mode=False)
@@ -248,9 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _without_storage(given: Sequence[str]) -> Iterator[str]:
-    """The arguments other than the database's URL in its place, as click takes them.
+    """The arguments without the value of ``--storage``, parsed as click does.
 
-    An option takes whatever comes next, be it called ``--storage``, and behind ``--`` there are no options.
+    An option's value is the next argument, even if that is ``--storage``. After ``--``, there are no options.
     """
     rest = iter(given)
     for argument in rest:

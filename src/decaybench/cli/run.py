@@ -1,4 +1,4 @@
-"""Progress of a training: a live table on a terminal, plain lines elsewhere."""
+"""``decaybench run``: progress as a live table on a terminal, and as plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from rich.text import Text
 from decaybench.runner import Share, Watcher
 
 PLAIN_EVERY_S = 10.0
-FEW = 12  # a plain line names each strategy, up to this many
+FEW = 12  # the most strategies that a plain line lists one by one
 
 
 class Live(Watcher):
-    """Shows runs done and planned, the best so far and the diverged per strategy, and the overall rate and time left.
+    """Shows, per strategy, the runs done and planned, the best value and the diverged runs; and the time left overall.
 
     Writes to stderr, so that stdout holds only the answer.
     """
@@ -66,7 +66,7 @@ class Live(Watcher):
             self._live = None
 
     def _speak(self, *, at_once: bool) -> None:
-        """Print a plain line, unless the table is shown or the last line is recent."""
+        """Print a plain line, unless a live table is shown or the last line is recent."""
         now = time.monotonic()
         if self._live is not None or (not at_once and now - self._spoke < PLAIN_EVERY_S):
             return
@@ -94,7 +94,7 @@ class Live(Watcher):
                 "" if share.best is None else f"{share.best:.4f}",
                 str(share.diverged or ""),
             )
-        return Group(Text(self._pace(), style="dim"), table)  # the rate first, because a low terminal cuts off the end
+        return Group(Text(self._pace(), style="dim"), table)  # the rate first, since a short terminal cuts off the end
 
 
 def _in_words(share: Share) -> str:
@@ -104,7 +104,7 @@ def _in_words(share: Share) -> str:
 
 
 def _together(shares: Sequence[Share]) -> Share:
-    """All strategies as one share; the table and ``status`` show each of them."""
+    """The sum over all strategies, without a best value."""
     return Share(
         f"{len(shares)} strategies",
         sum(share.planned for share in shares),

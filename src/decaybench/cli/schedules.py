@@ -1,4 +1,4 @@
-"""``decaybench schedules``: the catalogue, or one kind in full, as text, JSON or a picture."""
+"""``decaybench schedules``: the catalogue, or one kind in full, as text, JSON or an image."""
 
 import inspect
 import json
@@ -32,7 +32,7 @@ SIGNALS = {
 
 
 def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
-    """Print one line for each kind, or one kind in full with a sketch of its curve; or write a picture."""
+    """Print one line per kind, or one kind in full with a sketch of its curve; or write an image to ``plot``."""
     if kind is not None and kind not in SCHEDULES:
         raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
     kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
@@ -40,7 +40,7 @@ def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
         print(f"not listed: {reason}", file=sys.stderr)
     if plot is not None:
         if as_json:
-            raise UserError("--plot: a picture is no JSON: --json cannot be given too")
+            raise UserError("--plot: cannot be used together with --json")
         _draw(kinds, file := expanded(plot, "--plot"))
         print(f"{kind or 'schedules'}: {typed(file)}")
     elif as_json:
@@ -52,11 +52,10 @@ def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
 
 
 def describe(cls: type[Schedule]) -> dict[str, Any]:
-    """A kind as plain data: name, family, the parts of its docstring, what it observes, and its parameters, each with
-    unit, default, domain and range.
+    """A kind as plain data: name, family, the parts of its docstring, what it observes, and its parameters.
 
-    ``observes`` names the loss and the products of gradients that a reactive kind looks at. If the docstring lacks
-    them, ``traps`` and ``source`` are None.
+    Each parameter has a unit, default, domain and range. ``observes`` names the loss and the products of gradients that
+    a reactive kind uses. ``traps`` and ``source`` are None if the docstring lacks them.
     """
     doc = inspect.getdoc(cls) or ""
     formula, *rest = (" ".join(part.split()).replace("``", "`") for part in doc.split("\n\n"))
@@ -169,7 +168,7 @@ def _tell(kind: str) -> None:
 
 def _example(kind: str) -> Example:
     """The kind's example run; UserError for a kind (perhaps of another package) that has none."""
-    torch.set_num_threads(1)  # its updates are tiny: a second thread only costs time
+    torch.set_num_threads(1)  # the updates are tiny, so a second thread only costs time
     try:
         return example(SCHEDULES[kind])
     except (RuntimeError, TypeError, ValueError) as error:
@@ -177,7 +176,7 @@ def _example(kind: str) -> Example:
 
 
 def _draw(kinds: Mapping[str, type[Schedule]], file: Path) -> None:
-    """Write the curves' picture; among several kinds, one without an example is skipped with a note on stderr."""
+    """Write an image of the curves; among several kinds, one without an example is skipped with a note on stderr."""
     from decaybench.report.figures import schedules as picture
 
     if file.suffix.lower() not in picture.SUFFIXES:

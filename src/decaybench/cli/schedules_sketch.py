@@ -1,15 +1,18 @@
-"""A curve in characters: braille dots, two by four per character, or asterisks where only ASCII can be printed."""
+"""A curve in characters: braille dots, two by four per character, or asterisks if only ASCII can be printed."""
 
 from collections.abc import Sequence
 
 HEIGHT = 12
-_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # a braille character's dots: left and right, from above
+_DOTS = (
+    (0x01, 0x02, 0x04, 0x40),
+    (0x08, 0x10, 0x20, 0x80),
+)  # a braille character's dots: left and right column, from the top
 
 
 def sketch(values: Sequence[float], *, width: int, ascii_only: bool) -> list[str]:
     """Lines that show ``values`` (at least one, finite and not negative; one per update) over axes from 0.
 
-    The curve is ``width`` by ``HEIGHT`` characters. The axis labels the greatest value, the least one and 0.
+    The curve is ``width`` by ``HEIGHT`` characters. Labels on the axis are the greatest value, the least one and 0.
     """
     fine_x, fine_y = (1, 1) if ascii_only else (2, 4)
     columns, rows = width * fine_x, HEIGHT * fine_y
@@ -21,7 +24,7 @@ def sketch(values: Sequence[float], *, width: int, ascii_only: bool) -> list[str
     for column in range(columns):
         first = column * len(values) // columns
         inside = level[first : max((column + 1) * len(values) // columns, first + 1)]
-        # Down or up to the previous value, so that a jump is a vertical line and the curve has no gaps.
+        # Extend to the previous value, so that a jump is a vertical line and the curve has no gaps.
         for row in range(min(*inside, before), max(*inside, before) + 1):
             filled[row][column] = True
         before = inside[-1]

@@ -13,7 +13,7 @@ from decaybench.store import Storage
 
 
 def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
-    """Print one line per sweep, or for one sweep a line per strategy and phase."""
+    """Print one line per sweep, or, for one sweep, one line per strategy and phase."""
     with store.open_storage(store.storage_url(storage), create=False) as opened:
         names = store.sweep_names(opened) if name is None else [name]
         sweeps = [_describe(opened, each) for each in names]

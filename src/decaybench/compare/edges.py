@@ -13,7 +13,7 @@ from decaybench.compare.intervals import one_dimension
 NEAR = 0.05
 """The share of a range that counts as its end."""
 LEAST_SLOTS = 3
-"""Slots in a third from which a trend can be told."""
+"""The fewest trials in a third of the range from which a trend is estimated."""
 
 
 def edge(
@@ -25,18 +25,22 @@ def edge(
     log: bool,
     lower_is_better: bool = False,
 ) -> Literal["low", "high"] | None:
-    """The end of the range ``low`` to ``high`` at which the ``winner`` lies while results still improve towards it.
+    """The end of the range at which the best configuration lies while results still improve towards it, or None.
 
-    ``values`` (N,) of the parameter in N slots, ``results`` (N,) of the same slots, ``winner`` the winner's value of
-    the parameter, all in the range's unit; on a ``log`` axis distances are of logarithms. An end is flagged when
-    the winner lies within 5% of the range from it and, over the slots in that third of the range, results
-    improve towards it: Spearman's rank correlation is positive. Fewer than three slots there tell no trend.
-    A diverged slot is told as a bad number, so that it counts as one. Raises ValueError for another shape, a
-    value that is not finite, or a range that is empty (on a log axis, not above 0).
+    ``values`` (N,) are the parameter's values in N trials and ``results`` (N,) the results of the same trials.
+    ``winner`` is the parameter's value in the best configuration. ``values``, ``winner``, ``low`` and ``high`` share
+    one unit; with ``log``, distances are measured between logarithms.
+
+    An end is returned if both hold: ``winner`` lies within 5% of the range from it, and results improve towards it
+    (Spearman's rank correlation over the trials in that third of the range is positive). With fewer than three trials
+    in that third, the answer is None. Pass a diverged trial with a finite, bad result, so that it counts.
+
+    Raises ValueError for another shape, a value that is not finite, or an empty range (with ``log``, also for
+    ``low`` <= 0).
     """
     x, y = one_dimension(values, "values"), one_dimension(results, "results")
     if x.shape != y.shape:
-        raise ValueError(f"values and results must be of the same slots, got {x.size} and {y.size}")
+        raise ValueError(f"values and results must be of the same trials, got {x.size} and {y.size}")
     if not low < high or (log and low <= 0):
         raise ValueError(f"the range must have low < high, above 0 on a log axis; got {low} to {high}")
     scaled = np.array([winner, low, high, *x])

@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def family_means(values: ArrayLike) -> NDArray[np.float64]:
-    """The family's result in each repeat, (R,): the mean of its strategies' ``values`` (A, R), in their unit.
+    """The family's result in each repeat, (R,): the mean over its A strategies' ``values`` (A, R), in their unit.
 
-    A repeat counts when every listed strategy has it: NaN passes through. What is said of a family is conditional on
-    this list. Raises ValueError for another shape or an empty family.
+    A repeat in which any strategy is NaN is NaN for the family too. The result describes these strategies, not the
+    family in general. Raises ValueError for another shape or an empty family.
     """
     v = np.asarray(values, dtype=np.float64)
     if v.ndim != 2 or not v.size:

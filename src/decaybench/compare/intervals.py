@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 
 class Interval(NamedTuple):
-    """A mean and its interval, in the units of the values; no bounds where one value is all there is."""
+    """A mean and its interval, in the unit of the values; the bounds are None if there is only one value."""
 
     mean: float
     low: float | None
@@ -19,12 +19,12 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """The mean of ``values`` (R,) and its two-sided t interval, one value a repeat.
+    """The mean of ``values`` (R,), one per repeat, and its two-sided t interval.
 
-    mean -+ t(1 - (1 - confidence) / 2; R - 1) * s / sqrt(R), s with R - 1 in its denominator. With R = 1
-    there is no interval; without spread it has no width. Bounds are not cut to what is possible (an
-    accuracy's may pass 1). Source: Student 1908. Raises ValueError for another shape, no values, or one
-    that is not finite.
+    The interval is mean -+ t(1 - (1 - confidence) / 2; R - 1) * s / sqrt(R), where s is the standard deviation with
+    R - 1 in its denominator. With R = 1 the bounds are None. Bounds are not clipped to possible values: that of an
+    accuracy may exceed 1. Source: Student 1908. Raises ValueError for another shape, no values, or a value that is
+    not finite.
     """
     x = one_dimension(values, "values")
     mean = float(x.mean())
@@ -35,10 +35,9 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
 
 def paired_interval(differences: ArrayLike, confidence: float = 0.95) -> Interval:
-    """The paired t interval of ``differences`` (R,): a repeat's value of a minus the same repeat's of b.
+    """The paired t interval of ``differences`` (R,): for each repeat, the value of a minus the value of b.
 
-    It is the t interval of the differences' mean; what a repeat's strategies share falls out of it.
-    Raises ValueError as `mean_interval` does.
+    Pairing cancels what the strategies share within a repeat. Raises ValueError as `mean_interval` does.
     """
     return mean_interval(one_dimension(differences, "differences"), confidence)
 
@@ -46,7 +45,7 @@ def paired_interval(differences: ArrayLike, confidence: float = 0.95) -> Interva
 def p_better(differences: ArrayLike) -> float:
     """The paired P(a > b), in [0, 1], from ``differences`` (R,) that are positive where a is better.
 
-    Mean over repeats of 1[d > 0] + 0.5 * 1[d = 0]. Raises ValueError as `mean_interval` does.
+    It is the mean over repeats of 1[d > 0] + 0.5 * 1[d = 0]. Raises ValueError as `mean_interval` does.
     """
     d = one_dimension(differences, "differences")
     return float(np.mean((d > 0) + 0.5 * (d == 0)))
@@ -55,15 +54,15 @@ def p_better(differences: ArrayLike) -> float:
 def p_better_unpaired(a: ArrayLike, b: ArrayLike) -> float:
     """The unpaired P(a > b), in [0, 1], from ``a`` (R,) and ``b`` (S,), where more is better; ties count half.
 
-    U / (R S) of Mann and Whitney, over all pairs of one value of each. Source: Agarwal et al. 2021 (rliable's
-    probability of improvement, for one task). Raises ValueError as `mean_interval` does.
+    It is Mann and Whitney's U / (R S), over all pairs of a value of a and a value of b. Source: Agarwal et al. 2021
+    (rliable's probability of improvement, for one task). Raises ValueError as `mean_interval` does.
     """
     x, y = one_dimension(a, "a"), one_dimension(b, "b")
     return float(mannwhitneyu(x, y).statistic) / (x.size * y.size)
 
 
 def one_dimension(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """``values`` as float64 (R,), R >= 1 and all finite; else ValueError."""
+    """``values`` as float64 (R,); ValueError unless R >= 1 and all are finite."""
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or x.size == 0:
         raise ValueError(f"{name} must be (R,) with R >= 1, got shape {x.shape}")

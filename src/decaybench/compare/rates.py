@@ -10,9 +10,9 @@ from decaybench.compare.intervals import Interval
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
-    """The share ``successes`` / ``n``, in [0, 1], and its Wilson interval; NaN without bounds where n is 0.
+    """The share ``successes`` / ``n``, in [0, 1], and its Wilson interval; for n = 0, NaN without bounds.
 
-    It does not collapse where none or all succeed. Source: Wilson 1927. Raises ValueError unless
+    The interval keeps its width if none or all succeed. Source: Wilson 1927. Raises ValueError unless
     0 <= successes <= n.
     """
     if not 0 <= successes <= n:

@@ -1,4 +1,4 @@
-"""Measures that a few bad runs do not spoil."""
+"""Summaries of many runs: robust means, profiles and time to target."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from decaybench.compare.intervals import one_dimension
 
 
 def iqm(values: ArrayLike) -> float:
-    """The interquartile mean of ``values`` of any shape: the mean of the middle half, in their unit.
+    """The interquartile mean of ``values`` (any shape, N in all): the mean of the middle half, in their unit.
 
-    floor(N / 4) values are cut at either end. Source: Agarwal et al. 2021. Raises ValueError for no values, or one
+    floor(N / 4) values are cut at each end. Source: Agarwal et al. 2021. Raises ValueError for no values or a value
     that is not finite.
     """
     return float(trim_mean(one_dimension(np.ravel(values), "values"), 0.25))
 
 
 def performance_profile(values: ArrayLike, tau: ArrayLike, *, lower_is_better: bool = False) -> NDArray[np.float64]:
-    """rho_s(tau) (S, M): the share of T tasks on which strategy s is within ``tau`` (M,) of the task's best.
+    """rho_s(tau), (S, M): the share of the T tasks on which strategy s is within ``tau`` (M,) of the task's best.
 
-    ``values`` (S, T), one number a strategy and task; tau is a difference in their unit, not a ratio:
-    rho_s(tau) = mean_t 1[best_t - v_st <= tau]. rho_s(0) is the share on which s is best, ties included. Source:
-    Dolan and More 2002, with a difference in place of their ratio, since ratios of accuracies say little.
-    Raises ValueError for another shape, no values, or one that is not finite.
+    ``values`` (S, T) hold one number per strategy and task. rho_s(tau) = mean_t 1[best_t - v_st <= tau], with ``tau``
+    a difference in the unit of ``values``. rho_s(0) is the share of tasks on which s is best, ties included.
+
+    Source: Dolan and More 2002, with a difference instead of their ratio, since ratios of accuracies say little.
+    Raises ValueError for another shape, no values or a value that is not finite.
     """
     v = np.asarray(values, dtype=np.float64)
     if v.ndim != 2 or not v.size or not np.isfinite(v).all():
@@ -37,10 +38,10 @@ def performance_profile(values: ArrayLike, tau: ArrayLike, *, lower_is_better: b
 
 
 def score_distribution(scores: ArrayLike, tau: ArrayLike) -> NDArray[np.float64]:
-    """The share (M,) of runs and tasks whose score is above ``tau`` (M,); ``scores`` of any shape.
+    """The share (M,) of the ``scores`` (any shape: runs and tasks alike) that are above ``tau`` (M,).
 
-    It is what rliable calls a performance profile. Source: Agarwal et al. 2021. Raises ValueError for no scores,
-    or one that is not finite.
+    rliable calls it a performance profile. Source: Agarwal et al. 2021. Raises ValueError for no scores or a score
+    that is not finite.
     """
     s = one_dimension(np.ravel(scores), "scores")
     shares: NDArray[np.float64] = np.mean(s[:, None] > one_dimension(tau, "tau"), axis=0)
@@ -50,9 +51,10 @@ def score_distribution(scores: ArrayLike, tau: ArrayLike) -> NDArray[np.float64]
 def time_to_target(
     curve: ArrayLike, target: float, updates_per_epoch: float, *, lower_is_better: bool = False
 ) -> float:
-    """Updates until ``curve`` (E,), a value at the end of each epoch, first is at least as good as ``target``.
+    """The number of updates until ``curve`` (E,), the value at the end of each epoch, first reaches ``target``.
 
-    A miss is infinite, also of a run without epochs; a NaN is no hit. Source: Dahl et al. 2023 (AlgoPerf).
+    Infinite if it never does, or if there are no epochs; NaN does not reach any target. Source: Dahl et al. 2023
+    (AlgoPerf).
     """
     values = np.asarray(curve, dtype=np.float64)
     hits = np.flatnonzero(values <= target if lower_is_better else values >= target)

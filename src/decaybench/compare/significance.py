@@ -1,4 +1,4 @@
-"""One-sided paired t tests: their p, Holm's adjustment, and what a number of repeats can show."""
+"""One-sided paired t tests: p values, Holm's adjustment, and the power of a number of repeats."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from scipy.special import nctdtrinc, stdtr, stdtrit
 from decaybench.compare.intervals import one_dimension
 
 LEVEL = 0.025
-"""The one-sided level at which a direction is shown: 5% for both."""
+"""The one-sided level at which a direction is shown: 5% for both directions together."""
 POWER = 0.8
-"""The chance at which a difference counts as one that could have been shown."""
+"""The power with which `detectable` and `repeats_needed` reckon."""
 MOST_REPEATS = 10_000
-"""Beyond this `repeats_needed` gives up."""
+"""The largest answer of `repeats_needed`."""
 
 
 def one_sided_p(differences: ArrayLike) -> float:
-    """The one-sided p, at most 0.5, of the direction of the mean of ``differences`` (R,), R >= 2, paired t.
+    """The p value, at most 0.5, of the one-sided paired t test of ``differences`` (R,), in their mean's direction.
 
-    Without spread it is 0, or 0.5 where the mean is 0 too. Source: Student 1908. Raises ValueError as
+    If all differences are equal, it is 0, or 0.5 if all of them are 0. Source: Student 1908. Raises ValueError as
     `mean_interval` does, and for R < 2.
     """
     d = one_dimension(differences, "differences")
@@ -36,11 +36,12 @@ def one_sided_p(differences: ArrayLike) -> float:
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """Holm's adjusted p values (M,) of ``p`` (M,), in their order.
+    """Holm's adjusted p values (M,) of ``p`` (M,), in the same order.
 
-    The k-th smallest is multiplied by M - k + 1; none is below a smaller one's, none above 1. Rejecting those
-    below a level keeps the chance of any false rejection at that level, however the tests depend on each other.
-    Source: Holm 1979. Raises ValueError for another shape or a value outside [0, 1].
+    The k-th smallest is multiplied by M - k + 1, then raised to the adjusted value of the next smaller one if that is
+    larger, and capped at 1. Rejecting what is below a level keeps the chance of any false rejection at that level,
+    however the tests depend on each other. Source: Holm 1979. Raises ValueError for another shape or a value outside
+    [0, 1].
     """
     x = np.asarray(p, dtype=np.float64)
     if x.ndim != 1 or not ((x >= 0) & (x <= 1)).all():
@@ -52,19 +53,19 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
 
 
 def detectable(spread: float, repeats: int, tests: int = 1) -> float:
-    """The smallest true difference that ``repeats`` (>= 2) would have shown with power 80%, in the unit of ``spread``.
+    """The smallest true difference that ``repeats`` (>= 2) show with power 80%, in the unit of ``spread``.
 
-    ``spread`` is the standard deviation of the paired differences. The test is the one-sided paired t test at
-    the level of Holm's first step, .025 / ``tests``, so it is the power of a pair that gets no help from
-    others; t is then noncentral with sqrt(R) * difference / spread. Source: Cohen 1988.
+    ``spread`` is the standard deviation of the paired differences. The test is the one-sided paired t test at level
+    .025 / ``tests``, Holm's first and strictest step. Its t is noncentral, with noncentrality
+    sqrt(R) * difference / spread. Source: Cohen 1988.
     """
     return _noncentrality(repeats, tests) * spread / math.sqrt(repeats)
 
 
 def repeats_needed(difference: float, spread: float, tests: int = 1) -> int | None:
-    """How many repeats would show a true ``difference`` (either sign) with power 80%, as `detectable` has it.
+    """The number of repeats that show a true ``difference`` (of either sign) with power 80%.
 
-    None for a difference of 0, and where 10,000 would not do.
+    The test is that of `detectable`. None for a difference of 0, and if 10,000 repeats are not enough.
     """
     if difference == 0:
         return None

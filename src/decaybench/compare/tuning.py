@@ -1,4 +1,4 @@
-"""What a search of n slots would have found: the expected best of n."""
+"""What a search with n trials would have found: the expected best of n."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decaybench.compare.intervals import one_dimension
 
 
 class Curve(NamedTuple):
-    """The expected best of ``n`` (M,) slots and its band, in the unit of the values; NaN bounds with one repeat."""
+    """The expected best of ``n`` (M,) trials and its band, in the unit of the values; with one repeat, NaN bounds."""
 
     n: NDArray[np.int64]
     mean: NDArray[np.float64]
@@ -22,13 +22,14 @@ class Curve(NamedTuple):
 
 
 def expected_best(values: ArrayLike, n: int, *, lower_is_better: bool = False) -> float:
-    """The mean, over all subsets of ``n`` of ``values`` (N,), of the subset's best; values in any order.
+    """The best of ``n`` values, averaged over all subsets of size ``n`` of ``values`` (N,), in any order.
 
-    E = sum_i v_(i) [C(i, n) - C(i-1, n)] / C(N, n), v_(1) the worst and v_(N) the best: drawn without
-    replacement, so it has no bias where the slots are random. The weights C(i-1, n-1) / C(N, n) come from their
-    ratios, none above 1, so N may be large. Sources: Dodge et al. 2019, "Show your work"; Tang et al. 2020,
-    "Showing your work doesn't always work" (why without replacement). Raises ValueError as `mean_interval` does,
-    and unless 1 <= n <= N.
+    E = sum_i v_(i) [C(i, n) - C(i-1, n)] / C(N, n), with v_(1) the worst and v_(N) the best value. Subsets are drawn
+    without replacement, so the estimate is unbiased if the trials are random. The weights C(i-1, n-1) / C(N, n) are
+    computed from their ratios, all at most 1, so a large N does not overflow.
+
+    Sources: Dodge et al. 2019, "Show your work"; Tang et al. 2020, "Showing your work doesn't always work" (why
+    without replacement). Raises ValueError as `mean_interval` does, and unless 1 <= n <= N.
     """
     v = one_dimension(values, "values")
     if not 1 <= n <= v.size:
@@ -46,17 +47,17 @@ def expected_best_curve(
     lower_is_better: bool = False,
     confidence: float = 0.95,
 ) -> Curve:
-    """`expected_best` for each of ``n`` (M,) over all repeats' slots, with a band that knows the repeats.
+    """`expected_best` of the trials of all repeats, pooled, for each of ``n`` (M,), with a band over repeats.
 
-    ``values`` are R repeats of N slots, (R, N), or R arrays where some repeats have fewer; no n may be above the
-    fewest. The slots of all repeats are one pool. Repeats are what is independent, so the band is mean -+
-    t(R - 1) * s, s being the jackknife's standard error, which leaves one repeat out at a time. Sources: Tukey
-    1958; Efron and Stein 1981. Raises ValueError as `expected_best` does.
+    ``values`` (R, N) are R repeats of N trials, or R arrays if some repeats have fewer; no n may exceed the shortest.
+    Only repeats are independent of each other, so the band is mean -+ t(R - 1) * s, where s is the jackknife standard
+    error from leaving out one repeat at a time. Sources: Tukey 1958; Efron and Stein 1981. Raises ValueError as
+    `expected_best` does.
     """
     repeats = [one_dimension(each, "values") for each in values]
     sizes = np.asarray(n, dtype=np.int64)
     if not repeats or sizes.ndim != 1 or (sizes.size and sizes.max() > min(each.size for each in repeats)):
-        raise ValueError(f"n must be (M,) up to the slots of every repeat, got {sizes} for {len(repeats)} repeats")
+        raise ValueError(f"n must be (M,), at most the trials of every repeat, got {sizes} for {len(repeats)} repeats")
 
     def curve(pool: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         slots = np.concatenate(pool)

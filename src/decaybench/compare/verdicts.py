@@ -1,4 +1,4 @@
-"""The verdict on a family of paired comparisons: a rule, and the numbers that it used; its words are the report's."""
+"""The verdict on a family of paired comparisons: the rule that decided, and its numbers. `report.words` phrases it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ VERDICTS: Final[dict[Verdict, Verdict]] = {
     "no difference shown": "no difference shown",
     "no verdict": "no verdict",
 }
-"""Every verdict, and that of the same comparison with b first. How each is said and drawn stands in `report.words`."""
+"""Every verdict, and the verdict on the same comparison with b first. `report.words` says how each is worded and drawn.
+"""
 
 LEAST_P = 0.75
-"""The paired P from which a strategy is better, not just different."""
-_DIGITS = 12  # a mean of differences that all are the ROPE is off in the 16th digit
+"""The least paired P(a > b) of a strategy that is better, not just different."""
+_DIGITS = 12  # rounding errors: the mean of differences that all equal the ROPE is off in the 16th digit
 
 
 class TooFew(NamedTuple):
-    """There is no verdict on so few: ``what`` is "repeats" or "seeds"."""
+    """Too few repeats or seeds (``what``) for a verdict: ``found``, fewer than ``least``."""
 
     what: Literal["repeats", "seeds"]
     found: int
@@ -39,13 +40,16 @@ class TooFew(NamedTuple):
 
 
 class Withheld(NamedTuple):
-    """There is no verdict on any of the comparisons, for the caller's own reasons, which are data as well."""
+    """The caller withheld every verdict, for the reasons ``why``, which are data too."""
 
     why: tuple[Hashable, ...]
 
 
 class Shown(NamedTuple):
-    """A direction, beyond the ROPE and often enough: in ``wins`` of the repeats a is ``ahead``, or behind."""
+    """A direction is shown, and the difference is beyond the ROPE and frequent enough.
+
+    ``ahead`` says whether a is the better one; in ``wins`` of the ``repeats`` the better one won.
+    """
 
     p: float
     tests: int
@@ -56,7 +60,7 @@ class Shown(NamedTuple):
 
 
 class Identical(NamedTuple):
-    """No repeat has any difference."""
+    """The difference is 0 in every repeat."""
 
 
 class WithinRope(NamedTuple):
@@ -66,7 +70,7 @@ class WithinRope(NamedTuple):
 
 
 class SizeUnclear(NamedTuple):
-    """A direction, but not ``beyond`` the ROPE, or not ``often`` enough; the rest as in `Shown`."""
+    """A direction is shown, but not ``beyond`` the ROPE, or not ``often`` enough; other fields as in `Shown`."""
 
     p: float
     tests: int
@@ -79,9 +83,10 @@ class SizeUnclear(NamedTuple):
 
 
 class NotShown(NamedTuple):
-    """No direction. ``detectable`` is the smallest difference that so many repeats could have shown with power 80%.
+    """No direction is shown. ``detectable`` is the smallest difference that these repeats show with power 80%.
 
-    ``needed`` is how many repeats the observed ``difference`` (the mean's size) would need; None where none would do.
+    ``needed`` is the number of repeats that would show the observed ``difference`` (the mean's absolute value); None if
+    no number would.
     """
 
     p: float
@@ -101,23 +106,23 @@ def mirrored(reason: Reason) -> Reason:
 
 
 class Judged(NamedTuple):
-    """What is known of one comparison, in the unit of its differences, positive where a is better."""
+    """What is known about one comparison, in the unit of its differences; positive where a is better."""
 
     difference: Interval | None
-    """The mean and its unadjusted 95% paired t interval; None without any repeat."""
+    """The mean and its unadjusted 95% paired t interval; None without repeats."""
     p_adjusted: float | None
-    """One-sided p of the observed direction, Holm-adjusted; None with "no verdict"."""
+    """The one-sided p value in the observed direction, adjusted by Holm; None for "no verdict"."""
     p_better: float | None
-    """The paired P(a > b); None without any repeat."""
+    """The paired P(a > b); None without repeats."""
     verdict: Verdict
     reason: Reason
 
 
 def rope(metric: str, test_examples: int, given: float | None = None) -> float:
-    """The smallest difference that matters (of the region of practical equivalence, its half width).
+    """The smallest difference that matters: half the width of the region of practical equivalence (ROPE).
 
-    max(0.002, 2 / ``test_examples``) of accuracy in [0, 1]; 0.01 nats of loss; ``given``, in the metric's unit,
-    replaces either. Source: Kruschke 2018. Raises ValueError for another metric, fewer than one example, or a
+    It is max(0.002, 2 / ``test_examples``) for accuracy in [0, 1] and 0.01 nats for loss; ``given``, in the metric's
+    unit, overrides it. Source: Kruschke 2018. Raises ValueError for another metric, fewer than one example, or a
     ``given`` that is negative or not finite.
     """
     if metric not in METRICS or test_examples < 1:
@@ -132,22 +137,21 @@ def judge(
     withheld: Sequence[Hashable] = (),
     least_repeats: int = 5,
 ) -> list[Judged]:
-    """A verdict for each of M comparisons that are one family for Holm.
+    """The verdicts on M comparisons, which Holm's adjustment treats as one family.
 
-    ``differences`` are M arrays (R_i,), a repeat's mean of a minus the same repeat's of b, positive where a is
-    better; ``rope`` is in their unit. A comparison with fewer than ``least_repeats`` (at least 2) gets "no verdict"
-    but still counts among Holm's M; ``withheld`` are reasons for which none gets a verdict. The first rule that holds
-    decides:
+    ``differences`` are M arrays (R_i,): for each repeat, the mean of a minus the mean of b, positive where a is better;
+    ``rope`` is in the same unit. A comparison with fewer than ``least_repeats`` (at least 2) gets "no verdict" but
+    still counts towards Holm's M. If there are any ``withheld`` reasons, no comparison gets a verdict. Otherwise the
+    first rule that holds decides:
 
-    1. *better*, *worse*: adjusted p < .025, the mean beyond the ROPE, and paired P of that direction >= .75.
-    2. *equivalent*: the 95% interval lies inside the ROPE (a difference as large as the ROPE matters), or the
-       runs are identical.
+    1. *better*, *worse*: adjusted p < .025, the mean beyond the ROPE, and the paired P in that direction >= .75.
+    2. *equivalent*: the 95% interval lies strictly inside the ROPE, or the runs are identical.
     3. *difference shown, size unclear*: adjusted p < .025.
-    4. *no difference shown*, with what these repeats could have shown and what the observed difference would
-       need, with power 80% in the test of Holm's first step.
+    4. *no difference shown*: reported with the smallest difference that these repeats show, and the number of repeats
+       that would show the observed difference, both with power 80% at the level of Holm's first step.
 
-    Sources: Holm 1979; Lakens 2017 (equivalence); Agarwal et al. 2021 (P). Raises ValueError for a difference
-    that is not finite and a ``rope`` that is negative or not finite.
+    Sources: Holm 1979; Lakens 2017 (equivalence); Agarwal et al. 2021 (P). Raises ValueError for a difference that is
+    not finite, and for a ``rope`` that is negative or not finite.
     """
     _checked(rope)
     if least_repeats < 2:
@@ -174,7 +178,7 @@ def _unjudged(d: NDArray[np.float64], reason: TooFew | Withheld) -> Judged:
 def _judged(d: NDArray[np.float64], p: float, tests: int, rope: float) -> Judged:
     interval, share = paired_interval(d), p_better(d)
     mean, low, high = interval
-    assert low is not None and high is not None  # two repeats or more
+    assert low is not None and high is not None  # at least two repeats
     shown = p < LEVEL
     beyond = round(abs(mean) - rope, _DIGITS) > 0
     ahead = mean > 0

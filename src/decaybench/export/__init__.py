@@ -1,4 +1,4 @@
-"""A sweep's best configuration as code to paste: one file per target."""
+"""A sweep's best configuration as code to paste, with one module per target."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

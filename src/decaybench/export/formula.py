@@ -1,7 +1,7 @@
-"""The fixed schedules as formulas in plain text, for ``math`` and for ``keras.ops`` alike.
+"""The fixed schedules as formulas in Python text, either with ``math`` or with ``keras.ops``.
 
-A formula is an expression in ``t`` (updates made) or ``e`` (epoch), both from 0; ``T`` is the number of updates that
-the schedule spans: warmup comes off it.
+A formula is an expression in ``t`` (updates made) or ``e`` (epoch), both counted from 0. ``T`` is the number of updates
+that the schedule spans, without warmup.
 """
 
 import re
@@ -15,7 +15,7 @@ from decaybench.export.setting import Setting, literal, whole
 
 @dataclass(frozen=True)
 class Spelling:
-    """How a language writes what the formulas need; ``where`` takes condition, value and other value."""
+    """How each operation in the formulas is written; ``where`` is formatted with ``test``, ``yes`` and ``no``."""
 
     floor: str
     cos: str
@@ -30,7 +30,7 @@ KERAS: Final = Spelling(
     "ops.floor", "ops.cos", "ops.minimum", "ops.maximum", "ops.floor(t / {n})", "ops.where({test}, {yes}, {no})"
 )
 
-Formula = Callable[[Any, int, Spelling], str]  # lines, of which the last is the scale and those before are its steps
+Formula = Callable[[Any, int, Spelling], str]  # lines: intermediate steps, then the scale
 
 
 def _constant(s: Any, T: int, say: Spelling) -> str:
@@ -104,7 +104,7 @@ def _cosine_restarts(s: Any, T: int, say: Spelling) -> str:
     cycles = int(s.cycles)
     if s.mult == 1:
         steps = [
-            f"i = {say.least}({say.floor}({cycles} * t / {T}), {cycles - 1})  # cycles over",
+            f"i = {say.least}({say.floor}({cycles} * t / {T}), {cycles - 1})  # completed cycles",
             f"x = {cycles} * t / {T} - i",
         ]
     else:
@@ -130,7 +130,7 @@ def _one_cycle(s: Any, T: int, say: Spelling) -> str:
         over = f"{say.least}({f'(t - {literal(begin)})' if begin else 't'} / {literal(stop - begin)}, 1.0)"
         over = f"{say.greatest}({over}, 0.0)" if begin else over
         left = f"1 - {over}" if s.shape == "linear" else f"(1 + {say.cos}(math.pi * {over})) / 2"
-        steps.append(f"{name} = {left}  # the part of its way that is left: from 1 to 0")
+        steps.append(f"{name} = {left}  # the remaining part of this phase, from 1 to 0")
         scale += f" {'-' if high < lower else '+'} {literal(abs(high - lower))} * {name}"
     return "\n".join([*steps, scale])
 
@@ -138,7 +138,7 @@ def _one_cycle(s: Any, T: int, say: Spelling) -> str:
 def _triangular(s: Any, T: int, say: Spelling) -> str:
     shrunk = "" if s.gamma == 1 else f" * {literal(s.gamma)} ** {'t' if s.per == 'update' else 'i'}"
     steps = [
-        f"i = {say.floor}({int(s.cycles)} * t / {T})  # cycles over",
+        f"i = {say.floor}({int(s.cycles)} * t / {T})  # completed cycles",
         f"height = 1 - abs(2 * ({int(s.cycles)} * t / {T} - i) - 1)",
     ]
     return "\n".join([*steps, f"{literal(s.low)} + {literal(1 - s.low)} * height{shrunk}"])
@@ -165,37 +165,37 @@ FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
         "noam": _noam,
     }
 )
-"""The kinds whose formula is written out. Any other is left to decaybench's own classes."""
+"""The kinds that are exported as a formula. Any other kind uses decaybench's own classes."""
 
 
 def milestones(s: Any) -> list[tuple[float, float]]:
-    """A multi_step's (milestone in epochs, factor) pairs."""
+    """The (milestone in epochs, factor) pairs of a multi_step schedule."""
     times, gammas = (v if isinstance(v, tuple) else (v,) for v in (s.milestones, s.gamma))
     return list(zip(times, gammas if len(gammas) > 1 else gammas * len(times), strict=True))
 
 
 def first_cycle(s: Any, T: int) -> float:
-    """A cosine_restarts' first cycle in updates."""
+    """The length of a cosine_restarts schedule's first cycle, in updates."""
     return T / _cycles_before(s, int(s.cycles))
 
 
 def restart_times(s: Any, T: int) -> list[int]:
-    """The first update of each cycle of a cosine_restarts but the first."""
+    """The first updates of a cosine_restarts schedule's cycles, except the first cycle."""
     run = _cycles_before(s, int(s.cycles))
     return [int(-(-T * _cycles_before(s, i) // run)) for i in range(1, int(s.cycles))]
 
 
 def _cycles_before(s: Any, i: int) -> float:
-    """How long the first ``i`` cycles are, in units of the first: a whole number for a whole ``mult``."""
+    """The length of the first ``i`` cycles together, in units of the first; an int if ``mult`` is whole."""
     mult: float = int(s.mult) if whole(s.mult) else s.mult
     return sum(mult**j for j in range(i))
 
 
 def body(setting: Setting, say: Spelling, time: str = "t") -> list[str]:
-    """Statements that end in ``return`` of the scale at update ``time``, from 0; past the end it holds."""
+    """The body of a function that returns the scale at update ``time``, counted from 0; after the end, it is held."""
     span = max(1, setting.total_steps - setting.warmup)
     *steps, formula = FORMULAS[setting.arm.kind](setting.schedule, span, say).split("\n")
-    lines = [f"t = {say.least}({time}, {setting.total_steps})  # past the last update it holds its end"]
+    lines = [f"t = {say.least}({time}, {setting.total_steps})  # after the last update, the scale is held"]
     if setting.warmup:
         lines += [
             f"ramp = {ramp(setting, say)}  # {setting.warmup} updates of warmup",
@@ -207,7 +207,7 @@ def body(setting: Setting, say: Spelling, time: str = "t") -> list[str]:
 
 
 def ramp(setting: Setting, say: Spelling, time: str = "t") -> str:
-    """Warmup's factor at update ``time``, from 0, as an expression: 1.0 where there is none."""
+    """The warmup factor at update ``time``, counted from 0, as an expression; 1.0 without warmup."""
     if not setting.warmup:
         return "1.0"
     t = f"({time} + 1)" if setting.schedule.warmup_start else time

@@ -1,6 +1,6 @@
-"""Keras 3: optimizer and learning rate, the rules that watch the loss as callbacks (`keras_rules`).
+"""Keras 3: the optimizer and its learning rate; rules that observe the loss become callbacks (`keras_rules`).
 
-Keras computes schedules in float32, so its learning rates equal decaybench's to six or seven figures.
+Keras computes schedules in float32, so its learning rates agree with decaybench's to six or seven figures.
 """
 
 import math
@@ -19,7 +19,7 @@ from decaybench.optimizers.code import Subclass
 
 @dataclass(frozen=True)
 class Rate:
-    """The optimizer's ``learning_rate``, the lines before it, and those that make ``callbacks``."""
+    """The optimizer's ``learning_rate`` argument, the lines before it, and the lines after it, with ``callbacks``."""
 
     rate: str
     before: Sequence[str] = ()
@@ -27,7 +27,10 @@ class Rate:
 
 
 def write(setting: Setting) -> str:
-    """Code that makes ``optimizer`` and, for a rule that watches the loss, ``callbacks``."""
+    """Code that makes ``optimizer`` and, for a rule that observes the loss, ``callbacks``.
+
+    Raises UserError if Keras lacks the optimizer, or cannot follow the rule.
+    """
     rate = _rate(setting)
     optimizer = _optimizer(setting, _code(setting), rate.rate)
     lines = [*rate.before, *optimizer, *rate.after]
@@ -41,13 +44,13 @@ def write(setting: Setting) -> str:
 
 
 def _rate(setting: Setting) -> Rate:
-    """Keras' own learning rates, which know no warmup like ours, or else the general way."""
+    """Keras' own schedule if it has the same learning rates (it has no such warmup), else the general form."""
     exact = None if setting.warmup else RATES.get(setting.arm.kind)
     return exact(setting) if exact else _general(setting)
 
 
 def _general(setting: Setting) -> Rate:
-    """The kind's formula; one without, of another package perhaps, is left to decaybench."""
+    """The kind's formula; a kind without one, such as one of another package, uses decaybench's class."""
     return (_by_formula if setting.arm.kind in FORMULAS else _by_decaybench)(setting)
 
 
@@ -57,15 +60,15 @@ def _fit(setting: Setting, calls: bool) -> list[str]:
     lines = [
         "# model.compile(optimizer=optimizer, loss=..., metrics=[...])",
         f"# model.fit({', '.join([*arguments, *(['validation_data=held_out'] if held_out else [])])})",
-        f"# `batches` holds {setting.steps_per_epoch} per epoch: drop the partial last one: Keras would train on it.",
+        f"# `batches` holds {setting.steps_per_epoch} per epoch. Drop a partial last batch: Keras would train on it.",
     ]
     if held_out:
-        lines.append("# The rule watches `held_out`: examples that are used neither for training nor for selection.")
+        lines.append("# The rule observes `held_out`: examples that are used neither for training nor for selection.")
     return lines
 
 
 def _code(setting: Setting) -> KerasCode:
-    """How its optimizer is written; UserError for one that is not."""
+    """The optimizer in Keras; UserError if Keras does not have it."""
     optimizer = OPTIMIZERS.get(setting.arm.optimizer)
     code = optimizer.in_keras(setting.use) if optimizer else None
     if code is None:
@@ -83,7 +86,7 @@ def _optimizer(setting: Setting, code: KerasCode, rate: str) -> list[str]:
 
 
 def _subclass(setting: Setting, code: KerasCode) -> tuple[str, list[str]]:
-    """A class with weight decay, and with the step that Keras' own does not have: its name and its lines."""
+    """The name and lines of a subclass with weight decay, and with the update step that Keras' optimizer lacks."""
     decaying = f"Decaying{code.name.rpartition('.')[2]}"
     step = ["super().update_step(gradient, variable, learning_rate)"]
     made = code.other or Subclass(decaying, code.decay.words, step)
@@ -116,7 +119,7 @@ def _by_formula(setting: Setting) -> Rate:
     lines = [
         "",
         "class LearningRate(keras.optimizers.schedules.LearningRateSchedule):",
-        f'    """{setting.arm.kind}: the learning rate of an update, from 0."""',
+        f'    """{setting.arm.kind}: the learning rate at each update, counted from 0."""',
         "",
         "    def __call__(self, step):",
         f"        return {_base(setting)} * self.scale(step)",
@@ -169,7 +172,7 @@ def _step_decay(setting: Setting) -> Rate:
 
 
 def _multi_step(setting: Setting) -> Rate:
-    """A boundary keeps its old value in Keras, so it is the last update before the milestone."""
+    """In Keras, the value changes only after a boundary, so that is the last update before the milestone."""
     rate = float(setting.parameters.learning_rate)
     values, boundaries = [rate], []
     for time, gamma in milestones(setting.schedule):
@@ -191,7 +194,7 @@ def _cosine(setting: Setting) -> Rate:
 
 
 def _cosine_restarts(setting: Setting) -> Rate:
-    """Keras finds the cycle by a quotient of logarithms in float32, sure for powers of 1 and 2 (7's fail on JAX)."""
+    """Keras finds the cycle by a quotient of float32 logarithms: exact for ``mult`` 1 and 2 (7 fails on JAX)."""
     s: Any = setting.schedule
     first = first_cycle(s, setting.total_steps)
     if s.mult not in (1, 2) or not whole(first):
@@ -204,7 +207,7 @@ def _reduce_on_plateau(setting: Setting) -> Rate:
     return Rate(_base(setting), after=rules.reduce_on_plateau(setting))
 
 
-# The kinds that Keras has a schedule or callback for; an entry falls back if the learning rates differ.
+# The kinds that Keras has a schedule or callback for; a function falls back if the learning rates would differ.
 RATES: Final[Mapping[str, Callable[[Setting], Rate]]] = MappingProxyType(
     {
         "constant": _constant,

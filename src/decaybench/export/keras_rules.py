@@ -1,4 +1,4 @@
-"""The rules that watch the loss, as Keras callbacks."""
+"""Rules that observe the loss, as Keras callbacks."""
 
 from typing import Any
 
@@ -7,24 +7,24 @@ from decaybench.export.setting import Setting, call, literal, wrapped
 from decaybench.schedules import Reactive
 
 LATE = (
-    "# Keras shows a loss after its update only: each learning rate follows from the loss of the update before, one",
-    "# update later than in decaybench, where it follows from the update's own.",
+    "# Keras reports a loss only after its update. So each learning rate follows from the previous update's loss, one",
+    "# update later than in decaybench, where it follows from the loss of the update itself.",
 )
 
 
 def by_decaybench(setting: Setting) -> list[str]:
-    """Lines that make ``callbacks``, in which decaybench computes the kind; UserError where Keras cannot follow it."""
+    """Lines that make ``callbacks``, in which decaybench computes the rule; UserError if it needs gradients."""
     rule = setting.schedule
     late: tuple[str, ...] = ()
     if isinstance(rule, Reactive) and rule.when == "update":
         if rule.observes:
-            raise UserError(f"--format: Keras shows a callback no gradients, which {rule.kind} looks at; use torch")
+            raise UserError(f"--format: Keras callbacks cannot see gradients, which {rule.kind} needs; use torch")
         late = LATE
     return [*late, f"callbacks = [KerasCallback({call(rule)}, {setting.total_steps}, {setting.steps_per_epoch})]"]
 
 
 def reduce_on_plateau(setting: Setting) -> list[str]:
-    """Keras' own callback, where it counts and compares as the setting does; it knows no warmup."""
+    """Keras' own callback if it counts and compares as the configuration does, else decaybench's."""
     s: Any = setting.schedule
     if s.convention != "keras" or s.threshold_mode == "rel":
         return by_decaybench(setting)

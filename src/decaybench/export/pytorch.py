@@ -1,4 +1,4 @@
-"""PyTorch: optimizer and scheduler, with their training loop as comments."""
+"""PyTorch: the optimizer and the scheduler, with the training loop as comments."""
 
 from decaybench.errors import UserError
 from decaybench.export.setting import Setting, literal, wrapped
@@ -7,7 +7,10 @@ from decaybench.optimizers import OPTIMIZERS, TorchCode
 
 
 def write(setting: Setting) -> str:
-    """Code that is given ``model`` and makes ``optimizer`` and, unless the learning rate is constant, ``scheduler``."""
+    """Code that makes ``optimizer`` and, unless the learning rate is constant, ``scheduler`` for a given ``model``.
+
+    Raises UserError if the optimizer does not exist in PyTorch.
+    """
     scheduler, code = scheduler_of(setting), _code(setting)
     imports = ["import torch", *code.imports, *scheduler.imports]
     if any("math." in line for line in scheduler.lines):
@@ -18,7 +21,7 @@ def write(setting: Setting) -> str:
 
 
 def _code(setting: Setting) -> TorchCode:
-    """How its optimizer is written; UserError for one that is not."""
+    """The optimizer in PyTorch; UserError if PyTorch does not have it."""
     optimizer = OPTIMIZERS.get(setting.arm.optimizer)
     code = optimizer.in_torch(setting.use) if optimizer else None
     if code is None:
@@ -36,7 +39,7 @@ def _optimizer(setting: Setting, code: TorchCode) -> list[str]:
     if setting.decays_weights_only:
         parameters = "groups"
         lines += [
-            "groups = [  # weight decay on the weights only",
+            "groups = [  # weight decay for the weights only",
             f'    {{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": {decay}}},',
             '    {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},',
             "]",
@@ -47,13 +50,13 @@ def _optimizer(setting: Setting, code: TorchCode) -> list[str]:
 
 
 def _loop(setting: Setting, scheduler: Scheduler, averages: bool) -> list[str]:
-    """The training loop, as comments: where its scheduler is called is part of what was found."""
+    """The training loop, as comments, since the result depends on where the scheduler is called."""
     of, means = setting.steps_per_epoch, scheduler.reads == "train_loss"
     lines = ["The training loop:", f"for epoch in range({setting.epochs}):"]
-    lines += ["    optimizer.train()  # switch to the weights that are trained"] if averages else []
+    lines += ["    optimizer.train()  # use the weights that are trained"] if averages else []
     lines += ["    train_loss = 0.0"] if means else []
     lines += [
-        f"    for images, labels in batches:  # {of} per epoch: drop the partial last one",
+        f"    for images, labels in batches:  # {of} per epoch; drop a partial last batch",
         "        optimizer.zero_grad()",
         "        loss = loss_function(model(images), labels)",
         "        loss.backward()",
@@ -64,7 +67,7 @@ def _loop(setting: Setting, scheduler: Scheduler, averages: bool) -> list[str]:
     if scheduler.per_update:
         lines.append(f"        {scheduler.per_update}  # after each update")
     lines += [f"        train_loss += loss.item() / {of}"] if means else []
-    lines += ["    optimizer.eval()  # their average: to be evaluated and saved"] if averages else []
+    lines += ["    optimizer.eval()  # use their average, for evaluation and saving"] if averages else []
     if scheduler.reads == "held_out_loss":
         lines.append(
             "    held_out_loss = evaluate(model, held_out)  # on examples used neither for training nor for selection"

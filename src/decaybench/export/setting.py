@@ -14,10 +14,11 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Setting:
-    """One configuration of a strategy, in native units; ``found`` holds sentences on its origin.
+    """One configuration of a strategy, in native units.
 
-    ``train_examples`` and ``steps_per_epoch`` are those it was trained with, ``length`` is a fraction of the sweep's
-    epochs; repeat and slot count from 0, as in the database.
+    ``length`` is a fraction of the sweep's epochs. ``steps_per_epoch`` and ``train_examples`` are those of the sweep.
+    ``repeat`` and ``slot`` (the trial's index) count from 0, as in the database. ``found`` holds sentences about the
+    configuration's origin.
     """
 
     sweep: Sweep
@@ -44,20 +45,20 @@ class Setting:
 
     @property
     def warmup(self) -> int:
-        """Whole updates of warmup."""
+        """The warmup in updates, rounded."""
         length: float = self.schedule.warmup
         return round(length)
 
     @property
     def use(self) -> Use:
-        """The part that determines how its optimizer is written."""
+        """What determines how the optimizer is written."""
         form = OptimizerForm(self.arm.optimizer, self.arm.nesterov, self.arm.velocity)
         constant = self.arm.kind == "constant" and not self.warmup
         return Use(form, float(self.parameters.momentum), float(self.parameters.weight_decay), constant)
 
     @property
     def decays_weights_only(self) -> bool:
-        """Whether weight decay leaves the biases out."""
+        """Whether weight decay excludes the biases."""
         return self.parameters.weight_decay > 0 and not self.sweep.task.decay_biases
 
     def head(self) -> list[str]:
@@ -70,13 +71,13 @@ class Setting:
         return [
             f"# {what} of the sweep {self.sweep.name}: repeat {self.repeat}, trial {self.slot}.",
             *(f"# {sentence}" for sentence in self.found),
-            f"# {task.data}, {model}, {batch}: {length}. Times below count these updates and epochs:",
-            "# with other data or another batch size they differ.",
+            f"# {task.data}, {model}, {batch}: {length}. Times below are in these updates and epochs;",
+            "# adapt them to other data or another batch size.",
         ]
 
 
 def picked_setting(results: Results, picked: Pick, found: Sequence[str]) -> Setting:
-    """The best configuration of a sweep; ``found`` holds sentences on its origin."""
+    """The configuration that was picked from a sweep; ``found`` holds sentences about its origin."""
     (part,) = results.sweep.parts
     run, arm = picked.run, results.sweep.arms[picked.run.strategy]
     examples = results.sweep.examples("train")
@@ -98,7 +99,7 @@ def _count(n: int, noun: str) -> str:
 
 
 def call(schedule: Schedule) -> str:
-    """The schedule as an expression, ``SCHEDULES["exp_loss"](gain=0.5)``: defaults are left out."""
+    """The schedule as an expression without its defaults: ``SCHEDULES["exp_loss"](gain=0.5)``."""
     defaults = {spec.name: spec.default for spec in fields(schedule)}
     values = ((name, getattr(schedule, name)) for name in schedule.parameters())
     given = ", ".join(f"{n}={literal(v)}" for n, v in values if defaults[n] is MISSING or v != defaults[n])
@@ -106,7 +107,7 @@ def call(schedule: Schedule) -> str:
 
 
 def wrapped(function: str, arguments: Sequence[str]) -> list[str]:
-    """A call on one line, or with one line per argument if it would be long."""
+    """A call on one line, or with one line per argument if it would be longer than WIDTH."""
     line = f"{function}({', '.join(arguments)})"
     if len(line) <= WIDTH:
         return [line]
@@ -114,12 +115,12 @@ def wrapped(function: str, arguments: Sequence[str]) -> list[str]:
 
 
 def literal(value: Any) -> str:
-    """A number, text, truth value or list as Python spells it, with double quotes as our formatter wants them."""
+    """A number, string, bool or list as Python code; strings have double quotes."""
     if isinstance(value, tuple | list):
         return f"[{', '.join(literal(item) for item in value)}]"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def whole(value: float) -> bool:
-    """Whether a number that may be a float has no fraction."""
+    """Whether a number, int or float, is a whole number."""
     return value == int(value)

@@ -9,19 +9,19 @@ from decaybench.export.setting import Setting
 
 
 def write(setting: Setting) -> str:
-    """A sweep file that ``decaybench check`` accepts; its one strategy is the configuration in native units."""
+    """A sweep file whose only strategy is the configuration, in native units."""
     spec = setting.sweep.spec()
     task = dict(spec["task"])
     if setting.sweep.needs_signal and not _needs_signal(setting):
         task["train_size"] = setting.train_examples
         notes = [
             "# The sweep reserved a signal split for another strategy. This file does not: it trains on equally",
-            "# many but different examples, so its numbers will be close to those found, not equal.",
+            "# many but different examples, so its results will be close to the sweep's, but not equal.",
         ]
     else:
         notes = [
             f"# The seed gives the same splits as in the sweep, and repeat {setting.repeat} the same fresh seeds:",
-            "# on the same kind of device it reproduces the sweep's numbers.",
+            "# on the same kind of device, it reproduces the sweep's results.",
         ]
     strategy = {"schedule": setting.arm.kind, "optimizer": setting.arm.optimizer, "nesterov": setting.arm.nesterov}
     strategy |= {"velocity": setting.arm.velocity} | setting.parameters.params
@@ -33,7 +33,7 @@ def write(setting: Setting) -> str:
         *setting.head(),
         *notes,
         "",
-        *_table(None, {"name": name(setting), "question": f"Does {setting.arm.label} do it again?"}),
+        *_table(None, {"name": name(setting), "question": f"Can the result of {setting.arm.label} be reproduced?"}),
         *_table("task", task),
         *_table("budget", budget),
         *_table("search", {"seed": setting.sweep.search.seed}),
@@ -43,7 +43,7 @@ def write(setting: Setting) -> str:
 
 
 def name(setting: Setting) -> str:
-    """SWEEP-STRATEGY: a name of its own, since a used one belongs to its sweep; cut to the 64 characters of names."""
+    """The new sweep's name, SWEEP-STRATEGY, cut to the 64 characters that a name may have."""
     full = f"{setting.sweep.name}-{setting.arm.label}"
     return full if len(full) <= 64 else f"{full[:55]}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
@@ -58,7 +58,7 @@ def _table(header: str | None, values: Mapping[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """A value as TOML spells it; a number as Python's repr, which both read back as the same."""
+    """A value as TOML spells it. Numbers are Python's repr, which TOML reads back exactly."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

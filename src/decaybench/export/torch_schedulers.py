@@ -1,4 +1,4 @@
-"""torch's own scheduler where one has the setting's learning rates, else a formula for LambdaLR or decaybench's own."""
+"""torch's own scheduler if one gives the same learning rates, else a formula for LambdaLR, else decaybench's own."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,24 +13,27 @@ from decaybench.schedules import Reactive
 
 @dataclass(frozen=True)
 class Scheduler:
-    """The lines that make the scheduler (``imports`` go on top), and when the training loop calls it how."""
+    """The lines that make the scheduler, the imports that they need, and how the training loop calls it.
+
+    ``observe`` is called before an update's step, ``per_update`` after each update, and ``per_epoch`` after each epoch.
+    """
 
     lines: Sequence[str]
     imports: Sequence[str] = ()
     observe: str | None = None
     per_update: str | None = None
     per_epoch: str | None = None
-    reads: str | None = None  # what per_epoch is called with: "train_loss" or "held_out_loss"
+    reads: str | None = None  # the loss in per_epoch: "train_loss" or "held_out_loss"
 
 
 def scheduler_of(setting: Setting) -> Scheduler:
-    """The setting's scheduler: torch's own, which knows no warmup like ours, or else the general way."""
+    """torch's own scheduler if it has the same learning rates (it has no such warmup), else the general form."""
     exact = None if setting.warmup else SCHEDULERS.get(setting.arm.kind)
     return exact(setting) if exact else _general(setting)
 
 
 def _general(setting: Setting) -> Scheduler:
-    """The kind's formula; one without, of another package perhaps, is left to decaybench."""
+    """The kind's formula; a kind without one, such as one of another package, uses decaybench's class."""
     return (_by_formula if setting.arm.kind in FORMULAS else _by_decaybench)(setting)
 
 
@@ -49,14 +52,14 @@ def _each_epoch(name: str, *arguments: str) -> Scheduler:
 def _by_formula(setting: Setting) -> Scheduler:
     function = [
         "def scale(t):",
-        f'    """{setting.arm.kind}: learning rate / base learning rate at update t, from 0."""',
+        f'    """{setting.arm.kind}: learning rate / base learning rate at update t, counted from 0."""',
     ]
     lines = ["", "", *function, *(f"    {line}" for line in body(setting, PYTHON)), "", ""]
     return Scheduler([*lines, *_torch("LambdaLR", "scale")], per_update="scheduler.step()")
 
 
 def _by_decaybench(setting: Setting) -> Scheduler:
-    """decaybench's own adapter: torch has no scheduler that is shown a loss before the step."""
+    """decaybench's own adapter, since no scheduler of torch can observe a loss before the step."""
     rule = setting.schedule
     made = f"scheduler = TorchScheduler(optimizer, {call(rule)}, {setting.total_steps}, {setting.steps_per_epoch})"
     imports = ["from decaybench.schedules import SCHEDULES, TorchScheduler"]
@@ -70,7 +73,7 @@ def _by_decaybench(setting: Setting) -> Scheduler:
 
 
 def _constant(setting: Setting) -> Scheduler:
-    return Scheduler(["# The learning rate stays what it is: no scheduler."])
+    return Scheduler(["# The learning rate is constant, so there is no scheduler."])
 
 
 def _exponential(setting: Setting) -> Scheduler:
@@ -94,7 +97,7 @@ def _step_decay(setting: Setting) -> Scheduler:
 
 def _multi_step(setting: Setting) -> Scheduler:
     pairs = milestones(setting.schedule)
-    first = math.ceil(pairs[0][0])  # an epoch is past a milestone of 2.4 once it is 3
+    first = math.ceil(pairs[0][0])  # the first whole epoch at or after the milestone
     if len({gamma for _, gamma in pairs}) > 1 or first < 1:
         return _general(setting)
     times = [math.ceil(time) for time, _ in pairs]
@@ -130,7 +133,7 @@ def _cosine_restarts(setting: Setting) -> Scheduler:
 
 
 def _one_cycle(setting: Setting) -> Scheduler:
-    """torch counts its points one update earlier, from the first of ``total_steps`` to the last."""
+    """torch places its points one update earlier, counted from the first of ``total_steps`` to the last."""
     s: Any = setting.schedule
     if s.phases == 3 and s.pct_down not in (0, 2 * s.pct):
         return _general(setting)
@@ -183,7 +186,7 @@ def _reduce_on_plateau(setting: Setting) -> Scheduler:
     return Scheduler(lines, per_epoch=f"scheduler.step({reads})", reads=reads)
 
 
-# The kinds that torch has a scheduler for; an entry falls back if the configuration's learning rates differ.
+# The kinds that torch has a scheduler for; a function falls back if the learning rates would differ.
 SCHEDULERS: Final[Mapping[str, Callable[[Setting], Scheduler]]] = MappingProxyType(
     {
         "constant": _constant,

@@ -1,4 +1,4 @@
-"""What a sweep shows, from rows to numbers and reasons as data: no sentence, no data frame, no plot."""
+"""What a sweep shows: numbers and reasons as plain data, computed from rows. No sentences, data frames or plots."""
 
 from decaybench.findings.join import Evidence, join
 from decaybench.findings.results import Results, collect

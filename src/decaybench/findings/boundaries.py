@@ -1,4 +1,4 @@
-"""Winners at the end of what was searched: the range was too narrow, and the answer may lie outside."""
+"""Best configurations at the search-space boundary: the range was too narrow, and the answer may lie outside."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from decaybench.shared import BY_DIMENSION
 
 
 class Boundary(NamedTuple):
-    """A searched parameter whose winners lie at the ``end`` ("low" or "high") of its range, in native units.
+    """A searched parameter whose best values lie at one ``end`` ("low" or "high") of its range.
 
-    ``flagged`` of ``repeats`` winners do, while results still improved towards it.
+    ``bound`` is that end. ``flagged`` of the ``repeats`` best configurations lie there, while results still improved
+    towards it.
     """
 
     label: str
@@ -27,9 +28,9 @@ class Boundary(NamedTuple):
 
 
 def boundaries(results: Results) -> list[Boundary]:
-    """Every parameter with a flagged winner, in the sweep file's order.
+    """Every parameter for which a best configuration is flagged, in the order of the sweep file.
 
-    Choices have no ends; a value of 0 that a range allows besides (``zero_or``) is no place in it.
+    Choices have no ends. A 0 that a range allows in addition (``zero_or``) has no place between its ends.
     """
     found = []
     for length in results.lengths:
@@ -50,7 +51,7 @@ def boundaries(results: Results) -> list[Boundary]:
 
 
 class _Span(NamedTuple):
-    """A searched range by the name and in the units of ``params``; ``positive``: 0 is no place in it."""
+    """A searched range, with the name and units of ``params``; ``positive`` means that 0 has no place in it."""
 
     name: str
     low: float
@@ -64,7 +65,7 @@ def _ranges(results: Results, label: str, length: float) -> list[_Span]:
     found = []
     for dimension in arm.space:
         span = dimension.range
-        # A list's entries are drawn together, and choices lie in no order: neither has an end.
+        # The entries of a list are drawn together, and choices have no order: neither has ends.
         if span.choices is not None or span.count is not None:
             continue
         name = dimension.name.rpartition(".")[2]
@@ -98,7 +99,7 @@ def _end(results: Results, span: _Span, winner: Run, slots: Sequence[Run]) -> st
 
 
 def _value(run: Run, span: _Span) -> float | None:
-    """The run's value of the parameter, where it has a place in the range."""
+    """The run's value of the parameter; None if it has no place in the range."""
     shared = BY_DIMENSION.get(span.name)
     found = run.params.get(shared.name if shared else span.name)
     if isinstance(found, bool) or not isinstance(found, int | float):

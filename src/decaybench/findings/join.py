@@ -1,4 +1,4 @@
-"""What a sweep has recorded, and sweeps of one task as one, where runs of the one may be compared with the other's."""
+"""What a sweep has recorded; and several sweeps of one task joined into one, if their runs may be compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from decaybench.store import RunRow, Stored
 
-# What paired runs have in common: with another seed, other images or other splits slot i is another slot.
+# What paired runs have in common: with another seed, other images or other splits, trial i is another trial.
 _PROVENANCE: Final = ("data_sha256", "splits_sha256", "device", "steps_per_epoch", "chance_accuracy", "chance_loss")
 _BUDGET: Final = ("repeats", "confirm_seeds", "lengths")
 _SEARCH: Final = ("sampler", "seed", "prune")
@@ -24,7 +24,10 @@ _SEARCH: Final = ("sampler", "seed", "prune")
 
 @dataclass(frozen=True)
 class Evidence:
-    """A sweep, its rows with what its strategies are called here, and epochs and traces as in `store.Stored`."""
+    """A sweep, its rows, and epochs and traces as in `store.Stored`.
+
+    The rows' ``strategy`` is the label in ``sweep``: NAME.LABEL for a label that several joined sweeps use.
+    """
 
     sweep: Sweep
     runs: tuple[RunRow, ...]
@@ -33,9 +36,9 @@ class Evidence:
 
 
 def join(stored: Sequence[Stored]) -> Evidence:
-    """The evidence of one sweep, or of several as of one; the strategies stand in the order of the sweeps.
+    """The evidence of one sweep, or of several joined into one, with strategies in the order of the sweeps.
 
-    Raises UserError, with sweep, key, rule and both values, where something differs that runs must share to be paired.
+    Raises UserError, with sweep, key, rule and both values, if the sweeps differ in something that paired runs share.
     """
     sweep = read_sweeps([each.sweep for each in stored])
     runs = [run for each in stored for run in each.runs]
@@ -52,11 +55,11 @@ def join(stored: Sequence[Stored]) -> Evidence:
 
 
 def _require_joinable(sweep: Sweep) -> None:
-    """UserError unless the runs of all may be paired."""
+    """UserError unless the runs of all parts may be paired."""
     if twice := [name for name, times in Counter(part.name for part in sweep.parts).items() if times > 1]:
-        raise UserError(f"report: a sweep is joined with others, never with itself, got {twice[0]} twice")
+        raise UserError(f"report: a sweep cannot be joined with itself, got {twice[0]} twice")
     first = sweep.parts[0]
-    known, theirs = first.file.spec(), first.provenance  # with all that a spec leaves to a default
+    known, theirs = first.file.spec(), first.provenance  # file.spec(), unlike the stored spec, holds all defaults
     for part in sweep.parts:
         spec = part.file.spec()
         if (allocation := spec["search"]["allocation"]) != "balanced":
@@ -81,7 +84,7 @@ def _require_joinable(sweep: Sweep) -> None:
 
 
 def _require_paired(sweep: Sweep) -> None:
-    """UserError where strategies of two sweeps search a parameter that they share on different scales."""
+    """UserError if strategies of two sweeps search a shared parameter on different scales."""
     from decaybench.sweep.arms import check_paired
     from decaybench.sweep.values import RuleError
 

@@ -1,4 +1,4 @@
-"""The ledger: what every strategy was planned to get, from the sweep file alone, and what it got."""
+"""The ledger: the budget that the sweep file plans for every strategy, and how much of it was used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decaybench.findings.results import Results
 
 
 class Entry(NamedTuple):
-    """Runs of one phase, strategy and length: ``retried`` were begun more than once, for whatever reason."""
+    """Counts of runs of one phase, strategy and length; ``retried`` runs were begun more than once."""
 
     planned: int
     done: int
@@ -21,13 +21,18 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Account:
-    """What one strategy is planned to get at one length and got; None where the plan does not say.
+    """The budget of one strategy at one length, planned and used.
 
-    ``planned`` and ``logical`` are updates: of all planned runs, and of those that are done, a run counting in full
-    whether it diverged, was stopped or shared its updates. ``made`` are the updates that runs made, ``computed`` those
-    that were computed for them, since runs that begin alike share theirs. ``extra`` counts the examples of
-    the signal split that the strategy's rule asks to pass forward, an epoch at a time; a replay's asks for none. (In a
-    sweep where one strategy asks, that split is evaluated for the runs of all.)
+    ``slots`` counts the search trials. The other numbers are updates, and None where they are not known:
+
+    * ``planned``: of all planned runs.
+    * ``logical``: of all runs that are done. Each counts in full, even if it diverged, was stopped or shared updates.
+    * ``made``: what these runs made.
+    * ``computed``: what was computed for them. It is less than ``made`` if runs that begin alike shared updates.
+
+    ``extra`` is the number of forward passes, in examples, that the strategy's rule needs on the signal split, which is
+    evaluated every epoch. Replays need none. (If one strategy of a sweep needs that split, it is evaluated for the runs
+    of all strategies; only those of this one are counted.)
     """
 
     slots: Entry
@@ -41,7 +46,7 @@ class Account:
 
 
 class Gap(NamedTuple):
-    """A strategy that lacks slots or confirm runs; ``length`` is None where the sweep has one only."""
+    """A strategy that lacks trials or confirm runs; ``length`` is None in a sweep with only one length."""
 
     label: str
     length: float | None
@@ -50,7 +55,7 @@ class Gap(NamedTuple):
 
 
 class ReplayGap(NamedTuple):
-    """A strategy whose replays nothing can be said of yet: it lacks slots, confirm runs or replays."""
+    """A strategy whose replays cannot be judged yet, because trials, confirm runs or replays are missing."""
 
     label: str
     length: float | None
@@ -60,19 +65,22 @@ class ReplayGap(NamedTuple):
 
 
 class UnequalTrials(NamedTuple):
-    """Strategies that search are planned so many slots per repeat, not all of them the same."""
+    """The strategies that have something to search are planned different numbers of trials per repeat: ``planned``."""
 
     planned: tuple[int, ...]
 
 
 class UnequalLedger(NamedTuple):
-    """What keeps the ledger from being equal and complete."""
+    """The reasons why the ledger is not equal and complete."""
 
     gaps: tuple[Gap | ReplayGap | UnequalTrials, ...]
 
 
 def account(results: Results, label: str, length: float) -> Account:
-    """One strategy's account at one length. Shared slots are nobody's: there, what a strategy has is its plan."""
+    """One strategy's account at one length.
+
+    With adaptive allocation, no trial is planned for a strategy beforehand: what it has counts as planned.
+    """
     sweep, repeats = results.sweep, results.repeats
     counts = {
         "search": sweep.slots(label) * repeats,
@@ -108,16 +116,16 @@ def _entry(results: Results, phase: str, label: str, length: float, planned: int
 
 
 def unequal(results: Results, accounts: Mapping[tuple[str, float], Account]) -> UnequalLedger | None:
-    """What keeps the ledger from being equal and complete; None where nothing does.
+    """The reasons why the ledger is not equal and complete; None if it is.
 
-    Replays decide nothing between strategies: they are not looked at.
+    Replays are ignored, since they decide nothing between strategies.
     """
     found: list[Gap | UnequalTrials] = [
         Gap(label, told(results, length), own.slots, own.confirm)
         for (label, length), own in accounts.items()
         if (own.slots.done, own.confirm.done) != (own.slots.planned, own.confirm.planned)
     ]
-    # a strategy with nothing to search is planned one slot a repeat; the others must be planned alike
+    # a strategy with nothing to search is planned one trial per repeat; all others must be planned the same number
     searching = {results.sweep.slots(label) for label, arm in results.sweep.arms.items() if arm.space}
     if len(searching) > 1:
         found.append(UnequalTrials(tuple(sorted(searching))))
@@ -125,7 +133,7 @@ def unequal(results: Results, accounts: Mapping[tuple[str, float], Account]) -> 
 
 
 def unequal_replays(results: Results) -> UnequalLedger | None:
-    """What the ledger of the strategies that are to be replayed lacks; None where nothing is lacking."""
+    """What the strategies that are to be replayed still lack; None if nothing is missing."""
     found = []
     for length in results.lengths:
         for label in (s.label for s in results.strategies if results.sweep.replays(s.label)):
@@ -137,5 +145,5 @@ def unequal_replays(results: Results) -> UnequalLedger | None:
 
 
 def told(results: Results, length: float) -> float | None:
-    """The length where it tells something apart: None in a sweep of one."""
+    """The length, or None in a sweep with only one, where it distinguishes nothing."""
     return length if len(results.lengths) > 1 else None

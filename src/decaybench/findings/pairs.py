@@ -1,4 +1,4 @@
-"""Every pair of strategies, and the families, with their verdicts."""
+"""Every pair of strategies and the pair of families, with their verdicts."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from decaybench.findings.results import DIGITS, Results
 from decaybench.metrics import METRICS
 
 LEAST_REPEATS = 5
-"""Repeats below which the report speaks of a strategy's selected setting only."""
+"""With fewer repeats, the report speaks only of selected configurations, not of strategies."""
 LEAST_SEEDS = 2
-"""Confirm seeds below which there are too few to speak of a strategy."""
+"""With fewer confirm seeds, no pair gets a verdict."""
 FAMILIES = ("reactive", "fixed")
 
 
 class SharedSlots(NamedTuple):
-    """The strategies shared their slots, so that nothing compares them: adaptive allocation never gets a verdict."""
+    """Allocation is adaptive: the strategies shared one budget of trials, so there is no verdict on any of them."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """a against b at one length; ``difference`` is positive where a is better, in the metric's unit.
+    """The comparison of a and b at one length; ``difference`` is positive where a is better, in the metric's unit.
 
-    ``p_adjusted`` is one-sided, in the direction observed, and adjusted by Holm over all pairs of the report, families
-    by themselves; ``p_better`` the paired P(a > b), ``p_better_unpaired`` rliable's.
+    ``p_adjusted`` is one-sided, in the observed direction, and adjusted by Holm over all pairs of the report (pairs of
+    families separately). ``p_better`` is the paired P(a > b), ``p_better_unpaired`` the unpaired one.
     """
 
     a: str
@@ -59,17 +59,17 @@ class Pair:
 
     @property
     def detectable(self) -> float | None:
-        """The smallest difference that so many repeats could have shown, where none is shown."""
+        """The smallest difference that these repeats show with power 80%; None unless no difference is shown."""
         return self.reason.detectable if isinstance(self.reason, NotShown) else None
 
     @property
     def repeats_needed(self) -> int | None:
-        """The repeats that the observed difference would need, where none is shown and any would do."""
+        """The number of repeats that would show the observed difference; None if one is shown, or no number would."""
         return self.reason.needed if isinstance(self.reason, NotShown) else None
 
 
 class Values(NamedTuple):
-    """A strategy's confirmed metric by repeat, (R,), NaN for a repeat without one."""
+    """A strategy's retrained result by repeat, (R,), in the metric's unit; NaN for a repeat without one."""
 
     label: str
     family: str
@@ -78,7 +78,7 @@ class Values(NamedTuple):
 
 
 class _Contest(NamedTuple):
-    """Two sides' values by repeat, each (R,), NaN for a repeat without one."""
+    """The values of both sides by repeat, each (R,); NaN for a repeat without one."""
 
     a: str
     b: str
@@ -88,9 +88,10 @@ class _Contest(NamedTuple):
 
 
 def pairs(results: Results, values: Sequence[Values], unequal: UnequalLedger | None) -> tuple[Pair, ...]:
-    """One row a length and unordered pair in the sweep file's order, then the length's family row if it has both.
+    """One row per length and unordered pair, in the order of the sweep file; then the length's row for the families.
 
-    An ``unequal`` ledger, one confirm seed or shared slots withhold every verdict.
+    That row exists if the length has both families. Every verdict is withheld if the ledger is ``unequal``, if
+    there are too few repeats or confirm seeds, or if allocation is adaptive.
     """
     single: list[_Contest] = []
     families: list[_Contest] = []
@@ -108,7 +109,7 @@ def pairs(results: Results, values: Sequence[Values], unequal: UnequalLedger | N
 
 
 def _judge(results: Results, contests: Sequence[_Contest], why: Sequence[Hashable]) -> list[Judged]:
-    """The verdicts on one family of comparisons in Holm's sense: all of these, at every length."""
+    """The verdicts on these comparisons, of all lengths, as one family in Holm's sense."""
     differences = [_difference(contest, results.metric) for contest in contests]
     return judge(differences, results.rope, withheld=why, least_repeats=LEAST_REPEATS)
 
@@ -125,7 +126,7 @@ def _withheld(results: Results, unequal: UnequalLedger | None) -> list[SharedSlo
 
 
 def _difference(contest: _Contest, metric: str) -> NDArray[np.float64]:
-    """Positive where a is better, without the repeats that one of the two lacks."""
+    """The differences by repeat, positive where a is better; repeats that either side lacks are left out."""
     signed = METRICS[metric].ahead(contest.of_a, contest.of_b)
     return np.round(signed[np.isfinite(signed)], DIGITS)
 

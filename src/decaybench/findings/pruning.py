@@ -1,4 +1,4 @@
-"""What pruning did, and how often it was wrong: counted on the runs that it spared."""
+"""What pruning did, and how often it was wrong, estimated from the runs that it spared."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from decaybench.metrics import METRICS
 
 
 class Pruned(NamedTuple):
-    """One strategy's slots at one length, over all repeats, as far as they are done.
+    """One strategy's trials at one length that are done, over all repeats (``slots`` of them).
 
-    ``spared`` runs were worse than their group's median at the rung and yet trained to their ends. ``false_prunes`` of
-    them ended as the best slot of their repeat: had all been stopped, a winner would have been lost. ``no_worse`` ended
-    no worse than the median of the repeat's slots that were trained to their ends. ``rate`` is the share of false
-    prunes with its Wilson interval, NaN without bounds where none was spared. It errs on the high side: the stopped
-    might have won in a spared one's place.
+    ``spared`` trials were worse than their group's median at the rung, yet were trained to the end:
+
+    * ``false_prunes`` of them became the best trial of their repeat: without sparing, it would have been lost.
+    * ``no_worse`` of them ended no worse than the median of the repeat's trials that were trained to the end.
+
+    ``rate`` is the share of false prunes with its Wilson interval, NaN without bounds if none was spared. It is an
+    overestimate: a stopped trial might have ended better than the spared one.
     """
 
     label: str
@@ -31,7 +33,7 @@ class Pruned(NamedTuple):
 
 
 def pruning(results: Results) -> list[Pruned]:
-    """One entry a length and strategy, in the sweep file's order; none where pruning was not asked for."""
+    """One entry per length and strategy, in the order of the sweep file; none in a sweep without pruning."""
     if results.sweep.search.prune is None:
         return []
     return [_pruned(results, s.label, length) for length in results.lengths for s in results.strategies]
@@ -40,7 +42,7 @@ def pruning(results: Results) -> list[Pruned]:
 def _pruned(results: Results, label: str, length: float) -> Pruned:
     done = [run for run in results.of("search", label, length) if run.done]
     best = {run.id for run in results.winners(label, length)}
-    costs: dict[int, dict[str, float]] = {}  # of those trained to their ends, by repeat; lower is better
+    costs: dict[int, dict[str, float]] = {}  # of trials trained to the end, by repeat; lower is better
     for run in done:
         value = run.value("validation", results.metric)
         if value is not None and not run.stopped:

@@ -1,4 +1,4 @@
-"""What replays say: does reacting help, or only the learning rates that it came to?"""
+"""What replays show: whether reacting to the run helps, or only the learning rates that it led to."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from decaybench.metrics import METRICS
 
 
 class Replay(NamedTuple):
-    """A reactive strategy against its replay at one length.
+    """A reactive strategy compared with its replay at one length.
 
-    ``differences`` (R,) are in the metric's unit and positive where reacting is better: a repeat's mean over the
-    confirm seeds on which both were trained, NaN for a repeat without one.
+    ``differences`` (R,) are in the metric's unit, positive where reacting is better: the mean per repeat over the
+    confirm seeds on which both were trained, NaN for a repeat without such a seed.
     """
 
     label: str
@@ -29,11 +29,11 @@ class Replay(NamedTuple):
 
 
 def replays(results: Results, length: float) -> list[Replay]:
-    """Every strategy that was replayed at the length, in the sweep file's order.
+    """Every strategy that was replayed at ``length``, in the order of the sweep file.
 
-    The replays of all lengths are judged as one family, as the pairs are. A replay's ``seed`` is the confirm seed that
-    it was trained on, with the learning rates that another one's run had. There is no verdict while a slot, a confirm
-    run or a replay of a strategy that is to be replayed is missing.
+    A replay trains on one confirm seed (its ``seed``) with the learning rates recorded on another. As with the pairs,
+    the replays of all lengths are judged as one family. There are no verdicts while any trial, confirm run or replay of
+    these strategies is missing.
     """
     found = [
         (strategy.label, each)
@@ -51,7 +51,7 @@ def replays(results: Results, length: float) -> list[Replay]:
 
 
 def _differences(results: Results, label: str, length: float) -> NDArray[np.float64]:
-    """(R,) a repeat's mean over seeds of reactive minus replay, for a loss the other way round."""
+    """(R,): the mean per repeat, over seeds, of reactive minus replay; for a loss, replay minus reactive."""
     metric = METRICS[results.metric]
     reactive = {
         (run.repeat, run.seed): value

@@ -1,4 +1,4 @@
-"""A sweep's rows as plain values: what every finding starts from, and so all that the report says and draws."""
+"""A sweep's rows as plain values, from which all findings, and so the whole report, are computed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from decaybench.findings.join import Evidence
     from decaybench.store import RunRow
 
-DIGITS = 12  # means of the same fractions in another order differ in the 16th digit: they are equal
+DIGITS = 12  # rounding: means of the same numbers in another order differ in the 16th digit
 
 
 class Run(NamedTuple):
-    """A run that counts (not superseded), its values as compared.
+    """A run that counts (one that is not superseded), with its values as they are compared.
 
-    A diverged run has chance for its values, and a finished loss above chance counts as chance: a strategy
-    gains nothing by diverging. ``values``, by the names of their columns, are None while the run is pending, or failed:
-    accuracies in [0, 1], losses in nats. ``params`` are in native units, empty until they are chosen. ``pruned`` is
-    "stopped" for a run that pruning ended, whose values are those of its last epoch, and "spared" for one that it would
-    have.
-    ``rank`` is a search run's among the slots of its repeat, the lowest first, where it may win.
+    ``values``, by the names of their columns, are accuracies in [0, 1] and losses in nats; None while the run is
+    pending, and if it failed. A diverged run has chance level for its values, and a finished loss above chance counts
+    as chance, so that a strategy gains nothing by diverging.
+
+    ``params`` are in native units, and empty until they are chosen. ``pruned`` is "stopped" for a run that pruning
+    ended, whose values are those of its last epoch, and "spared" for one that pruning would have ended. ``rank`` is a
+    search run's rank among the trials of its repeat, the best one lowest; None if the run cannot be the best.
     """
 
     id: str
@@ -53,7 +54,7 @@ class Run(NamedTuple):
 
     @property
     def stopped(self) -> bool:
-        """Whether pruning ended it: then its result is not one of the end, and enters no comparison of ends."""
+        """Whether pruning ended the run early, so that its result cannot be compared with results at the end."""
         return self.pruned == "stopped"
 
     @property
@@ -65,12 +66,12 @@ class Run(NamedTuple):
         return self.outcome == "diverged"
 
     def value(self, part: str, metric: str) -> float | None:
-        """The ``metric`` on ``part`` ("validation" or "test")."""
+        """The ``metric`` on the split ``part`` ("validation" or "test")."""
         return self.values[f"{part}_{metric}"]
 
 
 class Curve(NamedTuple):
-    """One run's epochs, all (E,): numbers from 1, losses in nats."""
+    """One run's epochs, each field (E,): epoch numbers from 1, losses in nats."""
 
     epoch: NDArray[np.int64]
     train_loss: NDArray[np.float64]
@@ -79,7 +80,10 @@ class Curve(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """One sweep's results; lengths and strategies in the sweep file's order, ``superseded`` is a count."""
+    """One sweep's results; ``superseded`` is the number of runs that no longer count and are not in ``runs``.
+
+    ``curves`` and ``traces`` (a learning rate per update) are keyed by the id of their run.
+    """
 
     sweep: Sweep
     runs: tuple[Run, ...]
@@ -122,43 +126,43 @@ class Results:
 
     @property
     def adaptive(self) -> bool:
-        """Whether the strategies shared their slots: then nothing here is a comparison."""
+        """Whether the strategies shared one budget of trials, so that nothing here is a comparison."""
         return self.sweep.adaptive
 
     def of(self, phase: str, strategy: str, length: float) -> list[Run]:
-        """The runs of one phase, strategy and length, by repeat, slot and seed."""
+        """The runs of one phase, strategy and length, sorted by repeat, slot and seed."""
         return self._groups.get((phase, strategy, length), [])
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str, float], list[Run]]:
-        """The runs by phase, strategy and length: asked for often, and there may be many thousands."""
+        """The runs by phase, strategy and length: cached, since `of` is called often on many thousands of runs."""
         groups: dict[tuple[str, str, float], list[Run]] = {}
         for run in self.runs:
             groups.setdefault((run.phase, run.strategy, run.length), []).append(run)
         return groups
 
     def winners(self, strategy: str, length: float) -> list[Run]:
-        """Each repeat's best slot so far, by `selection.rank`; the one that was confirmed, where one was."""
+        """The best trial of each repeat: the one that was retrained, else the best so far by `selection.rank`."""
         best: dict[int, tuple[Rank, Run]] = {}
         confirmed = {run.repeat: run.slot for run in self.of("confirm", strategy, length)}
         for run in self.of("search", strategy, length):
             own = run.rank
-            if run.repeat in confirmed:  # chosen already: that it was is all there is to know
+            if run.repeat in confirmed:  # the choice has been made: rank it before all others
                 own = (-math.inf, -math.inf, -1) if run.slot == confirmed[run.repeat] else None
             if own is not None and (run.repeat not in best or own < best[run.repeat][0]):
                 best[run.repeat] = own, run
         return [run for _, run in best.values()]
 
     def shown(self, strategy: str) -> list[Run]:
-        """The runs whose curves are drawn: confirm runs that are done, else each repeat's best slot."""
+        """The runs whose curves are drawn: confirm runs that are done, else the best trial of each repeat."""
         confirmed = [run for run in self.of("confirm", strategy, self.longest) if run.done]
         return confirmed or self.winners(strategy, self.longest)
 
 
 def collect(evidence: Evidence) -> Results:
-    """The results of a sweep, or of several as of one.
+    """The results of a sweep, or of several joined ones.
 
-    Raises UserError where a run diverged but the sweep's provenance does not say what chance level is.
+    Raises UserError if a run diverged but the sweep's provenance does not hold the chance level.
     """
     sweep, chance = evidence.sweep, evidence.sweep.chance
     live = [row for row in evidence.runs if not row.superseded]

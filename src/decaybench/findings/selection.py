@@ -1,4 +1,4 @@
-"""What a run is worth to the search, and which slot of a repeat wins: the one rule, for runner and report."""
+"""A run's value for the search, and which trial of a repeat is the best: the one rule that runner and report use."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from decaybench.store import RunResult, RunRow
 
 Chance = Mapping[str, float]
-"""What guessing gives, by metric."""
+"""The result of guessing, by metric."""
 Rank = tuple[float, float, int]
 Winners = dict[tuple[str, int, float], "RunRow"]
 
 
 def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
-    """The objective value of a run that ended: its validation result at the last epoch.
+    """The objective value of a run that ended, in the metric's unit: its validation result at the last epoch.
 
-    A diverged run is worth chance, the same for every strategy, and no finished loss is worth less than that.
+    A diverged run has chance level, the same for every strategy. No finished loss counts as worse than that.
     """
     if run.outcome != "finished":
         return chance[metric]
@@ -30,7 +30,7 @@ def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
 
 
 def comparable(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
-    """What a run was told, but chance at the least: a finished run below it is no worse than a diverged one."""
+    """The objective value, or chance if that is better: a finished run is never worse than a diverged one."""
     return METRICS[metric].best(told(run, metric, chance), chance[metric])
 
 
@@ -40,10 +40,10 @@ def stopped_after(run: RunRow | RunResult) -> int | None:
 
 
 def rank(run: RunRow, metric: str, chance: Chance) -> Rank | None:
-    """Where a search run stands among the slots of its repeat, the lowest rank first; None for one that cannot win.
+    """A sort key for the trials of a repeat: the lowest is the best one. None for a run that cannot be the best.
 
-    The metric decides, then the lower loss (a diverged run's is infinite), then the lower slot. A run that has not
-    ended cannot win, nor one that was stopped: its result is not of the end.
+    The metric decides, then the lower loss (infinite for a diverged run), then the lower slot. A run that has not ended
+    cannot be the best, and neither can one that pruning stopped, whose result is not from the end of training.
     """
     if run.outcome not in ("finished", "diverged") or run.pruned == "stopped":
         return None
@@ -52,7 +52,7 @@ def rank(run: RunRow, metric: str, chance: Chance) -> Rank | None:
 
 
 def winners(runs: Iterable[RunRow], metric: str, chance: Chance, *, overall: bool = False) -> Winners:
-    """The best search run of each (strategy, repeat, length), or ``overall`` of each repeat and length alone."""
+    """The best search run for each (strategy, repeat, length); with ``overall``, for each repeat and length only."""
     best: dict[tuple[str, int, float], tuple[Rank, RunRow]] = {}
     for run in runs:
         own = rank(run, metric, chance)
@@ -63,5 +63,5 @@ def winners(runs: Iterable[RunRow], metric: str, chance: Chance, *, overall: boo
 
 
 def slots(chosen: Winners) -> Mapping[tuple[str, int, float], int]:
-    """Which slot won, as the plan wants it."""
+    """The slots of the best trials, in the form that `sweep.plan` takes."""
     return {key: run.slot for key, run in chosen.items()}

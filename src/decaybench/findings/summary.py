@@ -1,4 +1,4 @@
-"""Every number of the answer: one row a strategy and length, one row a pair and length."""
+"""Every number of the answer: one row per strategy and length, and one per pair and length."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from decaybench.metrics import METRICS
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy at one length; None where there is nothing yet. Values in their metrics' units (`metrics.METRICS`).
+    """One strategy at one length; None where there is no result yet. Values are in the units of `metrics.METRICS`.
 
-    ``slots_at_chance`` counts slots that finished at their ends but did no better than guessing. ``best_validation`` is
-    the winners' mean search score: optimistic, since it was selected on. ``by_repeat`` (R,) is the confirmed metric, a
-    repeat's mean over its confirm seeds, NaN for a repeat without one; diverged runs count at chance. ``confirmed`` is
-    its mean and interval, by metric; ``survivors`` the mean without diverged runs. ``middle`` is the interquartile mean
-    of all confirm runs. ``rank`` counts from 1, equal means share it.
+    * ``slots_at_chance``: the number of trials that were trained to the end, but did no better than guessing.
+    * ``best_validation``: the mean validation result of the best configurations; optimistic, as it selected them.
+    * ``by_repeat`` (R,): the retrained result, the mean per repeat over its confirm seeds; NaN for a repeat without
+      one. Diverged runs count at chance.
+    * ``confirmed``: its mean and interval over repeats, by metric.
+    * ``survivors``: its mean without diverged runs.
+    * ``middle``: the interquartile mean of all confirm runs.
+    * ``learning_rate``: the geometric mean of the best configurations' learning rates.
+    * ``rank``: counts from 1; equal means share a rank.
     """
 
     strategy: Strategy
@@ -42,13 +46,13 @@ class Row:
 
     @property
     def complete(self) -> bool:
-        """Whether all slots and confirm runs are done; replays decide nothing between strategies."""
+        """Whether all trials and confirm runs are done; replays do not count, since they decide nothing."""
         slots, confirm = self.account.slots, self.account.confirm
         return (slots.done, confirm.done) == (slots.planned, confirm.planned)
 
     @property
     def diverged(self) -> Interval:
-        """The share of the slots that diverged, with its Wilson interval; no bounds where no slot is done."""
+        """The share of trials that diverged, with its Wilson interval; NaN without bounds if no trial is done."""
         return wilson(self.account.slots.diverged, self.account.slots.done)
 
     @property
@@ -58,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """All rows and pairs, lengths and strategies in the sweep file's order, a length's family row last."""
+    """All rows and pairs, in the order of the sweep file's lengths and strategies; a length's family row comes last."""
 
     results: Results
     rows: tuple[Row, ...]
@@ -66,17 +70,17 @@ class Summary:
 
     @property
     def adaptive(self) -> bool:
-        """Whether the strategies shared their slots: then nothing here is a comparison, and no row has a rank."""
+        """Whether the strategies shared one budget of trials, so that nothing is compared and no row has a rank."""
         return self.results.adaptive
 
     @property
     def slots_planned(self) -> int:
-        """Slots of the whole sweep, those too that an adaptive search has not given to a strategy yet."""
+        """Trials of the whole sweep, including those that an adaptive search has not yet given to a strategy."""
         return self.results.sweep.slots_in_all
 
     @property
     def confirm_planned(self) -> int:
-        """Confirm runs of the whole sweep; an adaptive one confirms one setting a repeat and length."""
+        """Confirm runs of the whole sweep; an adaptive one retrains one configuration per repeat and length."""
         confirmed = 1 if self.adaptive else len(self.results.strategies)
         return confirmed * self.results.repeats * self.results.confirm_seeds * len(self.results.lengths)
 
@@ -84,11 +88,11 @@ class Summary:
         return [row for row in self.rows if row.length == length]
 
     def ranked(self, length: float) -> list[Row]:
-        """The length's rows, the best first; those without a confirmed result last."""
+        """The rows of ``length``, the best first; those without a retrained result come last."""
         return sorted(self.at(length), key=lambda row: math.inf if row.rank is None else row.rank)
 
     def pair(self, a: str, b: str, length: float) -> Pair:
-        """The pair with a first, turned round where the file has b first."""
+        """The comparison of a with b, whichever of the two the sweep file lists first; KeyError if there is none."""
         for pair in self.pairs:
             if pair.length == length and (pair.a, pair.b) == (a, b):
                 return pair
@@ -97,7 +101,7 @@ class Summary:
         raise KeyError((a, b, length))
 
     def families(self, length: float) -> Pair | None:
-        """The row of the reactive family against the fixed one, where the sweep has both and compares them."""
+        """The comparison of the reactive family with the fixed one; None without both, and in an adaptive sweep."""
         if self.adaptive:
             return None
         last = [p for p in self.pairs if p.length == length and p.a == "family:reactive"]
@@ -105,7 +109,7 @@ class Summary:
 
 
 def summarise(results: Results) -> Summary:
-    """All rows and pairs from a sweep's results."""
+    """All rows and pairs, computed from a sweep's results."""
     rows: list[Row] = []
     for length in results.lengths:
         here = [_row(results, strategy, length) for strategy in results.strategies]
@@ -139,7 +143,7 @@ def _row(results: Results, strategy: Strategy, length: float) -> Row:
 
 
 def _at_chance(results: Results, run: Run) -> bool:
-    """Whether a run that finished at its end learned nothing: its validation result is no better than guessing."""
+    """Whether a run was trained to the end but learned nothing: its validation result is no better than guessing."""
     if run.outcome != "finished" or run.stopped:
         return False
     value, chance = run.value("validation", results.metric), results.chance.get(results.metric)
@@ -149,7 +153,7 @@ def _at_chance(results: Results, run: Run) -> bool:
 
 
 def _by_repeat(runs: list[Run], metric: str, repeats: int) -> NDArray[np.float64]:
-    """(R,) means over the confirm seeds that are done, NaN where none is."""
+    """(R,): means over the confirm runs that are done; NaN for a repeat without one."""
     means = np.full(repeats, np.nan)
     for repeat in range(repeats):
         values = [v for run in runs if run.repeat == repeat and (v := run.value("test", metric)) is not None]
@@ -159,7 +163,7 @@ def _by_repeat(runs: list[Run], metric: str, repeats: int) -> NDArray[np.float64
 
 
 def _interval(by_repeat: NDArray[np.float64], most: float) -> Interval | None:
-    """Student's t over the repeats, cut at 0 and ``most``: it knows no bounds, but an accuracy and a loss do."""
+    """The t interval over repeats, clipped to [0, ``most``], the metric's possible values."""
     present = by_repeat[np.isfinite(by_repeat)]
     if not present.size:
         return None

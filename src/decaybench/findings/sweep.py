@@ -1,4 +1,4 @@
-"""What results are of: a sweep as its file and the database have it, or several of one task read as one."""
+"""The sweep that results belong to, from its file and the database; or several sweeps of one task, read as one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NO_SCHEDULE = "no schedule"
 
 
 class Strategy(NamedTuple):
-    """A strategy in the sweep file's order; ``control`` marks those of kind ``constant``.
+    """A strategy; ``control`` is true for the baselines, those of kind ``constant``.
 
-    ``family`` is that of its schedule, or "no schedule" where an ``optimizer`` that promises to need none has none.
+    ``family`` is that of its schedule, or "no schedule" for an ``optimizer`` that needs none and is used without one.
     """
 
     label: str
@@ -37,9 +37,10 @@ class Strategy(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """One sweep: its row in the database, its file, and what its strategies are called here, by their labels there.
+    """One sweep: its row in the database, and its file.
 
-    ``spec`` and ``provenance`` are as they were stored, by an older version perhaps.
+    ``spec`` and ``provenance`` are as they were stored, perhaps by an older version. ``labels`` maps a strategy's label
+    in the file to its label in the joined sweep.
     """
 
     name: str
@@ -54,10 +55,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The one sweep, or the several, which `join` found to be of one task, split, budget and search.
+    """One sweep, or several that `join` found to have the same task, splits, budget and search.
 
-    They may differ in question, numbers of trials, the ranges that their strategies share, and in provenance where it
-    says nothing of the results. A label that several of them have is NAME.LABEL here.
+    Joined sweeps may differ in their questions, numbers of trials, ranges of shared parameters, and in provenance that
+    does not affect results. A label that several of them use becomes NAME.LABEL.
     """
 
     parts: tuple[Part, ...]
@@ -84,7 +85,7 @@ class Sweep:
 
     @property
     def search(self) -> Search:
-        """How settings were proposed; what strategies share may be searched otherwise in another part: ask ``arms``."""
+        """How configurations were proposed. Ranges of shared parameters may differ between parts: see ``arms``."""
         return self.parts[0].file.search
 
     @property
@@ -105,35 +106,35 @@ class Sweep:
 
     @property
     def adaptive(self) -> bool:
-        """Whether the strategies shared their slots: then nothing here is a comparison."""
+        """Whether the strategies shared one budget of trials, so that nothing here is a comparison."""
         from decaybench.sweep import shares_slots
 
         return shares_slots(self.parts[0].file)
 
     @cached_property
     def rope(self) -> float:
-        """The sweep's own smallest difference that matters, else the protocol's for its test split."""
-        return rope(self.metric, self.examples("test") or 1000, self.task.rope)  # so many and more make no difference
+        """The smallest difference that matters, in the metric's unit: the sweep file's, else the protocol's default."""
+        return rope(self.metric, self.examples("test") or 1000, self.task.rope)  # from 1000 on, the default is constant
 
     @cached_property
     def chance(self) -> Mapping[str, float]:
-        """What guessing gives, by metric; without those that the provenance does not say."""
+        """The result of guessing, by metric; metrics that are missing in the provenance are left out."""
         known = self.parts[0].provenance
         found = {metric: known.get(f"chance_{metric}") for metric in METRICS}
         return {metric: float(value) for metric, value in found.items() if value is not None}
 
     @property
     def steps_per_epoch(self) -> int | None:
-        """None where provenance does not say how many updates an epoch has."""
+        """Updates per epoch; None if the provenance does not say."""
         return self.parts[0].provenance.get("steps_per_epoch")
 
     def examples(self, split: str) -> int:
-        """How many examples the split has, 0 where provenance does not say."""
+        """The number of examples in a split; 0 if the provenance does not say."""
         return int((self.parts[0].provenance.get("examples") or {}).get(split) or 0)
 
     @cached_property
     def arms(self) -> Mapping[str, Arm]:
-        """Every strategy with what is searched of it, by its label here; each as its own file has it."""
+        """Every strategy's arm (its schedule and search space) from its own file, by its label in this sweep."""
         from decaybench.sweep import arms
 
         return {part.labels[arm.label]: arm for part in self.parts for arm in arms(part.file)}
@@ -143,14 +144,14 @@ class Sweep:
         return strategies(self.arms)
 
     def slots(self, label: str) -> int:
-        """Slots of a strategy per repeat and length: one where it has nothing to search."""
+        """Trials of a strategy per repeat and length: one if it has nothing to search."""
         from decaybench.sweep import slots
 
         return slots(self._file(label), self.arms[label])
 
     @property
     def slots_in_all(self) -> int:
-        """Slots of all strategies together, over all repeats and lengths."""
+        """Trials of all strategies together, over all repeats and lengths."""
         from decaybench.sweep import all_slots
 
         return sum(all_slots(part.file) for part in self.parts) * self.repeats * len(self.lengths)
@@ -162,7 +163,7 @@ class Sweep:
         return replays_each(self._file(label))[self.arms[label].label]
 
     def size(self, length: float) -> Size | None:
-        """How long a run is; None where provenance does not say how many updates an epoch has."""
+        """The updates and epochs of a run; None if the provenance does not say how many updates an epoch has."""
         from decaybench.sweep import Size
 
         steps, epochs = self.steps_per_epoch, self.parts[0].file.epochs(length)
@@ -173,7 +174,7 @@ class Sweep:
 
 
 def read_sweeps(rows: Sequence[Mapping[str, Any]]) -> Sweep:
-    """The sweeps of these rows of the table ``sweeps``; UserError for one that is no sweep here any more."""
+    """The sweeps in these rows of the table ``sweeps``; UserError for one that this version can no longer read."""
     from decaybench.sweep import Sweep as File
 
     for row in rows:
@@ -198,7 +199,7 @@ def read_sweeps(rows: Sequence[Mapping[str, Any]]) -> Sweep:
 
 
 def strategies(arms: Mapping[str, Arm]) -> tuple[Strategy, ...]:
-    """The strategies of these arms, which are listed by what they are called."""
+    """The strategies of these arms, which are keyed by label."""
     from decaybench.optimizers import OPTIMIZERS
 
     def family(arm: Arm) -> str:
@@ -208,7 +209,7 @@ def strategies(arms: Mapping[str, Arm]) -> tuple[Strategy, ...]:
 
 
 def _require_kinds(spec: Mapping[str, Any]) -> None:
-    """UserError for a kind of schedule that was there when the sweep ran, and is not installed here."""
+    """UserError for a kind of schedule that is not installed here, for example one of another package."""
     from decaybench.schedules import SCHEDULES
 
     for label, entry in spec["strategies"].items():

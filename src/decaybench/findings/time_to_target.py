@@ -1,4 +1,4 @@
-"""How fast a strategy gets to where the control ends, and how steadily it is among the best."""
+"""How fast a strategy reaches the control's final loss, and how often it is among the best."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from decaybench.metrics import METRICS
 class TimeToTarget(NamedTuple):
     """One strategy at one length.
 
-    ``reached`` of its ``runs`` confirm runs got down to the control's final validation loss, the median one after
-    ``updates`` (infinite where fewer than half did); all None without a control. ``steady`` is the share of the repeats
-    in which its confirmed result was within the smallest difference that matters of the repeat's best one (the
-    performance profile at that distance); None while a repeat lacks a strategy.
+    ``reached`` of its ``runs`` confirm runs reached the control's final validation loss. ``updates`` is the median
+    number of updates that they needed, infinite if fewer than half of the runs got there. Both are None without a
+    control.
+
+    ``steady`` is the share of repeats in which the strategy's retrained result was within the smallest difference that
+    matters of the repeat's best one (the performance profile at that distance); None while a repeat lacks a strategy.
     """
 
     label: str
@@ -31,7 +33,7 @@ class TimeToTarget(NamedTuple):
 
 
 def times_to_target(summary: Summary, length: float) -> list[TimeToTarget]:
-    """Every strategy with confirmed results, the best first; empty for an adaptive sweep, which compares nothing."""
+    """Every strategy with retrained results, the best first; empty for fewer than two, and for an adaptive sweep."""
     results = summary.results
     rows = [row for row in summary.ranked(length) if row.rank is not None]
     if summary.adaptive or len(rows) < 2:
@@ -48,7 +50,7 @@ def times_to_target(summary: Summary, length: float) -> list[TimeToTarget]:
         runs = [run for run in results.of("confirm", row.strategy.label, length) if run.done]
         times = None
         if target is not None and of is not None:
-            curves = [results.curves[run.id] for run in runs if run.id in results.curves]  # it may have died at once
+            curves = [results.curves[run.id] for run in runs if run.id in results.curves]  # none if it diverged at once
             losses = [curve.validation_loss for curve in curves]
             times = [time_to_target(loss, target, of.steps_per_epoch, lower_is_better=True) for loss in losses]
             times += [math.inf] * (len(runs) - len(curves))
@@ -66,7 +68,7 @@ def times_to_target(summary: Summary, length: float) -> list[TimeToTarget]:
 
 
 def _target(summary: Summary, length: float) -> float | None:
-    """The mean final validation loss of the best control's confirm runs that finished."""
+    """The mean final validation loss of the best control's finished confirm runs; None if there are none."""
     controls = [row for row in summary.ranked(length) if row.strategy.control and row.rank is not None]
     if not controls:
         return None

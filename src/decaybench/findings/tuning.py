@@ -1,4 +1,4 @@
-"""What a tuning budget buys: the expected best validation result of n slots."""
+"""What a tuning budget buys: the expected best validation result of n trials."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from decaybench.findings.sweep import Strategy
 from decaybench.metrics import METRICS
 
 Refusal = Literal["adaptive", "tpe", "prune"]
-"""Slots that strategies shared; that were chosen from the results of others; some of which were stopped early."""
+"""Strategies shared one budget of trials; trials were chosen from earlier results; some were stopped early."""
 POINTS = 40
-"""Numbers of trials at most for which a curve is computed, for each number of slots that a strategy has."""
+"""The most points of a curve, for each number of trials that a strategy has."""
 
 
 class Cost(NamedTuple):
-    """One strategy: trials (M,), and the expected best result with its band (M,), in the metric's unit.
+    """One strategy: numbers of trials ``n`` (M,), and the expected best result (M,) and its band, in the metric's unit.
 
-    ``searched`` is False where there was nothing to search: more trials than one then change nothing, and the result
-    is the mean over the repeats. The band is NaN with one repeat.
+    The band is NaN with one repeat. If there was nothing to search, ``searched`` is False, more trials change nothing,
+    and the result is the mean over repeats.
     """
 
     strategy: Strategy
@@ -35,9 +35,10 @@ class Cost(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """From ``n`` trials on take ``label``; as good are ``level``, never further from it than what matters.
+    """From ``n`` trials on, take the strategy ``label``.
 
-    ``ahead``, if any, is another one that has the best expected result in the end, by less than what matters.
+    The strategies ``level`` are as good: never further from it than the smallest difference that matters. ``ahead``, if
+    not empty, is another one, whose expected result at the end is better by no more than that.
     """
 
     n: int
@@ -47,7 +48,7 @@ class Advice(NamedTuple):
 
 
 def refused(results: Results) -> Refusal | None:
-    """Why the slots of this sweep do not tell what fewer of them would have found; None where they do."""
+    """Why these trials cannot show what fewer trials would have found; None if they can."""
     if results.adaptive:
         return "adaptive"
     if results.sweep.search.sampler == "tpe":
@@ -56,27 +57,28 @@ def refused(results: Results) -> Refusal | None:
 
 
 def costs(summary: Summary) -> tuple[Cost, ...]:
-    """Every strategy with a finished search at the longest length, in the sweep file's order; none where `refused`.
+    """Every strategy with a finished search at the longest length, in the order of the sweep file; none if `refused`.
 
-    A repeat counts once all of its slots are done; diverged ones count at chance.
+    A repeat counts once all of its trials are done. Diverged trials count at chance.
     """
     results = summary.results
     if refused(results):
         return ()
     pools = {s: pool for s in results.strategies if (pool := _pool(results, s))}
     sizes = {min(map(len, pool)) for s, pool in pools.items() if results.sweep.arms[s.label].space} or {1}
-    # joined sweeps differ in trials: a grid of all numbers, so that curves are compared at the same ones
+    # joined sweeps may differ in trials: one grid for all, so that curves can be compared point by point
     grid = np.unique(np.concatenate([np.geomspace(1, size, POINTS).round().astype(np.int64) for size in sizes]))
     return tuple(_cost(results, strategy, pool, grid) for strategy, pool in pools.items())
 
 
 def recommendations(summary: Summary) -> list[Advice]:
-    """From how many trials on to take which strategy, by expected validation result: n rising from 1.
+    """Which strategy to take from how many trials on, by expected validation result, with n rising from 1.
 
-    The strategy changes only where another one's is ahead by more than the smallest difference that matters (on as
-    many examples as the validation split has), so that a tie does not look like advice. It is no verdict: that comes
-    from confirmed results. It goes as far as the fewest slots that a searched strategy had. Empty where `refused`,
-    where fewer than two strategies have a finished search, and where nothing sets any of them apart.
+    The advice changes only if another strategy is ahead by more than the smallest difference that matters (for the size
+    of the validation split), so that a tie does not look like advice. It is not a verdict: verdicts come from retrained
+    results. It ends at the fewest trials that a searched strategy had.
+
+    Empty if `refused`, if fewer than two strategies have a finished search, and if nothing sets them apart.
     """
     results = summary.results
     found = costs(summary)
@@ -105,7 +107,7 @@ def recommendations(summary: Summary) -> list[Advice]:
 
 
 def _pool(results: Results, strategy: Strategy) -> list[NDArray[np.float64]]:
-    """The validation results of every repeat that is searched to its end, an array each."""
+    """The validation results of every repeat whose search is finished, one array per repeat."""
     slots: dict[int, list[float | None]] = {}
     for run in results.of("search", strategy.label, results.longest):
         slots.setdefault(run.repeat, []).append(run.value("validation", results.metric))

@@ -1,4 +1,4 @@
-"""The one setting to take: the first strategy's, of the repeat whose confirmed mean is best."""
+"""The one configuration to take: that of the first strategy, from the repeat with the best retrained mean."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from decaybench.metrics import METRICS
 
 
 class Pick(NamedTuple):
-    """The strategy's row, and the first of the confirmed runs of its best repeat, whose ``params`` are the setting.
+    """The strategy's row, and the first confirm run of its best repeat, whose ``params`` are the configuration.
 
-    ``seeds`` were confirmed there, ``diverged`` of them were lost, and ``mean`` is the metric's over all of them.
-    ``level`` are the strategies that share its rank.
+    It was retrained on ``seeds`` seeds, of which ``diverged`` diverged; ``mean`` is the metric's mean over all of them.
+    ``level`` lists the strategies that share its rank.
     """
 
     row: Row
@@ -28,9 +28,10 @@ class Pick(NamedTuple):
 
 
 def pick(summary: Summary, strategy: str | None = None) -> Pick:
-    """The winner at the longest length, or that of one ``strategy``; of an adaptive sweep, the best repeat's setting.
+    """The best configuration at the longest length, of all strategies or of one ``strategy``.
 
-    Raises UserError for a strategy that is none, where nothing is confirmed, or all of its confirm runs diverged.
+    In an adaptive sweep it is that of the best repeat. Raises UserError for an unknown strategy, if nothing has been
+    retrained yet, or if all of the configuration's confirm runs diverged.
     """
     results = summary.results
     name, length = results.sweep.name, results.longest
@@ -41,15 +42,16 @@ def pick(summary: Summary, strategy: str | None = None) -> Pick:
     rows = [r for r in summary.ranked(length) if strategy in (None, r.strategy.label) and r.repeats_done]
     if not rows:
         raise UserError(
-            f"sweep {name}: nothing is confirmed yet of {strategy or 'any strategy'}; decaybench run goes on with it"
+            f"sweep {name}: no configuration of {strategy or 'any strategy'} has been retrained yet;"
+            " decaybench run continues the sweep"
         )
-    # An adaptive sweep ranks no strategies: what it found is its best repeat's setting, whosever it is.
+    # An adaptive sweep does not rank strategies: its answer is the configuration of its best repeat.
     row = max(rows, key=lambda r: float(np.nanmax(sign * r.by_repeat))) if summary.adaptive else rows[0]
     label = row.strategy.label
-    best = int(np.nanargmax(sign * np.round(row.by_repeat, DIGITS)))  # of equal ones the first
+    best = int(np.nanargmax(sign * np.round(row.by_repeat, DIGITS)))  # the first of equal ones
     confirmed = [run for run in results.of("confirm", label, length) if run.done and run.repeat == best]
     if all(run.diverged for run in confirmed):
-        raise UserError(f"sweep {name}: every confirmed run of {label} diverged: no setting to export")
+        raise UserError(f"sweep {name}: every retrained run of {label} diverged: no configuration to export")
     level = [other.strategy.label for other in summary.at(length) if other.rank == row.rank and other is not row]
     lost = sum(run.diverged for run in confirmed)
     return Pick(row, confirmed[0], len(confirmed), lost, float(row.by_repeat[best]), tuple(level))

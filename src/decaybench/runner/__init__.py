@@ -1,4 +1,4 @@
-"""The runner: plan, train, resume, confirm. It knows training, search and store, and no terminal."""
+"""The runner: plan, train, resume, retrain. It uses training, search and store, and does not print anything."""
 
 from decaybench.runner.audit import audit
 from decaybench.runner.check import Plan, PlanRow, check_sweep

@@ -16,8 +16,8 @@ from decaybench.sweep import Arm, Sweep, arms, ledger, long_warmups, most_pruned
 class PlanRow:
     """The budget of one strategy at one length; ``updates`` covers search, confirm and replay.
 
-    In an adaptive sweep, one row holds the budget of all strategies: ``strategy`` says so, and ``searched`` begins with
-    "strategy".
+    In an adaptive sweep, one row per length holds the budget of all strategies: ``strategy`` says so, and ``searched``
+    begins with "strategy".
     """
 
     strategy: str
@@ -36,9 +36,9 @@ class PlanRow:
 class Plan:
     """The whole plan; ``seconds`` is estimated from a short measurement on ``device``, for ``workers`` processes.
 
-    ``shared`` is the smallest share of the search's updates that is saved because identical parts of runs are computed
-    once; ``pruned`` is the largest share that pruning is expected to save. ``notes`` are lines on what is legal but
-    hardly intended.
+    ``shared`` is the smallest share of the search's updates that is saved by computing identical parts of runs once.
+    ``pruned`` is the largest share that pruning is expected to save. ``notes`` are lines about settings that are legal
+    but hardly intended.
     """
 
     name: str
@@ -109,7 +109,7 @@ def _kind(arm: Arm) -> str:
 
 
 def _searched(takers: Sequence[Arm], strategy: str | None) -> tuple[str, ...]:
-    """The searched parameters: a strategy's own named as in its table, those of all strategies as in the study."""
+    """The names of searched parameters: for one strategy as in its table, for all strategies as in the study."""
     names = [dimension.name for arm in takers for dimension in arm.space]
     if strategy is None:
         return ("strategy", *dict.fromkeys(names))

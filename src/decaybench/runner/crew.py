@@ -1,4 +1,4 @@
-"""How many processes train a sweep, and how many models each puts through the net at once."""
+"""How many processes train a sweep, and how many models each of them trains at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,23 +9,24 @@ from decaybench.runner.measure import measure
 from decaybench.runner.pool import cores
 from decaybench.sweep import Sweep, ledger, size
 
-SMALL = 20_000  # updates of all runs: below this, a measurement takes longer than it saves
-WIDTH = 8  # of a small sweep
-LONG_S = 20.0  # another process takes seconds to start
+SMALL = 20_000  # updates of all runs; in a smaller sweep, a measurement takes longer than it saves
+WIDTH = 8  # the models at once of such a small sweep
+LONG_S = 20.0  # a shorter sweep is not worth more processes, which take seconds to start
 
 
 @dataclass(frozen=True)
 class Crew:
-    """``workers`` processes, each with ``width`` models at once."""
+    """``workers`` processes, each of which trains ``width`` models at once."""
 
     workers: int
     width: int
 
 
 def choose_crew(sweep: Sweep, environment: Environment, begun: Mapping[str, Any] | None, workers: int | None) -> Crew:
-    """The crew for a sweep; one that was ``begun`` (its provenance) keeps its width.
+    """The crew for a sweep. A sweep that has begun keeps the width in its provenance, ``begun``.
 
-    ``workers`` None: one process per core, if the sweep is long enough. One process fills a GPU.
+    If ``workers`` is None, there is one process per core, unless the sweep is too short for that to save time. On a
+    GPU there is one process, since that is enough to fill it.
     """
     updates = planned_updates(sweep, environment)
     if updates < SMALL:

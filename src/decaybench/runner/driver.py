@@ -46,12 +46,12 @@ def run_sweep(
     workers: int | None = 1,
     watcher: Watcher | None = None,
 ) -> int:
-    """Train the missing runs of a sweep (search, confirm and replay); returns how many runs were trained.
+    """Train the missing runs of a sweep (search, confirm and replay) and return the number of runs trained.
 
-    ``workers`` processes train; None: one per core, if that is worth their start.
+    ``workers`` is the number of processes; None means one per core, if the sweep is long enough to be worth it.
 
-    Everything is checked before anything is written: the database, the sweep against its stored form, data and model.
-    Raises UserError for whatever the user can fix.
+    Everything is checked before anything is written: the database, the sweep against its stored form, the data and the
+    model. Raises UserError for what the user can fix, and MachineError if a training process is killed.
     """
     stored, url, watcher, extended = None, store.absolute(url), watcher or Watcher(), False
     if (existing := store.find_storage(url)) is not None:
@@ -69,9 +69,9 @@ def run_sweep(
         require_same_data(sweep.name, stored["provenance"], now)
     if stored is None or stored["status"] != "complete" or extended:
         for line in long_warmups(sweep, now["steps_per_epoch"]):
-            watcher.note(line)  # which may raise, where warnings are errors
+            watcher.note(line)  # before anything is written, since it raises if warnings are errors
     with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
-        # Once more behind the lock: another process may have written the sweep since.
+        # Check again, now behind the lock: another process may have written the sweep in the meantime.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
             _require_extension(sweep, stored)
             require_same_data(sweep.name, stored["provenance"], now)
@@ -90,9 +90,9 @@ def run_sweep(
 
 
 def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> bool:
-    """Whether the file says more than the database; UserError where it says something else.
+    """Whether the file extends the stored sweep; UserError if the two contradict each other.
 
-    A key newer than the database has its default.
+    A key that the stored spec lacks, because an older version wrote it, counts as having its default.
     """
     known = Sweep.from_mapping(stored["spec"], sweep.name).spec()
     with sweep.named():
@@ -101,9 +101,10 @@ def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> bool:
 
 
 def _alone(storage: Storage, name: str) -> BaseFileLock:
-    """The right to train a sweep, one process at a time, by a lock beside the database.
+    """A lock that lets only one process at a time train the sweep; UserError if another one holds it.
 
-    The system releases it when the process dies. For a server's database the lock covers this machine only.
+    The lock file lies beside the database. The system releases the lock when the process dies. For a database server,
+    the lock covers this machine only.
     """
     if storage.file is not None:
         path = storage.file.with_name(f".{storage.file.name}.{name}.lock")
@@ -120,7 +121,7 @@ def _alone(storage: Storage, name: str) -> BaseFileLock:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A stack that is being trained: its rows, and their trials' numbers in the study, if any."""
+    """A stack that is being trained: its rows, and the numbers of its Optuna trials by run id, if it is searching."""
 
     members: list[RunRow]
     numbers: Mapping[str, int]
@@ -144,7 +145,7 @@ class _Driver:
         self.mirror: StudyMirror
 
     def work(self, pool: Pool) -> int:
-        """Search, confirm, replay; returns the number of runs trained."""
+        """Run the phases search, confirm and replay; return the number of runs trained."""
         with StudyMirror(
             self.storage.url,
             self.sweep.name,
@@ -176,7 +177,7 @@ class _Driver:
         tally.plan((run for run in self.planner.runs(phase) if not run.superseded), open_slots)
         if todo:
             self.watcher.phase(phase, tally.shares())
-        # The proposals of each wave use what the sampler learned from the one before.
+        # A sampler that learns needs the results of one wave for the proposals of the next.
         for _, wave in groupby(todo, key=lambda members: self.planner.wave(members[0])):
             for begun, results in self._train_wave(phase, wave, pool):
                 for run, result in zip(begun.members, results, strict=True):
@@ -187,7 +188,7 @@ class _Driver:
     def _train_wave(
         self, phase: str, wave: Iterator[list[RunRow]], pool: Pool
     ) -> Iterator[tuple[_Begun, list[RunResult]]]:
-        """Train independent stacks, as many at once as the pool has processes."""
+        """Train stacks that do not depend on each other, as many at once as the pool has processes."""
         while True:
             while not pool.full and (members := next(wave, None)) is not None:
                 begun, job = self._begin(phase, members)
@@ -224,10 +225,10 @@ class _Driver:
         return _Begun(members, numbers), Job(stack, read_test=not searching)
 
     def _finish(self, begun: _Begun, future: Future[list[RunResult]]) -> list[RunResult]:
-        """Report the results to the study, once they are in our tables."""
+        """Close the stack's trials in the study, now that the worker has written its results to our tables."""
         try:
             results = future.result()
-        except Exception:  # the machine's fault (memory, a driver): kept as failed, and retried by the next run
+        except Exception:  # the machine's fault (memory, a driver): stored as failed, and retried by the next run
             ids = [run.id for run in begun.members]
             store.finish_runs(self.storage, [failed(run) for run in store.some_runs(self.storage, ids)])
             self.mirror.fail(begun.numbers.values())
@@ -262,7 +263,7 @@ class _Driver:
         }
 
     def _reconcile(self) -> None:
-        """Bring the study in line with our tables, whatever a crash left in it."""
+        """Bring the study in line with our tables, whatever state a crash left it in."""
         done = {run.id: run for run in self.planner.runs("search") if run.outcome in ENDED}
         chance = self.environment.chance
 

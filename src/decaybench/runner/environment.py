@@ -43,7 +43,7 @@ class Environment:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """``auto`` is the GPU if there is one; UserError if the requested device is missing."""
+    """The device for "auto" (the GPU, if there is one), "cpu" or "cuda"; UserError if the requested one is missing."""
     if wanted not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device: must be one of auto, cpu, cuda, got {wanted!r}")
     if wanted == "cuda" and not torch.cuda.is_available():
@@ -52,7 +52,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def prepare_environment(sweep: Sweep, data_root: Path | None, device: torch.device) -> Environment:
-    """Load and split the data and check that model, batch size and images fit; UserError if they do not."""
+    """Load and split the data, and check that model, batch size and images fit; UserError if they do not."""
     with sweep.named():
         return _prepare(sweep, data_root, device)
 
@@ -92,7 +92,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:
-    """The facts needed to check a result: versions, device, precision, threads, stacks, hashes of data and splits."""
+    """The facts needed to check a result, such as versions, device, precision, and hashes of data and splits."""
     data = environment.data
     cuda = environment.device.type == "cuda"
     return {
@@ -122,7 +122,7 @@ def provenance(sweep: Sweep, environment: Environment, width: int, workers: int)
 
 
 def require_same_data(name: str, stored: dict[str, Any], now: dict[str, Any]) -> None:
-    """UserError if a sweep would continue with other images, other splits or on another kind of device."""
+    """UserError if a sweep would continue with other images or splits, or on another kind of device."""
     for key, what in (("data_sha256", "images"), ("splits_sha256", "splits"), ("device", "device")):
         if stored[key] != now[key]:
             raise UserError(f"sweep {name}: its {what} must not change after its start ({stored[key]}), got {now[key]}")

@@ -1,4 +1,4 @@
-"""The cost of a sweep on this machine: its time, and the updates saved because runs begin alike."""
+"""The cost of a sweep on this machine: its time, and the updates saved for runs that begin alike."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ from decaybench.schedules.bank import fixed_scales
 from decaybench.shared import SHARED
 from decaybench.sweep import RunParameters, Size, Sweep, arms, ledger, plan_search, resolve, shares_slots, size
 
-FAMILIES = 100  # that are examined; the rest are assumed to be like them
+FAMILIES = 100  # how many families of runs that may begin alike are examined; the rest are assumed to be similar
 
 
 def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared: float) -> float:
-    """Seconds to train the whole sweep with this crew, if ``shared`` of the search's updates are saved.
+    """Seconds to train the whole sweep with this crew, if a share ``shared`` of the search's updates is saved.
 
     Starting the program, loading data and writing the report are not included.
     """
@@ -24,7 +24,7 @@ def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared:
     speed = measure(task, environment)
     steps = size(sweep, len(data.train), 1.0).steps_per_epoch
     batch = len(data.train) if task.batch_size == "full" else task.batch_size
-    # A forward pass costs about a third of a forward and a backward one.
+    # A forward pass costs about a third of a forward and a backward pass.
     validation = len(data.validation) / 3 / (steps * batch)
     updates = 0.0
     for row in ledger(sweep, steps):
@@ -34,11 +34,12 @@ def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared:
 
 
 def shared_updates(sweep: Sweep, environment: Environment) -> float:
-    """The smallest share of the search's updates, in [0, 1), that need not be computed because runs begin alike.
+    """The least share of the search's updates, in [0, 1), that is saved because runs begin alike.
 
-    Fixed schedules are known beforehand. A reactive rule that observes epochs is known only for the first epoch, in
-    which it does nothing. The share is 0 if nothing is known (with a sampler that learns, or if strategies share their
-    trials), if pruning keeps strategies apart, and on a GPU, where runs are not shared.
+    The learning rates of fixed schedules are known beforehand. Those of a reactive rule that observes epochs are known
+    for the first epoch only, in which it does nothing. The share is 0 if nothing is known (with a sampler that learns,
+    or if strategies share their trials), if pruning keeps strategies apart, and on a GPU, where runs do not share
+    updates.
     """
     unknown = sweep.search.sampler == "tpe" or sweep.search.prune is not None or shares_slots(sweep)
     if unknown or environment.device.type != "cpu":
@@ -66,7 +67,7 @@ def shared_updates(sweep: Sweep, environment: Environment) -> float:
 
 
 def _computed(family: list[tuple[RunParameters, Size]]) -> int:
-    """Updates of runs with one seed if identical ones are computed once."""
+    """Updates computed for runs with one seed, if identical updates are computed once."""
     known: dict[tuple[float, ...], list[NDArray[np.float64]]] = {}
     total = 0
     for own, of in family:
@@ -78,7 +79,7 @@ def _computed(family: list[tuple[RunParameters, Size]]) -> int:
 
 
 def _known_rates(own: RunParameters, of: Size) -> NDArray[np.float64]:
-    """The scales that are known before training, from update 0 on."""
+    """The scales that are known before training, (updates,), from update 0 on."""
     schedule = own.schedule
     if isinstance(schedule, Fixed):
         return fixed_scales(schedule, of.total_steps, of.steps_per_epoch).numpy()
@@ -87,7 +88,7 @@ def _known_rates(own: RunParameters, of: Size) -> NDArray[np.float64]:
 
 
 def _alike(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
-    """How many updates two runs have in common."""
+    """The number of updates, from the first, that two runs have in common."""
     n = min(len(a), len(b))
     differs = np.flatnonzero(a[:n] != b[:n])
     return int(differs[0]) if len(differs) else n

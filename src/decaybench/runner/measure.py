@@ -1,4 +1,4 @@
-"""A short measurement of how many models to put through the net at once on this machine, and how fast that is."""
+"""A short measurement of how many models to train at once on this machine, and of the speed."""
 
 import contextlib
 import hashlib
@@ -18,25 +18,25 @@ from decaybench.training import OptimizerForm, Run, train
 from decaybench.training.lanes import EVALUATION_CHUNK
 
 WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
-# On a GPU the first epoch warms up, the second is recorded, and only from the third on all is replayed.
+# On a GPU, the first epoch warms up and the second is recorded as a CUDA graph; the third one has its usual speed.
 EPOCHS = {"cpu": 1, "cuda": 3}
-METHOD = 3  # which way of measuring the remembered numbers come from
-SECONDS = 0.15  # of each width that is tried
-CLOSE = 0.97  # a smaller width that is nearly as fast leaves more stacks to share out
+METHOD = 3  # the version of this method; results of older versions in the cache are ignored
+SECONDS = 0.15  # how long each width is measured
+CLOSE = 0.97  # prefer a smaller width that is nearly as fast, since more stacks can be shared among processes
 
 
 @dataclass(frozen=True)
 class Speed:
-    """``width`` models at once; ``seconds`` is one process' time for one update of one run."""
+    """``width`` models at once; ``seconds`` is the time of one process for one update of one run."""
 
     width: int
     seconds: float
 
 
 def measure(task: Task, environment: Environment) -> Speed:
-    """The best width for the sweep's model, batch size, precision and device; remembered in the cache folder."""
+    """The best width for the sweep's model, batch size, precision and device; kept in the cache folder."""
     examples = len(environment.data.train)
-    # Batch gradient descent is measured on one batch of 250 examples; what is remembered fits any number of them.
+    # Measure batch gradient descent on 250 examples and scale the result, so that one cached result fits all sizes.
     batch = min(250, examples) if task.batch_size == "full" else task.batch_size
     scale = examples / batch if task.batch_size == "full" else 1.0
     chosen = _measured(task, environment, batch)
@@ -52,12 +52,12 @@ def _measured(task: Task, environment: Environment, batch: int) -> Speed:
     for width in WIDTHS[environment.device.type]:
         try:
             tried.append(Speed(width, _seconds(task, environment, width, batch, tried[-1].seconds if tried else None)))
-        except RuntimeError:  # out of memory, which a CUDA graph's recording may report differently
+        except RuntimeError:  # out of memory, which recording a CUDA graph may report as another error
             if not tried or environment.device.type != "cuda":
                 raise
             break
         best = min(speed.seconds for speed in tried)
-        if all(speed.seconds > best for speed in tried[-2:]):  # two in a row were not better
+        if all(speed.seconds > best for speed in tried[-2:]):  # the last two were slower
             break
     chosen = next(speed for speed in tried if speed.seconds * CLOSE <= best)
     if path is not None:
@@ -66,10 +66,10 @@ def _measured(task: Task, environment: Environment, batch: int) -> Speed:
 
 
 def _seconds(task: Task, environment: Environment, width: int, batch: int, before: float | None) -> float:
-    """Seconds for an update of one run of ``width``; a first, short training warms up and sets how long to measure.
+    """Seconds for one update of one run, with ``width`` models at once; ``before`` is that of the width before.
 
-    On a GPU the width is bounded by memory, which validation also needs: the warm-up validates a whole chunk beside
-    its recorded updates. That is not timed, because its share grows with the width of the stack.
+    A first, short training warms up, and sets how long to measure. On a GPU, memory limits the width, and validation
+    needs memory too: the warm-up therefore validates a whole chunk. That is not timed.
     """
     guess = before if before is not None else _timed(task, environment, width, batch, 1)
     updates = max(1, min(round(SECONDS / (guess * width)), len(environment.data.train) // batch))
@@ -83,7 +83,7 @@ def _timed(task: Task, environment: Environment, width: int, batch: int, updates
     part = replace(data, train=_first(data.train, batch * updates), validation=held_out, signal=None)
     runs = [Run(seed, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for seed in range(width)]
     short = replace(recipe(task, OptimizerForm(), EPOCHS[device.type]), batch_size=batch)
-    seen: list[float] = []  # each epoch ends with numbers on the host, so nothing is left running when it is timed
+    seen: list[float] = []  # an epoch's numbers are on the host when it ends, so the device has finished its work
     train(short, runs, part, device=device, on_epoch=lambda curves: seen.append(curves.seconds))
     return seen[-1] / (width * updates)
 
@@ -93,7 +93,7 @@ def _first(examples: Examples, n: int) -> Examples:
 
 
 def _remembered(task: Task, environment: Environment, batch: int) -> Path | None:
-    """Where the measurement of this model, batch, precision and device is kept; None without a cache folder."""
+    """The file that keeps the measurement of this model, batch, precision and device; None without a cache folder."""
     folder = cache_folder()
     if folder is None:
         return None
@@ -116,7 +116,7 @@ def _processor() -> str:
 
 
 def _remember(path: Path, speed: Speed) -> None:
-    """Write it atomically, so that no other process reads half of it; an unusable cache only costs time."""
+    """Write the file atomically, so that no other process reads half of it. If it cannot be written, ignore that."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""The stored plan: which rows a sweep has, which are missing, and the stacks they are trained in."""
+"""The stored plan: the rows of a sweep, those that are missing, and the stacks in which they are trained."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
@@ -35,7 +35,7 @@ AFTER_SEARCH = ("confirm", "replay")
 
 
 class Planner:
-    """Writes a sweep's rows and numbers its stacks; a step that is killed is repeated identically."""
+    """Writes a sweep's rows and numbers its stacks. A step that was killed writes the same when it is repeated."""
 
     def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, stack_size: int, workers: int) -> None:
         self._sweep, self._storage, self._environment = sweep, storage, environment
@@ -45,9 +45,9 @@ class Planner:
         self.proposals = Proposals(sweep, self.arms, environment.chance, self.size)
 
     def write_search(self, provenance: dict[str, Any]) -> None:
-        """Write the sweep and its search runs; of a sweep that is there already, what was added to it.
+        """Write the sweep and its search runs; if the sweep exists already, only what was added to it.
 
-        An adaptive sweep's runs are written by ``write_waves``, since their strategies are not known yet.
+        The runs of an adaptive sweep are written by ``write_waves``, since their strategies are not known yet.
         """
         name, spec, planned = self._sweep.name, self._sweep.spec(), _new(plan_search(self._sweep))
         if store.sweep_row(self._storage, name) is None:
@@ -61,15 +61,16 @@ class Planner:
                 runs=planned,
             )
         else:
-            # The status first: a kill between the two must not leave a complete sweep with runs to train.
+            # The status first: a kill in between must not leave a complete sweep with runs to train.
             store.update_sweep(self._storage, name, question=self._sweep.question, spec=spec, status="running")
             store.add_runs(self._storage, name, planned)
         self._assign_stacks(plan_search(self._sweep, self._chosen()))
 
     def write_waves(self) -> Iterator[None]:
-        """Of an adaptive sweep, write the runs of one batch of every repeat after another; others have no wave.
+        """Write an adaptive sweep's runs wave by wave, each wave one batch of every repeat; yield after each.
 
-        Strategies are chosen for a batch when it is written, so what it yields must be trained before the next.
+        The strategies of a wave are chosen from earlier results when it is written, so the caller must train it before
+        it asks for the next. Other sweeps have no waves.
         """
         waves: dict[tuple[float, int], list[Place]] = {}
         for place in self._open_places():
@@ -81,7 +82,7 @@ class Planner:
             yield
 
     def write_confirm(self) -> None:
-        """Write the confirm and replay runs of the best trials; those of a former best stay, marked superseded."""
+        """Write the confirm and replay runs of the best trials; mark those of trials that no longer are superseded."""
         chosen = slots(self.winners())
         planned = (*plan_confirm(self._sweep, chosen), *plan_replay(self._sweep, chosen))
         store.add_runs(self._storage, self._sweep.name, _new(planned))
@@ -91,13 +92,13 @@ class Planner:
         won = [run.id for run in rows if run.id in wanted and run.superseded]
         store.supersede(self._storage, lost)
         store.supersede(self._storage, won, superseded=False)
-        # With more confirm seeds the first one takes another's learning rates: it is replayed again.
+        # With more confirm seeds, the first seed uses the learning rates of another seed: replay it again.
         moved = {run.id: wanted[run.id] for run in rows if run.replay_of != wanted.get(run.id, run.replay_of)}
         store.replay_other(self._storage, moved)
         self._assign_stacks(planned)
 
     def winners(self) -> Winners:
-        """The runs to retrain: each strategy's best by repeat and length, or the best of all if they share trials."""
+        """The trials to retrain: the best per strategy, repeat and length; of all strategies, if they share trials."""
         chance = self._environment.chance
         return winners(self.runs("search"), self._sweep.task.metric, chance, overall=self._adaptive)
 
@@ -129,7 +130,7 @@ class Planner:
         return store.pending_runs(self._storage, self._sweep.name, phase=phase)
 
     def size(self, length: float) -> Size:
-        """How long a run is."""
+        """The length of a run in updates and epochs."""
         return size(self._sweep, len(self._environment.data.train), length)
 
     def form(self, run: RunRow) -> OptimizerForm:
@@ -138,7 +139,7 @@ class Planner:
         return OptimizerForm(arm.optimizer, arm.nesterov, arm.velocity)
 
     def _assign_stacks(self, planned: tuple[PlannedRun, ...]) -> None:
-        """Group what has no stack yet; a batch of the search has stacks of its own, after those of the one before."""
+        """Group the runs that have no stack yet. Every wave has its own stacks, numbered after all earlier ones."""
         rows = {run.id: run for run in store.runs(self._storage, self._sweep.name)}
         first = 1 + max((run.stack for run in rows.values() if run.stack is not None), default=-1)
         free = sorted((rows[run.id] for run in planned if rows[run.id].stack is None), key=self.wave)
@@ -146,9 +147,10 @@ class Planner:
         store.set_stacks(self._storage, stacks.group(members, first, self._stack_size, self._workers))
 
     def wave(self, run: RunRow) -> tuple[int, int]:
-        """What must be trained one after the other: batches of a sampler that learns.
+        """A sort key: runs of different waves are not trained together, and later waves follow earlier ones.
 
-        Its lengths are apart as well, and those of confirm and replay runs, whose ends read the test split.
+        With a sampler that learns, each length and batch of the search is a wave; otherwise the whole search is one.
+        Confirm and replay runs have one wave per length, since a stack reads the test split at its end.
         """
         if run.phase == "search" and not self.proposals.learns:
             return 0, 0
@@ -156,9 +158,10 @@ class Planner:
         return self._sweep.budget.lengths.index(run.length), batch
 
     def _family(self, run: RunRow) -> Hashable:
-        """Runs of one seed whose shared parameters are drawn from the same ranges: trials are paired, so they agree.
+        """A key for runs that may begin alike: those with one seed and the same shared parameters.
 
-        Where runs may be stopped it is those that are compared at their rung, which must be trained together.
+        Trials are paired, so shared parameters agree if their ranges do. If runs may be pruned, the key is their group,
+        since the runs that are compared at a rung must be trained together.
         """
         if run.phase in AFTER_SEARCH:
             return run.phase, run.repeat, run.seed
@@ -168,13 +171,13 @@ class Planner:
         return run.repeat, run.slot, *(getattr(arm, shared.name) for shared in SHARED)
 
     def _chosen(self) -> dict[Place, str]:
-        """The strategies of an adaptive sweep's trials, as far as they are chosen."""
+        """The strategies of an adaptive sweep's trials that have been chosen so far."""
         if not self._adaptive:
             return {}
         return {(run.repeat, run.slot, run.length): run.strategy for run in self.runs("search")}
 
     def _open_places(self) -> Iterator[Place]:
-        """The trials of an adaptive sweep that have no strategy yet, trial by trial over all repeats."""
+        """The trials of an adaptive sweep that have no strategy yet, ordered by length, trial and repeat."""
         if not self._adaptive:
             return
         chosen = self._chosen()

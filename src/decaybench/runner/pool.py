@@ -20,12 +20,12 @@ from decaybench.runner.worker import Stack, train_stack
 from decaybench.store import RunResult, Storage
 from decaybench.sweep import Sweep
 
-LISTEN_S = 0.25  # how often progress is passed on while stacks are trained
+LISTEN_S = 0.25  # seconds between progress updates while stacks are trained
 
 
 @dataclass(frozen=True)
 class Job:
-    """A stack to train, and whether its runs are tested at the end."""
+    """A stack to train, and whether its runs are evaluated on the test split at the end."""
 
     stack: Stack
     read_test: bool
@@ -55,7 +55,7 @@ class Bench:
 
 
 class Pool:
-    """Trains jobs in ``workers`` processes: ``start`` starts one, ``finished`` waits for the first to end."""
+    """Trains jobs in ``workers`` processes: ``start`` begins a job, ``finished`` waits until one has ended."""
 
     def __init__(self, bench: Bench, data_root: Path | None, workers: int, advance: Callable[[int], None]) -> None:
         self.workers = workers
@@ -63,7 +63,7 @@ class Pool:
         self._executor: Executor | None = None
         self._running: dict[Future[list[RunResult]], Any] = {}
         if workers > 1:
-            # A fresh interpreter each: a forked one would inherit this one's threads and locks.
+            # spawn, not fork: a forked process would inherit this one's threads and locks.
             spawn = multiprocessing.get_context("spawn")
             self._made = spawn.SimpleQueue()
             given = (bench.sweep.spec(), bench.storage.url, data_root, bench.environment.device.type, bench.width)
@@ -71,11 +71,11 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        """Whether every process has work and, if there are several, one more stack waits for the first to end."""
+        """Whether every process has work and, if there are several processes, another job is waiting."""
         return len(self._running) >= self.workers + (self.workers > 1)
 
     def start(self, job: Job, name: Any) -> None:
-        """Train a job; ``finished`` returns its results under this name. A single process trains it at once."""
+        """Train a job; ``finished`` returns its results with ``name``. With one process, it is trained in this call."""
         if self._executor is not None:
             self._running[self._executor.submit(_train, job)] = name
             return
@@ -87,7 +87,7 @@ class Pool:
         self._running[future] = name
 
     def finished(self) -> Iterator[tuple[Any, Future[list[RunResult]]]]:
-        """Wait until at least one job has ended and return the ended ones; nothing if none is running."""
+        """Wait until at least one job has ended, and yield the name and results of each that has; none if idle."""
         done: set[Future[list[RunResult]]] = set()
         while self._running and not done:
             done, _ = wait(self._running, LISTEN_S, FIRST_COMPLETED)
@@ -100,7 +100,7 @@ class Pool:
             self._advance(self._made.get())
 
     def close(self) -> None:
-        """Stop, at once if jobs are still being trained; they are trained again at the next start."""
+        """Stop the processes. Jobs that are still being trained are abandoned, and trained again at the next start."""
         if self._executor is None:
             return
         if self._running:
@@ -119,7 +119,7 @@ def open_pool(bench: Bench, data_root: Path | None, workers: int, advance: Calla
         pool.close()
 
 
-# In a process of the pool: its bench, and where it reports progress.
+# In a process of the pool: its bench, and the queue for its progress.
 _bench: Bench
 _made: "multiprocessing.queues.SimpleQueue[int]"
 
@@ -127,7 +127,7 @@ _made: "multiprocessing.queues.SimpleQueue[int]"
 def _begin(spec: dict[str, Any], url: str, data_root: Path | None, device: str, width: int, made: Any) -> None:
     """Prepare a process of the pool."""
     global _bench, _made
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one handles it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -137,7 +137,7 @@ def _begin(spec: dict[str, Any], url: str, data_root: Path | None, device: str, 
 
 
 def _die_with_parent() -> None:
-    """A process whose parent was killed must not write to a sweep that another process has resumed."""
+    """End this process if its parent is killed, so that it never writes to a sweep that another process resumed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -149,5 +149,5 @@ def _train(job: Job) -> list[RunResult]:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The runner's progress as plain calls, so that it is independent of any terminal."""
+"""The runner's progress as method calls, independent of any terminal."""
 
 import sys
 import warnings
@@ -12,7 +12,7 @@ PACKAGE: Final = f"{Path(__file__).parents[1]}/"
 
 @dataclass(frozen=True)
 class Share:
-    """One strategy's runs in one phase; ``best`` is the metric's best value so far (accuracy, or loss in nats)."""
+    """Counts of one strategy's runs in one phase; ``best`` is the best value so far, in the metric's unit."""
 
     strategy: str
     planned: int
@@ -22,10 +22,10 @@ class Share:
 
 
 class Watcher:
-    """Watches nothing; subclass and override what you want to see."""
+    """The base of all watchers. Its methods do nothing (``note`` warns): override those that you need."""
 
     def note(self, line: str) -> None:
-        """What is legal but hardly meant, said before anything is written; unless overridden a UserWarning."""
+        """A setting is legal but hardly intended. Called before anything is written; by default, a UserWarning."""
         warnings.warn(line, stacklevel=_callers_level())
 
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
@@ -35,14 +35,14 @@ class Watcher:
         """The progress of every strategy in ``phase``; called when it begins and whenever runs end."""
 
     def advance(self, updates: int) -> None:
-        """``updates`` more were made (or will never be made, if a run ended early), summed over runs."""
+        """``updates`` more updates, summed over runs, have been made, or are left out because a run ended early."""
 
     def end(self) -> None:
-        """Nothing more will be trained."""
+        """Training has ended."""
 
 
 def _callers_level() -> int:
-    """The stack level, for `warnings.warn`, of the line of code that called this package."""
+    """The stack level, for `warnings.warn`, of the code that called this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         level, frame = level + 1, frame.f_back

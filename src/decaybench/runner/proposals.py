@@ -1,4 +1,4 @@
-"""The configurations of a sweep's trials: its sampler, fed with the earlier trials in our tables."""
+"""The configurations of a sweep's trials, proposed by its sampler from the earlier trials in our tables."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ ENDED = ("finished", "diverged")
 
 
 class Proposals:
-    """Proposes configurations, and in an adaptive sweep strategies, from only the sweep and the rows of its search."""
+    """Proposes configurations (in an adaptive sweep, strategies too) from nothing but the sweep and its search runs."""
 
     def __init__(self, sweep: Sweep, arms: Mapping[str, Arm], chance: Chance, size: Callable[[float], Size]) -> None:
         self._arms, self._metric, self._chance, self._size = arms, sweep.task.metric, chance, size
@@ -30,7 +30,10 @@ class Proposals:
         self._told: dict[str, Told] = {}
 
     def values(self, runs: Sequence[RunRow], rows: Sequence[RunRow]) -> dict[str, dict[str, Any]]:
-        """The parameters of search runs by id, in range units; ``rows`` are those of the search, if it ``learns``."""
+        """The parameters of search runs by run id, in range units.
+
+        ``rows`` are all rows of the search. Only a sampler that ``learns`` uses them.
+        """
         history = self._history(rows)
         return {run.id: self._sampler.propose(slot_of(run), history[run.repeat, run.length]) for run in runs}
 
@@ -49,7 +52,7 @@ class Proposals:
         }
 
     def _history(self, rows: Sequence[RunRow]) -> Mapping[tuple[int, float], list[Told]]:
-        """The samplers' values of the runs that have ended, by repeat and length."""
+        """The runs that have ended, in the form that samplers take, by repeat and length."""
         history = defaultdict[tuple[int, float], list[Told]](list)
         for run in rows if self.learns else ():
             if run.outcome in ENDED:
@@ -70,7 +73,7 @@ class Proposals:
 
 
 def direction(sweep: Sweep) -> Literal["minimize", "maximize"]:
-    """Whether the metric is to be great or small."""
+    """Whether the sweep's metric is maximised or minimised."""
     return METRICS[sweep.task.metric].direction
 
 

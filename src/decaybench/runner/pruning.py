@@ -1,4 +1,4 @@
-"""Optional pruning within a strategy: which runs of one stack are stopped."""
+"""Pruning: which runs of a stack are stopped."""
 
 from collections.abc import Hashable, Sequence
 from statistics import median
@@ -16,8 +16,8 @@ from decaybench.training import EpochCurves
 class Pruning:
     """Stops, at the rung of their length, the search runs that are worse than the median of their group.
 
-    ``done`` holds each run's outcome: "stopped", "spared" or None. A group is compared as far as it is in this stack:
-    trials that were added to a sweep later form their own group, and no decision is ever made again.
+    ``done`` holds "stopped", "spared" or None for each run. Only the members of a group that are in this stack are
+    compared. Trials that are added to the sweep later are compared among themselves, so decisions are never revised.
     """
 
     def __init__(self, sweep: Sweep, runs: Sequence[RunRow], chance: Chance) -> None:
@@ -30,7 +30,7 @@ class Pruning:
                 self._groups.setdefault((at, group), []).append(i)
 
     def stop(self, curves: EpochCurves) -> NDArray[np.bool_]:
-        """Which runs (K,) end with this epoch. Ties with the median continue, and a diverged run counts at chance."""
+        """Which runs (K,) end with this epoch. Runs equal to the median continue; a diverged run counts at chance."""
         stopped = np.zeros_like(curves.alive)
         sign = -METRICS[self._sweep.task.metric].sign
         for (at, _), members in self._groups.items():
@@ -47,7 +47,7 @@ class Pruning:
         return stopped
 
     def _value(self, i: int, curves: EpochCurves) -> float:
-        """The run's value, had it ended here."""
+        """The value that the run would have if it ended with this epoch."""
         ended = RunResult(
             self._runs[i].id,
             "finished" if curves.alive[i] else "diverged",

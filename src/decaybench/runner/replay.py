@@ -1,4 +1,4 @@
-"""A replay run's parameters: those of the best configuration, except for the learning rates of another run."""
+"""The parameters of a replay: those of the best configuration, but with the learning rates of another run."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from decaybench.sweep import RunParameters, Size
 
 
 def replaying(winner: RunParameters, recorded: NDArray[np.float32], of: Size) -> RunParameters:
-    """The best configuration with the rates (updates made,) of a confirm run instead of its schedule.
+    """The best configuration with the learning rates ``recorded`` (updates,) in a confirm run instead of its schedule.
 
-    A run that diverged made fewer updates: after them its last rate is held, or the base rate if it made none.
-    ``params`` stay those of the best configuration, since they produced the rates.
+    A run that diverged made fewer updates: its last learning rate is held, or the base learning rate if it made none.
+    ``params`` stay those of the best configuration, since they produced the learning rates.
     """
     rates = recorded.astype(np.float64)
     last = rates[-1] if len(rates) else winner.learning_rate

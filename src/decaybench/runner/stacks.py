@@ -1,6 +1,6 @@
-"""Which runs are trained together: decided once, when they are first planned, and stored.
+"""Which runs are trained together. This is decided once, when runs are first planned, and stored.
 
-An interrupted stack is trained again with the same members.
+So an interrupted stack is trained again with the same members.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -13,8 +13,8 @@ from decaybench.store import RunRow
 class Member(NamedTuple):
     """A run to be put into a stack.
 
-    ``kind``: what all runs of a stack have in common, such as the optimizer. ``family``: runs that may begin alike, so
-    that training them together costs less.
+    Only runs of the same ``kind`` (the same optimizer, for example) can share a stack. Runs of the same ``family`` may
+    begin alike, so training them together costs less.
     """
 
     run: RunRow
@@ -23,11 +23,10 @@ class Member(NamedTuple):
 
 
 def group(members: Sequence[Member], first: int, k: int, workers: int = 1) -> dict[str, int]:
-    """Stack numbers, from ``first`` up, by run id: about K runs of one kind each, in the order given, with whole
-    families.
+    """Stack numbers by run id, counted from ``first``. A stack has about ``k`` runs of one kind, and whole families.
 
-    Kinds keep the order of their first run, so batches that are given in order are trained in order. The number of
-    stacks of a kind is one that ``workers`` can share evenly.
+    Members keep their order, and kinds the order of their first run, so batches given in order are trained in order.
+    ``workers`` processes can share a kind's stacks about evenly.
     """
     stacks: dict[str, int] = {}
     number = first

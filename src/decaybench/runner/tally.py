@@ -19,7 +19,7 @@ class Tally:
     def plan(self, runs: Iterable[RunRow], open_to_all: int = 0) -> None:
         """Count the phase's runs, and the results that they already have.
 
-        Trials that any strategy may still get, ``open_to_all``, count as planned for each of them.
+        ``open_to_all`` is the number of trials that any strategy may still get; they count as planned for each.
         """
         for label, share in self._shares.items():
             self._shares[label] = replace(share, planned=share.planned + open_to_all)

@@ -1,4 +1,4 @@
-"""Trains one stack of a sweep and writes its curves and results as they come."""
+"""Training one stack of a sweep, and writing its curves and results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, Trainin
 
 @dataclass(frozen=True)
 class Stack:
-    """The runs of a stack with their parameters, and what they have in common."""
+    """The runs of a stack with their parameters and sizes, and the optimizer that they have in common."""
 
     runs: Sequence[RunRow]
     parameters: Sequence[RunParameters]
@@ -32,9 +32,10 @@ def train_stack(
     width: int,
     read_test: bool,
 ) -> list[RunResult]:
-    """Train a stack, ``width`` models at once; each epoch is one insert, the results of all its runs one transaction.
+    """Train a stack, ``width`` models at once, and write its epochs and results.
 
-    ``advance`` is called with the number of updates made; ``pruning`` decides which runs are stopped.
+    Each epoch of the stack is one insert, and the results of all its runs are one transaction. ``advance`` is called
+    with the number of updates made since the last call. ``pruning`` decides which runs are stopped.
     """
     left = sum(size.total_steps for size in stack.sizes)
 
@@ -71,7 +72,7 @@ def failed(run: RunRow) -> RunResult:
 
 
 def recipe(task: Task, form: OptimizerForm, epochs: int) -> Recipe:
-    """The training options of a sweep's task, for a stack of one form and length."""
+    """The training options of a sweep's task, for a stack with one optimizer ``form`` and at most ``epochs`` epochs."""
     return Recipe(task.model, epochs, task.batch_size, form, task.precision, task.decay_biases, task.dropout)
 
 

@@ -1,4 +1,4 @@
-"""Search: the only room that knows Optuna. Spaces, the samplers, and the study that mirrors our tables."""
+"""Search: spaces, samplers, and the study that mirrors our tables. The only package here that uses Optuna."""
 
 from decaybench.search.balanced import BalancedSampler, point
 from decaybench.search.samplers import adaptive_sampler, balanced_sampler

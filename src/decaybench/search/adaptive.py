@@ -15,13 +15,13 @@ from decaybench.seeds import derive
 
 
 class AdaptiveRandom:
-    """Strategy and parameters at random: a pure function of (seed, repeat, slot)."""
+    """Draws the strategy and its parameters at random; a pure function of (seed, repeat, slot)."""
 
     def __init__(self, spaces: Mapping[str, Space], seed: int) -> None:
         self._spaces, self._seed = dict(spaces), seed
 
     def choose(self, repeat: int, length: float, slot: int, history: Sequence[Told]) -> str:
-        """All strategies are equally likely; it does not learn from ``history``."""
+        """The label of the trial's strategy; all are equally likely, and ``history`` is ignored."""
         u = float(uniform(derive(self._seed, "strategy", repeat), 1, slot)[0])
         return list(self._spaces)[int(u * len(self._spaces))]
 
@@ -32,14 +32,14 @@ class AdaptiveRandom:
 
 
 class AdaptiveTPE:
-    """TPE over all strategies: the strategy is the categorical root, its parameters depend on it.
+    """TPE over all strategies: the strategy is a categorical parameter, on which all others depend.
 
-    Batches are those of a repeat and length, over all strategies, and closed as in ``BatchedTPE``.
+    A batch spans all strategies of one repeat and length. It is fitted on earlier batches as in ``BatchedTPE``.
     """
 
     def __init__(self, spaces: Mapping[str, Space], seed: int, batch: int, direction: Direction) -> None:
         self._spaces, self._seed, self._batch, self._direction = dict(spaces), seed, batch, direction
-        # So that most strategies are seen before one is preferred.
+        # Try most strategies before one is preferred.
         self._startup = max(STARTUP, 2 * len(self._spaces))
         self._last: dict[tuple[int, float], tuple[int, list[Told], list[tuple[str, dict[str, Any]]]]] = {}
 
@@ -69,9 +69,9 @@ class AdaptiveTPE:
 
 
 def _require(slot: Slot, label: str) -> None:
-    """A trial's strategy was stored when it was first proposed; only another version would propose another."""
+    """UserError if the sampler now proposes another strategy than the stored one: the versions must have changed."""
     if label != slot.strategy:
         raise UserError(
-            f"slot {slot.slot} of repeat {slot.repeat} was given to strategy {slot.strategy}, and the versions"
-            f" installed here would give it to {label}: finish the sweep with those in its provenance"
+            f"trial {slot.slot} of repeat {slot.repeat} was given to strategy {slot.strategy}, but the versions"
+            f" installed here would give it to {label}: finish the sweep with the versions in its provenance"
         )

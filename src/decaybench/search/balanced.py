@@ -1,4 +1,4 @@
-"""The balanced, paired sampler: every strategy gets as many trials, and trial i has the same shared point for all."""
+"""The balanced, paired sampler: every strategy gets equally many trials, and trial i shares its point among them."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,23 +20,26 @@ from decaybench.shared import SHARED
 
 Points = Literal["sobol", "random"]
 
-# The first shared parameters are coordinates 0, 1, ... of one sequence, each by its place, so that two strategies agree
-# on it even when one of them fixes another. A sequence of more coordinates would be another scramble, and move the
-# points of every sweep that was begun. So what is shared since then takes a coordinate of a scramble of its own name,
-# from APART on by its place.
+# The first TOGETHER shared parameters take coordinates 0, 1, 2 of one sequence. Each keeps its coordinate even in a
+# strategy that fixes another one, so that strategies always agree on it. More coordinates would change the scramble and
+# so the points of every sweep that has begun. A shared parameter added later therefore has a scramble of its own,
+# seeded with its name, and takes a coordinate from APART on.
 TOGETHER: Final = 3
-# No two parameters take the same coordinate, since coordinate j of two scrambles of one Sobol sequence are functions of
-# each other: such a pair would fill a diagonal of its plane only. A strategy's own parameters lie between these two.
+# No two parameters use the same coordinate j: in two scrambles of one Sobol sequence, coordinate j of one is a function
+# of coordinate j of the other, and the pair would not fill its plane. A strategy's own parameters use the coordinates
+# between TOGETHER and APART.
 APART: Final = 32
 
 
 def point(seed: int, repeat: int, label: str, slot: int, space: Space, points: Points = "sobol") -> dict[str, Any]:
     """The parameters of one trial, in range units by dimension name: a pure function of its arguments.
 
-    Shared dimensions take point ``slot`` of sequences of the repeat, the same for every strategy and mapped through the
-    strategy's own ranges; own dimensions take it from a sequence of the label's own. No order, clock, stack or number
-    of workers enters. Source of "sobol": Owen-scrambled Sobol points, ``scipy.stats.qmc.Sobol``; "random" points are
-    uniform and independent, of numpy's PCG64.
+    Shared dimensions use point ``slot`` of the repeat's sequences. It is the same for every strategy, and mapped
+    through the strategy's own ranges. A strategy's own dimensions use point ``slot`` of a sequence seeded with its
+    label. The order, time, stack and number of workers do not matter.
+
+    "sobol" points are Owen-scrambled (source: ``scipy.stats.qmc.Sobol``); "random" points are uniform and independent,
+    from numpy's PCG64.
     """
     unit = _UNIT[points]
     together = unit(derive(seed, "shared", repeat), TOGETHER, slot)
@@ -64,12 +67,12 @@ def point(seed: int, repeat: int, label: str, slot: int, space: Space, points: P
 
 
 def uniform(seed: int, dims: int, slot: int) -> NDArray[np.float64]:
-    """Point ``slot`` of a sequence of uniform points in [0, 1)^dims, (dims,): a stream of its own for every slot."""
+    """Point ``slot`` of a sequence of uniform points in [0, 1)^dims, (dims,); every slot has its own random stream."""
     return np.random.default_rng([seed, slot]).random(dims)
 
 
 def _sobol(seed: int, dims: int, slot: int) -> NDArray[np.float64]:
-    # A longer sequence begins with the shorter one, so raising `trials` later moves no earlier trial.
+    # A longer sequence begins with the shorter one, so raising `trials` later does not move earlier trials.
     points = _sequence(seed, dims, math.ceil(math.log2(slot + 1)))
     return np.asarray(points[slot])
 
@@ -86,11 +89,11 @@ _UNIT: Final[Mapping[Points, Callable[[int, int, int], NDArray[np.float64]]]] = 
 
 
 class BalancedSampler(BaseSampler):
-    """Proposes ``point``, "sobol" or "random", to the runner; the same as an Optuna sampler.
+    """Proposes ``point``, both to the runner and, as a sampler, to Optuna.
 
-    ``spaces`` maps labels, in file order, to their search spaces. To Optuna, a trial's user attributes ``strategy``,
-    ``repeat`` and ``slot`` say which point is its; a trial without them (another study's, a notebook's) is drawn at
-    random.
+    ``spaces`` maps labels, in file order, to search spaces; ``points`` is "sobol" or "random". As an Optuna sampler, it
+    finds a trial's point by the user attributes ``strategy``, ``repeat`` and ``slot``. A trial without them, such as
+    one from a notebook, is drawn at random.
     """
 
     def __init__(self, spaces: Mapping[str, Space], seed: int, points: Points = "sobol") -> None:
@@ -100,11 +103,11 @@ class BalancedSampler(BaseSampler):
         self._random = RandomSampler(seed=seed & 0xFFFFFFFF)
 
     def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
-        """The trial's point; it does not learn from ``history``."""
+        """The trial's parameters, in range units by dimension name; ``history`` is ignored."""
         return self._point(slot.strategy, slot.repeat, slot.slot)
 
     def reseed_rng(self) -> None:
-        """Only the random fall-back has a state to reseed; the points are pure."""
+        """Reseed the random fallback; points do not depend on any state."""
         self._random.reseed_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -121,7 +124,7 @@ class BalancedSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A parameter of a foreign trial: at random."""
+        """A parameter of a trial that decaybench did not make, drawn at random."""
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def _at(self, trial: FrozenTrial) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:

@@ -13,14 +13,14 @@ from decaybench.search.tpe import BatchedTPE, Direction
 def balanced_sampler(
     kind: Literal["sobol", "random", "tpe"], spaces: Mapping[str, Space], seed: int, batch: int, direction: Direction
 ) -> Sampler:
-    """The sampler of a sweep in which every strategy has its own trials; only "tpe" has batches and a direction."""
+    """The sampler of a sweep in which every strategy has its own trials; only "tpe" uses ``batch``, ``direction``."""
     return BatchedTPE(spaces, seed, batch, direction) if kind == "tpe" else BalancedSampler(spaces, seed, kind)
 
 
 def adaptive_sampler(
     kind: Literal["sobol", "random", "tpe"], spaces: Mapping[str, Space], seed: int, batch: int, direction: Direction
 ) -> AdaptiveSampler:
-    """The sampler of a sweep whose strategies share their trials; ValueError for "sobol", which cannot choose."""
+    """The sampler of a sweep whose strategies share their trials; ValueError for "sobol", which cannot choose them."""
     if kind == "sobol":
         raise ValueError("sobol cannot choose strategies")
     return AdaptiveTPE(spaces, seed, batch, direction) if kind == "tpe" else AdaptiveRandom(spaces, seed)

@@ -1,4 +1,4 @@
-"""The types between the runner and a sampler: trials, the values of earlier ones, and proposals in range units."""
+"""The types that the runner and samplers exchange: trials, and the values of those that have ended."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Slot:
-    """One run of the search phase as samplers and the study see it."""
+    """A trial, as samplers and the study see it: one run of the search phase."""
 
     run_id: str
     strategy: str
@@ -19,10 +19,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Told:
-    """A trial whose run has ended: its parameters, in range units by dimension name, and its objective value.
+    """A trial that has ended: its parameters, in range units by dimension name, and its objective value.
 
-    A diverged run's value is chance, as in the study. ``stopped_after`` is the epoch after which pruning stopped the
-    run, if it did; the value is then that epoch's.
+    The value of a diverged run is chance level, as in the study. If pruning stopped the run, ``stopped_after`` is the
+    epoch after which it did, and the value is that epoch's.
     """
 
     slot: Slot
@@ -32,20 +32,20 @@ class Told:
 
 
 class Sampler(Protocol):
-    """Proposes a sweep's configurations. It has no relevant state: a proposal is a pure function of its arguments."""
+    """Proposes a sweep's configurations. A proposal is a pure function of its arguments; state is only a cache."""
 
     def propose(self, slot: Slot, history: Sequence[Told]) -> dict[str, Any]:
         """The trial's parameters, in range units by dimension name.
 
-        ``history`` holds the ended trials of the same repeat and length, in any order; the sampler itself ignores
-        those that it must not use (other strategies, its own batch, later ones). Raises ValueError if one that it needs
-        is missing.
+        ``history`` holds the ended trials of the same repeat and length, in any order. The sampler ignores those that
+        it must not use, such as those of other strategies or later batches. Raises ValueError if one that it needs is
+        missing.
         """
         ...
 
 
 class AdaptiveSampler(Sampler, Protocol):
-    """Also proposes the strategy: the strategies share a repeat's trials."""
+    """A sampler that also chooses the strategy of every trial."""
 
     def choose(self, repeat: int, length: float, slot: int, history: Sequence[Told]) -> str:
         """The label of the trial's strategy; ``history`` as in ``propose``."""

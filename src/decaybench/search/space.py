@@ -1,8 +1,8 @@
-"""A strategy's search space between three languages: the unit cube, range units, and an Optuna study's parameters.
+"""Conversions of a strategy's parameters between range units, native units and the parameters of an Optuna study.
 
-In the study a dimension keeps its name. Two kinds of range need more than one Optuna parameter: one that may be
-exactly zero adds a switch ``NAME.zero`` (NAME itself is there only when it is not zero), and a list of 1 to n sorted
-values becomes ``NAME.count`` and ``NAME.1`` to ``NAME.count``.
+In the study, a dimension keeps its name. Two kinds of range need more than one Optuna parameter. A range that also
+allows 0 adds a switch ``NAME.zero``, and ``NAME`` itself is present only if the switch is off. A sorted list of 1 to n
+values becomes ``NAME.count`` and ``NAME.1`` to ``NAME.n``, as many as ``NAME.count`` says.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ Space = Sequence[Dimension]
 
 
 def to_study(space: Space, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-    """The study's parameters and distributions for one point, given in range units by dimension name."""
+    """The study's parameters and distributions for one point, whose ``values`` are in range units by dimension name."""
     params: dict[str, Any] = {}
     distributions: dict[str, BaseDistribution] = {}
 
@@ -60,7 +60,7 @@ def to_study(space: Space, values: Mapping[str, Any]) -> tuple[dict[str, Any], d
 
 
 def from_study(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of ``to_study``: a point in range units from the study's parameters, its lists sorted."""
+    """The inverse of ``to_study``: a point in range units from the study's parameters; lists are sorted."""
     values: dict[str, Any] = {}
     for dimension in space:
         name, limits = dimension.name, dimension.range
@@ -74,7 +74,7 @@ def from_study(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw(space: Space, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
-    """A point in range units whose study parameters ``suggest`` gives one by one, each one's condition before it."""
+    """A point in range units. Calls ``suggest`` for one study parameter after another, conditions first."""
     params: dict[str, Any] = {}
 
     def ask(name: str, distribution: BaseDistribution) -> Any:
@@ -92,10 +92,9 @@ def draw(space: Space, suggest: Callable[[str, BaseDistribution], Any]) -> dict[
 
 
 def from_native(space: Space, params: Mapping[str, Any], *, total_steps: int, steps_per_epoch: int) -> dict[str, Any]:
-    """A point in range units from a run's ``params``, which are native: what the run was really trained with.
+    """A point in range units from a run's ``params``: the native values with which it was trained.
 
-    A value that was rounded or clamped on its way to native units comes back as the place in its range that gives it,
-    or as the range's nearest end.
+    Values that were rounded on the way to native units are converted as they are, and clipped to their range.
     """
     values = {}
     for dimension in space:

@@ -1,4 +1,4 @@
-"""What the database holds of a study's trials, read row by row: what Optuna rounds or skips is seen here too."""
+"""A study's trials as the database holds them, read from its rows, with everything that Optuna would round or skip."""
 
 import hashlib
 import json
@@ -13,9 +13,10 @@ from decaybench.search.study import study_exists
 
 
 def _of_trials(columns: str, table: str = "") -> str:
-    """A query for columns of our trials, by number, or of a ``table`` that hangs on them, called x.
+    """A query for the numbers of our trials and ``columns``, of which those of a joined ``table`` are called x.COLUMN.
 
-    Somebody else's trials, such as a notebook's, name no run: they are left out, as by `StudyMirror.reconcile`.
+    Trials without a ``run_id`` are not ours (a notebook may add some). They are left out, as in
+    `StudyMirror.reconcile`.
     """
     hanging = f"JOIN {table} x ON x.trial_id = t.trial_id " if table else ""
     return (
@@ -38,9 +39,10 @@ _QUERIES: Final = {
 
 @dataclass(frozen=True)
 class StoredTrial:
-    """A trial that mirrors a run: its number, Optuna's name for its state, and its value, None before it is told.
+    """A trial that mirrors a run.
 
-    ``params`` are those of the study, the strategy among them.
+    ``state`` is Optuna's name for it. ``value`` is None until the trial ends. ``params`` are the study's parameters,
+    including the strategy.
     """
 
     number: int
@@ -51,19 +53,19 @@ class StoredTrial:
 
 
 class StoredStudy:
-    """The rows of a study: a hash of all of them, and the trials that they spell."""
+    """The rows of a study, their hash, and the trials that they describe."""
 
     def __init__(self, rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
         self._rows = rows
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of every number, state, time, value, parameter, range and attribute of our trials."""
+        """The SHA-256 of every number, state, time, value, parameter, range and attribute of our trials."""
         text = json.dumps({table: sorted(repr(row) for row in rows) for table, rows in self._rows.items()})
         return hashlib.sha256(text.encode()).hexdigest()
 
     def trials(self) -> list[StoredTrial]:
-        """Our trials, by number; ValueError or LookupError for what is no trial of Optuna's."""
+        """Our trials, by number; ValueError or LookupError if the rows are not valid Optuna trials."""
         values = {number: value for number, _, value, _ in self._rows["values"]}
         params: dict[int, dict[str, Any]] = {}
         for number, name, value, distribution in self._rows["params"]:
@@ -75,7 +77,7 @@ class StoredStudy:
 
 
 def read_study(url: str, name: str) -> StoredStudy | None:
-    """What the database at ``url`` holds of the study ``name``; None when there is none. Nothing is written."""
+    """The rows of the study ``name`` in the database at ``url``; None if there is none. Writes nothing."""
     if not study_exists(url, name):
         return None
     engine, of = create_engine(url), {"name": name}

@@ -1,4 +1,4 @@
-"""The Optuna study beside our tables, for samplers and optuna-dashboard. Our tables are the source of truth."""
+"""The Optuna study that mirrors our tables for optuna-dashboard. Our tables are the source of truth."""
 
 import json
 import time
@@ -34,7 +34,7 @@ BUSY_TIMEOUT_S = 60
 
 
 def study_exists(url: str, name: str) -> bool:
-    """Whether the database at ``url`` holds an Optuna study called ``name``; nothing is made by asking."""
+    """Whether the database at ``url`` holds an Optuna study called ``name``. Creates nothing."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
         return False
@@ -52,16 +52,18 @@ def study_exists(url: str, name: str) -> bool:
 class StudyMirror:
     """One sweep's study.
 
-    A trial is mirrored, with the parameters that the sweep's sampler proposed for it, as a RUNNING Optuna trial when
-    its training begins, and closed when its result is in our tables; one that a crash left RUNNING gets the outcome of
-    its run. ``configure`` sets the pragmas on Optuna's own engine as on ours, and within ``plain_errors`` a database
-    that is locked or full is a UserError, as is one that Optuna refuses when it is opened here. No method may be called
-    inside an open transaction of ours: SQLite has one writer. ``begin``, ``tell`` and ``fail`` are a transaction each,
-    and raise MachineError when somebody else changed the study meanwhile: `reconcile` mends that.
+    When a trial's training begins, it is mirrored as a RUNNING Optuna trial with the parameters that the sampler
+    proposed. When its result is in our tables, the Optuna trial is closed. If a crash left it RUNNING, `reconcile`
+    gives it the outcome of its run.
 
-    A stack's trials are written at once through Optuna's models, which are no public interface: by ``Study.add_trial``
-    and ``tell`` a trial is two transactions and some thirty statements, nine times the work, and quickstart spent 6 to
-    8% of its time there. tests/search/test_study.py compares every row with what those two write.
+    ``configure`` sets the same pragmas on Optuna's engine as on ours. ``plain_errors`` turns a locked database or a
+    full disk into a UserError. Opening raises UserError if Optuna cannot use the database. ``begin``, ``tell`` and
+    ``fail`` are one transaction each. They raise MachineError if another program has changed the study meanwhile, which
+    `reconcile` repairs. SQLite has one writer, so no method may be called inside an open transaction of ours.
+
+    The trials of a stack are written together through Optuna's models, although these are not a public interface.
+    ``Study.add_trial`` and ``tell`` take two transactions and some thirty statements per trial, nine times the work:
+    6 to 8% of quickstart's time. tests/search/test_study.py compares every row with what those two write.
     """
 
     def __init__(
@@ -91,15 +93,15 @@ class StudyMirror:
                 raise
 
     def begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
-        """Mirror trials whose training begins as RUNNING Optuna trials; returns run id -> trial number.
+        """Mirror trials whose training begins as RUNNING Optuna trials; return their numbers by run id.
 
-        ``slots`` maps them to their parameters, in range units by dimension name.
+        ``slots`` maps trials to their parameters, in range units by dimension name.
         """
         if not slots:
             return {}
         trials = {slot.run_id: _row(self._template(slot, values)) for slot, values in slots.items()}
         with self._transaction() as session:
-            # As Optuna does: behind a lock on the study, a trial's number is how many came before it.
+            # As in Optuna, a trial's number is the count of earlier ones, read under a lock on the study.
             named = select(StudyModel.study_id).where(StudyModel.study_name == self._study.study_name)
             study = session.scalar(named.with_for_update())
             if study is None:
@@ -116,16 +118,17 @@ class StudyMirror:
             return numbers
 
     def tell(self, values: Mapping[int, float], stopped_after: Mapping[int, int] | None = None) -> None:
-        """Give RUNNING trials, by number, their objective values.
+        """Close RUNNING trials, by number, with their objective values.
 
-        PRUNED are those in ``stopped_after``, which says after which epoch: that epoch's value is theirs.
+        Trials in ``stopped_after`` become PRUNED. It maps their numbers to the epoch after which they were stopped,
+        and their value is that epoch's.
         """
         rungs = stopped_after or {}
         states = {number: TrialState.PRUNED if number in rungs else TrialState.COMPLETE for number in values}
         self._close(states, values, rungs)
 
     def fail(self, numbers: Iterable[int]) -> None:
-        """Close trials whose training the machine did not finish."""
+        """Close, as FAIL, RUNNING trials whose training the machine did not finish."""
         self._close(dict.fromkeys(numbers, TrialState.FAIL), {}, {})
 
     def reconcile(
@@ -136,10 +139,10 @@ class StudyMirror:
     ) -> dict[str, int]:
         """After a crash, or if the study was deleted: bring the study in line with our tables.
 
-        ``results`` holds every run of the search phase that has a result, by run id. A RUNNING trial is told its run's
-        value, or FAIL when the run must be trained again; a result without a trial is added, at what ``propose`` says.
-        ``stopped_after`` holds the epoch of those that pruning stopped. Trials that name no run are somebody else's and
-        stay. Returns the trial number of every result.
+        ``results`` holds the trial and value of every run of the search phase that has a result, by run id. A RUNNING
+        trial is closed with its run's value, or as FAIL if the run must be trained again. A result without a trial gets
+        one, with the parameters that ``propose`` returns. ``stopped_after`` holds the epochs of runs that pruning
+        stopped. Trials without a ``run_id`` are not ours, and stay as they are. Returns trial numbers by run id.
         """
         numbers: dict[str, int] = {}
         rungs = stopped_after or {}
@@ -171,12 +174,12 @@ class StudyMirror:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the database file."""
+        """Close the database."""
         self._storage.remove_session()
         self._storage.engine.dispose()
 
     def _close(self, states: Mapping[int, TrialState], values: Mapping[int, float], rungs: Mapping[int, int]) -> None:
-        """End RUNNING trials, by number, in these states; ``rungs`` holds the epochs that the values of some are of."""
+        """End RUNNING trials, by number, in these states; ``rungs`` maps those that were stopped to their epochs."""
         if not states:
             return
         with self._transaction() as session:
@@ -184,7 +187,7 @@ class StudyMirror:
                 select(TrialModel.number, TrialModel)
                 .join(StudyModel)
                 .where(StudyModel.study_name == self._study.study_name, TrialModel.state == TrialState.RUNNING)
-                # A stack's numbers follow each other, and databases bound the number of values in a list.
+                # A range, since databases limit the length of a list, and a stack's numbers are consecutive.
                 .where(TrialModel.number.between(min(states), max(states)))
                 .with_for_update(of=TrialModel)
             )
@@ -230,11 +233,9 @@ class StudyMirror:
 
 
 def _open(url: str, engine_kwargs: dict[str, Any] | None, attempts: int = 20) -> RDBStorage:
-    """Optuna's storage. Where another process makes its tables at the same time neither waits, and the later one fails:
-    it tries again.
-    """
+    """Optuna's storage. If another process creates Optuna's tables at the same time, the later one fails: try again."""
     try:
-        # Optuna's own check of the revision would leave a connection that nobody can close.
+        # Optuna's own check of the revision leaves a connection that cannot be closed.
         return RDBStorage(url, engine_kwargs=engine_kwargs, skip_compatibility_check=True)
     except DBAPIError as error:
         if attempts == 1 or not (isinstance(error, IntegrityError) or "already exists" in str(error.orig)):
@@ -245,7 +246,7 @@ def _open(url: str, engine_kwargs: dict[str, Any] | None, attempts: int = 20) ->
 
 @contextmanager
 def _optunas_errors() -> Iterator[None]:
-    """What the database says to Optuna when it is opened, as that, and in a line where other tables are in the way."""
+    """Raise the database's own error instead of Optuna's; UserError if tables of other programs are in the way."""
     try:
         yield
     except (StorageInternalError, ProgrammingError) as error:
@@ -257,7 +258,7 @@ def _optunas_errors() -> Iterator[None]:
 
 
 def _row(trial: FrozenTrial) -> TrialModel:
-    """A trial as Optuna keeps it, its study and number aside."""
+    """A trial as Optuna stores it, without its study and number."""
     return TrialModel(
         state=trial.state,
         datetime_start=trial.datetime_start,

@@ -1,4 +1,4 @@
-"""Optuna's TPE in closed batches, so that its proposals depend only on results, never on which run ended first."""
+"""Optuna's TPE in closed batches, so that proposals depend only on results, not on which run ended first."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,17 +16,19 @@ from decaybench.seeds import derive
 
 Direction = Literal["minimize", "maximize"]
 
-# With fewer results TPE draws at random. With Optuna's own 10, a search of six trials would never learn.
+# With fewer results, TPE draws at random. With Optuna's default of 10, a search of six trials would never learn.
 STARTUP: Final = 4
 
 
 class BatchedTPE:
     """TPE within one strategy: trial i belongs to batch i // ``batch``.
 
-    A batch is fitted only on the strategy's earlier batches of the same repeat and length, all of which must be closed
-    (every trial has a value); the trials of one batch do not depend on each other. All trials of a batch are always
-    proposed, even if the search ends within it, so that a raised number of trials has the same effect as if it had been
-    there from the start. Source: Bergstra et al. 2011, multivariate and grouped: ``optuna.samplers.TPESampler``.
+    A batch is fitted on the strategy's earlier batches of the same repeat and length only. They must be closed: every
+    trial of them has a value. The trials of one batch do not depend on each other's results. A whole batch is always
+    proposed, even if the search ends within it, so that raising the number of trials later gives the same trials as
+    setting it from the start.
+
+    Source: Bergstra et al. 2011, multivariate and grouped, as in ``optuna.samplers.TPESampler``.
     """
 
     def __init__(self, spaces: Mapping[str, Space], seed: int, batch: int, direction: Direction) -> None:
@@ -38,7 +40,7 @@ class BatchedTPE:
         key = (slot.strategy, slot.repeat, slot.length)
         batch, place = divmod(slot.slot, self._batch)
         earlier = closed((t for t in history if _key(t.slot) == key), batch * self._batch)
-        # All trials of a batch are requested one after another, so the last answer of each key is cached.
+        # The trials of a batch are requested one after another, so the last batch of each key is cached.
         if key not in self._last or self._last[key][:2] != (batch, earlier):
             seed = derive(self._seed, "tpe", slot.strategy, slot.repeat, repr(slot.length), batch)
             space = {slot.strategy: self._spaces[slot.strategy]}
@@ -48,20 +50,21 @@ class BatchedTPE:
 
 
 def closed(history: Iterable[Told], first: int) -> list[Told]:
-    """The ended trials 0 to ``first`` - 1, in order; ValueError if one is missing or present twice."""
+    """The ended trials with index 0 to ``first`` - 1, in order; ValueError if one is missing or present twice."""
     earlier = sorted((told for told in history if told.slot.slot < first), key=lambda told: told.slot.slot)
     if [told.slot.slot for told in earlier] != list(range(first)):
-        raise ValueError(f"slots 0 to {first - 1} must be told, once each, got {[told.slot.slot for told in earlier]}")
+        raise ValueError(f"history must hold trials 0 to {first - 1} once, got {[told.slot.slot for told in earlier]}")
     return earlier
 
 
 def ask(
     spaces: Mapping[str, Space], history: Sequence[Told], seed: int, n: int, direction: Direction, startup: int
 ) -> list[tuple[str, dict[str, Any]]]:
-    """``n`` proposals of one batch, (label, values in range units), fitted on ``history``: a pure function.
+    """The ``n`` proposals of one batch, (label, values in range units), fitted on ``history``: a pure function.
 
-    The strategy is the root of the space, and each has its own parameters below it, those too that strategies share by
-    name: one learning rate means different things to two schedules. Below ``startup`` results they are random.
+    The strategy is a categorical parameter on which all others depend. Each strategy is fitted separately even for
+    parameters that strategies share by name, since a learning rate means different things to two schedules. With fewer
+    than ``startup`` results, proposals are random.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -69,7 +72,7 @@ def ask(
             n_startup_trials=startup,
             seed=seed & 0xFFFFFFFF,
             multivariate=True,
-            group=True,  # conditional parameters are fitted together with those that stand beside them
+            group=True,  # parameters under the same condition are fitted jointly
             constant_liar=False,  # RUNNING trials are invisible
         )
     study = optuna.create_study(sampler=sampler, direction=direction)  # in memory, gone with this call
@@ -81,7 +84,7 @@ def _told(spaces: Mapping[str, Space], told: Told) -> FrozenTrial:
     label, rung = told.slot.strategy, told.stopped_after
     params, distributions = to_study(spaces[label], told.values)
     return create_trial(
-        # TPE takes every pruned trial for worse than every complete one.
+        # TPE ranks every pruned trial below every complete one.
         state=TrialState.COMPLETE if rung is None else TrialState.PRUNED,
         intermediate_values=None if rung is None else {rung: told.value},
         params={STRATEGY: label} | {f"{label}/{name}": value for name, value in params.items()},

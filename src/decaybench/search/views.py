@@ -1,7 +1,7 @@
-"""Looking at a search with Optuna's eyes: what optuna-dashboard shows of a study, and Optuna's own plots.
+"""What optuna-dashboard shows of a study, and Optuna's own plots of a search.
 
-All that is shown comes in as plain values, so that our tables stay the truth: the plots are drawn from a study in
-memory, never from the database's, and only `publish` writes to the latter.
+Everything shown is passed in as plain values, so that our tables stay the source of truth. Plots are drawn from a study
+in memory, never from the one in the database; only `publish` writes to that one.
 """
 
 import json
@@ -29,19 +29,19 @@ from decaybench.search.study import BUSY_TIMEOUT_S
 Direction = Literal["minimize", "maximize"]
 
 KEPT = "*Written by decaybench; what you write below this line is kept.*"
-"""The last line of a note that is ours."""
+"""The last line of the note that decaybench writes."""
 BEST = 5
-"""The results that importances call the best are at least as many; there must be twice as many in all."""
+"""The least number of results that count as the best in importances; there must be twice as many results in all."""
 
 _log = logging.getLogger("decaybench")
 
 
 @dataclass(frozen=True)
 class Content:
-    """What optuna-dashboard shows of a study beside its trials.
+    """What optuna-dashboard shows of a study besides its trials.
 
-    ``metric`` names the objective, ``note`` is Markdown, ``graphs`` are figures in plotly's JSON schema (``data`` and
-    ``layout``) by graph id: letters, digits, hyphens. A graph of the same id is replaced, others stay.
+    ``metric`` names the objective, and ``note`` is Markdown. ``graphs`` are figures in plotly's JSON schema (``data``
+    and ``layout``), by graph id (letters, digits, hyphens). A graph with the same id is replaced; others stay.
     """
 
     metric: str
@@ -51,7 +51,7 @@ class Content:
 
 @dataclass(frozen=True)
 class _Graph:
-    """What ``save_plotly_graph_object`` asks of a figure; plotly itself is needed in the browser only."""
+    """The one method of a figure that ``save_plotly_graph_object`` calls, so that plotly need not be installed."""
 
     figure: Mapping[str, Any]
 
@@ -60,11 +60,11 @@ class _Graph:
 
 
 def publish(url: str, name: str, content: Content, *, configure: Callable[[Engine], None]) -> bool:
-    """Put the content into the study ``name``, in place of what was put there before; says whether it is there now.
+    """Put ``content`` into the study ``name``, replacing what was put there before; return whether it is there now.
 
-    Without optuna-dashboard installed only the metric is named, and a study that is not there is not made: neither is
-    an error. A database that cannot be written to costs one line of warning in the log, since what depends on it is
-    only looked at. ``configure`` sets the pragmas, as for `StudyMirror`; no transaction of ours may be open.
+    Without optuna-dashboard, only the name of the metric is written. A missing study is not created. If the database
+    cannot be written to, one warning is logged, since nothing else depends on this content. ``configure`` sets the
+    pragmas, as for `StudyMirror`. Must not be called inside an open transaction of ours.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
@@ -73,7 +73,7 @@ def publish(url: str, name: str, content: Content, *, configure: Callable[[Engin
         storage = RDBStorage(url, engine_kwargs=patient)
         configure(storage.engine)
         return _publish(storage, name, content)
-    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: another Optuna's tables
+    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: another version's tables
         _log.warning("optuna-dashboard shows no report of %s: %s", name, " ".join(str(error).split()))
         return False
     finally:
@@ -85,7 +85,7 @@ def publish(url: str, name: str, content: Content, *, configure: Callable[[Engin
 def _publish(storage: RDBStorage, name: str, content: Content) -> bool:
     try:
         study = optuna.load_study(study_name=name, storage=storage)
-    except KeyError:  # deleted, in the dashboard perhaps; the next run makes it again
+    except KeyError:  # deleted, perhaps in the dashboard; the next run creates it again
         return False
     if study.metric_names != [content.metric]:
         with _quiet():
@@ -104,14 +104,14 @@ def _publish(storage: RDBStorage, name: str, content: Content) -> bool:
 
 
 def _joined(note: str, before: str) -> str:
-    """Our note, then what a person wrote below the older one, or where none of ours was."""
+    """Our ``note``, followed by what a person wrote below the previous one."""
     _, ours, below = before.partition(KEPT)
     theirs = (below if ours else before).strip()
     return f"{note.rstrip()}\n\n---\n{KEPT}\n" + (f"\n{theirs}\n" if theirs else "")
 
 
 class Axis(NamedTuple):
-    """A parameter as it was searched: on a logarithmic scale, or one of a few choices, or neither."""
+    """A searched parameter: on a logarithmic scale, one of a few choices, or neither."""
 
     name: str
     log: bool = False
@@ -119,7 +119,7 @@ class Axis(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One slot that is done: its parameters by name, and its result."""
+    """A trial that is done: its parameters by name, and its result."""
 
     params: Mapping[str, Any]
     value: float
@@ -127,7 +127,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Search:
-    """Slots to be drawn as one study; a parameter may be missing from some of them, never from all."""
+    """Trials to be drawn as one study; a parameter may be missing in some of them, but not in all."""
 
     label: str
     direction: Direction
@@ -140,32 +140,33 @@ class Search:
 
     @cached_property
     def study(self) -> Study:
-        """The points as a study in memory: many plots are drawn of one, and many points take a while to be added."""
+        """The points as a study in memory; cached, since adding many points is slow and several plots use them."""
         return _study(self)
 
     @cached_property
     def worst_first(self) -> "Search":
-        """The same with its best point last, so that it is drawn on top."""
+        """The same search with its points ordered from worst to best, so that the best is drawn on top."""
         ordered = sorted(self.points, key=lambda point: point.value, reverse=self.direction == "minimize")
         return replace(self, points=ordered)
 
 
 def history(search: Search, value: str) -> Any:
-    """Optuna's history of a search, results in the order of its points: matplotlib axes, drawn by pyplot."""
+    """Optuna's history of a search, results in the order of its points, as matplotlib axes from pyplot."""
     with _quiet():
         return plots.plot_optimization_history(search.study, target_name=value)
 
 
 def distribution(searches: Sequence[Search], value: str) -> Any:
-    """Optuna's empirical distribution functions, one line a search: matplotlib axes, drawn by pyplot."""
+    """Optuna's empirical distribution functions, one line per search, as matplotlib axes from pyplot."""
     with _quiet():
         return plots.plot_edf([search.worst_first.study for search in searches], target_name=value)
 
 
 def importances(search: Search, value: str) -> Any:
-    """Optuna's importances (PED-ANOVA, which draws no random numbers): matplotlib axes, drawn by pyplot.
+    """Optuna's importances (PED-ANOVA, which draws no random numbers), as matplotlib axes from pyplot.
 
-    Raises ValueError where they say nothing: fewer than 2 * BEST points, or the best results equal the worst.
+    Raises ValueError if they would mean nothing: for fewer than 2 * BEST points, and if the best results equal the
+    worst.
     """
     results = [point.value for point in search.worst_first.points]
     if len(results) < 2 * BEST:
@@ -175,12 +176,12 @@ def importances(search: Search, value: str) -> Any:
         raise ValueError("hardly any result differs from the others")
     with _quiet():
         evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile)
-        # the names are given, since Optuna would take them from a set, in another order each time
+        # Without the names, Optuna takes them from a set, in another order each time.
         return plots.plot_param_importances(search.worst_first.study, evaluator, search.names, target_name=value)
 
 
 def parallel(search: Search, value: str) -> Any:
-    """Optuna's parallel coordinates of a search's parameters, the best on top: matplotlib axes, drawn by pyplot."""
+    """Optuna's parallel coordinates of a search's parameters, the best on top, as matplotlib axes from pyplot."""
     with _quiet():
         return plots.plot_parallel_coordinate(search.worst_first.study, search.names, target_name=value)
 
@@ -200,7 +201,7 @@ def _study(search: Search) -> Study:
 
 
 def _scale(axis: Axis, values: Sequence[Any]) -> BaseDistribution:
-    """The range that the values span: what was tried, in the units that they are in."""
+    """The range that ``values`` span, in their units."""
     if axis.choice or any(isinstance(value, bool | str) for value in values):
         return CategoricalDistribution(sorted(set(values), key=lambda v: (isinstance(v, str), v)))
     if all(isinstance(value, int) for value in values):
@@ -210,7 +211,7 @@ def _scale(axis: Axis, values: Sequence[Any]) -> BaseDistribution:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Optuna's warnings that a function is experimental, or that few trials bear an importance."""
+    """Suppress Optuna's warnings about experimental functions and about importances from few trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Some regimes for parameter", category=UserWarning)

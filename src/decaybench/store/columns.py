@@ -1,4 +1,4 @@
-"""What a row of each of our tables holds: the single description from which everything else is derived.
+"""The columns of our tables: the single description from which everything else is derived.
 
 A field's annotation gives its type, whether it may be missing, and `Kept`: how the database stores it. The tables
 (`schema`), what is read and written, the data frames' types, the columns of runs.csv and the tests' synthetic sweeps
@@ -137,12 +137,13 @@ class SweepRow:
 class RunRow:
     """One training of one model, kept through its retries; ``outcome`` is NULL while it is pending.
 
-    ``stack`` is the number of the stack that the run is trained in. A ``superseded`` run belongs to a former winner.
-    ``replay_of`` is the id of the confirm run whose learning rates a replay run uses. ``pruned`` says what pruning
-    did: a ``stopped`` run finished after fewer epochs; a ``spared`` one would have been stopped. ``updates_computed``
-    counts the run's updates that no run before it had computed: runs that begin alike share updates. Its sum over all
-    runs is the work done. The sum is exact if no run diverges and slightly low otherwise, because updates that a lane
-    computes after its run has diverged belong to no run.
+    ``stack`` is the number of the stack in which the run is trained. A ``superseded`` run retrained a trial that is no
+    longer the best. ``replay_of`` is the id of the confirm run whose learning rates a replay run uses. ``pruned`` says
+    what pruning did: a ``stopped`` run finished after fewer epochs; a ``spared`` one would have been stopped.
+
+    ``updates_computed`` counts the run's updates that were not already computed for another run: runs that begin alike
+    share updates. Its sum over all runs is the work done. The sum is slightly low if runs diverge, because updates that
+    a lane computes after its run has diverged are not counted for any run.
     """
 
     id: Annotated[str, Kept(String(36), "plan", key=True)]
@@ -190,7 +191,7 @@ class NewRun:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A run's trial in the Optuna study (None when it has none), and its parameters in native units."""
+    """The number of a run's trial in the Optuna study, None if it has none; and its parameters in native units."""
 
     run_id: str
     trial_number: int | None

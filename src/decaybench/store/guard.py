@@ -1,4 +1,4 @@
-"""Inspect a SQLite file before writing to it: is it intact, and what does it hold? `judge` decides whose it is.
+"""Inspect a SQLite file before writing to it: whether it is intact, and what it holds. `judge` decides whose it is.
 
 A refused file stays as it was, byte for byte, and nothing is left beside it. Even reading changes a SQLite database
 in WAL mode (it creates ``-wal`` and ``-shm`` files), so `_tables_in` reads in a way that leaves no trace.
@@ -74,9 +74,12 @@ def is_locked(error: BaseException) -> bool:
 
 
 def known_trouble(error: BaseException, where: str, wait: float) -> str | None:
-    """Return a message where SQLite's is unclear: a lock held for ``wait`` seconds, a disk that cannot be shared."""
+    """Return a message for errors that SQLite reports unclearly: a lock held for ``wait`` s, a disk without sharing.
+
+    Return None for other errors.
+    """
     if is_locked(error):
-        return f"{where} has been locked by another process for {wait:g} s; try again when that one is done"
+        return f"{where} has been locked by another process for {wait:g} s; try again when that process is done"
     if getattr(error, "sqlite_errorcode", None) in _NOT_SHARED:
         name = getattr(error, "sqlite_errorname", error)
         return f"{where}: its disk cannot hold a write-ahead log that processes share ({name}); use a local disk"
@@ -95,7 +98,7 @@ def _require_writable(path: Path) -> None:
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
-        raise UserError(f"{path} cannot be made: {folder} is not a folder")
+        raise UserError(f"{path} cannot be created: {folder} is not a folder")
     _require_mode(folder, os.W_OK | os.X_OK, f"{path} cannot be written: the folder {folder} is read-only")
 
 
@@ -134,7 +137,7 @@ def _read(path: Path, wait: float) -> Found:
         tables: dict[str, frozenset[str]] = {}
         keys: dict[str, frozenset[str]] = {}
         for name in named("table"):
-            # SQLite takes "Runs" for our table's name too. Other tables may need a module that is not loaded here.
+            # To SQLite, "Runs" is our table's name too. Other tables may need a module that is not loaded here.
             if (known := name.lower()) in KNOWN:
                 tables[known] = frozenset(map(str.lower, ask("SELECT name FROM pragma_table_info(?)", name)))
                 key = ask("SELECT name || ' ' || type FROM pragma_table_info(?) WHERE pk > 0", name)

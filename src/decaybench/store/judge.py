@@ -25,10 +25,13 @@ NAMES: Final = KNOWN | optunas.INDEXES.keys()
 class Found:
     """What a database holds under the unqualified names that matter here.
 
-    ``tables`` maps each table to its columns (they may be left out for tables not in `KNOWN`), and ``keys`` to those of
-    its primary key, each with its type ("trial_id integer"). ``taken`` says what else ("a view") has a name that is
-    needed; ``enums`` maps types to their labels. ``version`` is the layout of our tables; ``revisions`` is the content
-    of alembic's table, None without one; ``studies`` says whether Optuna's table has a study.
+    * ``tables`` maps each table to its columns, which may be left out for tables that are not in `KNOWN`.
+    * ``keys`` maps each table to the columns of its primary key, each with its type ("trial_id integer").
+    * ``taken`` maps names that are needed, but used for something else, to what that is ("a view").
+    * ``enums`` maps types to their labels.
+    * ``version`` is the layout of our tables.
+    * ``revisions`` is the content of alembic's table, None without one.
+    * ``studies`` says whether Optuna's tables hold a study.
     """
 
     tables: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -86,9 +89,9 @@ def judge(found: Found, url: URL, *, optuna: bool = True) -> None:
         _judge_ours(found, where)
     elif url.get_backend_name() == "sqlite" and found.names and not found.names & optunas.TABLES.keys():
         holds = f"tables: {', '.join(sorted(found.tables)[:3])}" if found.tables else found.called(min(found.taken))
-        raise UserError(f"{where} is another program's database ({holds}); take another file")
+        raise UserError(f"{where} is another program's database ({holds}); use another file")
     elif taken := sorted(TABLES & found.names):
-        raise UserError(f"{where} has {found.called(taken[0])} that is not decaybench's; take another database")
+        raise UserError(f"{where} has {found.called(taken[0])} that is not decaybench's; use another database")
     if optuna or not found.ours:
         _judge_optunas(found, url)
 
@@ -121,10 +124,10 @@ def _judge_optunas(found: Found, url: URL) -> None:
             )
         raise UserError(
             f"{where} has a table {optunas.STAMP!r} of another program (revision {', '.join(stamp)!r}), and Optuna "
-            "needs that name; take another database"
+            "needs that name; use another database"
         )
     if stamp and stamp[0] != known[-1]:
-        other = "" if found.ours else "take another database, or "
+        other = "" if found.ours else "use another database, or "
         raise UserError(
             f"{where} was written by an older Optuna (tables {stamp[0]}, Optuna {installed} needs {known[-1]}); "
             f"{other}upgrade this one: optuna storage upgrade --storage {_spelt(url)}"
@@ -144,7 +147,7 @@ def _judge_optunas(found: Found, url: URL) -> None:
     if theirs:
         raise UserError(
             f"{where} has {found.called(theirs[0])} that is not Optuna's, and Optuna needs that name; "
-            "take another database"
+            "use another database"
         )
     if not stamp and found.studies:
         raise UserError(f"{where} is damaged: it has Optuna's tables, but lacks the revision in {optunas.STAMP}")

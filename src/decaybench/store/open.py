@@ -118,7 +118,7 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Stora
         try:
             with _alone(storage) as connection:
                 _make_tables(connection)
-        except (ProgrammingError, InternalError) as error:  # a server that is read-only, or a user without the right
+        except (ProgrammingError, InternalError) as error:  # a read-only server, or a user without the right
             engine.dispose()
             raise UserError(_said_by(error.orig or error, parsed)) from error
         except BaseException:
@@ -130,7 +130,7 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Stora
 def find_storage(url: str) -> Storage | None:
     """Open the database at ``url`` if it holds our tables; return None, creating nothing, if they could be created.
 
-    Raises UserError for whatever `open_storage` would refuse with ``create``.
+    Raises UserError for what `open_storage` would refuse with ``create``.
     """
     engine, found = _look(parse(url))
     _accept(engine, found, optuna=True)
@@ -233,7 +233,7 @@ def _make_folder(url: URL) -> None:
         try:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{place(url)} cannot be made: {error.strerror}") from error
+            raise UserError(f"{place(url)} cannot be created: {error.strerror}") from error
 
 
 def _look(url: URL) -> tuple[Engine, Found]:

@@ -22,7 +22,7 @@ _EPOCH_TYPES: Final = [(each.name, each.frame_type) for each in described(EpochR
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one strategy is in one phase: ``planned`` = ``finished + diverged + failed + pending`` runs."""
+    """Counts of one strategy's runs in one phase; ``planned`` is the sum of the other four."""
 
     phase: str
     strategy: str
@@ -34,7 +34,7 @@ class Progress:
 
 
 class Stored(NamedTuple):
-    """Everything stored of a sweep, as plain rows and arrays.
+    """Everything stored about a sweep, as plain rows and arrays.
 
     ``sweep`` is the sweeps row with ``spec`` and ``provenance`` as dicts; ``runs`` are sorted as in `Frames`.
     ``epochs`` maps a run's id to its epochs by number, records (E,) with the table's columns; ``traces`` to its
@@ -144,7 +144,7 @@ def progress(storage: Storage, name: str) -> list[Progress]:
 
 
 def load(storage: Storage, name: str) -> Stored:
-    """Return everything stored of a sweep, read in one transaction; UserError for an unknown sweep."""
+    """Return everything stored about a sweep, read in one transaction; UserError for an unknown sweep."""
     import numpy as np
 
     with storage.read() as connection:
@@ -164,7 +164,7 @@ def load(storage: Storage, name: str) -> Stored:
 
 
 def load_frames(storage: Storage, name: str) -> Frames:
-    """Return what `load` does, with the runs and epochs as data frames."""
+    """Return the same as `load`, with the runs and epochs as data frames."""
     return frames(load(storage, name))
 
 

@@ -91,4 +91,4 @@ def _look(engine: Engine) -> Found:
 
 
 def _unreadable(url: URL) -> str:
-    return f"{place(url)}: the storage URL has an option or a character that PostgreSQL's driver does not take"
+    return f"{place(url)}: the storage URL has an option or a character that PostgreSQL's driver does not accept"

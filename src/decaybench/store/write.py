@@ -119,17 +119,17 @@ def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
 
 
 def set_stacks(storage: Storage, stacks: Mapping[str, int]) -> None:
-    """Record which stack each run is trained in."""
+    """Record the stack in which each run is trained."""
     _update_runs(storage, list(stacks), [{"of": run_id, "stack": stack} for run_id, stack in stacks.items()])
 
 
 def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True) -> None:
-    """Mark the confirm runs of a former winner, or unmark them when it has won again."""
+    """Mark confirm and replay runs whose trial is no longer the best, or unmark them if it is the best again."""
     _update_runs(storage, run_ids, [{"of": run_id, "superseded": superseded} for run_id in run_ids])
 
 
 def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
-    """Change the confirm run that each replay run (by id) takes its learning rates from, and delete its results."""
+    """Change the confirm run whose learning rates each replay run (by id) uses, and delete the replay's results."""
     with storage.write() as connection:
         _require_runs(connection, list(replays))
         for ids in portions(list(replays)):
@@ -203,7 +203,7 @@ def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bo
 
 
 def _forget(connection: Connection, run_ids: Sequence[str]) -> None:
-    """Reset the runs, no more than fit one statement, as if they had never been trained."""
+    """Reset runs (no more than fit one statement) as if they had never been trained."""
     connection.execute(delete(EPOCHS).where(EPOCHS.c.run_id.in_(run_ids)))
     connection.execute(delete(TRACES).where(TRACES.c.run_id.in_(run_ids)))
     connection.execute(update(RUNS).where(RUNS.c.id.in_(run_ids)).values(_UNTRAINED))

@@ -1,4 +1,4 @@
-"""Sweeps: the file's tables as checked models, and the plan, which is every run that they ask for."""
+"""Sweeps: a file's tables as checked models, and the plan of every run that they need."""
 
 from decaybench.sweep.arms import Arm, Dimension, arms
 from decaybench.sweep.load import load_sweep, shipped

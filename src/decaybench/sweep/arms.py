@@ -1,4 +1,4 @@
-"""A strategy with everything settled except what is searched; applies the precedence of a sweep's tables."""
+"""A strategy with everything settled except what is searched, after applying the precedence of a sweep's tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ LEARNING_RATE = Range(1e-3, 1.0, log=True)  # if neither the strategy, nor [sear
 class Dimension:
     """One searched parameter: its name in the study, its range, and whether all strategies share it.
 
-    ``range`` is that of a whole run. ``follows_run``: the kind's range grows with a run's epochs, so a shorter run
-    (``lengths``) takes the same place in its own range.
+    ``range`` is that of a run of the full length. If ``follows_run``, the kind's range grows with the epochs of a run,
+    and a shorter run (see ``lengths``) takes the value at the same place in its own range.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Arm:
-    """One strategy of a sweep, precedence applied.
+    """One strategy of a sweep, with its settings and its search space.
 
-    ``learning_rate``, ``momentum`` and ``weight_decay`` are numbers, or the Range searched (momentum's
-    is that of 1 - momentum). ``fixed`` holds the kind's own fields that the file fixes, with their units;
-    ``space`` is what is searched, shared dimensions first. A field in neither keeps its class' default.
+    ``learning_rate``, ``momentum`` and ``weight_decay`` are numbers, or the Range that is searched (for momentum, that
+    of 1 - momentum). ``fixed`` holds the kind's own fields that the file fixes, with their units. ``space`` is what is
+    searched, shared dimensions first. A field in neither has its class' default.
     """
 
     label: str
@@ -54,7 +54,7 @@ class Arm:
 
     @property
     def held_out(self) -> bool:
-        """Whether it reacts to the loss on a split of its own, or may where its signal is searched."""
+        """Whether the strategy reacts to held-out loss, or may do so because its signal is searched."""
         legal = self.schedule_class.options()
         own = {d.name.partition(".")[2]: d.range.choices or () for d in self.space if not d.shared}
         searched = {name: choices for name, choices in own.items() if name in legal}
@@ -70,7 +70,7 @@ def arms(sweep: "Sweep") -> tuple[Arm, ...]:
 
 
 def build_arms(task: "Task", search: "Search", strategies: Mapping[str, "Strategy"]) -> tuple[Arm, ...]:
-    """Arms from a sweep's tables. Raises RuleError for a rule broken in a strategy, or between two."""
+    """Arms from a sweep's tables. Raises RuleError for a rule that a strategy, or a pair of them, breaks."""
     built = []
     for label, strategy in strategies.items():
         try:
@@ -86,7 +86,7 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
     limits: dict[str, float | Range] = {}
     for shared in SHARED:
         given = getattr(strategy, shared.name) or getattr(search, shared.name)
-        # Only the learning rate has no default in [search]: a kind may have a range of its own for it.
+        # Only the learning rate has no default in [search], since a kind may have its own range for it.
         limits[shared.name] = kind.learning_rate or LEARNING_RATE if given is None else _limits(shared, given)
     momentum = limits["momentum"]
     optimizer, nesterov, velocity = _form(strategy, task)
@@ -126,7 +126,7 @@ def _follows_run(kind: type[Schedule], name: str) -> bool:
 
 
 def _form(strategy: "Strategy", task: "Task") -> tuple[str, bool, Velocity]:
-    """Optimizer, Nesterov, velocity. The task's values of the last two do not apply to an optimizer without them."""
+    """The strategy's optimizer, Nesterov and velocity; for an optimizer without velocity, False and "torch"."""
     optimizer = strategy.optimizer or task.optimizer
     nesterov = task.nesterov if strategy.nesterov is None else strategy.nesterov
     if not OPTIMIZERS[optimizer].has_velocity:
@@ -137,7 +137,7 @@ def _form(strategy: "Strategy", task: "Task") -> tuple[str, bool, Velocity]:
 
 
 def _check_fits(strategy: "Strategy", optimizer: str, velocity: Velocity, momentum: float | Range) -> None:
-    """Check what a rule that looks at gradients needs from the optimizer, and an optimizer from the momentum."""
+    """Check what a rule that uses gradients needs from the optimizer, and what the optimizer needs from momentum."""
     kind = SCHEDULES[strategy.schedule]
     products = frozenset(kind.observes if issubclass(kind, Reactive) else ())
     shown = OPTIMIZERS[optimizer].observable
@@ -177,7 +177,10 @@ def _limits(shared: Shared, given: Parameter) -> float | Range:
 
 
 def check_paired(built: Sequence[Arm]) -> None:
-    """Trial i is one point for all strategies, so a shared parameter needs one scale or one list; else RuleError."""
+    """RuleError unless all strategies search a shared parameter on one scale, or from one list of choices.
+
+    Otherwise, trial i could not be one point for all strategies.
+    """
     for parameter in SHARED:
         searching = [arm for arm in built if isinstance(getattr(arm, parameter.name), Range)]
         for arm in searching[1:]:

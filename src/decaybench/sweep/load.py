@@ -33,7 +33,7 @@ def load_sweep(path: str | Path) -> Sweep:
 
 
 def shipped() -> dict[str, Path]:
-    """Name -> file of the sweeps that come with the package, by name."""
+    """The files of the sweeps that come with the package, by name, in alphabetical order."""
     package = Path(str(files("decaybench")))
     # A wheel carries them inside the package; an editable install finds them in the repository around it.
     for folder in (package / "sweeps", package.parents[1] / "sweeps"):

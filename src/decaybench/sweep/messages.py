@@ -28,7 +28,7 @@ RULES = {
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first of a model's errors as ``KEY: rule, got VALUE``, and how many more there are."""
+    """The first of a model's errors as ``KEY: rule, got VALUE``, and the number of further errors."""
     errors = error.errors()
     # A misspelled key is also a missing one; the misspelling explains both.
     details = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
@@ -53,7 +53,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _file_path(location: Sequence[int | str]) -> list[int | str]:
-    """The path in the file, where a kind's fields are in the strategy's own table."""
+    """The path in the file, where a kind's fields are in the strategy's table (not in ``own``)."""
     path = list(location)
     if path[:1] == ["strategies"] and path[2:3] == ["own"]:
         del path[2]
@@ -63,7 +63,7 @@ def _file_path(location: Sequence[int | str]) -> list[int | str]:
 def _table(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
     for key in path[:-1]:
         annotation = model.model_fields[str(key)].annotation
-        tables = (annotation, *get_args(annotation))  # a table that may be left out is a union
+        tables = (annotation, *get_args(annotation))  # an optional table is a union with None
         model = next(table for table in tables if isinstance(table, type) and issubclass(table, BaseModel))
     return model
 

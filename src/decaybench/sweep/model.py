@@ -84,15 +84,15 @@ Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
 
 
 class Table(BaseModel):
-    """What all tables share."""
+    """The base of all tables: strict types, no unknown keys, immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Task(Table):
-    """What is trained: the same for every strategy, except for three optimizer keys that a strategy may override.
+    """What is trained: the same for every strategy, except that a strategy may override the three optimizer keys.
 
-    ``rope`` is the smallest difference in the metric that matters, as a fraction of accuracy or in nats.
+    ``rope`` is the smallest difference that matters, in the metric's unit (accuracy in [0, 1], or nats).
     """
 
     data: Text
@@ -129,8 +129,9 @@ class Budget(Table):
 
 
 class Prune(Table):
-    """Optional pruning: a search run that is worse than its group's median at the fraction ``at`` of its epochs is
-    stopped, unless it is spared (with the probability ``spare``).
+    """Pruning: stop search runs that are worse than their group's median after a fraction ``at`` of their epochs.
+
+    Each of them is spared, and trained to the end, with probability ``spare``.
     """
 
     at: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
@@ -140,9 +141,9 @@ class Prune(Table):
 class Search(Table):
     """How configurations are proposed, and the shared parameters of strategies that do not set their own.
 
-    "tpe" proposes ``batch`` trials at a time. Under "adaptive" the strategies share their trials. Without
-    ``learning_rate`` the kind's own range applies, or log [1e-3, 1] if it has none. Without ``prune`` every run is
-    trained to its end.
+    "tpe" proposes ``batch`` trials at a time. Under "adaptive", the strategies share their trials. Without
+    ``learning_rate``, the kind's own range applies, or log [1e-3, 1] if it has none. Without ``prune``, every run is
+    trained to the end.
     """
 
     sampler: Literal["sobol", "random", "tpe"] = "sobol"
@@ -187,7 +188,7 @@ class Strategy(Table):
         kind = raw.get("schedule")
         try:
             found = SCHEDULES.get(kind) if isinstance(kind, str) else None
-        except UserError as unusable:  # it is from another package, which cannot be imported
+        except UserError as unusable:  # a kind of another package, which cannot be imported
             raise RuleError(f"must be a usable kind, got {show(kind)}: {unusable}", "schedule") from None
         if found is None:
             known = ", ".join(SCHEDULES)
@@ -261,7 +262,7 @@ class Sweep(Table):
         return any(arm.held_out for arm in build_arms(self.task, self.search, self.strategies))
 
     def spec(self) -> dict[str, Any]:
-        """JSON-able tables, defaults filled in, strategies in file order; ``from_mapping`` reads them."""
+        """The tables as JSON-able data with all defaults filled in, in file order; ``from_mapping`` reads them back."""
         return {
             "name": self.name,
             "question": self.question,
@@ -288,7 +289,7 @@ class Sweep(Table):
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """What turns out to be wrong with the sweep later (its data, its model, its former self) names the file too."""
+        """A context in which every UserError also names the sweep's file; for what is checked after reading it."""
         try:
             yield
         except UserError as error:

@@ -14,7 +14,10 @@ from decaybench.sweep.values import UNITS, Choices, Parameter, RuleError, Span, 
 def own_fields(
     kind: type[Schedule], given: Mapping[str, Parameter], epochs: int
 ) -> tuple[dict[str, Value], dict[str, Range]]:
-    """The kind's own fields that are fixed, and those that are searched, in the class' order."""
+    """The kind's own fields that are fixed, and those that are searched, both in the class' order.
+
+    Raises RuleError for a value that the kind does not allow, and for a field with neither value, range nor default.
+    """
     options = _settle(kind, given)
     fixed: dict[str, Value] = {}
     searched: dict[str, Range] = {}
@@ -38,14 +41,14 @@ def own_fields(
 
 
 def counts(schedule_class: type[Schedule], name: str) -> bool:
-    """Whether the field is searched in whole numbers: a time converted to its unit is then rounded."""
+    """Whether the field is searched in whole numbers, so that a time converted to its unit is rounded."""
     searched = schedule_class.range_of(name, epochs=1)
     return searched is not None and searched.int
 
 
 def _range(name: str, value: Span, default: Range | None, native: str, unit: str) -> Range:
     whole = value.int
-    if whole is None:  # a count stays a count, unless it is given in another unit, such as a share of the run
+    if whole is None:  # whole if the default range is, unless given in another unit, such as a share of the run
         whole = default is not None and default.int and unit == native
     for end, at in numbers(value):
         if whole and end != math.floor(end):
@@ -57,7 +60,7 @@ def _range(name: str, value: Span, default: Range | None, native: str, unit: str
         int=whole,
         unit=unit,
         native=native,
-        # The default's floor is for shares of a run, which may be tiny in its units; explicit units need none.
+        # Only a share of a run needs the default's floor, since it may be tiny in native units.
         at_least=default.at_least if default and unit == "run" else None,
         count=default.count if default else None,
     )
@@ -68,7 +71,7 @@ def _required(kind: type[Schedule], name: str) -> bool:
 
 
 def _settle(kind: type[Schedule], given: Mapping[str, Parameter]) -> dict[str, Any]:
-    """The options given; of a searched one, its first choice, because no unit may depend on the choice."""
+    """The given options, with the first choice of a searched one. RuleError if a unit depends on the choice."""
     legal = kind.options()
     for name in legal:
         if name in given:
@@ -90,11 +93,11 @@ def _settle(kind: type[Schedule], given: Mapping[str, Parameter]) -> dict[str, A
 def _check_together(
     kind: type[Schedule], fixed: Mapping[str, Value], searched: Mapping[str, Range], every: Mapping[str, Range]
 ) -> None:
-    """The rules that span several fields. A time that is yet to be rounded to a whole number is skipped."""
+    """Check the rules that span several fields, without times that are still to be rounded to whole numbers."""
     values: dict[str, Any] = {n: v.value for n, v in fixed.items() if v.unit is None or not counts(kind, n)}
     ranges = {n: r for n, r in searched.items() if r.unit == r.native or not counts(kind, n)}
     _construct(kind, values | ranges)
-    # A searched list has no fixed length, so another list may fit only some draws: try both extremes.
+    # A searched list has no fixed length, so a fixed list may fit only some draws: try both extremes.
     lists = {name: limits for name, limits in every.items() if limits.count is not None}
     for u in (0.0, 0.999) if lists else ():
         drawn = {name: limits.at([u] * limits.dims) for name, limits in lists.items()}
@@ -123,7 +126,7 @@ def _check_number(kind: type[Schedule], name: str, value: Parameter, native: str
         for entry in number if isinstance(number, tuple) else (number,):
             if isinstance(entry, bool | str):
                 raise RuleError(f"must be a number, got {show(entry)}", name, *at)
-            # In another unit than the field's only the sign is known; it will be rounded once converted.
+            # In another unit only the sign is known for certain; the value is rounded after conversion.
             rounded = unit != native and entry > 0 and counts(kind, name)
             entries.append(math.ceil(entry) if rounded else entry)
         _construct(kind, {name: tuple(entries) if isinstance(number, tuple) else entries[0]}, *at)
@@ -138,7 +141,7 @@ def _converts(unit: str, native: str) -> bool:
 
 
 def _construct(kind: type[Schedule], values: Mapping[str, Any], *at: str) -> None:
-    """The class decides what is legal: its ``Exponential.decay_rate must be ...`` becomes our key and rule."""
+    """Let the class decide what is legal; its ``Exponential.decay_rate must be ...`` becomes a RuleError with key."""
     try:
         kind(**values)
     except ValueError as error:
@@ -146,7 +149,7 @@ def _construct(kind: type[Schedule], values: Mapping[str, Any], *at: str) -> Non
         if named is None:
             raise RuleError(str(error)) from None
         name, (rule, _, found) = named[1], named[2].partition(", got ")
-        found = show(_toml(values[name])) if name in values else found  # what is not given has its default
+        found = show(_toml(values[name])) if name in values else found  # a field that is not given has its default
         raise RuleError(f"{rule}, got {found}", name, *at) from None
 
 

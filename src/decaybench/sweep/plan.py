@@ -1,4 +1,4 @@
-"""The plan: every run that a sweep needs, as a pure function of the sweep and of what its search chose."""
+"""The plan: every run that a sweep needs, as a pure function of the sweep and of its best trials so far."""
 
 import uuid
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ _NAMESPACE: Final = uuid.UUID("8a4c1c0e-5d0b-5f0c-9a57-6f2f0b1f7f31")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One row of the runs table; ``repeat`` and ``slot`` (the trial's index) count from 0, ``length`` is a fraction of
-    the epochs.
+    """One row of the runs table; ``repeat`` and ``slot`` (the trial's index) count from 0.
 
-    ``replay_of`` is the id of the confirm run whose learning rates a replay run uses.
+    ``length`` is a fraction of the epochs. ``replay_of`` is the id of the confirm run whose learning rates a replay
+    uses.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Size:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """The planned budget of a strategy at one length, over all repeats: runs, and their logical updates.
+    """The planned budget of a strategy at one length, over all repeats: its runs by phase, and their updates.
 
     If the strategies share their trials, it is the budget of all of them together, and ``strategy`` is None.
     """
@@ -56,12 +56,12 @@ class LedgerRow:
 
 
 def slots(sweep: Sweep, arm: Arm) -> int:
-    """Trials of a strategy per repeat and length, if balanced: ``trials``, or one if it has nothing to search."""
+    """Trials of a strategy per repeat and length in a balanced sweep: one if it has nothing to search."""
     return sweep.budget.trials if arm.space else 1
 
 
 def all_slots(sweep: Sweep) -> int:
-    """Trials per repeat and length of all strategies together; an adaptive sweep shares ``trials`` for each of them."""
+    """Trials per repeat and length of all strategies together; an adaptive sweep has ``trials`` times strategies."""
     if shares_slots(sweep):
         return sweep.budget.trials * len(sweep.strategies)
     return sum(slots(sweep, arm) for arm in arms(sweep))
@@ -73,15 +73,15 @@ def shares_slots(sweep: Sweep) -> bool:
 
 
 def batch_of(sweep: Sweep, slot: int) -> int:
-    """The batch, from 0, that a trial is proposed in; a sampler that does not learn has all trials in one."""
+    """The batch, from 0, in which a trial is proposed; a sampler that does not learn has only batch 0."""
     return slot // sweep.search.batch if sweep.search.sampler == "tpe" else 0
 
 
 def plan_search(sweep: Sweep, chosen: Mapping[tuple[int, int, float], str] | None = None) -> tuple[PlannedRun, ...]:
-    """Every run of the search, trial by trial over all strategies, so that a sweep that is cut short is even.
+    """Every run of the search, ordered by trial before strategy, so that an interrupted sweep is balanced too.
 
-    For an adaptive sweep, the runs of the trials whose strategies are ``chosen`` so far, (repeat, slot, length) ->
-    label. A trial's seed is the same for every strategy and length: trials are paired.
+    A trial has the same seed for every strategy and length, so trials are paired. In an adaptive sweep, only trials
+    whose strategy has been ``chosen`` are planned; it maps (repeat, slot, length) to a label.
     """
     if shares_slots(sweep):
         taken = [(length, repeat, slot, label) for (repeat, slot, length), label in (chosen or {}).items()]
@@ -103,10 +103,10 @@ def plan_search(sweep: Sweep, chosen: Mapping[tuple[int, int, float], str] | Non
 
 
 def plan_confirm(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> tuple[PlannedRun, ...]:
-    """The runs that retrain the best trials, (strategy, repeat, length) -> slot, on fresh seeds.
+    """The runs that retrain the best trials on fresh seeds; ``winners`` maps (strategy, repeat, length) to a slot.
 
-    Their seeds are the same for every strategy and length, and differ from those of the search.
-    Raises ValueError for a trial that is not part of the sweep.
+    The seeds are the same for every strategy and length, and differ from those of the search. Raises ValueError for a
+    trial that is not part of the sweep.
     """
     lengths, repeats = sweep.budget.lengths, range(sweep.budget.repeats)
     legal = {(label, repeat, length) for label in sweep.strategies for repeat in repeats for length in lengths}
@@ -131,12 +131,12 @@ def plan_confirm(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) ->
 
 
 def plan_replay(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> tuple[PlannedRun, ...]:
-    """The replays of reactive strategies' best trials, (strategy, repeat, length) -> slot. They show whether reacting
-    helps, or only the shape that it found.
+    """The replays of reactive strategies' best trials; ``winners`` maps (strategy, repeat, length) to a slot.
 
-    Each confirm seed is trained once more, on the learning rates recorded on the seed before it; the first takes those
-    of the last. (On its own rates a run would reproduce itself.) There are no replays with one confirm seed, nor if the
-    strategies share their trials, because then nothing is compared.
+    Replays show whether reacting to the run helps, or only the learning rates that it led to. Each confirm seed is
+    trained again with the learning rates recorded on the previous seed; the first seed uses those of the last. (With
+    its own learning rates, a run would reproduce itself.) There are no replays with only one confirm seed, and none if
+    the strategies share their trials, since then nothing is compared.
     """
     replayed = replays_each(sweep)
     groups: dict[tuple[str, int, float], list[PlannedRun]] = {}

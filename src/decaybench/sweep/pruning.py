@@ -1,4 +1,4 @@
-"""Pruning within a strategy, as pure functions of the sweep: when it happens, which runs are compared and spared."""
+"""Pruning, as pure functions of the sweep: when it happens, and which runs are compared and spared."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from decaybench.sweep.model import Sweep
 from decaybench.sweep.plan import batch_of, slots
 
 BLOCK: Final = 64
-"""The largest number of trials in a group: they are trained together, so this bounds their memory."""
+"""The most trials in a group. A group is trained together, so this bounds its memory."""
 
 Group = tuple[str, int, float, int, int]
 
 
 def rung(sweep: Sweep, length: float) -> int | None:
-    """The epoch, from 1, at whose end a search run of this length may be stopped; None if there is none."""
+    """The epoch, counted from 1, after which a search run of this length may be stopped; None if there is none."""
     epochs, asked = sweep.epochs(length), sweep.search.prune
     if asked is None:
         return None
@@ -23,18 +23,18 @@ def rung(sweep: Sweep, length: float) -> int | None:
 
 
 def prune_group(sweep: Sweep, strategy: str, repeat: int, length: float, slot: int) -> Group:
-    """The key of the search runs that are compared at their rung: runs of one strategy, repeat and length.
+    """The key of the group of search runs that are compared at their rung, all of one strategy, repeat and length.
 
-    With a sampler that learns, they are one batch, otherwise all trials; each BLOCK of more trials is its own group.
+    A group is one batch of a sampler that learns, else all trials; larger groups are split into blocks of BLOCK trials.
     """
     batch = batch_of(sweep, slot)
     return strategy, repeat, length, batch, (slot - batch * sweep.search.batch) // BLOCK
 
 
 def is_spared(sweep: Sweep, strategy: str, repeat: int, length: float, slot: int) -> bool:
-    """Whether a run is trained to its end even if it would be stopped, with the sweep's probability ``spare``.
+    """Whether a run is trained to the end even if it is worse than the median; true with probability ``spare``.
 
-    Drawn from its own random stream, independent of order, time, stack and number of workers.
+    Each run has its own random stream, independent of the order, time, stack and number of workers.
     """
     asked = sweep.search.prune
     drawn = derive(sweep.search.seed, "prune", strategy, repeat, repr(length), slot) / 2**53
@@ -44,7 +44,7 @@ def is_spared(sweep: Sweep, strategy: str, repeat: int, length: float, slot: int
 def most_pruned(sweep: Sweep) -> float:
     """The largest share of the search's updates, in [0, 1), that pruning is expected to save.
 
-    At most half of a group is worse than its median; of these, the spared runs are trained to their ends.
+    At most half of a group is worse than its median. Of these, the spared runs are trained to the end.
     """
     asked = sweep.search.prune
     planned, saved = 0, 0.0

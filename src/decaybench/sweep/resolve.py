@@ -1,4 +1,4 @@
-"""From a point in an arm's space to the parameters of one run, and back from the runs table."""
+"""The parameters of one run, from a point in an arm's space or from the runs table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from decaybench.sweep.own import counts
 
 @dataclass(frozen=True)
 class RunParameters:
-    """What a run is trained with, in native units; ``params`` is the same, JSON-able, for the runs table."""
+    """The parameters with which a run is trained, in native units; ``params`` is the same as JSON-able data."""
 
     learning_rate: float
     momentum: float

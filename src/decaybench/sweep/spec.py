@@ -1,4 +1,4 @@
-"""A sweep's canonical form compared with the one in the database: the same, extended, or another sweep."""
+"""A sweep's canonical form, compared with the one in the database: the same, extended, or a different sweep."""
 
 import hashlib
 import json
@@ -13,18 +13,18 @@ _ABSENT = object()
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of all that must not change for a name in use: everything except question and EXTENDABLE."""
+    """The SHA-256, in hex, of what must not change under a name in use: all but ``question`` and EXTENDABLE."""
     fixed = {key: value for key, value in spec.items() if key != "question"}
     fixed["budget"] = {key: value for key, value in spec["budget"].items() if key not in EXTENDABLE}
-    fixed["strategies"] = list(spec["strategies"].items())  # their order counts; the order of keys does not
+    fixed["strategies"] = list(spec["strategies"].items())  # their order matters; that of keys does not
     text = json.dumps(_plain(fixed), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def extends(old_spec: Mapping[str, Any], new_spec: Mapping[str, Any]) -> None:
-    """Accept a file that matches the database; it may ask for more runs, and its question may be reworded.
+    """Check that the file's spec extends the database's: more runs and a reworded question are allowed.
 
-    Raises UserError with the first difference: ``NAME: task.epochs: 10 in the database, 12 in the file``.
+    Raises UserError with the first other difference: ``NAME: task.epochs: 10 in the database, 12 in the file``.
     """
     name = old_spec["name"]
     for key in EXTENDABLE:
@@ -54,7 +54,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def _plain(value: Any) -> Any:
-    """The same value however it was written: 1.0 is 1, a tuple is a list."""
+    """One form for equal values: 1.0 becomes 1, and a tuple becomes a list."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

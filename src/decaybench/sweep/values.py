@@ -1,7 +1,8 @@
 """The forms of a parameter's value in a sweep file, and the rules that every form obeys.
 
-``0.1``, ``true``, ``"ema"`` and ``[30, 60]`` are native; ``{value, unit}``, ``{low, high, log, int, unit}``
-and ``{choices, unit}`` say more. Parsing is strict: neither a bool nor ``"0.1"`` is a number.
+``0.1``, ``true``, ``"ema"`` and ``[30, 60]`` are in native units. A table ``{value, unit}``,
+``{low, high, log, int, unit}`` or ``{choices, unit}`` may give another unit, or what is searched. Parsing is strict:
+neither a bool nor ``"0.1"`` is a number.
 """
 
 import json
@@ -18,7 +19,7 @@ UNITS = ("update", "epoch", "run", "1/update", "1/epoch", "1/run")
 
 
 class RuleError(ValueError):
-    """A rule of the sweep file is broken: ``rule`` says which and what was found, ``at`` under which key."""
+    """A broken rule of the sweep file. ``rule`` is the rule and the value found, ``at`` the path of the key."""
 
     def __init__(self, rule: str, *at: str) -> None:
         super().__init__(rule)
@@ -26,13 +27,13 @@ class RuleError(ValueError):
         self.at = at
 
     def below(self, *path: str) -> "RuleError":
-        """The same refusal, with a longer path."""
+        """The same error with ``path`` in front of its own."""
         return RuleError(self.rule, *path, *self.at)
 
 
 @dataclass(frozen=True)
 class Value:
-    """One fixed value; without a unit it is native."""
+    """One fixed value; without a unit, it is in native units."""
 
     value: Scalar | tuple[Number, ...]
     unit: str | None = None
@@ -51,7 +52,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Choices:
-    """One of a list; without a unit they are native."""
+    """A list of which one is chosen; without a unit, the choices are in native units."""
 
     choices: tuple[Scalar, ...]
     unit: str | None = None
@@ -61,14 +62,14 @@ Parameter = Value | Span | Choices
 
 
 def show(value: object) -> str:
-    """A value the way the TOML file spells it, cut to a readable length."""
+    """A value as TOML spells it, cut to a readable length."""
     if isinstance(value, dict):
         text = "{" + ", ".join(f"{key} = {show(item)}" for key, item in value.items()) + "}"
     elif isinstance(value, list | tuple):
         text = "[" + ", ".join(show(item) for item in value) + "]"
     elif isinstance(value, str | bool):
         text = json.dumps(value, ensure_ascii=False)
-    elif isinstance(value, int) and value.bit_length() > 1000:  # Python refuses to print the longest ones
+    elif isinstance(value, int) and value.bit_length() > 1000:  # Python refuses to print very long ones
         text = f"a whole number of {value.bit_length()} bits"
     else:
         text = str(value)
@@ -78,7 +79,7 @@ def show(value: object) -> str:
 def parse(raw: object, *, log_needs_positive: bool = True) -> Parameter:
     """Read one parameter's value as TOML (or a Python mapping) gives it; raises ``RuleError``.
 
-    ``log_needs_positive`` is off where a log scale runs over 1 - the value, as momentum's does.
+    Pass ``log_needs_positive=False`` if a log scale applies to 1 - value, as it does for momentum.
     """
     if isinstance(raw, Value | Span | Choices):
         raw = plain(raw)

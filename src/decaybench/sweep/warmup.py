@@ -1,4 +1,4 @@
-"""Warmups that are longer than the run: legal but hardly intended, since the base learning rate is never reached."""
+"""Warmups that are longer than the run: legal, but hardly intended, since the base learning rate is never reached."""
 
 from typing import Final
 
@@ -7,11 +7,11 @@ from decaybench.schedules.ranges import TIME_UNITS
 from decaybench.sweep.arms import Arm, arms
 from decaybench.sweep.model import Sweep
 
-MOST: Final = 2.0**53  # updates; nobody counts beyond it
+MOST: Final = 2.0**53  # updates; converting a larger number could overflow
 
 
 def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:
-    """A line for each strategy and length whose warmup, or part of the range that is searched, exceeds the run."""
+    """One line per strategy and length whose warmup, or part of whose warmup's range, is longer than the run."""
     lines = []
     for arm in arms(sweep):
         for name in arm.schedule_class.parameters():
@@ -41,7 +41,7 @@ def long_warmups(sweep: Sweep, steps_per_epoch: int) -> tuple[str, ...]:
 
 
 def _given(arm: Arm, name: str) -> Range | None:
-    """The warmups that a strategy may take; None for a field that is not a warmup, or that keeps its default."""
+    """The warmups that a strategy may have; None for a field that is not a warmup, or that has its default."""
     native = arm.schedule_class.native_unit(name, {})
     if not name.startswith("warmup") or native not in TIME_UNITS:
         return None
