@@ -127,7 +127,7 @@ def _lead(summary: Summary, first: list[Row], confirmed: list[Row], unfinished: 
         what = "is first" if unfinished else "came first"
     if len(confirmed) < len(summary.results.strategies):
         what += f" ({len(confirmed)} of {len(summary.results.strategies)} strategies retrained)"
-    so_far = ("So far, " if opening else "so far, ") if unfinished else ""
+    so_far = ("So far, " if opening else "so far ") if unfinished else ""
     return f"{so_far}{who} {what}"
 
 

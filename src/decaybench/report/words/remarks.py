@@ -75,8 +75,8 @@ def _replay(summary: Summary) -> str:
     grouped = groupby(sorted(judged, key=lambda each: list(SAID).index(each[0])), key=lambda each: each[0])
     parts = [f"{SAID[verdict].replayed} {words.listed([label for _, label in group])}" for verdict, group in grouped]
     return (
-        "Does reacting help, or is the resulting shape of the learning rate enough? Reacting, compared with replaying the "
-        f"recorded learning rates on another seed: {'; '.join(parts)}."
+        "Does reacting help, or is the resulting shape of the learning rate enough? Reacting, compared with replaying "
+        f"the recorded learning rates on another seed: {'; '.join(parts)}."
     )
 
 

@@ -94,7 +94,7 @@ def _others(summary: Summary, length: float, said: list[Row], other: Row, role: 
         return []
     parts = [f"{words.listed(labels)} ({verdict})" for verdict, labels in by_verdict.items()]
     who = "Other strategies" if len(said) > 1 else "Strategies"
-    return [f"{who} compared with {other.strategy.label}, {role}: {'; '.join(parts)}."]
+    return [f"{who} compared with {other.strategy.label} ({role}): {'; '.join(parts)}."]
 
 
 def _families(summary: Summary, length: float) -> list[str]:
