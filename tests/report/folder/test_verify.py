@@ -197,7 +197,9 @@ def test_a_trial_that_was_told_something_else_is_named(copy: Copy, drawn: None) 
     copy.execute("UPDATE trial_values SET value = value + 0.01 WHERE trial_id = 5")
     lines = copy.verify()
     assert lines[0] == "database: sweep small: study: differs from what the report was made from"
-    assert re.match(r"database: run \S{36} \(search of .*\): Optuna trial 4 has the value \S+, but the result is ", lines[1])
+    assert re.match(
+        r"database: run \S{36} \(search of .*\): Optuna trial 4 has the value \S+, but the result is ", lines[1]
+    )
 
 
 @pytest.mark.parametrize("name", ["index.html", "figures/confirmed.svg", "figures/optuna-edf.svg"])
@@ -281,7 +283,10 @@ def test_a_database_that_gives_no_report_is_not_verified(copy: Copy) -> None:
     lines = copy.verify()
     assert lines[0] == "database: sweep small: sweep: differs from what the report was made from"
     assert lines[1].startswith("database: sweep small cannot be checked: ")
-    assert lines[2].startswith("database: no report can be made from it: ") and "'exponentiel' is not installed" in lines[2]
+    assert (
+        lines[2].startswith("database: no report can be made from it: ")
+        and "'exponentiel' is not installed" in lines[2]
+    )
 
 
 def test_what_cannot_be_asked_is_a_user_error(copy: Copy, tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ def _paragraph(summary: Summary, length: float) -> Answer:
     unfinished = not all(row.complete for row in summary.rows)
     progress = [_progress(summary, "The")] if unfinished else []
     if _all_diverged(confirmed):
-        rest = [f": there is no ranking, because each {_chance(summary)}.", *progress]
+        done = sum(row.account.confirm.done for row in confirmed)
+        rest = [f" ({done} of {done}): there is no ranking, because each {_chance(summary)}.", *progress]
         return Answer("Every retraining run diverged", " ".join(rest), ())
     first = [row for row in confirmed if row.rank == 1]
     lead = _lead(summary, first, confirmed, unfinished, opening=True)
