@@ -12,7 +12,7 @@ from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
 
 NAME = "replay"
-TITLE = "Does reacting help, or only the shape?"
+TITLE = "Reacting compared with replaying"
 READ = (
     "Each reactive strategy minus its own replay. A replay uses the learning rates that the rule chose on one seed as "
     "a fixed schedule on another seed, so it does not react. Right of zero, reacting to the run itself helped. Near "
