@@ -52,7 +52,6 @@ class Pruning:
             self._runs[i].id,
             "finished" if curves.alive[i] else "diverged",
             curves.epoch,
-            validation_loss=float(curves.validation_loss[i]),
-            validation_accuracy=float(curves.validation_accuracy[i]),
+            **{name: float(getattr(curves, name)[i]) for name in (f"validation_{metric}" for metric in METRICS)},
         )
         return comparable(ended, self._sweep.task.metric, self._chance)
