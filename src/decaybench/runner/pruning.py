@@ -52,6 +52,6 @@ class Pruning:
             self._runs[i].id,
             "finished" if curves.alive[i] else "diverged",
             curves.epoch,
-            **{name: float(getattr(curves, name)[i]) for name in (f"validation_{metric}" for metric in METRICS)},
+            **{f"validation_{metric}": getattr(curves, f"validation_{metric}")[i].item() for metric in METRICS},
         )
         return comparable(ended, self._sweep.task.metric, self._chance)
