@@ -166,10 +166,9 @@ def collect(evidence: Evidence) -> Results:
     """
     sweep, chance = evidence.sweep, evidence.sweep.chance
     live = [row for row in evidence.runs if not row.superseded]
-    if len(chance) < len(METRICS) and any(row.outcome == "diverged" for row in live):
-        keys = " and ".join(f"chance_{name}" for name in METRICS)
+    if sweep.metric not in chance and any(row.outcome == "diverged" for row in live):
         raise UserError(
-            f"sweep {sweep.name}: provenance must hold {keys}, since a diverged run counts at chance,"
+            f"sweep {sweep.name}: provenance must hold chance_{sweep.metric}, since a diverged run counts at chance,"
             f" got {sorted(chance)}"
         )
     bounds = {name: chance.get(name, metric.worst) for name, metric in METRICS.items()}
@@ -189,8 +188,9 @@ def collect(evidence: Evidence) -> Results:
 def _run(row: RunRow, metric: str, chance: Chance) -> Run:
     def value(part: str, of: str) -> float | None:
         if row.outcome == "diverged":
-            # a search run reads no test split, diverged or not
-            return None if part == "test" and row.phase == "search" else float(chance[of])
+            # A search run reads no test split, diverged or not. A sweep older than a metric does not have its chance.
+            known = math.isfinite(chance[of]) and (part, row.phase) != ("test", "search")
+            return float(chance[of]) if known else None
         stored = getattr(row, f"{part}_{of}")
         if row.outcome != "finished" or stored is None:
             return None

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decaybench.findings.selection import Chance, slots, told, winners
-from decaybench.metrics import METRICS
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
 from decaybench.store import PHASES, Frames, RunRow
@@ -51,7 +50,7 @@ def audit(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> 
 def _contradictions(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> Iterator[str]:
     sweep = Sweep.from_mapping(frames.sweep["spec"], f"sweep {frames.sweep['name']}")
     provenance, complete = frames.sweep["provenance"], frames.sweep["status"] == "complete"
-    chance = {metric: provenance[f"chance_{metric}"] for metric in METRICS}
+    chance = {sweep.task.metric: provenance[f"chance_{sweep.task.metric}"]}
     sizes = {length: size(sweep, provenance["examples"]["train"], length) for length in sweep.budget.lengths}
     yield from _against_curves(frames, runs, sizes, {length: rung(sweep, length) for length in sizes})
     yield from _against_sources(frames, runs)

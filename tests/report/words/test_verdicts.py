@@ -5,7 +5,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from decaybench.compare import Shown, SizeUnclear, TooFew, Verdict, Withheld, judge, mirrored, one_sided_p
+from decaybench.compare import TooFew, Verdict, Withheld, judge, mirrored, one_sided_p
+from decaybench.compare.verdicts import Shown, SizeUnclear
 from decaybench.findings.ledger import Entry, Gap, ReplayGap, UnequalLedger, UnequalTrials
 from decaybench.findings.pairs import SharedSlots
 from decaybench.report.words.verdicts import SAID, reason

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from decaybench.compare import Interval
 from decaybench.findings.summary import Row, Summary
+from decaybench.metrics import METRICS, Metric
 from decaybench.report.words.verdicts import reason
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def summary_csv(summary: Summary) -> str:
 
 def _summary_row(row: Row, metric: str) -> dict[str, Any]:
     slots, confirm = row.account.slots, row.account.confirm
-    accuracy, low, high = _three(row.confirmed["accuracy"])
     return {
         "strategy": row.strategy.label,
         "schedule": row.strategy.schedule,
@@ -50,10 +50,7 @@ def _summary_row(row: Row, metric: str) -> dict[str, Any]:
         "confirm_planned": confirm.planned,
         "confirm_done": confirm.done,
         "confirm_diverged": confirm.diverged,
-        "test_accuracy": accuracy,
-        "test_accuracy_low": low,
-        "test_accuracy_high": high,
-        "test_loss": _three(row.confirmed["loss"])[0],
+        **{name: value for each in METRICS.values() for name, value in _tested(each, row).items()},
         "learning_rate": row.learning_rate,
         "rank": row.rank,
         f"test_{metric}_survivors": row.survivors,
@@ -61,6 +58,13 @@ def _summary_row(row: Row, metric: str) -> dict[str, Any]:
         "diverged_low": row.diverged.low,
         "diverged_high": row.diverged.high,
     }
+
+
+def _tested(metric: Metric, row: Row) -> dict[str, float | None]:
+    """A metric's confirmed result; its interval as well, where a greatest value cuts it."""
+    mean, low, high = _three(row.confirmed[metric.name])
+    name = f"test_{metric.name}"
+    return {name: mean} | ({f"{name}_low": low, f"{name}_high": high} if metric.bounded else {})
 
 
 def ledger_csv(summary: Summary) -> str:

@@ -97,9 +97,9 @@ def _verdicts(summary: Summary, lengths: Sequence[float]) -> Section:
     return Section("verdicts", folds, heading="Verdicts", after=(rope,))
 
 
-def _folded(name: str, heading: str, found: Sequence[Table], below: str) -> Section:
-    """A section of the tables that have rows, each in a fold of its own."""
-    folds = tuple(Fold(table.caption, tables=(table,), below=(below,)) for table in found if table.rows)
+def _folded(name: str, heading: str, found: Sequence[Table], *below: str) -> Section:
+    """A section of the tables that have rows, each in a fold of its own with the small print ``below`` it."""
+    folds = tuple(Fold(table.caption, tables=(table,), below=below) for table in found if table.rows)
     return Section(name, folds, heading=heading)
 
 

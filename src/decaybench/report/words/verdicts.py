@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
-from decaybench.compare import (
+from decaybench.compare.verdicts import (
     Identical,
     NotShown,
     Reason,
