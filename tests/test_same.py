@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.same import SAME, compared
-from decaybench.compare import Identical
+from decaybench.compare.verdicts import Identical
 
 
 @pytest.fixture(autouse=True)

@@ -90,7 +90,7 @@ def test_verify_says_so_or_what_differs(call, capsys, tmp_path):
     assert end.value.code == 1
     assert capsys.readouterr() == (
         f"{tmp_path}/report: not verified\n"
-        "summary.csv: constant, 1.0: slots_planned: 9 in the report, 8 by the database\n",
+        "summary.csv: constant, 1.0: slots_planned: 9 in the report, 8 from the database\n",
         "",
     )
 

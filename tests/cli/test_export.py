@@ -63,7 +63,7 @@ def test_the_winner_is_the_first_strategy_s_best_repeat(call):
     code = call("export", "small")
     assert code.startswith(f"# {setting.arm.label}")
     assert f"repeat {setting.repeat}, trial {setting.slot}" in code
-    assert f"Confirmed test accuracy {100 * best:.1f}%, the mean of 2 seeds." in code
+    assert f"Test accuracy {100 * best:.1f}% after retraining, the mean of 2 seeds." in code
     assert f"lr={setting.parameters.learning_rate!r}" in code
 
 
@@ -121,4 +121,4 @@ def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch
     means = runs[runs["phase"] == "confirm"].groupby(["repeat", "strategy"])["test_accuracy"].mean()
     setting = api.winner("small", storage=URL)
     assert means[setting.repeat, setting.arm.label] == means.max()
-    assert "compared no strategies" in api.export("small", storage=URL)
+    assert "did not compare strategies" in api.export("small", storage=URL)

@@ -48,5 +48,5 @@ def test_bad_ranges_are_refused():
     for low, high, log in [(1, 1, False), (2, 1, False), (0, 1, True)]:
         with pytest.raises(ValueError, match="range"):
             edge([1.0], [1.0], 1.0, low, high, log)
-    with pytest.raises(ValueError, match="same slots"):
+    with pytest.raises(ValueError, match="same trials"):
         edge([1.0], [1.0, 2.0], 1.0, 0, 1, False)

@@ -7,15 +7,11 @@ from hypothesis import strategies as st
 
 from decaybench.compare import (
     VERDICTS,
-    Identical,
     Interval,
     NotShown,
-    Shown,
-    SizeUnclear,
     TooFew,
     Verdict,
     Withheld,
-    WithinRope,
     detectable,
     holm,
     judge,
@@ -26,6 +22,7 @@ from decaybench.compare import (
     repeats_needed,
     rope,
 )
+from decaybench.compare.verdicts import Identical, Shown, SizeUnclear, WithinRope
 
 ROPE = 0.002
 UP = np.linspace(-0.5, 0.5, 10)  # mean 0, standard deviation 0.335

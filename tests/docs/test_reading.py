@@ -56,7 +56,7 @@ def test_what_so_many_repeats_can_show():
 def test_every_column_is_explained(frames, title, table):
     words = set(re.findall(r"\w+", " ".join(re.findall(r"^\|.+\|$", section(PAGE, title), re.MULTILINE))))
     for column in table(summary_of(frames)).header:
-        if column not in ("strategy", "kind and family"):
+        if column not in ("strategy", "schedule and family"):
             assert set(re.findall(r"\w+", re.sub(r", (%|nats)", "", column))) <= words, column
 
 

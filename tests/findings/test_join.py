@@ -212,4 +212,4 @@ def test_the_report_is_written_says_what_it_joins_and_is_verified(
         text.replace("wide.exp_loss,exp_loss,reactive,1.0,4,", "wide.exp_loss,exp_loss,reactive,1.0,5,")
     )
     (line,) = api.verify(written.out, storage=url).differences
-    assert line == "summary.csv: wide.exp_loss, 1.0: slots_planned: 5 in the report, 4 by the database"
+    assert line == "summary.csv: wide.exp_loss, 1.0: slots_planned: 5 in the report, 4 from the database"

@@ -307,6 +307,17 @@ def test_an_unknown_kind_and_a_missing_chance_are_named() -> None:
         results_of(frames._replace(sweep={**frames.sweep, "provenance": None}))
 
 
+def test_a_sweep_older_than_a_metric_lacks_that_metric_alone() -> None:
+    frames = make(diverge=0.5)
+    known = {key: value for key, value in frames.sweep["provenance"].items() if key != "chance_loss"}
+    older = frames._replace(
+        sweep={**frames.sweep, "provenance": known}, runs=frames.runs.assign(validation_loss=None, test_loss=None)
+    )
+    assert any(run.diverged for run in results_of(older).runs)
+    for row, now in zip(summary_of(older).rows, summary_of(frames).rows, strict=True):
+        assert row.confirmed["accuracy"] == now.confirmed["accuracy"] is not None and row.confirmed["loss"] is None
+
+
 def test_an_optimizer_that_needs_no_schedule_is_a_family_of_its_own_and_no_control():
     spec = make().sweep["spec"]
     spec["strategies"] = {

@@ -10,15 +10,16 @@ from findings.test_pruning import HALF, A, B, sweep
 
 def test_in_words():
     assert pruning_sentence(sweep({"a": A, "b": B}, prune=HALF).results) == (
-        "Pruning stopped 8 of 24 slots half-way; of the 4 that were spared 1 would have won (25.0%, 4.6 to 69.9%)."
+        "Pruning stopped 8 of 24 trials half-way. Of the 4 that were spared, 1 became the best of its repeat"
+        " (25.0%, 4.6 to 69.9%)."
     )
     once = [[(0.9, None), (0.8, None), (0.2, "spared"), (0.1, "stopped")], *B[:2]]
     assert pruning_sentence(sweep({"a": once}, prune={"at": 0.3, "spare": 0.2}).results) == (
-        "Pruning stopped 5 of 12 slots at 30% of their epochs; of the 1 that was spared 0 would have won"
+        "Pruning stopped 5 of 12 trials at 30% of their epochs. Of the 1 that was spared, 0 became the best of their repeat"
         " (0.0%, 0.0 to 79.3%)."
     )
     assert pruning_sentence(sweep({"b": B}, prune={"at": 0.5, "spare": 0.0}).results) == (
-        "Pruning stopped 6 of 12 slots half-way; none was spared, so how often that was wrong is not known."
+        "Pruning stopped 6 of 12 trials half-way. None was spared, so it is unknown how often that was wrong."
     )
 
 
@@ -33,9 +34,9 @@ def test_the_table_has_every_strategys_numbers():
     assert [dict(zip(table.header, row, strict=True)) for row in table.rows] == [
         {
             "strategy": "a",
-            "slots stopped": "2 of 12",
-            "spared": "4",
-            "of these would have won (share, 95% interval)": "1 (25.0%, 4.6 to 69.9%)",
+            "trials stopped": "2 of 12",
+            "trials spared": "4",
+            "of these the best of their repeat (share, 95% interval)": "1 (25.0%, 4.6 to 69.9%)",
             "of these no worse than the median": "2",
         },
         dict(zip(table.header, ("b", "6 of 12", "0", "-", "-"), strict=True)),

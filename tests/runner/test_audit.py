@@ -45,23 +45,23 @@ def said(url: str, name: str) -> list[str]:
 
 
 ONE = "(SELECT id FROM runs WHERE phase = 'search' AND strategy = 'exp_loss' AND repeat = 1 AND slot = 2)"
-CALLED = r"run \S{36} \(search of exp_loss, repeat 1, slot 2, length 1, seed \d+\)"
+CALLED = r"run \S{36} \(search of exp_loss, repeat 1, trial 2, length 1, seed \d+\)"
 CASES = [
-    (f"UPDATE runs SET epochs_done = 2 WHERE id = {ONE}", r": epochs_done is 2, its epochs are 1, 2, 3"),
-    (f"DELETE FROM epochs WHERE epoch = 1 AND run_id = {ONE}", r": epochs_done is 3, its epochs are 2, 3"),
+    (f"UPDATE runs SET epochs_done = 2 WHERE id = {ONE}", r": epochs_done is 2, but its epochs are 1, 2, 3"),
+    (f"DELETE FROM epochs WHERE epoch = 1 AND run_id = {ONE}", r": epochs_done is 3, but its epochs are 2, 3"),
     (f"UPDATE runs SET validation_loss = 0.5 WHERE id = {ONE}", r": validation_loss is 0.5, but its last epoch's is \S+"),
     (f"UPDATE epochs SET validation_accuracy = 0.5 WHERE epoch = 3 AND run_id = {ONE}", r": validation_accuracy is \S+, but its last epoch's is 0.5"),
     (f"UPDATE epochs SET learning_rate = learning_rate * 1.0001 WHERE epoch = 2 AND run_id = {ONE}", r": epoch 2: learning_rate is \S+, but its trace has \S+"),
     (f"UPDATE traces SET learning_rate = zeroblob(64) WHERE run_id = {ONE}", r": its trace has 16 learning rates, but it made 15 updates"),
-    (f"DELETE FROM traces WHERE run_id = {ONE}", r": finished, but without a trace"),
+    (f"DELETE FROM traces WHERE run_id = {ONE}", r": finished, but has no trace"),
     (f"DELETE FROM runs WHERE id = {ONE}", r": is planned, but has no row"),
     (f"UPDATE runs SET seed = 7 WHERE id = {ONE}", r": is not in the plan"),
-    (f"UPDATE runs SET outcome = NULL WHERE id = {ONE}", r": has no result, though the sweep is complete"),
-    (f"UPDATE runs SET trial_number = 99 WHERE id = {ONE}", r": trial_number is 99, but its trial is \d+"),
-    (f"UPDATE runs SET params = replace(params, 'gain', 'pain') WHERE id = {ONE}", r": trial \d+ asks for \{.*gain.*\}, but its params are \{.*pain.*\}"),
-    (f"UPDATE trial_values SET value = 0.5 WHERE trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {ONE})", r": trial \d+ was told 0.5, but its result is \S+"),
-    (f"UPDATE trials SET state = 'FAIL' WHERE number = (SELECT trial_number FROM runs WHERE id = {ONE})", r": the Optuna study has no trial of it"),
-    (f"UPDATE trial_params SET param_value = 0 WHERE param_name = 'strategy' AND trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {ONE})", r": trial \d+ asks for strategy constant, but its params are .*"),
+    (f"UPDATE runs SET outcome = NULL WHERE id = {ONE}", r": has no result, although the sweep is complete"),
+    (f"UPDATE runs SET trial_number = 99 WHERE id = {ONE}", r": trial_number is 99, but its Optuna trial is number \d+"),
+    (f"UPDATE runs SET params = replace(params, 'gain', 'pain') WHERE id = {ONE}", r": Optuna trial \d+ specifies \{.*gain.*\}, but params is \{.*pain.*\}"),
+    (f"UPDATE trial_values SET value = 0.5 WHERE trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {ONE})", r": Optuna trial \d+ has the value 0.5, but the result is \S+"),
+    (f"UPDATE trials SET state = 'FAIL' WHERE number = (SELECT trial_number FROM runs WHERE id = {ONE})", r": has no trial in the Optuna study"),
+    (f"UPDATE trial_params SET param_value = 0 WHERE param_name = 'strategy' AND trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {ONE})", r": Optuna trial \d+ specifies strategy constant, but params is .*"),
 ]  # fmt: skip
 
 
@@ -80,7 +80,8 @@ def test_a_slot_that_is_not_the_selected_one_is_named(audited):
     lines = audited("UPDATE runs SET slot = 3 - slot WHERE phase = 'confirm' AND strategy = 'staircase'")
     assert len(lines) == 4
     assert all(
-        "(confirm of staircase, " in line and line.endswith("is not in the plan, nor selected") for line in lines
+        "(confirm of staircase, " in line and line.endswith("is not in the plan of the selected trials")
+        for line in lines
     )
 
 
@@ -92,8 +93,8 @@ def test_a_better_result_written_in_everywhere_would_have_been_selected(audited)
         f"UPDATE trial_values SET value = 1 WHERE trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {one})",
     )
     assert len(lines) == 8  # two confirm and two replay runs for each of the two slots
-    assert sum("is planned, which the search selected, but has no row" in line for line in lines) == 4
-    assert sum("is not in the plan, nor selected" in line for line in lines) == 4
+    assert sum("is planned for a selected trial, but has no row" in line for line in lines) == 4
+    assert sum("is not in the plan of the selected trials" in line for line in lines) == 4
     assert all(re.search(r"\((confirm|replay) of exp_loss, repeat 1, ", line) for line in lines)
 
 
@@ -140,8 +141,8 @@ REPLAYED = "(SELECT id FROM runs WHERE phase = 'replay' AND repeat = 1 LIMIT 1)"
     ("statement", "line"),
     [
         (f"UPDATE traces SET learning_rate = (SELECT t.learning_rate FROM traces t JOIN runs r ON r.id = t.run_id WHERE r.strategy = 'constant' AND r.outcome = 'finished' LIMIT 1) WHERE run_id = {REPLAYED}", r"its learning rates are not those of run \S{36}"),
-        (f"UPDATE runs SET replay_of = id WHERE id = {REPLAYED}", r"takes the learning rates of \S{36}, not of \S{36}"),
-        (f"DELETE FROM runs WHERE id = {REPLAYED}", r"is planned, which the search selected, but has no row"),
+        (f"UPDATE runs SET replay_of = id WHERE id = {REPLAYED}", r"uses the learning rates of \S{36} instead of \S{36}"),
+        (f"DELETE FROM runs WHERE id = {REPLAYED}", r"is planned for a selected trial, but has no row"),
     ],
 )  # fmt: skip
 def test_a_replay_takes_the_rates_that_the_plan_gives_it(audited, statement, line):

@@ -91,7 +91,7 @@ def test_an_open_batch_is_an_error():
     told = search(sampler(), "twin", 4)
     with pytest.raises(ValueError, match="history must hold trials 0 to 3 once, got"):
         sampler().propose(slot("twin", 4), told[:3])
-    with pytest.raises(ValueError, match="once each"):
+    with pytest.raises(ValueError, match="trials 0 to 3 once, got"):
         sampler().propose(slot("twin", 4), [*told, told[0]])
 
 

@@ -40,7 +40,7 @@ def edge(
     """
     x, y = one_dimension(values, "values"), one_dimension(results, "results")
     if x.shape != y.shape:
-        raise ValueError(f"values and results must be of the same slots, got {x.size} and {y.size}")
+        raise ValueError(f"values and results must be of the same trials, got {x.size} and {y.size}")
     if not low < high or (log and low <= 0):
         raise ValueError(f"the range must have low < high, above 0 on a log axis; got {low} to {high}")
     scaled = np.array([winner, low, high, *x])

@@ -7,8 +7,8 @@ from decaybench.export.setting import Setting, call, literal, wrapped
 from decaybench.schedules import Reactive
 
 LATE = (
-    "# Keras reports a loss only after its update. So each learning rate follows from the previous update's loss;",
-    "# in decaybench, it follows from the loss of the update itself.",
+    "# Keras reports a loss only after its update. So each learning rate follows from the previous update's loss, one",
+    "# update later than in decaybench, where it follows from the loss of the update itself.",
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from decaybench.errors import UserError
 from decaybench.findings.sweep import Sweep, read_sweeps
+from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from decaybench.store import LookRow, RunRow, Stored
 
 # What paired runs have in common: with another seed, other images or other splits, trial i is another trial.
-_PROVENANCE: Final = ("data_sha256", "splits_sha256", "device", "steps_per_epoch", "chance_accuracy", "chance_loss")
+_PROVENANCE: Final = (
+    *("data_sha256", "splits_sha256", "device", "steps_per_epoch"),
+    *(f"chance_{metric}" for metric in METRICS),
+)
 _BUDGET: Final = ("repeats", "confirm_seeds", "lengths")
 _DECIDE: Final = ("until",)
 _SEARCH: Final = ("sampler", "seed", "prune")

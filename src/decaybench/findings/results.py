@@ -186,10 +186,9 @@ def collect(evidence: Evidence) -> Results:
     """
     sweep, chance = evidence.sweep, evidence.sweep.chance
     live = [row for row in evidence.runs if not row.superseded]
-    if len(chance) < len(METRICS) and any(row.outcome == "diverged" for row in live):
-        keys = " and ".join(f"chance_{name}" for name in METRICS)
+    if sweep.metric not in chance and any(row.outcome == "diverged" for row in live):
         raise UserError(
-            f"sweep {sweep.name}: provenance must hold {keys}, since a diverged run counts at chance,"
+            f"sweep {sweep.name}: provenance must hold chance_{sweep.metric}, since a diverged run counts at chance,"
             f" got {sorted(chance)}"
         )
     bounds = {name: chance.get(name, metric.worst) for name, metric in METRICS.items()}

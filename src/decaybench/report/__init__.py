@@ -1,4 +1,4 @@
-"""The report: a sweep's tables as an answer in words, tables and figures."""
+"""The report: the answer of a sweep in words, tables and figures."""
 
 from decaybench.report.dashboard.note import planned
 from decaybench.report.folder.manifest import read_manifest, source

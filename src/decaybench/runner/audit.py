@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from decaybench.findings.plan import look_rows, reached, retrained, summary_at, wanted
 from decaybench.findings.selection import Chance, told
-from decaybench.metrics import METRICS
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
 from decaybench.store import PHASES, Frames, LookRow, RunRow
@@ -52,7 +51,7 @@ def _contradictions(
 ) -> Iterator[str]:
     sweep = Sweep.from_mapping(frames.sweep["spec"], f"sweep {frames.sweep['name']}")
     provenance, complete = frames.sweep["provenance"], frames.sweep["status"] == "complete"
-    chance = {metric: provenance[f"chance_{metric}"] for metric in METRICS}
+    chance = {sweep.task.metric: provenance[f"chance_{sweep.task.metric}"]}
     sizes = {length: size(sweep, provenance["examples"]["train"], length) for length in sweep.budget.lengths}
     yield from _against_curves(frames, runs, sizes, {length: rung(sweep, length) for length in sizes})
     yield from _against_sources(frames, runs)
@@ -70,11 +69,11 @@ def _against_curves(
     for run in runs:
         epoch, loss, accuracy, rate = curves.get(run.id, none).T
         if run.epochs_done != len(epoch) or not np.array_equal(epoch, np.arange(1, len(epoch) + 1)):
-            yield f"{_called(run)}: epochs_done is {run.epochs_done}, its epochs are {_shown(epoch.astype(int))}"
+            yield f"{_called(run)}: epochs_done is {run.epochs_done}, but its epochs are {_shown(epoch.astype(int))}"
         trace = frames.traces.get(run.id)
         if run.outcome not in ENDED:
             if trace is not None:
-                yield f"{_called(run)}: has no result, but a trace"
+                yield f"{_called(run)}: has a trace, but no result"
             continue
         for what, stored, last in (
             ("validation_loss", run.validation_loss, loss[-1:]),
@@ -93,7 +92,7 @@ def _against_trace(
     run: RunRow, of: Size, epoch: NDArray[np.int64], rate: NDArray[np.float64], trace: NDArray[np.float32] | None
 ) -> Iterator[str]:
     if trace is None:
-        yield f"{_called(run)}: {run.outcome}, but without a trace"
+        yield f"{_called(run)}: {run.outcome}, but has no trace"
         return
     # A run that diverges at an update either made it or was stopped before it.
     step = run.diverged_step
@@ -115,7 +114,7 @@ def _against_sources(frames: Frames, runs: Sequence[RunRow]) -> Iterator[str]:
             continue
         source, made = frames.traces.get(run.replay_of), frames.traces.get(run.id)
         if source is None or made is None:
-            yield f"{_called(run)}: it or run {run.replay_of}, whose learning rates it takes, has no trace"
+            yield f"{_called(run)}: it or run {run.replay_of}, whose learning rates it uses, has no trace"
         elif not np.array_equal(source[: len(made)], made[: len(source)]):
             yield f"{_called(run)}: its learning rates are not those of run {run.replay_of}"
 
@@ -134,15 +133,15 @@ def _against_plan(
     wanted_runs = {run.id: run for run in planned}
     for run_id, plan in wanted_runs.items():
         if run_id not in rows:
-            why = "" if plan.phase == "search" else ", which the search selected"
-            yield f"{_called(plan)}: is planned{why}, but has no row"
+            why = "is planned" if plan.phase == "search" else "is planned for a selected trial"
+            yield f"{_called(plan)}: {why}, but has no row"
     for run_id, row in rows.items():
         if run_id not in wanted_runs or _key(row) != _key(wanted_runs[run_id]):
             yield f"{_called(row)}: is not in the plan{'' if row.phase == 'search' else ', nor selected'}"
         elif row.replay_of != wanted_runs[run_id].replay_of:
             yield f"{_called(row)}: takes the learning rates of {row.replay_of}, not of {wanted_runs[run_id].replay_of}"
         elif complete and row.outcome not in ENDED:
-            yield f"{_called(row)}: has no result, though the sweep is complete"
+            yield f"{_called(row)}: has no result, although the sweep is complete"
 
 
 def _against_looks(frames: Frames, runs: Sequence[RunRow], looks: Sequence[LookRow]) -> Iterator[str]:
@@ -191,14 +190,14 @@ def _against_study(
         trial = trials.get((run.id, "PRUNED" if run.pruned == "stopped" else "COMPLETE"))
         if trial is None:
             if complete:
-                yield f"{_called(run)}: the Optuna study has no trial of it"
+                yield f"{_called(run)}: has no trial in the Optuna study"
             continue
         if trial.number != run.trial_number:
-            yield f"{_called(run)}: trial_number is {run.trial_number}, but its trial is {trial.number}"
+            yield f"{_called(run)}: trial_number is {run.trial_number}, but its Optuna trial is number {trial.number}"
         if trial.value != (worth := told(run, sweep.task.metric, chance)):
-            yield f"{_called(run)}: trial {trial.number} was told {trial.value}, but its result is {worth}"
+            yield f"{_called(run)}: Optuna trial {trial.number} has the value {trial.value}, but the result is {worth}"
         if (asked := _asked(of[run.strategy], trial, sizes[run.length])) != _plain(run.params):
-            yield f"{_called(run)}: trial {trial.number} asks for {asked}, but its params are {_plain(run.params)}"
+            yield f"{_called(run)}: Optuna trial {trial.number} specifies {asked}, but params is {_plain(run.params)}"
 
 
 def _asked(arm: Arm, trial: StoredTrial, of: Size) -> str:
@@ -228,7 +227,7 @@ def _key(run: RunRow | PlannedRun) -> tuple[Any, ...]:
 
 def _called(run: RunRow | PlannedRun) -> str:
     phase, strategy, repeat, slot, length, seed = _key(run)
-    return f"run {run.id} ({phase} of {strategy}, repeat {repeat}, slot {slot}, length {length:g}, seed {seed})"
+    return f"run {run.id} ({phase} of {strategy}, repeat {repeat}, trial {slot}, length {length:g}, seed {seed})"
 
 
 def _shown(values: NDArray[Any]) -> str:

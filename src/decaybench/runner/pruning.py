@@ -52,7 +52,6 @@ class Pruning:
             self._runs[i].id,
             "finished" if curves.alive[i] else "diverged",
             curves.epoch,
-            validation_loss=float(curves.validation_loss[i]),
-            validation_accuracy=float(curves.validation_accuracy[i]),
+            **{f"validation_{metric}": getattr(curves, f"validation_{metric}")[i].item() for metric in METRICS},
         )
         return comparable(ended, self._sweep.task.metric, self._chance)

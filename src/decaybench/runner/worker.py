@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from decaybench import store
+from decaybench.metrics import METRICS
 from decaybench.runner.environment import Environment
 from decaybench.runner.pruning import Pruning
 from decaybench.store import EpochRow, RunResult, RunRow, Storage
@@ -96,10 +97,7 @@ def _result(run: RunRow, result: TrainingResult, pruned: str | None) -> RunResul
         run.id,
         result.outcome,
         result.epochs_done,
-        validation_loss=result.validation_loss,
-        validation_accuracy=result.validation_accuracy,
-        test_loss=result.test_loss,
-        test_accuracy=result.test_accuracy,
+        **{name: getattr(result, name) for metric in METRICS for name in (f"validation_{metric}", f"test_{metric}")},
         diverged_step=result.diverged_step,
         updates_computed=result.updates_computed,
         pruned=pruned,

@@ -60,7 +60,7 @@ def test_a_sweep_without_results_gets_empty_graphs(name):
     empty = {key for key, graph in shown.items() if not points(graph)}
     assert empty == {"not confirmed": {IDS[0]}, "never started": set(IDS)}.get(name, set())
     for key in empty:
-        assert shown[key]["layout"]["annotations"][0]["text"] == "no result yet"
+        assert shown[key]["layout"]["annotations"][0]["text"] == "no results yet"
     if name == "zero rate":  # a logarithm that is none is a gap
         assert {y for trace in shown[IDS[2]]["data"] for y in trace["y"]} == {None}
 

@@ -15,7 +15,7 @@ def test_the_note_of_a_report_has_question_plan_answer_and_place():
     assert got.note.startswith("## Which decay is best?\n")
     assert f"**Answer.** {answer_text(summary)}\n" in got.note
     assert f"`{Path.cwd() / 'studies/synthetic/report/index.html'}`" in got.note
-    assert "4 slots for every strategy in each of 5 repeats" in got.note and "2 fresh seeds" in got.note
+    assert "4 trials for every strategy in each of 5 repeats" in got.note and "2 fresh seeds" in got.note
     assert "| `exp_loss` | `exp_loss` | reactive |" in got.note and "first page" in got.note
 
 
@@ -31,7 +31,7 @@ def test_an_adaptive_sweep_is_called_what_it_is():
     spec = make().sweep["spec"]
     spec["search"] |= {"allocation": "adaptive", "sampler": "random"}
     note = planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html")).note
-    assert "12 slots in each of 5 repeats" in note and "not a comparison" in note and "best setting" in note
+    assert "12 trials in each of 5 repeats" in note and "not a comparison" in note and "best configuration" in note
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_of_many_slots_some_are_drawn_and_it_is_said(monkeypatch):
     monkeypatch.setattr(by_optuna, "MOST_DOTS", 30)
     monkeypatch.setattr(by_optuna, "MOST_LINES", 8)
     history, distribution, importances, parallel = draw_optunas(searched())
-    assert "30 random slots of 80" in history.read and "at most 8 slots" in parallel.read
+    assert "a random sample of 30 of the 80 trials" in history.read and "at most 8 trials" in parallel.read
     assert distribution.read == by_optuna.DISTRIBUTION and importances.read == by_optuna.IMPORTANCES
     assert marks(history.wide[0], "PathCollection_1", "<use") == 30
     for figure in (*parallel.wide, *parallel.narrow):

@@ -144,7 +144,7 @@ def test_of_many_slots_a_sample_is_drawn_with_the_selected_and_it_is_said(figure
     with look.settings("test"):
         drawing = figure.draw(figure.data(summary_of(make(diverge=0.1))))
     for axes in drawing.axes:
-        assert "drawn: 6 of 20 slots, and the selected" in axes.texts[-1].get_text()
+        assert "drawn: 6 of 20 trials, and the best" in axes.texts[-1].get_text()
         marks = [line.get_xdata().size for line in axes.lines if line.get_zorder() in (3, 4)]
         assert sum(marks) <= 6 and [line.get_xdata().size for line in axes.lines if line.get_zorder() == 5] == [5]
     with look.settings("test"):

@@ -125,7 +125,7 @@ def test_a_digit_in_any_column_of_a_csv_is_found(copy: Copy, drawn: None, name: 
         (copy.report / name).write_text(out.getvalue())
         (line,) = copy.verify()
         assert line.startswith(f"{name}: ")
-        assert line.endswith(f": {column}: {changed[place][at]} in the report, {was} by the database")
+        assert line.endswith(f": {column}: {changed[place][at]} in the report, {was} from the database")
         tried.append(column)
     # what this sweep has no value for: with two repeats there is no verdict, and nothing was pruned
     assert set(columns) - set(tried) <= {"p_adjusted", "detectable", "repeats_needed", "pruned"}
@@ -153,7 +153,7 @@ def test_a_digit_in_any_column_of_the_database_is_found(
     assert copy.verify() == ()
     copy.change(table, column, digit)
     lines = copy.verify()
-    seen = f"database: sweep small: {part}: not what the report was made from"
+    seen = f"database: sweep small: {part}: differs from what the report was made from"
     assert seen in lines or lines[0].startswith("database: cannot be read: ")
 
 
@@ -164,7 +164,7 @@ def test_what_optuna_would_round_away_is_found(copy: Copy, drawn: None, change: 
         f"UPDATE trial_params SET param_value = {change} WHERE param_id ="
         f" (SELECT max(param_id) FROM trial_params WHERE param_name = '{name}')"
     )
-    assert "database: sweep small: study: not what the report was made from" in copy.verify()
+    assert "database: sweep small: study: differs from what the report was made from" in copy.verify()
 
 
 def test_a_trace_shorter_than_a_number_cannot_be_read(copy: Copy) -> None:
@@ -179,7 +179,7 @@ def test_changed_results_are_named_with_row_and_column(copy: Copy) -> None:
         " (SELECT id FROM runs WHERE phase = 'confirm' AND strategy = 'constant' ORDER BY repeat, seed LIMIT 1)"
     )
     lines = copy.verify()
-    assert lines[0] == "database: sweep small: runs: not what the report was made from"
+    assert lines[0] == "database: sweep small: runs: differs from what the report was made from"
     told = {line.split(": ")[0] for line in lines[1:]}
     assert told >= {*CSVS, "index.html", "report.md", "figures/confirmed.svg"} - {
         "ledger.csv"
@@ -188,16 +188,18 @@ def test_changed_results_are_named_with_row_and_column(copy: Copy) -> None:
         re.fullmatch(r"summary\.csv: constant, 1\.0: test_accuracy: \S+ in the report, \S+ by .*", x) for x in lines
     )
     assert any(
-        re.fullmatch(r"runs\.csv: \S{36}: test_accuracy: \S+ in the report, \S+ by the database", x) for x in lines
+        re.fullmatch(r"runs\.csv: \S{36}: test_accuracy: \S+ in the report, \S+ from the database", x) for x in lines
     )
-    assert "index.html: the database gives another" in lines
+    assert "index.html: differs from what the database gives" in lines
 
 
 def test_a_trial_that_was_told_something_else_is_named(copy: Copy, drawn: None) -> None:
     copy.execute("UPDATE trial_values SET value = value + 0.01 WHERE trial_id = 5")
     lines = copy.verify()
-    assert lines[0] == "database: sweep small: study: not what the report was made from"
-    assert re.match(r"database: run \S{36} \(search of .*\): trial 4 was told \S+, but its result is ", lines[1])
+    assert lines[0] == "database: sweep small: study: differs from what the report was made from"
+    assert re.match(
+        r"database: run \S{36} \(search of .*\): Optuna trial 4 has the value \S+, but the result is ", lines[1]
+    )
 
 
 @pytest.mark.parametrize("name", ["index.html", "figures/confirmed.svg", "figures/optuna-edf.svg"])
@@ -210,12 +212,12 @@ def test_other_changed_files_are_named(copy: Copy, drawn: None, name: str) -> No
 
 def test_rows_that_came_and_went_are_named(copy: Copy, drawn: None) -> None:
     copy.edit("summary.csv", lambda text: "".join(text.splitlines(keepends=True)[:-1]))
-    assert copy.verify() == ("summary.csv: doomed, 1.0: only the database gives this row",)
+    assert copy.verify() == ("summary.csv: doomed, 1.0: this row is missing from the report",)
     copy.edit("summary.csv", lambda text: text + text.splitlines()[1] + "\n" + text.splitlines()[2] + "\n")
     assert copy.verify() == (
-        "summary.csv: row 4: the database gives no such row",
-        "summary.csv: row 5: the database gives no such row",
-        "summary.csv: doomed, 1.0: only the database gives this row",
+        "summary.csv: row 4: this row is only in the report",
+        "summary.csv: row 5: this row is only in the report",
+        "summary.csv: doomed, 1.0: this row is missing from the report",
     )
 
 
@@ -232,7 +234,7 @@ def test_a_csv_written_otherwise_is_named(copy: Copy, drawn: None) -> None:
 def test_many_differences_are_counted(copy: Copy, drawn: None) -> None:
     copy.edit("runs.csv", lambda text: text.replace(",cpu,", ",cuda,"))
     lines = copy.verify()
-    assert len(lines) == 21 and lines[-1] == f"runs.csv: and {46 - 20} differences more"
+    assert len(lines) == 21 and lines[-1] == f"runs.csv: and {46 - 20} more differences"
 
 
 def test_what_the_manifest_says_is_compared(copy: Copy, drawn: None) -> None:
@@ -247,16 +249,16 @@ def test_what_the_manifest_says_is_compared(copy: Copy, drawn: None) -> None:
         return lines
 
     assert edit(lambda m: m["sweeps"][0]["provenance"].update(stack_size=9)) == (
-        "manifest.json: small: provenance.stack_size: 9 in the report, 8 by the database",
+        "manifest.json: small: provenance.stack_size: 9 in the report, 8 from the database",
     )
     assert edit(lambda m: m["sweeps"][0]["provenance"].update(luck=7)) == (
-        "manifest.json: small: provenance.luck: 7 in the report, nothing by the database",
+        "manifest.json: small: provenance.luck: 7 in the report, nothing from the database",
     )
     assert edit(lambda m: m["files"].update({"runs.csv": "12"})) == (
         "manifest.json: files: runs.csv: 12 is not its SHA-256",
     )
     assert edit(lambda m: m["files"].update({"x.csv": "12"})) == (
-        "manifest.json: files: x.csv: the database gives no such file",
+        "manifest.json: files: x.csv: not a file of this report",
     )
     assert edit(lambda m: m.update(more=1)) == ("manifest.json: changed since it was written",)
     assert edit(lambda m: m["written_by"].update(decaybench="0.0.1")) == ()
@@ -271,7 +273,7 @@ def test_a_run_that_trains_nothing_leaves_it_verified(copy: Copy, drawn: None) -
 
 def test_without_its_study_it_is_not_verified(copy: Copy, drawn: None) -> None:
     copy.execute("DELETE FROM studies")
-    assert copy.verify() == ("database: sweep small: study: not what the report was made from",)
+    assert copy.verify() == ("database: sweep small: study: differs from what the report was made from",)
     api.report("small", storage=f"sqlite:///{copy.database}", out=copy.report)
     assert copy.verify() == ()
 
@@ -279,9 +281,12 @@ def test_without_its_study_it_is_not_verified(copy: Copy, drawn: None) -> None:
 def test_a_database_that_gives_no_report_is_not_verified(copy: Copy) -> None:
     copy.execute("UPDATE sweeps SET spec = replace(spec, 'exponential', 'exponentiel')")
     lines = copy.verify()
-    assert lines[0] == "database: sweep small: sweep: not what the report was made from"
+    assert lines[0] == "database: sweep small: sweep: differs from what the report was made from"
     assert lines[1].startswith("database: sweep small cannot be checked: ")
-    assert lines[2].startswith("database: gives no report: ") and "'exponentiel' is not installed" in lines[2]
+    assert (
+        lines[2].startswith("database: no report can be made from it: ")
+        and "'exponentiel' is not installed" in lines[2]
+    )
 
 
 def test_what_cannot_be_asked_is_a_user_error(copy: Copy, tmp_path: Path) -> None:

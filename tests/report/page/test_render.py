@@ -33,8 +33,8 @@ def test_the_markdown_says_what_the_page_says() -> None:
     frames.sweep["question"] = "Is `a|b` *better*\nthan #1?"
     text = report_md(summary_of(frames), [])
     assert text.startswith("# Is \\`a\\|b\\` \\*better\\* than \\#1?\n")
-    assert "**All 3 strategies tie for first place**: confirmed test accuracy 90.0% each." in text
-    assert text.count("| equivalent | identical runs |") == 4  # the pairs and the families
+    assert "**All 3 strategies tie for first place**: each with test accuracy 90.0% after retraining." in text
+    assert text.count("| equivalent | the results are identical |") == 4  # the pairs and the families
 
 
 def test_both_place_the_same_tables_in_the_same_order() -> None:

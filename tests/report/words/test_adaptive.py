@@ -1,4 +1,4 @@
-"""An adaptive sweep is a search for one good setting: no rank, no comparison, no verdict."""
+"""An adaptive sweep is a search for one good configuration: no rank, no comparison, no verdict."""
 
 import csv
 
@@ -13,7 +13,7 @@ SCORES = {label: [0.95, 0.96, 0.97, 0.96, 0.96] for label in ("constant", "cosin
 
 
 def adaptive(**settings):
-    """Each repeat's slots dealt out unevenly, and one strategy's setting confirmed."""
+    """Each repeat's trials divided unevenly, and one strategy's configuration retrained."""
     frames = confirm_scores(make(diverge=0.0, trials=3, **settings), SCORES)
     frames.sweep["spec"]["search"] |= {"sampler": "tpe", "allocation": "adaptive", "batch": 4}
     runs = frames.runs
@@ -27,19 +27,17 @@ def text(frames) -> str:
 
 def test_the_answer() -> None:
     assert text(adaptive()) == (
-        "A search for one good setting, not a comparison: the best setting of 5 repeats is one of cosine (3) and "
-        "exp_loss (2); confirmed test accuracy 96.0% (95% interval 95.1 to 96.9). No verdict is given (the strategies "
-        "shared their slots)."
+        "A search for one good configuration, not a comparison: the best configuration is from cosine in 3 repeats and "
+        "exp_loss in 2 repeats; test accuracy 96.0% after retraining (95% interval 95.1 to 96.9). There is no verdict, "
+        "because the strategies shared their trials."
     )
 
 
 def test_few_repeats_and_lengths() -> None:
     got = text(adaptive(lengths=(0.5, 1.0), repeats=1))
-    assert got.startswith("A search for one good setting, not a comparison, at 100% of the epochs: the best setting of")
-    assert "1 repeat is one of cosine (1); confirmed test accuracy 95.0% (no interval)." in got
-    assert got.endswith(
-        "At 50% of the epochs: the best setting of 1 repeat is one of cosine (1); confirmed test accuracy 95.0% (no interval)."
-    )
+    found = "the best configuration is from cosine in 1 repeat; test accuracy 95.0% after retraining (no interval)."
+    assert got.startswith(f"A search for one good configuration, not a comparison, at 100% of the epochs: {found}")
+    assert got.endswith(f"At 50% of the epochs: {found}")
 
 
 def test_an_unfinished_one_counts_the_slots_that_nobody_has_yet() -> None:
@@ -47,12 +45,13 @@ def test_an_unfinished_one_counts_the_slots_that_nobody_has_yet() -> None:
     runs = frames.runs
     early = frames._replace(runs=runs[(runs.phase == "search") & (runs.slot == 0)])
     assert text(early) == (
-        "A search for one good setting, not a comparison: nothing is confirmed yet. The sweep is unfinished, with 15 of "
-        "45 slots and 0 of 10 confirm runs done. No verdict is given (the strategies shared their slots)."
+        "A search for one good configuration, not a comparison: nothing has been retrained yet. The sweep is unfinished, "
+        "with 15 of 45 trials and 0 of 10 retraining runs done. There is no verdict, because the strategies shared their "
+        "trials."
     )
     half = text(unconfirm(frames, lambda r: r.repeat > 2))
-    assert "the best setting of 3 repeats is one of cosine (2) and exp_loss (1)" in half
-    assert "with 45 of 45 slots and 6 of 10 confirm runs done." in half
+    assert "the best configuration is from cosine in 2 repeats and exp_loss in 1 repeat" in half
+    assert "with 45 of 45 trials and 6 of 10 retraining runs done." in half
 
 
 def test_no_ranks_and_no_verdicts(tmp_path) -> None:
@@ -69,7 +68,7 @@ def test_no_ranks_and_no_verdicts(tmp_path) -> None:
         assert (row["verdict"], row["difference"], row["p_better"]) == ("no verdict", "", "")
         assert row["reason"].startswith(reason(Withheld((SharedSlots(),)), "accuracy"))
     page = (tmp_path / "report" / "index.html").read_text()
-    assert "That is a search for one good setting, not a comparison" in page
-    assert "of the settings found: not a comparison" in page
-    for claim in ("the best first", "Fixed against reactive", "paired across strategies.", "came first"):
+    assert "That is a search for one good configuration, not a comparison" in page
+    assert "Results of the best configurations after retraining: not a comparison" in page
+    for claim in ("retraining, best first", "Fixed against reactive", "paired across strategies.", "came first"):
         assert claim not in page

@@ -1,1 +1,1 @@
-"""What optuna-dashboard shows of a sweep beside its trials: a note and graphs, as plain data."""
+"""What optuna-dashboard shows of a sweep besides its trials: a note and graphs, as plain data."""

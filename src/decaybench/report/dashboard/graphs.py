@@ -1,7 +1,7 @@
-"""The comparison for optuna-dashboard: the report's figures as plotly graphs, which are plain JSON.
+"""The comparison for optuna-dashboard: figures of the report as plotly graphs, which are plain JSON.
 
-plotly itself draws them in the browser. Numbers keep four figures and long series are thinned, since the dashboard
-loads every graph with every look at the study.
+plotly draws them in the browser. Numbers keep four digits and long series are thinned, because the dashboard loads all
+graphs whenever it shows the study.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 CONFIRMED, SEARCH, TRACES, SLOTS = (
     f"decaybench-{name}" for name in ("confirmed", "search", "learning-rate", "slots")
-)  # fixed, so that a graph takes the place of its former self
+)  # fixed, so that a new graph replaces the old one
 MOST_POINTS = 2000
-"""Slots in one graph; of more, a random sample of each strategy's."""
+"""The most trials in a graph; of more, a random sample of each strategy's is drawn."""
 MOST_LINES = 40
-"""Traces of the learning rate in one graph, shared out among the strategies."""
+"""The most traces of the learning rate in a graph, divided among the strategies."""
 TRACE_POINTS = 80
-# Okabe and Ito's colours, told apart with every kind of colour vision; the family is told by dash and mark too
+# Okabe and Ito's colours, distinct for every kind of colour vision; dash and mark also show the family
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a8a8a")
 DASH = {"fixed": "solid", "reactive": "dash", "no schedule": "dot"}
 MARK = {"fixed": "circle", "reactive": "diamond", "no schedule": "square"}
@@ -80,9 +80,9 @@ def _confirmed(summary: Summary) -> Graph:
     metric = METRICS[shown.metric]
     return _graph(
         summary,
-        ("Confirmed on test", "mean and 95% interval; small: the repeats"),
+        ("Test results after retraining", "mean and 95% interval; small marks: repeats"),
         data,
-        {"title": {"text": f"confirmed test {metric.label} {metric.hint}".rstrip()}},
+        {"title": {"text": f"test {metric.label} {metric.hint}".rstrip()}},
         {
             "tickvals": list(range(len(lines))),
             "ticktext": [line.strategy.label for line in lines],
@@ -97,7 +97,7 @@ def _search(summary: Summary) -> Graph:
 
     shown = search.data(summary)
     axis = {"title": {"text": "base learning rate"}, **LOG}
-    title = ("Validation result by learning rate", "ringed: selected; x: diverged")
+    title = ("Validation result by learning rate", "ringed: best of a repeat; x: diverged")
     return _graph(summary, title, _marks(shown, rates=True), axis, _result_axis(shown))
 
 
@@ -105,8 +105,8 @@ def _slots(summary: Summary) -> Graph:
     from decaybench.report.figures import slots
 
     shown = slots.data(summary)
-    axis = {"title": {"text": "share of the slots, %, best first"}}
-    title = ("Every slot's result, best first", "ringed: selected; x: diverged")
+    axis = {"title": {"text": "share of the trials, %, best first"}}
+    title = ("All trials, best first", "ringed: best of a repeat; x: diverged")
     return _graph(summary, title, _marks(shown, rates=False), axis, _result_axis(shown))
 
 
@@ -127,7 +127,7 @@ def _traces(summary: Summary) -> Graph:
                 _of(strategy, first=i == 0)
                 | {"mode": "lines", "line": style, "x": line.update[at].tolist(), "y": rate, "opacity": 0.8}
             )
-    title = ("The learning rate as applied", "the winners; dashed: reactive")
+    title = ("Learning rate as applied", "best configurations; dashed: reactive")
     return _graph(
         summary,
         title,
@@ -138,7 +138,7 @@ def _traces(summary: Summary) -> Graph:
 
 
 def _marks(shown: Search, rates: bool) -> list[Graph]:
-    """Three traces a strategy (plain, selected, diverged), against the learning rate or the share of slots."""
+    """Three traces per strategy (plain, best, diverged), against the learning rate or the share of trials."""
     data: list[Graph] = []
     for place, own in enumerate(shown.slots):
         total = own.result.size
@@ -153,7 +153,7 @@ def _marks(shown: Search, rates: bool) -> list[Graph]:
                 "color": COLORS[place % len(COLORS)],
                 "line": {"width": ring, "color": "#000000"},
             }
-            # the plain ones stand for the strategy in the legend, even where all others are
+            # the plain ones represent the strategy in the legend, even if there are none
             named = _of(own.strategy, first=ring == 0 and symbol is None)
             data.append(named | {"mode": "markers", "marker": marker} | _xy(x[group], own.result[group]))
     return data
@@ -182,7 +182,7 @@ def _graph(summary: Summary, title: tuple[str, str], data: list[Graph], x: Graph
     }
     if not any(trace["x"] for trace in data):
         paper = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
-        layout["annotations"] = [{"text": "no result yet", **paper}]
+        layout["annotations"] = [{"text": "no results yet", **paper}]
     return {"data": data, "layout": layout}
 
 

@@ -1,4 +1,4 @@
-"""The study's note in optuna-dashboard: the question, the plan, the answer in the report's words, in Markdown."""
+"""The note on the study in optuna-dashboard: question, answer and plan, in Markdown."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ UNFINISHED = "Not finished yet: the sweep is being trained."
 
 
 def planned(sweep: Sweep, index: Path) -> Content:
-    """What the dashboard shows of a sweep that is planned, before there are results; ``index`` will be its report."""
+    """What the dashboard shows of a planned sweep, before there are results; ``index`` will be its report."""
     from decaybench.sweep import arms
 
     return _content(sweep, strategies({arm.label: arm for arm in arms(sweep)}), UNFINISHED, index, {})
 
 
 def reported(summary: Summary, index: Path) -> Content:
-    """What the dashboard shows of a sweep whose report is written. Loads matplotlib."""
+    """What the dashboard shows of a sweep with a report. Loads matplotlib."""
     from decaybench.report.dashboard.graphs import graphs
 
     results = summary.results
-    (part,) = results.sweep.parts  # sweeps that were joined have no study together
+    (part,) = results.sweep.parts  # joined sweeps have no common study
     return _content(part.file, results.strategies, answer_text(summary), index, graphs(summary))
 
 
@@ -56,10 +56,10 @@ def _note(sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path,
             + [f"| {_code(s.label)} | {_code(s.schedule)} | {s.family} |" for s in entries]
         ),
         "### What is here",
-        "A trial is one run of the search phase. Its user attributes name it: `run_id` is its `id` in the table `runs`"
-        " and in `runs.csv`, where every curve hangs on it. Its value selected the winners, so the best of them are"
-        " optimistic; confirm runs are in the report, not here."
-        + (" The comparison's figures are on this study's first page, below the timeline." if drawn else ""),
+        "A trial is one run of the search phase. Its user attribute `run_id` is its `id` in the table `runs` and in"
+        " `runs.csv`. The best configurations were selected on these values, so the best values are optimistic."
+        " Retraining runs are in the report, not here."
+        + (" Figures of the comparison are on the first page of this study, below the timeline." if drawn else ""),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -67,13 +67,13 @@ def _note(sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path,
 def _plan(sweep: Sweep) -> str:
     task, budget, search = sweep.task, sweep.budget, sweep.search
     repeats = words.count(budget.repeats, "repeat")
-    winner = "each repeat's winner of every strategy"
-    share = f"{words.count(budget.trials, 'slot')} for every strategy in each of {repeats} (one for a strategy that"
-    share += " searches nothing)"
+    retrained = "the best configuration of every strategy in each repeat"
+    share = f"{words.count(budget.trials, 'trial')} for every strategy in each of {repeats} (one for a strategy with"
+    share += " nothing to search)"
     if search.allocation == "adaptive":
-        share = f"{words.count(budget.trials * len(sweep.strategies), 'slot')} in each of {repeats}, shared out by"
-        share += " the sampler: a search for one good setting, not a comparison"
-        winner = "each repeat's best setting"
+        share = f"{words.count(budget.trials * len(sweep.strategies), 'trial')} in each of {repeats}, allocated by"
+        share += " the sampler: a search for one good configuration, not a comparison"
+        retrained = "the best configuration of each repeat"
     lengths = [words.percent(length) for length in budget.lengths]
     at = f", at {words.listed(lengths)} of the epochs" if lengths != ["100%"] else ""
     settings = f"batch size {task.batch_size}", f"optimizer {task.optimizer}", f"precision {task.precision}"
@@ -82,19 +82,19 @@ def _plan(sweep: Sweep) -> str:
             f"- **Task:** {_code(task.model)} on {_code(task.data)}, "
             + ", ".join([words.count(task.epochs, "epoch"), *map(_plain, settings)]),
             f"- **Search:** {share}{at}; sampler {_code(search.sampler)}, seed {search.seed}",
-            f"- **Confirm:** {winner} again on {words.count(budget.confirm_seeds, 'fresh seed')}; only"
-            " then is the test split read",
+            f"- **Retraining:** {retrained}, on {words.count(budget.confirm_seeds, 'fresh seed')}; only these runs see"
+            " the test split",
         ]
     )
 
 
 def _code(text: str) -> str:
-    """Text as it is; a backtick, which would end it, and line breaks cannot be in it."""
+    """The text as code, without line breaks and with apostrophes for backticks, which would end it."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`"
 
 
 def _plain(text: str) -> str:
-    """Text whose characters mean nothing to Markdown; an underscore inside a word does not anyway."""
+    """The text escaped for Markdown, in which an underscore inside a word needs no escape."""
     line = re.sub(r"([\\`*\[\]<>#|~$&])", r"\\\1", " ".join(text.split()))
     line = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)
     return re.sub(r"^([-+=]|\d+(?=[.)]))", lambda m: m[1] + "\\" if m[1][0].isdigit() else "\\" + m[1], line)

@@ -1,6 +1,6 @@
-"""The figures, a module each, called as its NAME, with TITLE, READ, ``data(summary)`` and ``draw(data)``; their list.
+"""The list of figures. Each is a module with NAME, TITLE, READ, ``data(summary)`` and ``draw(data)``.
 
-``data`` is None where a sweep has nothing for a figure to show.
+``data`` is None if the sweep has nothing for the figure to show.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from decaybench.findings.summary import Summary
 
 
 class Drawn(NamedTuple):
-    """A figure of the report: ``svg`` stands alone, ``read`` says how to read it."""
+    """A figure of the report: a complete ``svg``, and in ``read`` how to read it."""
 
     name: str
     title: str
@@ -24,15 +24,15 @@ class Drawn(NamedTuple):
 
 
 def evenly(total: int, most: int) -> list[int]:
-    """At most ``most`` indices of ``total``, both ends among them."""
+    """At most ``most`` evenly spaced indices of ``total``, including both ends."""
     return sorted({round(i) for i in np.linspace(0, total - 1, min(total, most))})
 
 
 def sample(total: int, most: int) -> NDArray[np.intp]:
-    """At most ``most`` indices of ``total`` slots in the plan's order, the same ones each time, in order.
+    """At most ``most`` random indices of ``total`` trials in the plan's order, sorted, the same each time.
 
-    They are random: in that order strategies alternate, and so do the halves of the space under Sobol's points, so
-    every n-th slot would be a part of them.
+    Every n-th trial would not be a fair sample: in the plan's order strategies alternate, and with Sobol's points so do
+    the halves of the search space.
     """
     return np.sort(np.random.default_rng(0).permutation(total)[:most])
 

@@ -21,34 +21,33 @@ if TYPE_CHECKING:
     from decaybench.search.views import Search
 
 HISTORY = (
-    "One dot is one slot, in the plan's order: repeat by repeat, slot by slot, strategy by strategy. The line is the "
-    "best result so far: once it is flat, more slots brought little. Repeats are independent searches, so that a late "
-    "rise is luck as well as work."
+    "One dot is one trial, in the order of the plan: by repeat, then by trial, then by strategy. The line is the best "
+    "result so far; where it is flat, more trials added little. Repeats are independent searches, so a late "
+    "improvement may be luck."
 )
 DISTRIBUTION = (
-    "For every result on the lower axis, the share of a strategy's slots that got at most that far. For an accuracy "
-    "the line that stays low and rises late is the better one, for a loss the line that rises early. It shows the "
-    "whole search, bad settings too, so that a wide range counts against a strategy. Diverged slots count at chance."
+    "For each result on the horizontal axis, the share of a strategy's trials with at most that result. For accuracy, "
+    "a line that rises late is better; for loss, one that rises early. The figure shows the whole search, including "
+    "bad configurations, so a wide range counts against a strategy. Diverged trials count as chance."
 )
 IMPORTANCES = (
-    "How much a parameter tells the best results (a tenth of the slots, at least 5) from the others, as shares that "
-    "add up to 1 (PED-ANOVA). Read it within one strategy only: a parameter matters more the wider it was searched, "
-    "and ranges differ. Parameters that other parameters switch on or off (NAME.zero, NAME.count) share their weight "
-    "with the switch. With few slots this is a hint, not a finding."
+    "How well a parameter separates the best results (a tenth of the trials, at least 5) from the others, as shares "
+    "that add up to 1 (PED-ANOVA). Compare parameters within one strategy only: the wider the range of a parameter, "
+    "the more it matters, and ranges differ. If a parameter is switched on or off by another one (NAME.zero, "
+    "NAME.count), the two share their importance. With few trials this is only a hint."
 )
 PARALLEL = (
-    "One line is one slot; it crosses every axis at its value, and its colour is its result (the dark ones are the "
-    "better). Dark lines that meet at one place of an axis say that this place matters; dark lines all over it, that "
-    "it does not. A slot without a parameter crosses its axis at a tick of its own. Values are in native units, "
-    "as in runs.csv."
+    "One line is one trial. It crosses each axis at the trial's value, and darker lines have better results. If dark "
+    "lines meet at one place on an axis, that value matters; if they are spread over the axis, it does not. A trial "
+    "without a parameter crosses its axis at a separate tick. Values are in native units, as in runs.csv."
 )
 LEAST = 2
 MOST_DOTS = 2000
-"""Slots in the history; of more, a random sample is drawn."""
+"""The most trials in the history; of more, a random sample is drawn."""
 MOST_LINES = 300
-"""Slots in one plot of parallel coordinates; of more, those of evenly spaced results are drawn."""
+"""The most trials in a plot of parallel coordinates; of more, evenly spaced ranks are drawn."""
 _SETTINGS: Final[dict[Any, Any]] = {
-    "savefig.bbox": "tight",  # legends stand beside the axes
+    "savefig.bbox": "tight",  # legends are beside the axes
     "axes.spines.right": True,  # the axes of parallel coordinates are right spines
     "axes.grid": False,
     "axes.edgecolor": look.FAINT,
@@ -56,7 +55,7 @@ _SETTINGS: Final[dict[Any, Any]] = {
 
 
 class Plots(NamedTuple):
-    """One kind of plot: its figures, the narrow ones two abreast, and why some are not there."""
+    """One kind of plot: its figures, the narrow ones in two columns, and why some are missing."""
 
     title: str
     read: str
@@ -66,7 +65,7 @@ class Plots(NamedTuple):
 
 
 def draw_optunas(summary: Summary) -> tuple[Plots, ...]:
-    """Every plot that can be drawn; what cannot is named in ``missing``. Loads Optuna."""
+    """Every plot that can be drawn; the others are in ``missing``. Loads Optuna."""
     searches = by_strategy(summary.results)
     whole = together(summary.results, searches)
     value = f"validation {METRICS[summary.results.metric].label}"
@@ -81,16 +80,18 @@ def draw_optunas(summary: Summary) -> tuple[Plots, ...]:
 def _history(whole: Search, value: str) -> Plots:
     from decaybench.search import views
 
-    title = "History of the search"
+    title = "Search history"
     if len(whole.points) < LEAST:
         return Plots(title, HISTORY, (), (), (_few(whole),))
     read = HISTORY
     if len(whole.points) > MOST_DOTS:
-        read += f" Drawn are {MOST_DOTS} random slots of {len(whole.points)}; the line is that of all."
+        read += (
+            f" The dots are a random sample of {MOST_DOTS} of the {len(whole.points)} trials; the line includes all."
+        )
 
     def draw() -> Axes:
         axes: Axes = views.history(replace(whole, axes=()), value)
-        for dots in axes.collections:  # one, and an empty one for infeasible trials, which there are none of
+        for dots in axes.collections:  # one, and an empty one for infeasible trials, which do not occur
             at = np.asarray(dots.get_offsets())
             dots.set_offsets(at[sample(len(at), MOST_DOTS)])
         return axes
@@ -116,7 +117,7 @@ def _distribution(searches: tuple[Search, ...], value: str) -> Plots:
 def _importances(searches: tuple[Search, ...], value: str) -> Plots:
     from decaybench.search import views
 
-    title, drawn, missing = "Importance of the parameters", [], []
+    title, drawn, missing = "Parameter importance", [], []
     for place, search in enumerate(searches, 1):
         if reason := _alone(search):
             missing.append(reason)
@@ -136,7 +137,7 @@ def _parallel(whole: Search, searches: tuple[Search, ...], value: str) -> Plots:
     title, wide, narrow, missing = "Parallel coordinates", [], [], []
     read = PARALLEL
     if any(len(search.points) > MOST_LINES for search in (whole, *searches)):
-        read += f" A picture shows at most {MOST_LINES} slots, evenly spaced from the best result to the worst."
+        read += f" A figure shows at most {MOST_LINES} trials, evenly spaced by rank from the best result to the worst."
     if len(searches) > 1 and len(whole.points) >= LEAST:
         size = (look.WIDTH, max(3.2, 0.2 * len(searches)))
         draw = _bound(views.parallel, _thinned(whole), value)
@@ -152,7 +153,7 @@ def _parallel(whole: Search, searches: tuple[Search, ...], value: str) -> Plots:
 
 
 def _thinned(search: Search) -> Search:
-    """At most MOST_LINES slots, the best and the worst among them; axes that none of these has are left out."""
+    """At most MOST_LINES trials, including the best and the worst; axes that none of them has are left out."""
     if len(search.points) <= MOST_LINES:
         return search
     ranked = sorted(search.points, key=lambda point: point.value)
@@ -169,7 +170,7 @@ def _few(search: Search) -> str:
 
 
 def _alone(search: Search) -> str:
-    """Why the parameters of a search cannot be told apart, or no text."""
+    """Why the parameters of a search cannot be compared; empty if they can."""
     if len(search.points) < LEAST:
         return _few(search)
     if len(search.axes) == 1:
@@ -186,7 +187,7 @@ def _drawn(
         figure = axes.figure
         assert isinstance(figure, Figure)
         for place in ("left", "center"):
-            axes.set_title("", loc=place)  # Optuna's; the page has its own
+            axes.set_title("", loc=place)  # Optuna's; the page has its own title
         axes.set_title(label, loc="left", size=9, weight="bold", parse_math=False)
         _tidy(figure, axes)
         figure.set_size_inches(size)
@@ -195,7 +196,7 @@ def _drawn(
 
 
 def _tidy(figure: Figure, axes: Axes) -> None:
-    """Leave out what says nothing here: the only bars' legend; a colour bar (a picture in the SVG) beside its axis."""
+    """Remove what is useless here: the legend of a single kind of bars, and the colour bar (a bitmap in the SVG)."""
     legend = axes.get_legend()
     if legend is not None and axes.patches:
         legend.remove()

@@ -1,4 +1,4 @@
-"""The confirmed test results, the ones to quote."""
+"""The test results after retraining: the ones to quote."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from decaybench.report.figures import forest, look
 from decaybench.report.figures.forest import Line, Panel
 
 NAME = "confirmed"
-TITLE = "Confirmed on test"
+TITLE = "Test results after retraining"
 READ = (
-    "The large mark is a strategy's mean over the repeats, the bar its 95% interval (a t interval, cut "
-    "at what is possible). The small marks below "
-    "it are the repeats, each the mean over its fresh seeds: how far they scatter is how much a search's "
-    "luck matters. Circles are fixed strategies, diamonds reactive ones. Intervals that overlap are no "
-    "proof of equality, since the repeats are paired; the differences stand in the table of pairs."
+    "The large mark is a strategy's mean over the repeats, and the bar is its 95% t interval, clipped to the range of "
+    "the metric. The small marks below it are the repeats, each the mean over its retraining seeds. Their scatter "
+    "shows how much the luck of a search matters. Circles are fixed strategies, diamonds are reactive ones. "
+    "Overlapping intervals do not prove equality, because the repeats are paired: see the differences in the table of "
+    "pairs."
 )
 
 
 _ROOM = 2.0
-"""How far the axis of a bounded metric goes beyond what is possible, so that marks at its ends are whole."""
+"""How far the axis of a bounded metric extends beyond its limits, so that marks there are drawn whole."""
 
 
 class Confirmed(NamedTuple):
-    """For each length, the longest first, its lines with the best first."""
+    """For each length, longest first, its lines, best first."""
 
     metric: str
     lengths: tuple[tuple[float, tuple[Line, ...]], ...]
 
 
 def data(summary: Summary) -> Confirmed:
-    """Confirmed means, intervals and repeats at every length."""
+    """Means after retraining, intervals and repeats at every length."""
     results = summary.results
     lengths = sorted(results.lengths, reverse=True)
     return Confirmed(
@@ -46,7 +46,7 @@ def data(summary: Summary) -> Confirmed:
 
 
 def draw(shown: Confirmed) -> Figure:
-    """One panel a length, one line a strategy."""
+    """One panel per length, one line per strategy."""
     several = len(shown.lengths) > 1
     panels = [
         Panel(f"{words.percent(length)} of the epochs" if several else "", lines) for length, lines in shown.lengths
@@ -56,11 +56,11 @@ def draw(shown: Confirmed) -> Figure:
     low, high = look.limits([*values, forest.ends(panels)], metric.axis)
     # with two repeats a t interval can reach from -200% to 300%: the axis ends where results do
     low, high = max(low, -_ROOM if metric.bounded else 0.0), min(high, _highest(shown))
-    return forest.draw(panels, f"confirmed test {metric.label} {metric.hint}".rstrip(), (low, high))
+    return forest.draw(panels, f"test {metric.label} {metric.hint}".rstrip(), (low, high))
 
 
 def _highest(shown: Confirmed) -> float:
-    """Where the axis ends at the latest, in the results' unit."""
+    """The highest possible end of the axis, in the results' unit."""
     greatest = max((float(x) for _, lines in shown.lengths for line in lines for x in line.by_repeat), default=1.0)
     metric = METRICS[shown.metric]
     return metric.factor * metric.high + _ROOM if metric.bounded else 1.5 * max(greatest, 1e-6)
@@ -71,7 +71,7 @@ def _line(row: Row, metric: str) -> Line:
     interval = row.confirmed[metric]
     present = row.by_repeat[np.isfinite(row.by_repeat)]
     if interval is None:
-        return Line(row.strategy, None, present, "not confirmed yet")
+        return Line(row.strategy, None, present, "not retrained yet")
     remark = words.value(metric, interval.mean)
     if row.account.confirm.diverged:
         remark += f", {row.account.confirm.diverged} of {row.account.confirm.done} diverged"

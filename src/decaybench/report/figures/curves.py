@@ -17,17 +17,17 @@ from decaybench.report.figures import look
 NAME = "curves"
 TITLE = "Training and validation loss"
 READ = (
-    "The strong line is the median validation loss of the strategy's runs, the band reaches from their "
-    "lowest to their highest, and the thin dotted line is the median training loss: where the two part, "
-    "the net learns by heart. Grey behind: the validation loss of every other strategy. A cross marks the "
-    "last epoch that a diverged run completed, and a curve above ten times chance leaves the picture."
+    "The thick line is the median validation loss of the strategy's runs, and the band extends from the lowest to the "
+    "highest. The thin dotted line is the median training loss; where the two separate, the model overfits. The "
+    "validation losses of the other strategies are grey. A cross marks the last complete epoch of a diverged run. "
+    "Losses above ten times the chance loss are not shown."
 )
 
 
 class Curves(NamedTuple):
     """One strategy: epochs, medians, lowest and highest validation, all (E,); diverged runs' ends (D, 2).
 
-    ``top`` is the loss, ten times chance, at which the picture ends at the latest.
+    ``top`` is the highest loss that may be drawn, ten times chance.
     """
 
     strategy: Strategy
@@ -43,15 +43,15 @@ class Curves(NamedTuple):
 
 
 def data(summary: Summary) -> tuple[Curves, ...]:
-    """Medians and bands over the shown runs; an epoch counts the runs that completed it."""
+    """Medians and bands over the shown runs; an epoch includes the runs that completed it."""
     return tuple(_curves(summary.results, strategy) for strategy in summary.results.strategies)
 
 
 def draw(curves: tuple[Curves, ...]) -> Figure:
-    """One panel a strategy, loss (log) against epoch."""
+    """One panel per strategy, loss (log) against epoch."""
     figure, panels = look.small_multiples([c.strategy for c in curves], "epoch", "loss in nats (log scale)")
     low, high = look.log_limits((a for c in curves for a in (c.train, c.low, c.high, c.ends[:, 1])), (0.1, 3.0))
-    # A run on its way to divergence must not flatten everyone else's curve: ten times chance is far enough up.
+    # A diverging run must not flatten the other curves: ten times chance is high enough.
     high = min(high, max(curves[0].top, 10 * low))
     last = max((int(c.epoch[-1]) for c in curves if c.epoch.size), default=1)
     look.log_axis(panels[0], "y", low, high)
@@ -101,7 +101,7 @@ def _curves(results: Results, strategy: Strategy) -> Curves:
         train[row, curve.epoch - 1] = curve.train_loss
         validation[row, curve.epoch - 1] = curve.validation_loss
     ends = [(c.epoch[-1], c.validation_loss[-1]) for run, c in found if run.diverged]
-    # a column without a number (possible only where an epoch's row is missing) is left out
+    # a column without a number (possible only if the row of an epoch is missing) is left out
     kept = np.isfinite(train).any(axis=0) & np.isfinite(validation).any(axis=0)
     train, validation = train[:, kept], validation[:, kept]
     return Curves(

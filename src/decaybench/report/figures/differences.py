@@ -13,17 +13,18 @@ from decaybench.report.figures.forest import Differences, Line, Panel
 NAME = "differences"
 TITLE = "Difference to the control"
 READ = (
-    "Each strategy minus the control (the best of several; without one, the strategy that came first): the large mark "
-    "is the mean difference over the repeats, the bar its 95% t interval, the small marks the repeats (an arrow at "
-    "the edge: one or more further out). To the right is better. The shaded band is what is too small to matter. A "
-    "bar within the band says equivalent; one that reaches over zero shows no difference, which is not the same. The "
-    "intervals are not adjusted for how many there are: among many strategies one bar off zero is to be expected, so "
-    "the verdicts are what counts."
+    "Each strategy is compared with the control. If there are several controls, this is the best one; if there is "
+    "none, it is the strategy that came first. The large mark is the mean difference over the repeats, the bar is its "
+    "95% t interval, and the small marks are the repeats. An arrow at the edge stands for one or more repeats beyond "
+    "it. Further right is better. Differences within the shaded band are too small to matter. A bar inside the band "
+    "means that the two are equivalent. A bar that crosses zero and leaves the band is inconclusive, which is not the "
+    "same. The intervals are not adjusted for the number of comparisons: among many strategies, expect one bar off "
+    "zero by chance. Rely on the verdicts."
 )
 
 
 def data(summary: Summary) -> Differences | None:
-    """Paired differences at every length, positive where the strategy is better; None where there are none."""
+    """Paired differences at every length, positive if the strategy is better; None if there are none."""
     results = summary.results
     if summary.adaptive:
         return None
@@ -32,12 +33,12 @@ def data(summary: Summary) -> Differences | None:
 
 
 def draw(shown: Differences) -> Figure:
-    """One panel a length, one line a strategy, zero in sight."""
-    return forest.draw_differences(shown, f"difference in confirmed test {shown.metric}")
+    """One panel per length, one line per strategy, zero always visible."""
+    return forest.draw_differences(shown, f"difference in test {shown.metric}")
 
 
 def _panel(summary: Summary, length: float) -> Panel | None:
-    """The length's strategies but the reference, the best first; None where there is nothing to compare."""
+    """The strategies at a length, without the reference, best first; None if there is nothing to compare."""
     confirmed = [row for row in summary.ranked(length) if row.rank is not None]
     controls = [row for row in confirmed if row.strategy.control]
     if len(confirmed) < 2:

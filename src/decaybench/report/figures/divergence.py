@@ -1,4 +1,4 @@
-"""Where along the base learning rate a strategy's runs diverged, and how often."""
+"""At which base learning rates a strategy's trials diverged, and how often."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from decaybench.report.figures import look, sample
 from decaybench.report.figures.validated import MOST_SLOTS, Slots, search
 
 NAME = "divergence"
-TITLE = "Where runs diverged"
+TITLE = "Where trials diverged"
 READ = (
-    "One row is one strategy's search. A cell's number and its darkness are the share of its slots that diverged; an "
-    "empty cell lost none, a missing one was not tried. The ticks are the slots, the crosses the diverged ones. On "
-    "the right the share over all of them, with its 95% interval (Wilson). That share belongs to the range that was "
-    "searched: a range that reaches higher loses more, so compare strategies within a column. Most cells hold few "
-    "slots."
+    "One row is one strategy's search. The number and the darkness of a cell show the share of its trials that "
+    "diverged. In an empty cell no trial diverged; where a cell is missing, there were no trials. Ticks are trials, "
+    "crosses are diverged ones. On the right is the number over all trials, with the 95% interval (Wilson) of the "
+    "share. That share depends on the search range: a range with higher learning rates loses more trials, so compare "
+    "strategies within a column. Most cells contain few trials."
 )
 BINS = 12
 _DARK = 0.55
-"""The share from which a cell's number is white."""
+"""The share from which the number in a cell is white."""
 
 
 class Row(NamedTuple):
-    """One strategy: base learning rates and whether it diverged (N,); in the bins slots and lost ones (B,)."""
+    """One strategy: base learning rate and divergence of its trials (N,); per bin, all and diverged trials (B,)."""
 
     strategy: Strategy
     rate: NDArray[np.float64]
@@ -41,14 +41,14 @@ class Row(NamedTuple):
 
 
 class Divergence(NamedTuple):
-    """Edges (B + 1,) of the bins of all rows."""
+    """The rows, and the edges (B + 1,) of their bins."""
 
     edges: NDArray[np.float64]
     rows: tuple[Row, ...]
 
 
 def data(summary: Summary) -> Divergence | None:
-    """Every slot that is done at the longest length; None where none diverged."""
+    """Every trial that is done at the longest length; None if none diverged."""
     every = search(summary.results, stopped=True).slots
     if not any(own.diverged.any() for own in every):
         return None
@@ -57,7 +57,7 @@ def data(summary: Summary) -> Divergence | None:
 
 
 def draw(shown: Divergence) -> Figure:
-    """One strip of cells a strategy over the base learning rate (log), its slots as ticks below."""
+    """One strip of cells per strategy over the base learning rate (log), with its trials as ticks below."""
     names = [look.wrapped(row.strategy.label) for row in shown.rows]
     left = 0.35 + 0.078 * max(len(part) for name in names for part in name)
     step = max(0.38, 0.15 * max(len(name) for name in names))
@@ -105,7 +105,7 @@ def _row(own: Slots, edges: NDArray[np.float64]) -> Row:
 
 def _overall(row: Row) -> str:
     if row.overall.low is None or row.overall.high is None:
-        return "no slot done yet"
+        return "no trial done yet"
     lost, total = int(row.diverged.sum()), row.diverged.size
     return f"{lost} of {total} diverged ({_share(row.overall.low)} to {_share(row.overall.high)})"
 

@@ -1,4 +1,4 @@
-"""What the figures of means over repeats share: a line a strategy with its repeats, mean and interval."""
+"""What the figures of means over repeats share: one line per strategy with its repeats, mean and interval."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROPE = "#e8e8e8"
 
 
 class Line(NamedTuple):
-    """One strategy: mean and interval, and the repeats that there are (R,), in percent, points or nats."""
+    """One strategy: mean and interval, and its available repeats (R,), in percent, points or nats."""
 
     strategy: Strategy
     interval: Interval | None
@@ -29,14 +29,14 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One panel's lines from the top; no ``title`` where the figure says all."""
+    """The lines of one panel from the top; the ``title`` may be empty."""
 
     title: str
     lines: tuple[Line, ...]
 
 
 class Differences(NamedTuple):
-    """Panels of differences in points or nats, to the right is better; ``rope`` in the metric's own unit."""
+    """Panels of differences in points or nats, further right is better; ``rope`` in the metric's own unit."""
 
     metric: str
     rope: float
@@ -44,9 +44,9 @@ class Differences(NamedTuple):
 
 
 def difference(strategy: Strategy, metric: str, found: Interval | None, by_repeat: NDArray[np.float64]) -> Line:
-    """The line of an interval and repeats (R,) in the metric's own unit; NaN where a repeat has no difference."""
+    """The line of an interval and repeats (R,) in the metric's own unit; NaN if a repeat has no difference."""
     if found is None:
-        return Line(strategy, None, np.empty(0), "no repeat in common yet")
+        return Line(strategy, None, np.empty(0), "no common repeat yet")
     remark = words.number(metric, found.mean, signed=True)
     if bounds := words.bounds(metric, found, signed=True):
         remark += f" ({bounds})"
@@ -55,17 +55,17 @@ def difference(strategy: Strategy, metric: str, found: Interval | None, by_repea
 
 
 def draw_differences(shown: Differences, what: str) -> Figure:
-    """`draw` about zero."""
+    """`draw` around zero."""
     metric = METRICS[shown.metric]
     lines = [line for panel in shown.panels for line in panel.lines]
     rope = metric.factor * shown.rope
     repeats = np.concatenate([np.empty(0), *(line.by_repeat for line in lines)])
     means = [line.interval.mean for line in lines if line.interval]
-    # one diverged run is 80 points: the picture has room for all means and most repeats, the rest is at its edge
+    # one diverged run is 80 points: the axis covers all means and most repeats, the rest gets an arrow at the edge
     reach = 1.15 * max(3 * float(np.quantile(np.abs(repeats), 0.75)), 2 * rope, *(abs(mean) for mean in means))
     low, high = look.limits([repeats, ends(shown.panels), [-rope, rope]], (-1.0, 1.0))
     limits = (max(low, -reach), min(high, reach)) if reach else (low, high)
-    xlabel = f"{what}, {metric.gap_unit} (to the right: better)"
+    xlabel = f"{what}, {metric.gap_unit} (further right is better)"
     return draw(shown.panels, xlabel, limits, rope or None, True, margin=2.0)
 
 
@@ -88,7 +88,7 @@ def draw(
     against_zero: bool = False,
     margin: float = 1.65,
 ) -> Figure:
-    """One panel below the other on one scale; ``rope`` is shaded about 0, ``margin`` inches are for remarks."""
+    """Panels below each other on one scale; ``rope`` is shaded around 0, ``margin`` inches are for remarks."""
     labels = [look.wrapped(line.strategy.label) for panel in panels for line in panel.lines]
     left = 0.35 + 0.078 * max(len(part) for label in labels for part in label)
     step = max(0.32, 0.15 * max(len(label) for label in labels))

@@ -1,4 +1,4 @@
-"""The learning rate that every shown run really used."""
+"""The learning rate that every shown run used."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import evenly, look
 
 NAME = "learning-rate"
-TITLE = "The learning rate as applied"
+TITLE = "Learning rate as applied"
 READ = (
-    "One line is one run: the learning rate of every update, as it was used. Several lines in a panel are "
-    "the settings that different repeats selected; a reactive rule also differs from seed to seed. Grey "
-    "behind: one run of every other strategy. A cross marks where a run diverged."
+    "One line is one run: the learning rate that each update used. The lines of a panel differ because each repeat "
+    "has its own best configuration; with a reactive rule they also differ from seed to seed. Grey lines are one run "
+    "of every other strategy. A cross marks where a run diverged."
 )
 MOST_RUNS = 12
-"""Lines in a panel; of more runs, evenly spaced ones are drawn."""
+"""The most lines in a panel; of more runs, evenly spaced ones are drawn."""
 POINTS = 300
 POINTS_BEHIND = 80
 
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 class Traces(NamedTuple):
-    """Lines by strategy (in file order) and one line a strategy to stand behind the others' panels."""
+    """Lines per strategy, in file order, and one line per strategy for the background of the other panels."""
 
     strategies: tuple[Strategy, ...]
     lines: tuple[tuple[Line, ...], ...]
@@ -45,7 +45,7 @@ class Traces(NamedTuple):
 
 
 def data(summary: Summary) -> Traces:
-    """Thinned traces of the shown runs; runs with the same trace are one line."""
+    """Thinned traces of the shown runs; runs with the same trace share a line."""
     results = summary.results
     lines, behind = [], []
     for strategy in results.strategies:
@@ -58,7 +58,7 @@ def data(summary: Summary) -> Traces:
 
 
 def draw(traces: Traces) -> Figure:
-    """One panel a strategy, learning rate (log) against update."""
+    """One panel per strategy, learning rate (log) against update."""
     figure, panels = look.small_multiples(traces.strategies, "update", "learning rate (log scale)")
     drawn = [line for lines in traces.lines for line in lines]
     low, high = look.log_limits((line.rate for line in drawn), (1e-3, 1.0))
@@ -81,9 +81,9 @@ def draw(traces: Traces) -> Figure:
 
 
 def thin(values: ArrayLike, points: int) -> NDArray[np.int64]:
-    """Indices (<= points,) of the values (N,) to draw: the ends, and every bucket's least and greatest.
+    """Indices (<= points,) of the values (N,) to draw: the ends, and the least and greatest value of every bucket.
 
-    So a peak of one update is still seen in a trace of a million.
+    So a peak of a single update stays visible in a trace of a million.
     """
     x = np.asarray(values)
     if x.size <= points:

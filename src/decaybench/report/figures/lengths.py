@@ -1,4 +1,4 @@
-"""Confirmed results over the lengths: does the order hold for longer training?"""
+"""Results after retraining by length: does the order hold for longer training?"""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from decaybench.report.figures import forest, look
 NAME = "lengths"
 TITLE = "Results by length"
 READ = (
-    "A mark is a strategy's confirmed mean at that share of the epochs, the bar its 95% interval over the repeats (it "
-    "may leave the picture); grey: the other strategies. Each length is a sweep of its own: searched anew, every "
-    "schedule stretched to its own end. So this is not a training curve, and the lines only lead the eye. A strategy "
-    "that leads in short runs and not in long ones should not be chosen on short ones. Intervals that overlap prove "
-    "nothing, since the repeats are paired."
+    "A mark is a strategy's mean test result after retraining at that share of the epochs. The bar is its 95% "
+    "interval over the repeats and may extend beyond the figure. The other strategies are grey. Each length is "
+    "searched separately, and every schedule is stretched to the end of its run. So this is not a training curve; the "
+    "lines only guide the eye. If a strategy leads in short runs but not in long ones, do not choose by short runs. "
+    "Overlapping intervals do not prove equality, because the repeats are paired."
 )
 
 
 class Line(NamedTuple):
-    """One strategy: its confirmed mean and interval at each length (None where there is none), in percent or nats."""
+    """One strategy: its mean and interval at each length (None if there is none), in percent or nats."""
 
     strategy: Strategy
     intervals: tuple[Interval | None, ...]
 
 
 class Lengths(NamedTuple):
-    """``lengths`` are fractions of the epochs, the shortest first."""
+    """``lengths`` are fractions of the epochs, shortest first."""
 
     metric: str
     lengths: tuple[float, ...]
@@ -41,7 +41,7 @@ class Lengths(NamedTuple):
 
 
 def data(summary: Summary) -> Lengths | None:
-    """Every strategy at every length; None unless two lengths have a confirmed result and may be compared."""
+    """Every strategy at every length; None unless two lengths have results that may be compared."""
     results = summary.results
     lengths = tuple(sorted(results.lengths))
     factor = METRICS[results.metric].factor
@@ -56,15 +56,15 @@ def data(summary: Summary) -> Lengths | None:
 
 
 def draw(shown: Lengths) -> Figure:
-    """One panel a strategy, result against length, on shared axes."""
-    what = f"confirmed test {METRICS[shown.metric].label}\n{METRICS[shown.metric].hint}".rstrip()
+    """One panel per strategy, result against length, on shared axes."""
+    what = f"test {METRICS[shown.metric].label}\n{METRICS[shown.metric].hint}".rstrip()
     strategies = [line.strategy for line in shown.lines]
     figure, panels = look.small_multiples(strategies, "share of the epochs", what)
     x = np.array(shown.lengths)
     every = [interval for line in shown.lines for interval in line.intervals if interval]
     means = [interval.mean for interval in every]
     low, high = look.limits([[b for b in interval if b is not None] for interval in every], (0.0, 1.0))
-    # one diverged repeat makes an interval of 80 points: the picture has room for the means, and as much again
+    # one diverged repeat makes an interval of 80 points: limit the axis to the means and as much again
     span = max(means) - min(means) or high - low
     panels[0].set_ylim(max(low, min(means) - span / 2), min(high, max(means) + span / 2))
     margin = 0.12 * (x[-1] - x[0])
@@ -83,5 +83,5 @@ def draw(shown: Lengths) -> Figure:
         marks: dict[str, Any] = {"marker": style.marker, "ms": 5.5, "mec": "white", "mew": 0.8}
         axes.plot(at, mean, color=style.color, ls=style.line, lw=1.4, zorder=4, **marks)
         if not present:
-            look.note(axes, "not confirmed yet")
+            look.note(axes, "not retrained yet")
     return figure

@@ -67,7 +67,7 @@ _SETTINGS: Final[dict[Any, Any]] = {
 
 @contextmanager
 def settings(name: str) -> Iterator[None]:
-    """matplotlib's own defaults and ours, whatever the user's matplotlibrc says; ``name`` salts the ids."""
+    """matplotlib's defaults and ours, independent of the user's matplotlibrc; ``name`` salts the ids."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({**_SETTINGS, "svg.hashsalt": name})
@@ -76,9 +76,9 @@ def settings(name: str) -> Iterator[None]:
 
 @contextmanager
 def pyplot_apart() -> Iterator[None]:
-    """For drawings made by pyplot: no window, and afterwards none of its figures and the user's backend as it was.
+    """For drawing with pyplot without a window. Afterwards its new figures are closed and the backend is unchanged.
 
-    Only pyplot's way to a new figure is another within; no backend is switched, nor chosen where none was yet.
+    It only replaces the functions with which pyplot makes a figure; it neither switches nor selects a backend.
     """
     from matplotlib import pyplot as plt
 
@@ -99,11 +99,11 @@ def _agg_manager(number: int, **settings: Any) -> FigureManagerBase:
 
 
 def _draw_nothing() -> None:
-    """What pyplot does to a figure that nobody sees."""
+    """Replaces drawing on the screen."""
 
 
 def small_multiples(strategies: Sequence[Strategy], xlabel: str, ylabel: str) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel a strategy, titled with its label and family, on shared axes."""
+    """A figure with one panel per strategy, titled with its label and family, on shared axes."""
     n = len(strategies)
     columns = {1: 1, 2: 2, 4: 2}.get(n, 3)
     rows = -(-n // columns)
@@ -140,7 +140,7 @@ def wrapped(label: str) -> list[str]:
 
 
 def note(axes: Axes, text: str, top: bool = False) -> None:
-    """A quiet remark in the panel's lower left corner, or its upper one."""
+    """A small remark in the lower left corner of the panel, or the upper left one with ``top``."""
     y, side = (0.97, "top") if top else (0.03, "bottom")
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
     axes.text(0.02, y, text, transform=axes.transAxes, ha="left", va=side, size=7, color=INK, bbox=box)
@@ -165,12 +165,12 @@ def log_limits(values: Iterable[ArrayLike], fallback: tuple[float, float]) -> tu
     low = max(low, high / 1e7)
     wider = max(1.0, np.sqrt(7 / (high / low)))
     pad = (high / low) ** 0.05
-    # within what a float can hold with room to spare: somebody will try a learning rate of 1e308
+    # well within the range of a float: somebody will try a learning rate of 1e308
     return max(low / wider / pad, 1e-300), min(high * (wider * pad), 1e300)
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
-    """A logarithmic axis from low to high with few, plain ticks, since 6x10^-1 is hard to read."""
+    """A logarithmic axis from low to high with few plain ticks, because 6x10^-1 is hard to read."""
     first, last = int(np.ceil(np.log10(low))), int(np.floor(np.log10(high)))
     if last - first >= 2:
         stride = -(-(last - first) // 5)

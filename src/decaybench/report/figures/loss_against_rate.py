@@ -1,4 +1,4 @@
-"""What a reactive rule made of the loss: the learning rate against it, as a path over time."""
+"""How a reactive rule responded to the loss: the learning rate against the loss, as a path over time."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import evenly, look
 
 NAME = "loss-against-rate"
-TITLE = "Loss against learning rate, reactive rules"
+TITLE = "Learning rate against loss, reactive rules"
 READ = (
-    "One line is one run, a point is the end of an epoch: its mean training loss and the learning rate in use then. A "
-    "path begins at the open mark and ends at the filled one. A path that falls to the left lowers the rate as the "
-    "loss falls; a level one did not react; one that goes up and down at the same loss reacts to more than the loss. "
-    "That both fall over time does not show that the one moved the other: a fixed decay would draw such a path too."
+    "One line is one run. A point is the end of an epoch, with the epoch's mean training loss and the learning rate "
+    "at that time. A path begins at the open mark and ends at the filled one. If a path falls towards the left, the "
+    "learning rate decreased with the loss. A level path did not react. If it moves up and down at the same loss, the "
+    "rule reacts to more than the loss. That both decrease does not show cause and effect: a fixed decay gives such a "
+    "path too."
 )
 MOST_RUNS = 12
-"""Paths in a panel; of more runs, evenly spaced ones are drawn."""
+"""The most paths in a panel; of more runs, evenly spaced ones are drawn."""
 
 
 class Path(NamedTuple):
-    """A run's epochs: training losses and learning rates at their ends, both (E,); nats."""
+    """The epochs of a run: training losses in nats and learning rates at their ends, both (E,)."""
 
     loss: NDArray[np.float64]
     rate: NDArray[np.float64]
@@ -34,7 +35,7 @@ class Path(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """The reactive strategies' paths; ``top`` is the loss at which the picture ends, ten times chance."""
+    """The reactive strategies' paths; ``top`` is the highest loss drawn, ten times chance."""
 
     strategies: tuple[Strategy, ...]
     paths: tuple[tuple[Path, ...], ...]
@@ -42,7 +43,7 @@ class Paths(NamedTuple):
 
 
 def data(summary: Summary) -> Paths | None:
-    """The shown runs of the reactive strategies; None where no epoch of them has loss and rate."""
+    """The shown runs of the reactive strategies; None if none of their epochs has loss and rate."""
     results = summary.results
     reactive = tuple(strategy for strategy in results.strategies if strategy.family == "reactive")
     paths = tuple(tuple(p for run in _some(results, s) if (p := _path(results, run)).loss.size) for s in reactive)
@@ -50,11 +51,11 @@ def data(summary: Summary) -> Paths | None:
 
 
 def draw(shown: Paths) -> Figure:
-    """One panel a strategy, learning rate against training loss (both log)."""
-    labels = "epoch's training loss, nats (log scale)", "learning rate at the epoch's end\n(log scale)"
+    """One panel per strategy, learning rate against training loss (both log)."""
+    labels = "training loss of the epoch, nats (log scale)", "learning rate at its end\n(log scale)"
     figure, panels = look.small_multiples(shown.strategies, *labels)
     every = [path for paths in shown.paths for path in paths]
-    # a run on its way to divergence must not shrink the others
+    # a diverging run must not shrink the others
     kept = [path for path in every if not path.diverged] or every
     low, high = look.log_limits((path.rate for path in kept), (1e-3, 1.0))
     look.log_axis(panels[0], "y", low, high)

@@ -1,4 +1,4 @@
-"""What was searched, strategy by strategy, for Optuna's plots: from our tables, never from the database's study."""
+"""The search of each strategy, for Optuna's plots: from our tables, never from the study in the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decaybench.shared import BY_DIMENSION, SHARED
 if TYPE_CHECKING:
     from decaybench.search.views import Direction, Search
 
-# On a logarithmic scale a parameter has its dimension's name: momentum, for one, is searched by its distance from 1.
+# On a logarithmic scale, a parameter has the name of its dimension: momentum is shown as its distance from 1.
 _BY_NAME = {shared.name: shared for shared in SHARED}
 _NAMES = tuple(dict.fromkeys(name for shared in SHARED for name in (shared.dimension, shared.name)))
 
@@ -26,10 +26,10 @@ class Scale(NamedTuple):
 
 
 def by_strategy(results: Results) -> tuple[Search, ...]:
-    """Each strategy's slots that are done at the longest length, in the plan's order; none that pruning stopped.
+    """Each strategy's trials that are done at the longest length, in the plan's order, without stopped ones.
 
-    Parameters are in native units and bear the names that they have in the study, without the label: only those that
-    were searched. Results are in percent or nats.
+    Only searched parameters are included, in native units and with their names in the study, without the label.
+    Results are in percent or nats.
     """
     from decaybench.search.views import Axis, Point, Search
 
@@ -53,7 +53,7 @@ def by_strategy(results: Results) -> tuple[Search, ...]:
 
 
 def together(results: Results, searches: tuple[Search, ...]) -> Search:
-    """All of them as one search, slot by slot: the strategy, and the parameters that strategies share."""
+    """All trials as one search: the strategy, and the parameters that strategies share."""
     from decaybench.search.views import Axis, Point, Search
 
     axes = [Axis("strategy", choice=True)]
@@ -88,7 +88,7 @@ def _value(results: Results, run: Run) -> float:
 
 
 def _flat(params: Mapping[str, Any], scales: Mapping[str, Scale]) -> Iterator[tuple[str, Any]]:
-    """A run's parameters as the study has them: momentum by its distance from 1, zero as a switch, lists by item."""
+    """A run's parameters as in the study: momentum as its distance from 1, zero as a switch, lists by item."""
     for name, value in params.items():
         if value is None:
             continue
@@ -114,7 +114,7 @@ def _axis(name: str, scales: Mapping[str, Scale]) -> Scale:
 
 
 def _scales(results: Results, strategy: Strategy) -> dict[str, Scale]:
-    """How the strategy's parameters were searched, by their names in ``params``; those that were not are not here."""
+    """How the searched parameters of the strategy were searched, by their names in ``params``."""
     found = {}
     for dimension in results.sweep.arms[strategy.label].space:
         shared = BY_DIMENSION.get(dimension.name)

@@ -12,19 +12,19 @@ from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
 
 NAME = "replay"
-TITLE = "Reacting, or only the shape"
+TITLE = "Reacting compared with replaying"
 READ = (
-    "Each reactive strategy minus its own replay: the learning rates that it chose on one seed, run again as a fixed "
-    "schedule on another seed, where they react to nothing. To the right reacting to this very run helped; about zero "
-    "the shape that the rule found does as well as the rule. Large marks are means over the repeats, bars 95% t "
-    "intervals, small marks repeats (an arrow at the edge: one or more further out), the shaded band what is too "
-    "small to matter. A bar over zero does not show that reacting is useless, and a shape that is found by reacting "
-    "still had to be found."
+    "Each reactive strategy minus its own replay. A replay uses the learning rates that the rule chose on one seed as "
+    "a fixed schedule on another seed, so it does not react. Right of zero, reacting to the run itself helped. Near "
+    "zero, the shape that the rule found does as well as the rule. Large marks are means over the repeats, bars are "
+    "95% t intervals, and small marks are repeats. An arrow at the edge stands for one or more repeats beyond it. "
+    "Differences within the shaded band are too small to matter. A bar across zero does not show that reacting is "
+    "useless, and the shape still had to be found by reacting."
 )
 
 
 def data(summary: Summary) -> Differences | None:
-    """Every reactive strategy's difference to its replay, by length; None where nothing was replayed."""
+    """Every reactive strategy's difference to its replay, by length; None if nothing was replayed."""
     results = summary.results
     strategies = {strategy.label: strategy for strategy in results.strategies}
     panels = []
@@ -36,7 +36,7 @@ def data(summary: Summary) -> Differences | None:
 
 
 def draw(shown: Differences) -> Figure:
-    """One panel a length, one line a strategy, zero in sight."""
+    """One panel per length, one line per strategy, zero always visible."""
     return forest.draw_differences(shown, f"reactive minus replay, test {shown.metric}")
 
 

@@ -1,4 +1,4 @@
-"""The catalogue's curves: scales of the example runs, one kind with what it was shown, or many side by side."""
+"""The curves of the catalogue: the scales of example runs, of one kind with its losses, or of many kinds."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from decaybench.report.figures import look, svg
 from decaybench.schedules.example import EPOCH, UPDATES, Example
 
 SUFFIXES: Final = (".svg", ".png", ".pdf")
-# Without the time and the versions: the same curve is the same file.
+# Without time and versions, so that the same curve gives the same file.
 _METADATA: Final = {".png": {"Software": None}, ".pdf": dict.fromkeys(("CreationDate", "Creator", "Producer"))}
 
 
 def render(examples: Mapping[str, Example], suffix: str) -> bytes:
     """The picture of the kinds' ``examples``, by name, in a format of ``SUFFIXES``."""
     name = next(iter(examples)) if len(examples) == 1 else "schedules"
-    # Text as text, in the reader's font: a sixth of the size of outlines, which the report alone needs.
+    # Text as text, in the reader's font: a sixth of the size of outlines, which only the report needs.
     with (
         look.settings(name),
         matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": "DejaVu Sans"}),
@@ -36,7 +36,7 @@ def render(examples: Mapping[str, Example], suffix: str) -> bytes:
 
 
 def _one(kind: str, example: Example) -> Figure:
-    """The scale; under a reactive one the loss that it was shown."""
+    """The scale, and below that of a reactive kind the loss that it observed."""
     rows = 1 if example.loss is None else 2
     figure = Figure(figsize=(5.2, 1.1 + 1.5 * rows), layout="constrained")
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
@@ -54,7 +54,7 @@ def _one(kind: str, example: Example) -> Figure:
 
 
 def _many(examples: Mapping[str, Example]) -> Figure:
-    """A panel a kind; each has its own scale, since a reactive one may leave [0, 1] far behind."""
+    """One panel per kind; each has its own axis, because the scale of a reactive one may far exceed 1."""
     columns = min(4, len(examples))
     rows = -(-len(examples) // columns)
     figure = Figure(figsize=(look.WIDTH, 0.4 + 1.45 * rows), layout="constrained")

@@ -1,4 +1,4 @@
-"""Every slot's validation result against its base learning rate."""
+"""The validation result of every trial against its base learning rate."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from decaybench.report.figures.validated import (
 NAME = "search"
 TITLE = "Validation result against base learning rate"
 READ = (
-    "One mark is one slot of the search: a setting that was tried. A wide, high cloud means that the "
-    "strategy forgives a badly chosen learning rate; a narrow peak means that it must be tuned. Black "
-    "rings: the settings that the repeats selected. Crosses: diverged runs, drawn at chance (dotted line). "
-    "Grey: the other strategies. These results chose the winners, so the best of them are optimistic; the "
-    "confirmed results are the ones to quote."
+    "One mark is one trial. A wide plateau of good results means that the strategy tolerates a badly chosen learning "
+    "rate; a narrow peak means that it needs tuning. Black rings are the best trials of the repeats. Crosses are "
+    "diverged trials, drawn at chance (dotted line). The other strategies are grey. The best trials were selected on "
+    "these results, so they are optimistic: quote the test results instead."
 )
 
 
 def data(summary: Summary) -> Search:
-    """Every slot that is done, but for stopped ones, at the longest length."""
+    """Every trial that is done at the longest length, except for stopped ones."""
     return search(summary.results)
 
 
 def draw(shown: Search) -> Figure:
-    """One panel a strategy, result against base learning rate (log)."""
+    """One panel per strategy, result against base learning rate (log)."""
     strategies = [slots.strategy for slots in shown.slots]
     figure, panels = look.small_multiples(strategies, "base learning rate (log scale)", label(shown.metric))
     low, high = look.log_limits((slots.rate for slots in shown.slots), (1e-3, 1.0))

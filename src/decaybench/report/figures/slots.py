@@ -1,4 +1,4 @@
-"""Every slot's result, best first: how much of its search space a strategy likes."""
+"""The results of all trials, best first: how much of its search space suits a strategy."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from decaybench.report.figures import look
 from decaybench.report.figures.validated import Search, Slots, chance_line, label, points, search, value_limits
 
 NAME = "slots"
-TITLE = "Every slot's result, best first"
+TITLE = "All trials, best first"
 READ = (
-    "All slots of a strategy in order, the best on the left. A line that stays good far to the right "
-    "belongs to a strategy that is easy to tune: most settings work. One that falls at once needs luck or "
-    "a larger budget. Black rings: the settings that the repeats selected. Crosses: diverged runs, counted "
-    "at chance (dotted line). Grey: the other strategies. Selected on validation: the left end is "
-    "optimistic."
+    "All trials of a strategy in order, the best on the left. A line that stays good far to the right belongs to a "
+    "strategy that is easy to tune: most configurations work. A line that gets worse at once belongs to a strategy "
+    "that needs luck or a larger budget. Black rings are the best trials of the repeats. Crosses are diverged trials, "
+    "drawn at chance (dotted line). The other strategies are grey. The best trials were selected on these results, so "
+    "the left end is optimistic."
 )
 
 
 def data(summary: Summary) -> Search:
-    """Every slot that is done, but for stopped ones, at the longest length, each strategy's best first."""
+    """Every trial that is done at the longest length, except for stopped ones; best first per strategy."""
     shown = search(summary.results)
     return shown._replace(slots=tuple(_best_first(slots, shown.metric) for slots in shown.slots))
 
 
 def draw(shown: Search) -> Figure:
-    """One panel a strategy, result against the share of slots that are at least as good."""
+    """One panel per strategy, result against the share of trials that are at least as good."""
     strategies = [slots.strategy for slots in shown.slots]
-    figure, panels = look.small_multiples(strategies, "share of the slots, %, best first", label(shown.metric))
+    figure, panels = look.small_multiples(strategies, "share of the trials, %, best first", label(shown.metric))
     for axes, own in zip(panels, shown.slots, strict=True):
         chance_line(axes, shown)
         for other in shown.slots:
@@ -52,6 +52,6 @@ def _best_first(slots: Slots, metric: str) -> Slots:
 
 
 def _share(slots: Slots) -> NDArray[np.float64]:
-    """(N,) the middle of every slot's own share of the axis, in percent."""
+    """(N,) the middle of each trial's share of the axis, in percent."""
     n = slots.result.size
     return 100 * (np.arange(n) + 0.5) / max(n, 1)

@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG text that stands alone, goes into a page, and is the same bytes every time."""
+"""A matplotlib figure as SVG text: complete, usable in a page, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NAMESPACES = ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.or
 
 
 def render(figure: Figure, name: str, title: str, description: str) -> str:
-    """The figure as an ``<svg>`` element with ``title`` and ``description`` for those who cannot see it.
+    """The figure as an ``<svg>`` element with ``title`` and ``description`` for screen readers.
 
-    ``name`` goes before every id, so that figures in one page do not clash. Coordinates keep two decimals.
+    ``name`` prefixes every id, so that the figures of a page do not clash. Coordinates keep two decimals.
     Must be called within `look.settings`.
     """
     text = io.StringIO()
@@ -25,7 +25,7 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
     view = re.search(r'viewBox="([^"]*)"', svg)
     assert opening and view  # matplotlib writes both
     body = svg[opening.end() :]
-    # this style would reach every element of a page; inherited from the root it says the same
+    # this style would apply to every element of a page; inherited from the root it has the same effect
     body = re.sub(r"\s*<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", body, count=1)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', body)
@@ -44,7 +44,7 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
 
 
 def inline(svg: str) -> str:
-    """The element for an HTML page, where namespaces go without saying."""
+    """The element for an HTML page, which needs no namespaces."""
     return svg.replace(_NAMESPACES, "", 1).replace("xlink:href", "href")
 
 

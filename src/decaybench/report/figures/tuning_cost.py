@@ -1,4 +1,4 @@
-"""What a tuning budget buys, strategy by strategy."""
+"""The expected result by tuning budget, for each strategy."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from decaybench.report.figures.validated import OPTIMISTIC
 NAME = "tuning-cost"
 TITLE = "What a tuning budget buys"
 READ = (
-    "The best validation result to be expected from n trials of a strategy, were they drawn at random from all its "
-    "slots. With as many trials as you can pay for, who is best? Where lines cross, the choice depends on the budget. "
-    "Bold are the strategies to take at some budget; they and the control have a band, the 95% interval over the "
-    "repeats: where bands overlap, there may be no choice to make. A level line had nothing to search. These results "
-    "chose the winners, so they are optimistic, the more so the more trials; and for quasi-random slots the curve is "
-    "an approximation. The upright axis is stretched towards the perfect result."
+    "A curve shows the best validation result to expect from n trials, drawn at random from all trials of a strategy. "
+    "Find the number of trials that you can afford, and take the best strategy there. Where lines cross, the choice "
+    "depends on the budget. Names in bold are the strategies to take at some budget. They and the control have a "
+    "band, the 95% interval over the repeats; where bands overlap, the choice may not matter. A level line had "
+    "nothing to search. The best trials were selected on these results, so they are optimistic, and more so with more "
+    "trials. For quasi-random trials the curve is an approximation. The vertical axis is stretched towards the "
+    "perfect result."
 )
 MOST_COLOURED = 8
-"""Strategies up to which all have their family's colour; of more, those with a band."""
+"""Up to so many strategies, all have their family's colour; of more, only those with a band."""
 _LABEL = 0.15
 
 
 class TuningCost(NamedTuple):
     """Curves of the validation error in percent or of the loss in nats: less is better.
 
-    ``taken`` is what `tuning.recommendations` has.
+    ``taken`` is the result of `tuning.recommendations`.
     """
 
     metric: str
@@ -44,7 +45,7 @@ class TuningCost(NamedTuple):
 
 
 def data(summary: Summary) -> TuningCost | None:
-    """Every strategy's curve at the longest length; None where one trial is all there is, or `tuning.refused`."""
+    """Every strategy's curve at the longest length; None with a single trial, or if `tuning.refused`."""
     found = tuning.costs(summary)
     if max((int(cost.n[-1]) for cost in found), default=1) < 2:
         return None
@@ -78,7 +79,7 @@ def draw(shown: TuningCost) -> Figure:
 
 
 def _lost(cost: Cost, metric: Metric) -> Cost:
-    """What the results lack: 100% minus the accuracy, in percent, or the loss."""
+    """The error: 100% minus the accuracy, in percent, or the loss."""
     if not metric.bounded:
         return cost
     mean, low, high = (metric.factor * (metric.high - x) for x in (cost.mean, cost.high, cost.low))
@@ -86,7 +87,7 @@ def _lost(cost: Cost, metric: Metric) -> Cost:
 
 
 def _result_axis(axes: Axes, shown: TuningCost) -> None:
-    """A logarithmic axis of what is lost, told as results from below where the metric has a greatest value."""
+    """A logarithmic axis of the error, labelled with the result if the metric has a greatest value."""
     low, high = look.log_limits((cost.mean for cost in shown.costs), (1.0, 100.0))
     metric = METRICS[shown.metric]
     if not metric.bounded:
@@ -110,7 +111,7 @@ def _curve(axes: Axes, cost: Cost, strong: bool, coloured: bool) -> None:
 
 
 def _names(axes: Axes, shown: TuningCost, names: Sequence[str], inches: float) -> None:
-    """Every curve's name beside its end, moved apart where they would overlap."""
+    """The name of every curve beside its end, moved apart if they would overlap."""
     scale = axes.transData + axes.transAxes.inverted()
     ends = np.array([scale.transform((cost.n[-1], cost.mean[-1]))[1] for cost in shown.costs]).clip(0, 1)
     space = np.array([_LABEL * (1 + name.count("\n")) for name in names]) / inches
@@ -124,7 +125,7 @@ def _names(axes: Axes, shown: TuningCost, names: Sequence[str], inches: float) -
 
 
 def apart(wanted: NDArray[np.float64], space: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Places (N,) near the ``wanted`` ones in [0, 1], in their order, each with its own ``space`` (N,) about it."""
+    """Places (N,) near the ``wanted`` ones in [0, 1], in the same order, each with its ``space`` (N,) around it."""
     order = np.argsort(wanted, kind="stable")
     places = np.empty(wanted.size)
     below = 0.0

@@ -1,4 +1,4 @@
-"""What the two figures of search results share: every slot's validation result."""
+"""What the two figures of search results share: the validation result of every trial."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from decaybench.report.figures import look, sample
 
 OPTIMISTIC = "selected on validation: optimistic"
 MOST_BEHIND = 400
-"""Grey dots in one panel at most; of more, a random sample is drawn."""
+"""The most grey dots in a panel; of more, a random sample is drawn."""
 MOST_SLOTS = 400
-"""A strategy's own marks in its panel, likewise; the selected ones are drawn beside them."""
+"""Likewise for a strategy's own marks in its panel; the best trials are always drawn."""
 
 
 class Slots(NamedTuple):
-    """One strategy's slots, all (N,): base learning rate, result in percent or nats, diverged, a winner.
+    """One strategy's trials, all (N,): base learning rate, result in percent or nats, diverged, best of its repeat.
 
-    ``stopped`` is how many are left out, since pruning ended them.
+    ``stopped`` counts the trials that pruning stopped, which are left out.
     """
 
     strategy: Strategy
@@ -35,7 +35,7 @@ class Slots(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Every strategy's slots at the longest length; ``chance`` in the results' unit, None where not known."""
+    """The trials of every strategy at the longest length; ``chance`` in the results' unit, None if unknown."""
 
     metric: str
     chance: float | None
@@ -43,7 +43,7 @@ class Search(NamedTuple):
 
 
 def search(results: Results, *, stopped: bool = False) -> Search:
-    """Every slot that is done, diverged ones at chance; those too that were ``stopped``, whose results are no ends?"""
+    """Every trial that is done, diverged ones at chance; stopped ones only if ``stopped``: theirs are not final."""
     factor = METRICS[results.metric].factor
     found = []
     for strategy in results.strategies:
@@ -67,12 +67,12 @@ def search(results: Results, *, stopped: bool = False) -> Search:
 
 
 def label(metric: str) -> str:
-    """The axis label of a search result, which says what it is not."""
+    """The axis label of a search result, which says that it is optimistic."""
     return f"validation {METRICS[metric].label}\n({OPTIMISTIC})"
 
 
 def value_limits(shown: Search) -> tuple[float, float]:
-    """Limits of the result's axis around all slots and chance, with room for a note on the worse side."""
+    """Limits of the axis around all trials and chance, with room for a note on the worse side."""
     chance = [] if shown.chance is None else [[shown.chance]]
     metric = METRICS[shown.metric]
     low, high = look.limits([*(slots.result for slots in shown.slots), *chance], metric.axis)
@@ -81,13 +81,13 @@ def value_limits(shown: Search) -> tuple[float, float]:
 
 
 def chance_line(axes: Axes, shown: Search) -> None:
-    """A dashed line at chance, where a net is that learned nothing, and diverged runs are."""
+    """A dotted line at chance, where nets that learned nothing and diverged runs are."""
     if shown.chance is not None:
         axes.axhline(shown.chance, color=look.FAINT, lw=0.8, ls=(0, (1, 2)), zorder=1)
 
 
 def points(axes: Axes, own: Slots, x: NDArray[np.float64], metric: str) -> None:
-    """One strategy's slots at ``x`` (N,) in its family's colour, winners ringed, diverged ones crosses."""
+    """One strategy's trials at ``x`` (N,) in its family's colour: best ones ringed, diverged ones as crosses."""
     style = look.FAMILY[own.strategy.family]
     drawn = np.zeros(own.result.size, dtype=bool)
     drawn[sample(own.result.size, MOST_SLOTS)] = True
@@ -98,10 +98,10 @@ def points(axes: Axes, own: Slots, x: NDArray[np.float64], metric: str) -> None:
     axes.plot(x[crossed], own.result[crossed], "x", color=style.color, ms=5, mew=1.3, zorder=4)
     remarks = [f"{own.diverged.sum()} of {own.diverged.size} diverged"] if own.diverged.any() else []
     if not drawn.all():
-        remarks.append(f"drawn: {drawn.sum()} of {drawn.size} slots, and the selected")
+        remarks.append(f"drawn: {drawn.sum()} of {drawn.size} trials, and the best")
     if own.stopped:
         remarks.append(f"{own.stopped} stopped, not drawn")
     if not own.result.size and not own.stopped:
-        remarks.append("no slot done yet")
+        remarks.append("no trial done yet")
     if remarks:
         look.note(axes, "\n".join(remarks), top=METRICS[metric].lower_is_better)

@@ -1,4 +1,4 @@
-"""The verdict on every pair, as a matrix: who is better than whom, and by how much."""
+"""The verdict on every pair as a matrix: which strategy is better, and by how much."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from decaybench.report.words.verdicts import SAID
 NAME = "verdicts"
 TITLE = "Verdict matrix"
 READ = (
-    "A row against a column, both with the best mean first: the sign is the verdict, the number by how much the row "
-    "is ahead (+) or behind (-), in points of accuracy or in nats. A number alone is no finding: without a verdict of "
-    "better or worse the order may be luck. Verdicts do not chain: a level with b and b level with c says nothing of "
-    "a and c. Below the diagonal stands the same again, turned round."
+    "Each cell compares its row with its column. Both are sorted by mean, best first. The sign is the verdict. The "
+    "number says how far the row is ahead (+) or behind (-), in points of accuracy or in nats. Without a verdict of "
+    "better or worse, the order may be luck. Verdicts do not chain: if a is equivalent to b and b to c, that says "
+    "nothing about a and c. Below the diagonal are the same comparisons, seen from the other side."
 )
 
 
 _NUMBERED = 0.36
-"""Inches of a cell from which it holds a number beside the sign."""
+"""The width in inches from which a cell has room for a number beside the sign."""
 
 
 class Matrix(NamedTuple):
-    """Strategies in rank order, and for each its pairs (it first) with all of them, None with itself."""
+    """Strategies in rank order, and for each its pairs with all of them (itself first); None with itself."""
 
     metric: str
     strategies: tuple[Strategy, ...]
@@ -37,7 +37,7 @@ class Matrix(NamedTuple):
 
 
 def data(summary: Summary) -> Matrix | None:
-    """Every verdict at the longest length; None where no pair has one."""
+    """Every verdict at the longest length; None if no pair has one."""
     length = summary.results.longest
     strategies = tuple(row.strategy for row in summary.ranked(length))
     pairs = tuple(
@@ -49,7 +49,7 @@ def data(summary: Summary) -> Matrix | None:
 
 
 def draw(matrix: Matrix) -> Figure:
-    """A square of cells; columns are named by their row's number where their names do not fit."""
+    """A square of cells; where names do not fit, columns have the numbers of their rows instead."""
     n = len(matrix.strategies)
     names = [look.wrapped(f"{place} {strategy.label}") for place, strategy in enumerate(matrix.strategies, 1)]
     longest = max(len(part) for name in names for part in name)

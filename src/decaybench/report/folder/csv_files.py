@@ -1,4 +1,4 @@
-"""summary.csv, verdicts.csv, ledger.csv and runs.csv as text; floats print as Python's repr, so nothing is lost."""
+"""summary.csv, verdicts.csv, ledger.csv and runs.csv as text; floats are Python's repr, so nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from decaybench.compare import Interval
 from decaybench.findings.summary import Row, Summary
+from decaybench.metrics import METRICS, Metric
 from decaybench.report.words.verdicts import reason
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ VERDICTS = (
 
 
 def summary_csv(summary: Summary) -> str:
-    """One row a length and strategy, in the sweep file's order.
+    """One row per length and strategy, in the sweep file's order.
 
-    ``best_validation_<metric>_optimistic`` is the mean search score of the repeats' winners, which were selected on it;
-    ``test_<metric>_survivors`` the mean without diverged runs, which count at chance elsewhere; ``..._iqm`` the
-    interquartile mean of all confirm runs; ``learning_rate`` the geometric mean of the winners' base learning rates;
-    ``diverged_low`` and ``diverged_high`` the Wilson interval of the share of slots that diverged.
+    ``best_validation_<metric>_optimistic`` is the mean validation result of the repeats' best trials, which were
+    selected on it. ``test_<metric>_survivors`` is the mean without diverged runs, which otherwise count as chance.
+    ``test_<metric>_iqm`` is the interquartile mean of all retraining runs. ``learning_rate`` is the geometric mean of
+    the best trials' base learning rates. ``diverged_low`` and ``diverged_high`` are the Wilson interval of the share of
+    trials that diverged. A column named ``slots_...`` counts trials, and one named ``confirm_...`` retraining runs.
     """
     lines = [_summary_row(row, summary.results.metric) for row in summary.rows]
     return _csv(list(lines[0]), (line.values() for line in lines))
@@ -35,7 +37,6 @@ def summary_csv(summary: Summary) -> str:
 
 def _summary_row(row: Row, metric: str) -> dict[str, Any]:
     slots, confirm = row.account.slots, row.account.confirm
-    accuracy, low, high = _three(row.confirmed["accuracy"])
     return {
         "strategy": row.strategy.label,
         "schedule": row.strategy.schedule,
@@ -49,10 +50,7 @@ def _summary_row(row: Row, metric: str) -> dict[str, Any]:
         "confirm_planned": confirm.planned,
         "confirm_done": confirm.done,
         "confirm_diverged": confirm.diverged,
-        "test_accuracy": accuracy,
-        "test_accuracy_low": low,
-        "test_accuracy_high": high,
-        "test_loss": _three(row.confirmed["loss"])[0],
+        **{name: value for each in METRICS.values() for name, value in _tested(each, row).items()},
         "learning_rate": row.learning_rate,
         "rank": row.rank,
         f"test_{metric}_survivors": row.survivors,
@@ -62,10 +60,17 @@ def _summary_row(row: Row, metric: str) -> dict[str, Any]:
     }
 
 
-def ledger_csv(summary: Summary) -> str:
-    """One row a length and strategy: planned and done, and what it took.
+def _tested(metric: Metric, row: Row) -> dict[str, float | None]:
+    """A metric's confirmed result; its interval as well, where a greatest value cuts it."""
+    mean, low, high = _three(row.confirmed[metric.name])
+    name = f"test_{metric.name}"
+    return {name: mean} | ({f"{name}_low": low, f"{name}_high": high} if metric.bounded else {})
 
-    What depends on the machine and on how often it was stopped stands here, so that summary.csv does not.
+
+def ledger_csv(summary: Summary) -> str:
+    """One row per length and strategy: the budget planned and used.
+
+    It contains what depends on the machine and on interruptions, so that summary.csv does not.
     """
     lines = [_ledger_row(row) for row in summary.rows]
     return _csv(list(lines[0]), (line.values() for line in lines))
@@ -87,7 +92,7 @@ def _ledger_row(row: Row) -> dict[str, Any]:
 
 
 def verdicts_csv(summary: Summary) -> str:
-    """One row a length and unordered pair, a before b in file order, then the length's family row."""
+    """One row per length and unordered pair, a before b in file order, then the length's family row."""
     rows = (
         (
             *(

@@ -1,4 +1,4 @@
-"""manifest.json: what a report was made from, by what, and hashes of all of it."""
+"""manifest.json: what a report was made from, which versions made it, and the hashes of both."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 WRITERS = ("decaybench", "matplotlib", "numpy", "optuna", "scipy")
-"""The programs whose versions decide a report's bytes."""
+"""The packages whose versions affect a report's bytes."""
 
 
 def source(frames: Frames, study: str | None = None) -> dict[str, Any]:
-    """A sweep as the manifest has it: its name, spec hash and provenance, and the SHA-256 of its parts of the database.
+    """The manifest's entry of a sweep: its name, spec hash and provenance, and the SHA-256 of its database tables.
 
-    ``study`` is that of its Optuna study, made by `search.read_study`; None when there is none.
+    ``study`` is the hash of its Optuna study, from `search.read_study`; None if it has no study.
     """
     sweep = frames.sweep
     return {
@@ -44,12 +44,12 @@ def source(frames: Frames, study: str | None = None) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Those of WRITERS here."""
+    """The installed versions of WRITERS."""
     return {name: metadata.version(name) for name in WRITERS}
 
 
 def manifest_text(sources: Sequence[Mapping[str, Any]], files: Mapping[str, str], written_by: Mapping[str, str]) -> str:
-    """The manifest of a report of these sweeps with these files, names to texts."""
+    """The manifest of a report of these sweeps; ``files`` are its texts by name."""
     content = {
         "files": {name: sha256(text) for name, text in files.items()},
         "sweeps": list(sources),
@@ -59,32 +59,32 @@ def manifest_text(sources: Sequence[Mapping[str, Any]], files: Mapping[str, str]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of the report in ``folder``; UserError when there is no report."""
+    """The manifest of the report in ``folder``; UserError if there is no report."""
     path = folder / MANIFEST
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{folder}: must hold a report: {MANIFEST} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise UserError(f"{path}: must be a report's manifest, is not JSON: {error}") from error
+        raise UserError(f"{path}: must be a report's manifest, but is not JSON: {error}") from error
     try:
         names = [sweep["name"] for sweep in found["sweeps"]]
         known = bool(names) and all(isinstance(found[key], dict) for key in ("files", "written_by"))
     except (LookupError, TypeError):
         known = False
     if not known:
-        raise UserError(f"{path}: must hold files, sweeps and written_by; decaybench report NAME writes a report anew")
+        raise UserError(f"{path}: must hold files, sweeps and written_by; decaybench report NAME writes it again")
     report: dict[str, Any] = found
     return report
 
 
 def sha256(content: str | bytes) -> str:
-    """In hex; of a text that of its UTF-8."""
+    """The SHA-256 in hex; a text is encoded as UTF-8."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
 def _sweep(row: Mapping[str, Any]) -> str:
-    # Not its status: a run that finds nothing to train sets it too, and may be killed there.
+    # Without its status: a run with nothing to train also sets it, and may be killed just then.
     kept = {column: value for column, value in row.items() if column != "status"}
     return sha256(json.dumps(kept, ensure_ascii=False, default=lambda moment: moment.isoformat()))
 
@@ -99,7 +99,7 @@ def _traces(traces: Mapping[str, NDArray[np.float32]]) -> str:
 
 
 def _bytes(values: NDArray[Any]) -> bytes:
-    """Little-endian numbers, whatever the machine; texts one a line."""
+    """Numbers as little-endian on every machine; texts one per line."""
     if values.dtype.kind not in "fi":
         return "".join(f"{value}\n" for value in values).encode()
     return values.astype(values.dtype.newbyteorder("<")).tobytes()

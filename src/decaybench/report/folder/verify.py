@@ -1,4 +1,4 @@
-"""A report's folder beside what its database gives: every value that differs."""
+"""Compares a report's folder with what its database gives, and lists every value that differs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ KEYS: Final = {
     "ledger.csv": ("strategy", "length"),
     "runs.csv": ("id",),
 }
-"""The columns that name a row; rows of other tables have numbers, from 1."""
+"""The columns that identify a row; rows of other tables are numbered from 1."""
 MOST: Final = 20
-"""Differences of one file that are spelled out."""
+"""The most differences of one file that are listed."""
 
 
 class Verified(NamedTuple):
-    """Where a report lies, how many files and rows of ``runs`` it was compared with, and what differs, a line each."""
+    """The report's folder, how many files and rows of ``runs`` it was compared with, and one line per difference."""
 
     folder: Path
     files: int
@@ -45,9 +45,9 @@ def compare(
     sources: Sequence[Mapping[str, Any]],
     contradictions: Sequence[str],
 ) -> Verified:
-    """The report in ``folder``, whose ``manifest`` is read, beside the one that its ``sweeps`` give now.
+    """Compare the report in ``folder``, with this ``manifest``, with the one that its ``sweeps`` give now.
 
-    ``sources`` are the sweeps as `manifest.source` has them, ``contradictions`` what `runner.audit` says of them.
+    ``sources`` come from `manifest.source`, and ``contradictions`` from `runner.audit`.
     """
     lines = _against_database(manifest["sweeps"], sources)
     lines += _shortened("database", [f"database: {line}" for line in contradictions])
@@ -55,19 +55,21 @@ def compare(
     try:
         evidence = join(sweeps)
         files = report_files(summarise(collect(evidence)), evidence.runs, sources, versions())
-    except Exception as error:  # one digit may be enough; for whatever reason, what cannot be made is not verified
-        lines.append(f"database: gives no report: {error}")
+    except Exception as error:  # one wrong digit may be enough; a report that cannot be made is not verified
+        lines.append(f"database: no report can be made from it: {error}")
     else:
         lines += _against_files(folder, manifest, files)
     here = versions()
     other = [f"{name} {was}" for name, was in manifest["written_by"].items() if was != here.get(name)]
     if lines and other:
-        lines.append(f"the report was written by {', '.join(other)}: others may differ in figures and last digits")
+        lines.append(
+            f"the report was written by {', '.join(other)}; other versions may differ in figures and last digits"
+        )
     return Verified(folder, len(files), sum(len(stored.runs) for stored in sweeps), tuple(lines))
 
 
 def _against_database(stored: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the manifest says of its sweeps beside what `manifest.source` makes of the database."""
+    """Compare the manifest's sweeps with those that `manifest.source` makes from the database."""
     lines = []
     for theirs, ours in zip(stored, found, strict=True):
         said, given = dict(_leaves(theirs)), dict(_leaves(ours))
@@ -76,20 +78,20 @@ def _against_database(stored: Sequence[Mapping[str, Any]], found: Sequence[Mappi
                 continue
             table, _, part = key.partition(".")
             if table == "database":
-                lines.append(f"database: sweep {ours['name']}: {part}: not what the report was made from")
+                lines.append(f"database: sweep {ours['name']}: {part}: differs from what the report was made from")
             else:
                 lines.append(f"{MANIFEST}: {ours['name']}: {key}: {_two(said.get(key), given.get(key))}")
     return lines
 
 
 def _against_files(folder: Path, stored: Mapping[str, Any], files: Mapping[str, str]) -> list[str]:
-    """The files in ``folder``, and the manifest ``stored`` there, beside all ``files`` that the database gives."""
+    """Compare the files in ``folder`` and its manifest ``stored`` with all ``files`` that the database gives."""
     lines = []
     written: Mapping[str, str] = stored["files"]
     expected = {name: text for name, text in files.items() if name != MANIFEST}
     for name, text in expected.items():
         lines += _against_file(folder / name, name, written.get(name), text)
-    lines += [f"{MANIFEST}: files: {name}: the database gives no such file" for name in written if name not in expected]
+    lines += [f"{MANIFEST}: files: {name}: not a file of this report" for name in written if name not in expected]
     same = manifest_text(stored["sweeps"], expected, stored["written_by"]) == (folder / MANIFEST).read_text("utf-8")
     return lines if lines or same else [f"{MANIFEST}: changed since it was written"]
 
@@ -104,12 +106,12 @@ def _against_file(path: Path, name: str, stored: str | None, text: str) -> list[
     lines: list[str] = []
     if path.suffix == ".csv":
         lines = [f"{name}: {line}" for line in _against_table(found, text, KEYS.get(name, ()))]
-    why = "the database gives another" if stored == sha256(found) else "changed since it was written"
+    why = "differs from what the database gives" if stored == sha256(found) else "changed since it was written"
     return _shortened(name, lines) or [f"{name}: {why}"]
 
 
 def _against_table(found: bytes, text: str, keys: Sequence[str]) -> Iterator[str]:
-    """The cells that differ, row by row; nothing for files that differ in how they are written alone."""
+    """The cells that differ, row by row; none if the files differ only in how they are written."""
     try:
         (their_header, *theirs), (header, *ours) = _rows(found.decode()), _rows(text)
     except (ValueError, csv.Error):
@@ -119,13 +121,13 @@ def _against_table(found: bytes, text: str, keys: Sequence[str]) -> Iterator[str
         return
     places = [header.index(key) for key in keys]
     said, given = _named(theirs, places), _named(ours, places)
-    # A row whose name was changed is the one that is missing where a strange one is.
+    # A row whose name was changed counts as missing under its old name and strange under its new one.
     strange, missing = ([name for name in one if name not in other] for one, other in ((said, given), (given, said)))
     if len(strange) == len(missing):
         said |= {name: said[was] for name, was in zip(missing, strange, strict=True)}
     else:
-        yield from (f"{name}: the database gives no such row" for name in strange)
-        yield from (f"{name}: only the database gives this row" for name in missing)
+        yield from (f"{name}: this row is only in the report" for name in strange)
+        yield from (f"{name}: this row is missing from the report" for name in missing)
     for name, row in given.items():
         for column, a, b in zip_longest(header, said.get(name, row), row):
             if a != b:
@@ -133,8 +135,8 @@ def _against_table(found: bytes, text: str, keys: Sequence[str]) -> Iterator[str
 
 
 def _shortened(what: str, lines: list[str]) -> list[str]:
-    """At most MOST of the lines, and how many there are more."""
-    return lines if len(lines) <= MOST else [*lines[:MOST], f"{what}: and {len(lines) - MOST} differences more"]
+    """At most MOST of the lines, then the number of the others."""
+    return lines if len(lines) <= MOST else [*lines[:MOST], f"{what}: and {len(lines) - MOST} more differences"]
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -142,7 +144,7 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def _named(rows: Sequence[Sequence[str]], places: Sequence[int]) -> dict[str, Sequence[str]]:
-    """The rows by what their key columns say, or by number; of two with one name the later is numbered."""
+    """The rows by their key columns, or by number; of two with the same keys, the later one is numbered."""
     named: dict[str, Sequence[str]] = {}
     for number, row in enumerate(rows, 1):
         name = ", ".join(row[place] for place in places if place < len(row))
@@ -160,4 +162,4 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _two(report: Any, database: Any) -> str:
     said, given = ("nothing" if value in ("", None) else value for value in (report, database))
-    return f"{said} in the report, {given} by the database"
+    return f"{said} in the report, {given} from the database"

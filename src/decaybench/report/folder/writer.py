@@ -1,4 +1,4 @@
-"""The report's folder: everything is made first, then takes the place of the older report at once."""
+"""Writes the report's folder: all files are made first, then replace the older report at once."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """Where the report lies, its page, its answer as one plain paragraph, and what optuna-dashboard shows of it.
+    """The report's folder, its page, its answer as one plain paragraph, and what optuna-dashboard shows of it.
 
-    Sweeps that were joined have no study together: there the dashboard shows nothing.
+    ``dashboard`` is None for joined sweeps, because they have no common study.
     """
 
     out: Path
@@ -38,11 +38,11 @@ class ReportSummary:
 
 
 def build_report(evidence: Evidence, out: Path, sources: Sequence[Mapping[str, Any]]) -> ReportSummary:
-    """Write the report of a sweep's evidence into the folder ``out``: the same bytes for the same tables.
+    """Write the report of a sweep's evidence into the folder ``out``. The same tables give the same bytes.
 
-    ``sources`` are the sweeps that it is of, as `manifest.source` has them. An older
-    report in ``out`` is replaced, its stale files vanish, and files that are not the report's stay. Raises UserError,
-    leaving ``out`` as it is, when it holds files but no report, or cannot be written.
+    ``sources`` are its sweeps, from `manifest.source`. An older report in ``out`` is replaced, and files that are not
+    the report's stay. Raises UserError and leaves ``out`` unchanged if it contains files but no report, or cannot be
+    written.
     """
     foreign = _foreign(out)
     summary = summarise(collect(evidence))
@@ -82,43 +82,43 @@ def report_files(
 
 
 def check_folder(out: Path) -> None:
-    """Raise UserError when ``out`` may not be replaced by a report: to be asked before hours of training."""
+    """Raise UserError if ``out`` cannot take a report; call it before hours of training."""
     _foreign(out)
     above = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not above.is_dir():
-        raise UserError(f"report folder {out}: {above} must be a folder, is a file")
-    # Permission bits too: the superuser may write anywhere, but somebody meant this folder to stay as it is.
+        raise UserError(f"report folder {out}: {above} must be a folder, but is a file")
+    # Also check the permission bits: root may write anywhere, but a read-only folder is meant to stay as it is.
     if not above.stat().st_mode & 0o222 or not os.access(above, os.W_OK):
         raise UserError(f"report folder {out}: {above} must be writable, but is read-only")
 
 
 def _foreign(out: Path) -> list[Path]:
-    """The files in ``out``, relative to it, that are not the report's; UserError when there is no report."""
+    """The files in ``out``, relative to it, that are not the report's; UserError if there are files but no report."""
     try:
         if not out.exists():
             return []
-    except OSError as error:  # a name that no disk would take
+    except OSError as error:  # such as a name that is too long
         raise UserError(f"report folder {out}: {error.strerror}; name another with --out") from error
     if not out.is_dir():
-        raise UserError(f"report folder {out}: must be a folder, is a file")
+        raise UserError(f"report folder {out}: must be a folder, but is a file")
     found = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir()]
     if not found:
         return []
     try:
         manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
         ours = {MANIFEST, *manifest["files"]}
-        known = bool({"sweeps", "spec_hash"} & set(manifest))  # the latter an older version's
+        known = bool({"sweeps", "spec_hash"} & set(manifest))  # spec_hash is from an older version
     except (OSError, ValueError, LookupError, TypeError):
         known = False
     if not known:
         raise UserError(
-            f"report folder {out}: holds files (such as {found[0]}) but no report's {MANIFEST}; nothing was touched"
+            f"report folder {out}: holds files (such as {found[0]}) but no report's {MANIFEST}; nothing was changed"
         )
     return [path for path in found if path.as_posix() not in ours]
 
 
 def _replace(out: Path, files: Mapping[str, str], foreign: list[Path]) -> None:
-    """Make the new folder beside ``out``, then swap the two by renaming: nobody ever sees half a report."""
+    """Make the new folder beside ``out``, then swap the two by renaming, so that nobody sees half a report."""
     out = out.resolve()
     fresh = out.with_name(f".{out.name}.new-{os.getpid()}")
     stale = out.with_name(f".{out.name}.old-{os.getpid()}")
@@ -140,4 +140,4 @@ def _replace(out: Path, files: Mapping[str, str], foreign: list[Path]) -> None:
             raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(stale, ignore_errors=True)  # only now: until the new one stood, it was the only report
+    shutil.rmtree(stale, ignore_errors=True)  # only now: until the rename, it was the only report

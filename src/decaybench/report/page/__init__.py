@@ -1,1 +1,1 @@
-"""The page and report.md: one list of sections, placed by a template each."""
+"""The page and report.md: one list of sections and a template for each of the two."""

@@ -1,4 +1,4 @@
-"""index.html and report.md from a summary: all words are made elsewhere, the templates only place them."""
+"""index.html and report.md from a summary. All text comes from elsewhere; the templates only place it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def index_html(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plots], files: Sequence[str]) -> str:
-    """The whole page, self-contained: our figures, Optuna's plots, and the names of the ``files`` beside it."""
+    """The whole self-contained page: our figures, Optuna's plots, and the names of the ``files`` next to it."""
     from markupsafe import Markup
 
     from decaybench.report.figures.svg import inline
@@ -50,7 +50,7 @@ def index_html(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plo
 
 
 def report_md(summary: Summary, figures: Sequence[Drawn]) -> str:
-    """The decision for a pull request or an appendix, with the figures' names."""
+    """The result for a pull request or an appendix, with the names of the figures."""
     environment = _environment(autoescape=False)
     environment.filters["plain"] = _plain
     sweep, (lead, rest, others) = summary.results.sweep, answer(summary)
@@ -78,5 +78,5 @@ def _environment(autoescape: bool) -> Environment:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """The text on one line, escaped for Markdown."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""What the report tells, in order: the one list that the page and report.md place."""
+"""The sections of the report in their order: the one list for the page and report.md."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Settings = tuple[tuple[str, str], ...]
 
 
 class Fold(NamedTuple):
-    """What is shown together, and opens together where the page folds it.
+    """What is shown together; the page may fold it under its ``title``.
 
-    ``lists`` are settings under a title each, ``terms`` our own words and what they mean; ``below`` is the page's small
-    print. report.md has ``texts``, ``tables`` and ``why`` of it.
+    ``lists`` are settings, each list under a title; ``terms`` are terms and their meanings; ``below`` is the page's
+    small print. report.md contains only ``texts``, ``tables`` and ``why``.
     """
 
     title: str = ""
@@ -33,10 +33,10 @@ class Fold(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section, called ``name``. One with a ``title`` stands on the page unfolded, others below how it was done.
+    """A section, called ``name``. With a ``title`` it is a section of the page, otherwise folded into the last one.
 
-    ``heading`` is that of report.md: None leaves it out there, no text lets it go on from the section before.
-    ``after`` are paragraphs and ``points`` a list that report.md alone has.
+    ``heading`` is its heading in report.md; None leaves it out there, an empty one continues the section before.
+    Only report.md contains the paragraphs ``after`` and the list ``points``.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Section(NamedTuple):
 
 
 def sections(summary: Summary) -> tuple[Section, ...]:
-    """Every section in its order, those without folds having nothing to tell."""
+    """Every section in its order; one without folds is empty and is not shown."""
     results = summary.results
     lengths = sorted(results.lengths, reverse=True)
     shown = setup(results.sweep)
@@ -57,14 +57,14 @@ def sections(summary: Summary) -> tuple[Section, ...]:
         _families(summary, lengths),
         _verdicts(summary, lengths),
         _folded("replay", "Replay", [tables.replays_table(summary, n) for n in lengths], method.REPLAYS),
-        _folded("pace", "Pace", [tables.pace_table(summary, n) for n in lengths], method.TIMES),
-        _folded("edges", "Edges", [tables.edges_table(summary)], method.BOUNDARIES),
+        _folded("time-to-target", "Time to target", [tables.times_table(summary, n) for n in lengths], method.TIMES),
+        _folded("boundaries", "Search-space boundaries", [tables.boundaries_table(summary)], method.BOUNDARIES),
         _folded("pruning", "Pruning", [tables.pruning_table(summary)], method.PRUNING),
         _selected(summary, lengths),
         _ledger(summary, shown),
         _space(shown),
         _provenance(shown),
-        Section("words", (Fold("Words", terms=method.glossary(summary.adaptive)),)),
+        Section("terms", (Fold("Terms", terms=method.glossary(summary.adaptive)),)),
     )
 
 
@@ -88,7 +88,7 @@ def _verdicts(summary: Summary, lengths: Sequence[float]) -> Section:
         Fold(
             table.caption,
             tables=(table,),
-            why=f"Why there is no verdict: {shared}." if shared else "",
+            why=f"There is no verdict: {shared}." if shared else "",
             below=(method.pairs(summary),),
         )
         for table, shared in found
@@ -97,22 +97,22 @@ def _verdicts(summary: Summary, lengths: Sequence[float]) -> Section:
     return Section("verdicts", folds, heading="Verdicts", after=(rope,))
 
 
-def _folded(name: str, heading: str, found: Sequence[Table], below: str) -> Section:
-    """A section of tables that have any rows, each in a fold of its own."""
-    folds = tuple(Fold(table.caption, tables=(table,), below=(below,)) for table in found if table.rows)
+def _folded(name: str, heading: str, found: Sequence[Table], *below: str) -> Section:
+    """A section of the tables that have rows, each in a fold of its own with the small print ``below`` it."""
+    folds = tuple(Fold(table.caption, tables=(table,), below=below) for table in found if table.rows)
     return Section(name, folds, heading=heading)
 
 
 def _selected(summary: Summary, lengths: Sequence[float]) -> Section:
-    found = tuple(tables.winners_table(summary, length) for length in lengths)
-    return Section("selected", (Fold("The settings that each repeat selected", tables=found),))
+    found = tuple(tables.best_table(summary, length) for length in lengths)
+    return Section("selected", (Fold("Best configurations of each repeat", tables=found),))
 
 
 def _ledger(summary: Summary, shown: Setup) -> Section:
     below = [method.LEDGER]
     if former := summary.results.superseded:
         runs = words.count(former, "run")
-        below.append(f"Left out everywhere but in runs.csv: {runs} of a former winner (superseded).")
+        below.append(f"{runs} of a former best trial (superseded): only runs.csv contains them.")
     asked = ("Task", settings(shown.task)), ("Budget", settings(shown.budget))
     table = tables.ledger_table(summary)
     fold = Fold("Task, budget and ledger", tables=(table,), lists=asked, below=tuple(below), open=True)
@@ -120,7 +120,7 @@ def _ledger(summary: Summary, shown: Setup) -> Section:
 
 
 def _space(shown: Setup) -> Section:
-    shared = "Shared by all strategies, unless a strategy says otherwise", settings(shown.search)
+    shared = "Shared by all strategies, unless a strategy sets its own", settings(shown.search)
     return Section("space", (Fold("Search space", tables=(space_table(shown),), lists=(shared,)),))
 
 

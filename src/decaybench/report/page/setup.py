@@ -1,4 +1,4 @@
-"""What was asked for and where it ran, as the report shows it: a sweep's stored file and provenance."""
+"""What the report shows of the setup: the sweep's file, as stored, and its provenance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Setup(NamedTuple):
 
 
 def setup(sweep: Sweep) -> Setup:
-    """Of several sweeps, what they share, and by sweep or by strategy what they do not."""
+    """For several sweeps: what they share, and per sweep or strategy what they do not."""
     if not sweep.joined:
         (part,) = sweep.parts
         spec = part.spec
@@ -38,7 +38,7 @@ def setup(sweep: Sweep) -> Setup:
     same = [key for key in _SHARED if len({_json(spec["search"].get(key)) for spec in specs}) == 1]
     strategies: dict[str, Any] = {}
     for part, spec in zip(sweep.parts, specs, strict=True):
-        # What sweeps do not share is said of every strategy that it holds for.
+        # What the sweeps do not share is given for every strategy to which it applies.
         given = {key: spec["search"][key] for key in _SHARED if key not in same and key in spec["search"]}
         strategies |= {part.labels[label]: {**given, **entry} for label, entry in spec["strategies"].items()}
 
@@ -62,7 +62,7 @@ def _json(value: Any) -> str:
 
 
 def space_table(shown: Setup) -> Table:
-    """What is searched or set for each strategy: its own entries, then the kind's default ranges for the rest."""
+    """What is searched or set for each strategy: its own entries, then the default ranges of its kind."""
     from decaybench.schedules import SCHEDULES
     from decaybench.sweep.arms import LEARNING_RATE
 
@@ -76,12 +76,12 @@ def space_table(shown: Setup) -> Table:
             defaults["learning_rate"] = kind.learning_rate or LEARNING_RATE
         parts += [f"{key} {_range(found)}" for key, found in defaults.items() if found is not None]
         rows.append((label, entry["schedule"], "; ".join(parts) or "only what all strategies share"))
-    header = ("strategy", "kind", "set or searched for it")
+    header = ("strategy", "schedule", "parameters set or searched")
     return Table("Search space of each strategy", header, tuple(rows), text=(0, 1, 2))
 
 
 def _range(found: Range) -> str:
-    """A kind's default range, as the sweep file's words would have it."""
+    """A kind's default range, in the words of the sweep file."""
     if found.choices is not None:
         return _text({"choices": found.choices})
     unit = None if found.unit == "1" else found.unit
@@ -91,12 +91,12 @@ def _range(found: Range) -> str:
 
 
 def settings(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Keys and values, in the sweep file's words; those that are None are left out."""
+    """Keys and values, in the words of the sweep file; a None is left out."""
     return tuple((key, _text(value)) for key, value in values.items() if value is not None)
 
 
 def _text(value: Any) -> str:
-    """A setting in the sweep file's words."""
+    """A setting in the words of the sweep file."""
     if isinstance(value, Mapping) and {"low", "high"} <= value.keys():
         extras = [str(value["unit"])] if value.get("unit") else []
         extras += [name for name in ("log", "int") if value.get(name)]

@@ -1,4 +1,4 @@
-"""The answer in a paragraph that a manager can read; the page and the terminal say the same words."""
+"""The answer as a paragraph that anyone can read, the same on the page and in the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decaybench.report.words.standing import beside, difference_interval, reason
 
 
 class Answer(NamedTuple):
-    """``lead`` says what came first, ``rest`` goes on from it; ``others`` are further sentences, a line each."""
+    """``lead`` names the first place, ``rest`` continues its sentence; ``others`` are further sentences."""
 
     lead: str
     rest: str
@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
 
 def answer(summary: Summary) -> Answer:
-    """The answer at the longest length, what stands beside it, and a line for each other length, longer ones first."""
+    """The answer at the longest length, further sentences on it, and one per other length, longer ones first."""
     results = summary.results
     lead, rest, lines = _paragraph(summary, results.longest)
     shorter = sorted((length for length in results.lengths if length != results.longest), reverse=True)
@@ -46,8 +46,8 @@ def _paragraph(summary: Summary, length: float) -> Answer:
     progress = [_progress(summary, "The")] if unfinished else []
     if _all_diverged(confirmed):
         done = sum(row.account.confirm.done for row in confirmed)
-        rest = [f" ({done} of {done}): there is no order of merit, since each {_chance(summary)}.", *progress]
-        return Answer("Every confirmed run diverged", " ".join(rest), ())
+        rest = [f" ({done} of {done}): there is no ranking, because each {_chance(summary)}.", *progress]
+        return Answer("Every retraining run diverged", " ".join(rest), ())
     first = [row for row in confirmed if row.rank == 1]
     lead = _lead(summary, first, confirmed, unfinished, opening=True)
     if len(summary.results.lengths) > 1:
@@ -56,16 +56,16 @@ def _paragraph(summary: Summary, length: float) -> Answer:
     sentences = [f": {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."]
     sentences += [*_diverged(summary, confirmed), *progress]
     if len(rows) == 1:
-        sentences.append("It is the only strategy of this sweep: there is nothing to compare it with.")
+        sentences.append("There is nothing to compare it with.")
         return Answer(lead, " ".join(sentences), ())
     sentences.append(reason(summary, length, first, confirmed))
     return Answer(lead, " ".join(sentences), tuple(beside(summary, length, first, confirmed)))
 
 
 def _found(summary: Summary, length: float) -> tuple[str, str]:
-    """What an adaptive sweep has to say: which settings it found and what they are worth, and no order of merit."""
+    """The answer of an adaptive sweep: the configurations that it found and their results, without a ranking."""
     rows = summary.at(length)
-    lead = "A search for one good setting, not a comparison"
+    lead = "A search for one good configuration, not a comparison"
     if len(summary.results.lengths) > 1:
         lead += f", at {words.percent(length)} of the epochs"
     sentences = [f": {_settings(summary, length)}.", *_diverged(summary, rows)]
@@ -73,42 +73,42 @@ def _found(summary: Summary, length: float) -> tuple[str, str]:
     if done != (summary.slots_planned, summary.confirm_planned):
         sentences.append(_progress(summary, "The"))
     if len(rows) > 1:
-        sentences.append("No verdict is given (the strategies shared their slots).")
+        sentences.append("There is no verdict, because the strategies shared their trials.")
     return lead, " ".join(sentences)
 
 
 def _settings(summary: Summary, length: float) -> str:
-    """Which strategies' settings an adaptive sweep confirmed, and their result over all repeats."""
+    """The strategies whose configurations an adaptive sweep retrained, and the result over all repeats."""
     rows = [row for row in summary.at(length) if row.repeats_done]
     if not rows:
-        return "nothing is confirmed yet"
+        return "nothing has been retrained yet"
     total, metric = sum(row.repeats_done for row in rows), summary.results.metric
-    names = words.listed([f"{row.strategy.label} ({row.repeats_done})" for row in rows])
-    # a repeat has one best setting, so one row has its value
+    names = words.listed([f"{row.strategy.label} in {words.count(row.repeats_done, 'repeat')}" for row in rows])
+    # a repeat has one best configuration, so one row has its value
     values = np.concatenate([row.by_repeat[np.isfinite(row.by_repeat)] for row in rows])
     found = mean_interval(values)
     interval = f"95% interval {words.bounds(metric, found)}" if total > 1 else "no interval"
     return (
-        f"the best setting of {words.count(total, 'repeat')} is one of {names};"
-        f" confirmed test {metric} {words.value(metric, found.mean)} ({interval})"
+        f"the best configuration is from {names};"
+        f" test {metric} {words.value(metric, found.mean)} after retraining ({interval})"
     )
 
 
 def _line(summary: Summary, length: float) -> str:
-    """One sentence about another length."""
+    """One sentence on another length."""
     rows = summary.at(length)
     confirmed = [row for row in rows if row.rank is not None]
     start = f"At {words.percent(length)} of the epochs"
     if summary.adaptive:
         return f"{start}: {_settings(summary, length)}."
     if not confirmed:
-        return f"{start} nothing is confirmed yet."
+        return f"{start}, nothing has been retrained yet."
     if _all_diverged(confirmed):
-        return f"{start} every confirmed run diverged."
+        return f"{start}, every retraining run diverged."
     first = [row for row in confirmed if row.rank == 1]
     lead = _lead(summary, first, confirmed, not all(row.complete for row in rows), opening=False)
     lead += standing(summary, length, first, confirmed)
-    return f"{start} {lead}: {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."
+    return f"{start}, {lead}: {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."
 
 
 def _lead(summary: Summary, first: list[Row], confirmed: list[Row], unfinished: bool, opening: bool) -> str:
@@ -117,18 +117,18 @@ def _lead(summary: Summary, first: list[Row], confirmed: list[Row], unfinished: 
     labels = [row.strategy.label + (" (the control)" if row.strategy.control else "") for row in first]
     who = f"all {len(first)} strategies" if everyone else words.listed(labels)
     if summary.results.repeats < LEAST_REPEATS:
-        who = f"{'The' if capital else 'the'} selected setting{'s' if len(first) > 1 else ''} of {who}"
+        who = f"{'The' if capital else 'the'} best configuration{'s' if len(first) > 1 else ''} of {who}"
     elif everyone and capital:
         who = who.capitalize()
     if len(first) > 1:
         what = "tie for first place"
     elif len(summary.results.strategies) == 1:
-        what = "stands alone"
+        what = "is the only strategy"
     else:
         what = "is first" if unfinished else "came first"
     if len(confirmed) < len(summary.results.strategies):
-        what += f" (of {len(confirmed)} confirmed, out of {len(summary.results.strategies)})"
-    so_far = ("So far " if opening else "so far ") if unfinished else ""
+        what += f" ({len(confirmed)} of {len(summary.results.strategies)} strategies retrained)"
+    so_far = ("So far, " if opening else "so far ") if unfinished else ""
     return f"{so_far}{who} {what}"
 
 
@@ -136,9 +136,9 @@ def _result(summary: Summary, first: list[Row]) -> str:
     metric = summary.results.metric
     mean = first[0].confirmed[metric]
     assert mean is not None  # a row with a rank has a mean
-    text = f"confirmed test {metric} {words.value(metric, mean.mean)}"
+    text = f"test {metric} {words.value(metric, mean.mean)} after retraining"
     if len(first) > 1:
-        return f"{text} each"
+        return f"each with {text}"
     repeats = first[0].repeats_done
     if repeats == 1:
         return f"{text} (one repeat: no interval)"
@@ -152,11 +152,11 @@ def _ahead(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
     other, role = found
     name = f"{other.strategy.label}, {role}"
     if summary.results.repeats < LEAST_REPEATS:
-        name = f"the selected setting of {name}"
+        name = f"the best configuration of {name}"
     difference = summary.pair(first[0].strategy.label, other.strategy.label, length).difference
     if difference is None:
-        return f"; {name}, has no repeat in common with it yet"
-    if standing(summary, length, first, confirmed):  # the sentence has named the other already
+        return f"; it has no repeat in common with {name}, yet"
+    if standing(summary, length, first, confirmed):  # the sentence already names the other
         name = ""
     # ranks are over each strategy's own repeats, the difference over those that both have
     place = "ahead" if difference.mean > 0 else "behind" if difference.mean < 0 else "level"
@@ -173,11 +173,11 @@ def _progress(summary: Summary, the: str) -> str:
     if not summary.results.runs:
         return f"{the} sweep has not started."
     text = (
-        f"{the} sweep is unfinished, with {sum(r.account.slots.done for r in rows)} of {words.count(slots, 'slot')}"
-        f" and {sum(r.account.confirm.done for r in rows)} of {words.count(confirm, 'confirm run')} done"
+        f"{the} sweep is unfinished, with {sum(r.account.slots.done for r in rows)} of {words.count(slots, 'trial')}"
+        f" and {sum(r.account.confirm.done for r in rows)} of {words.count(confirm, 'retraining run')} done"
     )
     failed = sum(r.account.slots.failed + r.account.confirm.failed for r in rows)
-    retried = f"; {words.count(failed, 'run')} failed and will be tried again" if failed else ""
+    retried = f"; {words.count(failed, 'run')} failed and will be retried" if failed else ""
     return f"{text}{retried}."
 
 
@@ -187,22 +187,23 @@ def _diverged(summary: Summary, rows: list[Row]) -> list[str]:
         return []
     total, done = sum(n for _, n in lost), sum(row.account.confirm.done for row in rows)
     names = [f"{label} {n}" for label, n in lost]
-    shown = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} strategies more"]
-    of = f"Of {words.count(done, 'confirmed run')}"
-    return [f"{of} {total} diverged ({words.listed(shown)}); each {_chance(summary)}."]
+    shown = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} more strategies"]
+    of = f"Of {words.count(done, 'retraining run')}"
+    return [f"{of}, {total} diverged ({words.listed(shown)}); each {_chance(summary)}."]
 
 
 def _diverged_slots(rows: list[Row]) -> list[str]:
     done, lost = sum(row.account.slots.done for row in rows), sum(row.account.slots.diverged for row in rows)
     if not lost:
         return []
-    slots = words.count(done, "slot")
-    return [f"{'All' if lost == done else lost} of the {slots} done diverged."]
+    if lost == done:
+        return [f"All {words.count(done, 'trial')} so far diverged."]
+    return [f"Of the {words.count(done, 'trial')} done, {lost} diverged."]
 
 
 def _chance(summary: Summary) -> str:
     metric = summary.results.metric
-    return f"counts at chance, {words.value(metric, summary.results.chance[metric])}"
+    return f"counts as chance ({words.value(metric, summary.results.chance[metric])})"
 
 
 def _all_diverged(rows: list[Row]) -> bool:

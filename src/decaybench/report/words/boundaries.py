@@ -1,4 +1,4 @@
-"""Winners at the end of a range, in words."""
+"""Best configurations at a search-space boundary, in words."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from decaybench.report.words.numbers import listed, rate
 
 
 def boundaries_sentence(found: Sequence[Boundary], least: float = 0.5) -> str:
-    """What is flagged in at least half of its repeats, as one sentence; empty when nothing is."""
+    """One sentence on what is flagged in at least the share ``least`` of its repeats; empty if nothing is."""
     often = [each for each in found if each.flagged >= least * each.repeats]
     if not often:
         return ""
     parts = [
-        f"{each.label}'s {each.parameter} at its {each.end} end, {rate(each.bound)}"
-        f" ({each.flagged} of {each.repeats} repeats)"
+        f"{each.label}'s {each.parameter} at its {each.end} end, {rate(each.bound)},"
+        f" in {each.flagged} of {each.repeats} repeats"
         for each in often
     ]
-    return f"Selected settings lie at the end of what was searched: {listed(parts)}. Widen the range and rerun."
+    return (
+        f"Best configurations lie at a search-space boundary: {listed(parts)}. Widen the range and run the sweep again."
+    )

@@ -1,8 +1,8 @@
-"""Fixed against reactive, in words."""
+"""Fixed against reactive strategies, in words."""
 
 from __future__ import annotations
 
-from decaybench.findings.pairs import LEAST_REPEATS, turned
+from decaybench.findings.pairs import LEAST_REPEATS
 from decaybench.findings.summary import Summary
 from decaybench.report import words
 from decaybench.report.words.tables import at
@@ -16,20 +16,17 @@ def families_text(summary: Summary, length: float) -> str:
     families = [row.strategy.family for row in summary.at(length)]
     reactive, fixed = families.count("reactive"), families.count("fixed")
     where = at(summary, length)
-    who = f"the mean of the {reactive} reactive against the mean of the {fixed} fixed"
     if pair.difference is None:
-        return f"Nothing to compare yet{where}: {who} needs a repeat with every strategy confirmed."
+        return f"Nothing to compare yet{where}: no repeat has every strategy retrained."
     size = words.gap(pair.metric, pair.difference.mean)
-    who_won, other = ("reactive", "fixed") if pair.difference.mean > 0 else ("fixed", "reactive")
-    lead = f"{who_won.capitalize()} strategies were {size} ahead of {other} ones"
+    place = f"{size} {'ahead of' if pair.difference.mean > 0 else 'behind'}" if pair.difference.mean else "level with"
+    lead = f"On average, the reactive strategies were {place} the fixed ones"
     if summary.results.repeats < LEAST_REPEATS:
-        lead = f"The selected settings of {who_won} strategies were {size} ahead of those of {other} ones"
-    if not pair.difference.mean:
-        lead = "Fixed and reactive strategies were level"
-    ahead = pair.difference if pair.difference.mean >= 0 else turned(pair).difference
-    bounds = words.bounds(pair.metric, ahead, signed=True)
-    interval = f"unadjusted 95% interval {bounds}" if bounds else "one repeat: no interval"
-    verdict = f"The verdict on reactive against fixed is: {pair.verdict}"
-    if pair.verdict == "no verdict":
-        verdict = "No verdict is given"
-    return f"{lead}{where} ({who}; {interval}). {verdict} ({reason(pair.reason, pair.metric)})."
+        lead = f"On average, the best configurations of the reactive strategies were {place} those of the fixed ones"
+    bounds = words.bounds(pair.metric, pair.difference, signed=True)
+    interval = f"unadjusted 95% interval {bounds}" if bounds else "one repeat, so no interval"
+    why = reason(pair.reason, pair.metric)
+    verdict = (
+        f"Verdict: {pair.verdict}. Reason: {why}." if pair.verdict != "no verdict" else f"There is no verdict: {why}."
+    )
+    return f"{lead}{where} ({reactive} reactive, {fixed} fixed; {interval}). {verdict}"

@@ -1,4 +1,4 @@
-"""What a reader must know beside the answer: a sentence each, where the sweep has something to say."""
+"""What a reader must know besides the answer: a sentence each, if it applies to the sweep."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from decaybench.report.words.pruning import pruning_sentence
 from decaybench.report.words.verdicts import SAID
 
 REFUSED: Final[dict[Refusal, str]] = {
-    "adaptive": "the strategies shared their slots",
-    "tpe": "TPE chose each batch of slots from the results before it, so that fewer of them are no smaller search",
-    "prune": "pruning stopped some slots early, so that their results are not those of whole runs",
+    "adaptive": "the strategies shared their trials",
+    "tpe": "TPE based each batch of trials on earlier results, so fewer of them are not a smaller search",
+    "prune": "pruning stopped some trials early, so their results are not final",
 }
-"""Why the slots do not tell what fewer of them would have found."""
+"""Why the trials do not show what fewer of them would have found."""
 
 
 def remarks(summary: Summary) -> tuple[str, ...]:
-    """Tuning budgets, replays and those that are missing, edges and pruning, in this order."""
+    """Tuning budgets, replays and missing ones, search-space boundaries and pruning, in this order."""
     found = (
         _tuning(summary),
         _replay(summary),
@@ -37,47 +37,51 @@ def remarks(summary: Summary) -> tuple[str, ...]:
 def _tuning(summary: Summary) -> str:
     """With 5 trials take X; with 50, Y."""
     if why := refused(summary.results):
-        return f"What fewer trials would have found is not told: {REFUSED[why]}."
+        return f"It is unknown what fewer trials would have found: {REFUSED[why]}."
     taken = recommendations(summary)
     if not taken:
         return ""
     first, *others = taken
     start = "with 1 trial" if others else "with any number of trials"
-    what = words.listed([f"{start} take {_level(first)}", *(f"from {at.n} trials on {_level(at)}" for at in others)])
+    what = "; ".join(
+        [f"{start}, take {_level(first)}", *(f"from {at.n} trials on, take {_level(at)}" for at in others)]
+    )
     return (
-        f"By tuning budget: {what}. That goes by the expected best validation result, and changes only where another "
-        "is ahead by more than matters; it is no verdict."
+        f"By tuning budget: {what}. This compares the expected best validation results. The advice changes only if "
+        "another strategy is ahead by more than the smallest difference that matters; it is not a verdict."
     )
 
 
 def _level(advice: Advice) -> str:
-    """The strategy to take, those that are as good, and the one that comes to be ahead, by less than matters."""
-    more = [f"as good: {words.listed(advice.level)}"] if advice.level else []
-    more += [f"in the end {advice.ahead} is ahead, by less than matters"] if advice.ahead else []
+    """The strategy to take, those that are as good, and the one with the best result in the end."""
+    more = [f"equally good: {words.listed(advice.level)}"] if advice.level else []
+    more += [f"{advice.ahead} is ahead in the end, but by too little to matter"] if advice.ahead else []
     return advice.label + (f" ({'; '.join(more)})" if more else "")
 
 
 def _replay(summary: Summary) -> str:
-    """What the replays at the longest length say, strategies with one verdict together."""
+    """The replays at the longest length, strategies grouped by verdict."""
     results = summary.results
     reactive = [strategy.label for strategy in results.strategies if strategy.family == "reactive"]
     if not reactive or results.adaptive:
         return ""
     if results.confirm_seeds < 2:
-        return "Not replayed: one confirm seed has no other whose learning rates it could take."
+        return (
+            "Nothing was replayed: a replay uses the learning rates of another retraining seed, and there is only one."
+        )
     judged = [(each.judged.verdict, each.label) for each in replays(results, results.longest)]
     if not judged:
         return ""
     grouped = groupby(sorted(judged, key=lambda each: list(SAID).index(each[0])), key=lambda each: each[0])
     parts = [f"{SAID[verdict].replayed} {words.listed([label for _, label in group])}" for verdict, group in grouped]
     return (
-        "Does reacting help, or only the learning rates that it came to? With these recorded and run again on another "
-        f"seed, {'; '.join(parts)}."
+        "Does reacting help, or is the resulting shape of the learning rate enough? Reacting, compared with replaying "
+        f"the recorded learning rates on another seed: {'; '.join(parts)}."
     )
 
 
 def _missing(summary: Summary) -> str:
-    """That replays are still to be trained where all else is done, as in a sweep of an older version."""
+    """Says that replays are missing if all else is done, as in a sweep of an older version."""
     replayed = [(row.strategy.label, row.account.replay) for row in summary.rows]
     done, planned = (
         sum(counts) for counts in zip(*((entry.done, entry.planned) for _, entry in replayed), strict=True)
@@ -86,6 +90,5 @@ def _missing(summary: Summary) -> str:
         return ""
     lacking = {label for label, entry in replayed if entry.done < entry.planned}
     owners = [part.name for part in summary.results.sweep.parts if lacking & set(part.labels.values())]
-    trains = "train" if len(owners) > 1 else "trains"
-    commands = words.listed([f"decaybench run {name}" for name in owners])
-    return f"{done} of {words.count(planned, 'replay')} are done; {commands} {trains} the rest."
+    commands = words.listed([f'"decaybench run {name}"' for name in owners])
+    return f"{done} of {words.count(planned, 'replay')} are done. To train the rest, run {commands}."

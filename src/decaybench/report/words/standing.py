@@ -1,4 +1,4 @@
-"""How a first place stands to the control or the runner-up, and what is told beside it."""
+"""How the first place compares with the control or the runner-up, and the sentences that follow."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from decaybench.report.words.verdicts import SAID
 from decaybench.report.words.verdicts import reason as said
 
 MOST_SHOWN = 6
-"""Other pairs that are named with their verdicts."""
+"""The most other pairs that are named with their verdicts."""
 
 
 def standing(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    """What the verdict makes of a first place, as it goes on in the sentence; nothing where there is no verdict."""
+    """The verdict on the first place, as the end of its sentence; empty if there is no verdict."""
     found = reference(first, confirmed)
     if found is None:
         return ""
     other, role = found
-    name = f"{other.strategy.label}, {role}"
+    name = f"{other.strategy.label} ({role})"
     verdicts = _verdicts(summary, length, first, other)
-    if len(verdicts) > 1:  # `beside` has each one's
+    if len(verdicts) > 1:  # `beside` lists each
         return ""
     return SAID[verdicts.pop()].first.format(are="is" if len(first) == 1 else "are", other=name)
 
 
 def reason(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    """Why the verdict on the first place is what it is, or why there is none."""
+    """The reason for the verdict on the first place, or why there is none."""
     found = reference(first, confirmed)
     if found is None:
         others = [row for row in [*first[1:], *summary.at(length)] if row is not first[0]]
         pair = summary.pair(first[0].strategy.label, others[0].strategy.label, length)
         if pair.verdict == "no verdict":
-            return f"No verdict is given ({said(pair.reason, pair.metric)})."
-        return "Nothing tells them apart."
+            return f"There is no verdict: {said(pair.reason, pair.metric)}."
+        return "Their means are equal."
     other, role = found
     if len(_verdicts(summary, length, first, other)) > 1:
-        return f"Their verdicts against {other.strategy.label}, {role}, are not the same."
+        return f"Their verdicts against {other.strategy.label} ({role}) differ."
     pair = summary.pair(first[0].strategy.label, other.strategy.label, length)
     if pair.verdict == "no verdict":
-        return f"No verdict is given ({said(pair.reason, pair.metric)})."
-    return f"The verdict's reason: {said(pair.reason, pair.metric)}."
+        return f"There is no verdict: {said(pair.reason, pair.metric)}."
+    return f"Reason: {said(pair.reason, pair.metric)}."
 
 
 def beside(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
-    """What else is told of a length: the best of both families, the others against the reference, and the families."""
+    """Further sentences on a length: the best of both families, the others against the reference, the families."""
     found = reference(first, confirmed)
     lines = _across(summary, length, first, confirmed)
     if found is None:
@@ -64,7 +64,7 @@ def beside(summary: Summary, length: float, first: list[Row], confirmed: list[Ro
 
 
 def _shown(summary: Summary, length: float, other: Row, confirmed: list[Row]) -> list[str]:
-    """The pairs not told of yet that a difference was shown for, as one sentence: they must not go unsaid."""
+    """The remaining pairs with a difference, as one sentence, so that none goes unmentioned."""
     found, told = [], set(_best(confirmed) or ())
     for pair in summary.pairs:
         if pair.length != length or pair.a.startswith("family:"):
@@ -74,17 +74,17 @@ def _shown(summary: Summary, length: float, other: Row, confirmed: list[Row]) ->
         if SAID[pair.verdict].pair:
             found.append(SAID[pair.verdict].pair.format(a=pair.a, b=pair.b))
     if len(found) > MOST_SHOWN:
-        found = [*found[: MOST_SHOWN - 1], f"{len(found) - MOST_SHOWN + 1} pairs more in the table"]
-    return [f"Of the other pairs, {words.listed(found)}."] if found else []
+        found = [*found[: MOST_SHOWN - 1], f"{len(found) - MOST_SHOWN + 1} more pairs in the table"]
+    return [f"Among the other pairs, {words.listed(found)}."] if found else []
 
 
 def _verdicts(summary: Summary, length: float, first: list[Row], other: Row) -> set[Verdict]:
-    """The verdicts on those that came first against another."""
+    """The verdicts on the first against another."""
     return {summary.pair(row.strategy.label, other.strategy.label, length).verdict for row in first}
 
 
 def _others(summary: Summary, length: float, said: list[Row], other: Row, role: str) -> list[str]:
-    """The verdicts of the other strategies against the same one, as one sentence."""
+    """The verdicts on the other strategies against the reference, as one sentence."""
     by_verdict: dict[str, list[str]] = {}
     for row in summary.ranked(length):
         if row not in said:
@@ -92,25 +92,26 @@ def _others(summary: Summary, length: float, said: list[Row], other: Row, role: 
             by_verdict.setdefault(verdict, []).append(row.strategy.label)
     if not by_verdict:
         return []
-    parts = [f"{verdict}: {words.listed(labels)}" for verdict, labels in by_verdict.items()]
-    who = "The others against" if len(said) > 1 else "Against"
-    return [f"{who} {other.strategy.label}, {role}: {'; '.join(parts)}."]
+    parts = [f"{words.listed(labels)} ({verdict})" for verdict, labels in by_verdict.items()]
+    who = "Other strategies" if len(said) > 1 else "Strategies"
+    return [f"{who} compared with {other.strategy.label} ({role}): {'; '.join(parts)}."]
 
 
 def _families(summary: Summary, length: float) -> list[str]:
     pair = summary.families(length)
     if pair is None or pair.difference is None:
         return []
-    return [f"The reactive strategies as listed against the fixed ones, on average: {_family_verdict(pair)}."]
+    return [f"On average, the reactive strategies were {_family_verdict(pair)}"]
 
 
 def _family_verdict(pair: Pair) -> str:
-    """``better by 0.6 points (interval; reason)``, of the first family against the second."""
+    """``0.6 points ahead of the fixed ones (interval). Verdict: better. Reason: ....``"""
     assert pair.difference is not None
-    ahead = "ahead" if pair.difference.mean >= 0 else "behind"
-    size = words.gap(pair.metric, pair.difference.mean) if pair.difference.mean else "0 points"
+    place = "ahead of" if pair.difference.mean >= 0 else "behind"
+    size = words.gap(pair.metric, pair.difference.mean)
     bounds = words.bounds(pair.metric, pair.difference, signed=True)
-    return f"{pair.verdict}, {size} {ahead} (unadjusted 95% interval {bounds}; {said(pair.reason, pair.metric)})"
+    why = said(pair.reason, pair.metric)
+    return f"{size} {place} the fixed ones (unadjusted 95% interval {bounds}). Verdict: {pair.verdict}. Reason: {why}."
 
 
 def _best(confirmed: list[Row]) -> tuple[str, str] | None:
@@ -122,7 +123,7 @@ def _best(confirmed: list[Row]) -> tuple[str, str] | None:
 
 
 def _across(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
-    """The best reactive strategy against the best fixed one, unless the paragraph has said so already."""
+    """The best reactive strategy against the best fixed one, unless the paragraph compares them already."""
     best = _best(confirmed)
     if best is None:
         return []
@@ -137,15 +138,15 @@ def _across(summary: Summary, length: float, first: list[Row], confirmed: list[R
     gap = words.gap(summary.results.metric, difference.mean)
     interval = difference_interval(summary, difference)
     verdict = summary.pair(reactive, fixed, length).verdict
-    judged = "" if verdict == "no verdict" else f": {verdict}"
+    judged = "" if verdict == "no verdict" else f"; verdict: {verdict}"
     the, that = "The best reactive strategy", "the best fixed one"
     if summary.results.repeats < LEAST_REPEATS:
-        the, that = "The selected setting of the best reactive strategy", "that of the best fixed one"
+        the, that = "The best configuration of the best reactive strategy", "that of the best fixed one"
     return [f"{the}, {reactive}, is {gap} {place} {that}, {fixed}{interval}{judged}."]
 
 
 def reference(first: list[Row], confirmed: list[Row]) -> tuple[Row, str] | None:
-    """Whom the first are compared with: the best control, or the runner-up where a control is among them."""
+    """What the first are compared with: the best control, or the runner-up if a control is among the first."""
     behind = sorted((row for row in confirmed if row not in first), key=lambda row: row.rank or 0)
     if not behind:
         return None

@@ -19,7 +19,7 @@ from decaybench.report.words.verdicts import reason
 
 
 class Table(NamedTuple):
-    """A table of words; ``text`` are the columns that hold labels and sentences, the rest are numbers."""
+    """A table of words; the columns in ``text`` hold labels and sentences, the others numbers."""
 
     caption: str
     header: tuple[str, ...]
@@ -50,21 +50,21 @@ def results_table(summary: Summary, length: float) -> Table:
         )
 
     header = (
-        *("rank", "strategy", "kind and family", f"test {METRICS[metric].label}", "95% interval"),
+        *("rank", "strategy", "schedule and family", f"test {METRICS[metric].label}", "95% interval"),
         *(f"test {METRICS[name].label}" for name in others),
-        *(f"survivors' test {metric}", "confirm runs diverged"),
-        "slots diverged, at chance",
-        *(f"winners' validation {metric} (optimistic)", "selected learning rate"),
+        *(f"test {metric} without diverged runs", "retraining runs diverged"),
+        "trials diverged, at chance",
+        *(f"validation {metric} of best trials (optimistic)", "learning rate of best trials"),
     )
     rows = tuple(line(row) for row in summary.ranked(length))
-    caption = f"Confirmed results{at(summary, length)}, the best first"
+    caption = f"Results after retraining{at(summary, length)}, best first"
     if summary.adaptive:
-        caption = f"Confirmed results{at(summary, length)} of the settings found: not a comparison"
+        caption = f"Results of the best configurations after retraining{at(summary, length)}: not a comparison"
     return Table(caption, header, rows, text=(1, 2))
 
 
-def winners_table(summary: Summary, length: float) -> Table:
-    """What every repeat selected: the settings themselves, as they would be typed into a sweep."""
+def best_table(summary: Summary, length: float) -> Table:
+    """The best configuration of every repeat, with values as a sweep file has them."""
     results = summary.results
     metric = results.metric
 
@@ -81,17 +81,17 @@ def winners_table(summary: Summary, length: float) -> Table:
             words.number(metric, float(tested) if math.isfinite(tested) else None),
         )
 
-    header = ("strategy", "repeat", "learning rate", "settings", f"validation {metric}", f"test {metric}")
+    header = ("strategy", "repeat", "learning rate", "other parameters", f"validation {metric}", f"test {metric}")
     rows = tuple(
         line(row, run)
         for row in summary.at(length)
         for run in sorted(results.winners(row.strategy.label, length), key=lambda run: run.repeat)
     )
-    return Table(f"Selected settings{at(summary, length)}, in native units", header, rows, text=(0, 3))
+    return Table(f"Best configurations{at(summary, length)}, in native units", header, rows, text=(0, 3))
 
 
 def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
-    """The table of pairs, and the reason for which none of them has a verdict, where they share it."""
+    """The table of pairs, and the reason why none has a verdict if it is the same for all."""
     pairs = [pair for pair in summary.pairs if pair.length == length]
     reasons = {(pair.verdict, pair.reason) for pair in pairs}
     same = len(reasons) == 1 and pairs[0].verdict == "no verdict"
@@ -109,9 +109,17 @@ def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
             *([] if shared else [reason(pair.reason, pair.metric)]),
         )
 
-    header = ("a", "b", "a is ahead by", "unadjusted 95% interval", "adjusted p", "share of repeats a ahead", "verdict")
+    header = (
+        "a",
+        "b",
+        "a is ahead by",
+        "unadjusted 95% interval",
+        "adjusted p",
+        "share of repeats in which a is ahead",
+        "verdict",
+    )
     families = sum(pair.a.startswith("family:") for pair in pairs)
-    caption = f"Every pair{at(summary, length)}: {words.count(len(pairs) - families, 'pair')}"
+    caption = f"All pairs{at(summary, length)}: {words.count(len(pairs) - families, 'pair')}"
     caption += " and the families" if families else ""
     columns = header if shared else (*header, "reason")
     return Table(caption, columns, tuple(line(pair) for pair in pairs), text=(0, 1, 6, 7)), shared
@@ -134,10 +142,10 @@ def ledger_table(summary: Summary) -> Table:
         )
 
     header = (
-        *("strategy", "slots done", "confirm runs done", "replays done", "logical updates", "updates made"),
-        *("of these computed", "extra examples its rule asks for", "diverged", "failed", "trained again"),
+        *("strategy", "trials done", "retraining runs done", "replays done", "logical updates", "updates made"),
+        *("updates computed", "extra examples evaluated", "runs diverged", "runs failed", "runs restarted"),
     )
-    return Table("Ledger: planned and done", header, tuple(line(row) for row in summary.rows))
+    return Table("Ledger: budget planned and used", header, tuple(line(row) for row in summary.rows))
 
 
 def at(summary: Summary, length: float) -> str:
@@ -151,7 +159,7 @@ def _short(value: Any) -> str:
 
 
 def replays_table(summary: Summary, length: float) -> Table:
-    """Reactive strategies against their recorded learning rates; no row where nothing was replayed."""
+    """Reactive strategies against their recorded learning rates; no rows if nothing was replayed."""
     metric = summary.results.metric
     rows = tuple(
         (
@@ -166,11 +174,16 @@ def replays_table(summary: Summary, length: float) -> Table:
         for judged in [replay.judged]
     )
     header = ("strategy", "reacting is ahead by", "unadjusted 95% interval", "adjusted p", "verdict", "reason")
-    return Table(f"Reacting against the recorded learning rates{at(summary, length)}", header, rows, text=(0, 4, 5))
+    return Table(
+        f"Reacting compared with replaying the recorded learning rates{at(summary, length)}",
+        header,
+        rows,
+        text=(0, 4, 5),
+    )
 
 
 def pruning_table(summary: Summary) -> Table:
-    """What pruning did to every strategy; no row where it was not asked for."""
+    """What pruning did to every strategy; no rows if the sweep does not prune."""
     several = len(summary.results.lengths) > 1
 
     def wrong(each: Pruned) -> str:
@@ -185,12 +198,12 @@ def pruning_table(summary: Summary) -> Table:
         )
         for each in pruning(summary.results)
     )
-    header = ("strategy", "slots stopped", "spared", "of these would have won (share, 95% interval)")
-    return Table("What pruning did", (*header, "of these no worse than the median"), rows)
+    header = ("strategy", "trials stopped", "trials spared", "of these the best of their repeat (share, 95% interval)")
+    return Table("Pruning", (*header, "of these no worse than the median"), rows)
 
 
-def edges_table(summary: Summary) -> Table:
-    """Every searched parameter that some repeat's winner has at the end of its range."""
+def boundaries_table(summary: Summary) -> Table:
+    """Every searched parameter with the best trial of some repeat at an end of its range."""
     several = len(summary.results.lengths) > 1
     rows = tuple(
         (
@@ -201,20 +214,29 @@ def edges_table(summary: Summary) -> Table:
         )
         for each in boundaries(summary.results)
     )
-    return Table("Winners at the end of a range", ("strategy", "parameter", "end", "repeats"), rows, text=(0, 1, 2))
+    return Table(
+        "Best configurations at a search-space boundary",
+        ("strategy", "parameter", "boundary", "repeats"),
+        rows,
+        text=(0, 1, 2),
+    )
 
 
-def pace_table(summary: Summary, length: float) -> Table:
-    """How fast strategies get to where the control ends, and how often they are near the best."""
+def times_table(summary: Summary, length: float) -> Table:
+    """How fast strategies reach the control's final loss, and how often they are near the best."""
     rows = tuple(
         (
-            pace.label,
-            "-" if pace.reached is None else f"{pace.reached} of {pace.runs}",
-            "-" if pace.updates is None else "never" if math.isinf(pace.updates) else f"{pace.updates:,.0f}",
-            "-" if pace.steady is None else f"{pace.steady:.0%}",
+            each.label,
+            "-" if each.reached is None else f"{each.reached} of {each.runs}",
+            "-" if each.updates is None else "never" if math.isinf(each.updates) else f"{each.updates:,.0f}",
+            "-" if each.steady is None else f"{each.steady:.0%}",
         )
-        for pace in times_to_target(summary, length)
+        for each in times_to_target(summary, length)
     )
     near = words.exact(summary.results.metric, summary.results.rope)
     header = ("strategy", "runs that reached it", "median updates", f"repeats within {near} of the best")
-    return Table(f"Pace: to the control's final validation loss, and steadiness{at(summary, length)}", header, rows)
+    return Table(
+        f"Time to target{at(summary, length)}: updates until the control's final validation loss is reached",
+        header,
+        rows,
+    )

@@ -1,11 +1,11 @@
-"""What a verdict is called in each place, how it is drawn, and its reason as a sentence."""
+"""The words of a verdict in each place, how it is drawn, and its reason as a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
-from decaybench.compare import (
+from decaybench.compare.verdicts import (
     Identical,
     NotShown,
     Reason,
@@ -22,10 +22,10 @@ from decaybench.report.words.numbers import count, exact, listed
 
 
 class Said(NamedTuple):
-    """A verdict's words: how the sentence of a first place goes on, what is told of another pair (nothing, where no
-    difference is shown), and how the sentence of replays begins.
+    """The words of a verdict: the end of the sentence on the first place, the sentence on another pair (empty where no
+    difference is shown), and what precedes the strategies in the sentence on replays.
 
-    ``sign`` and ``color`` are how the matrix of verdicts draws it: never by colour alone.
+    The verdict matrix draws it with ``sign`` and ``color``, never with colour alone.
     """
 
     first: str
@@ -39,39 +39,39 @@ SAID: Final[dict[Verdict, Said]] = {
     "better": Said(
         " and {are} better than {other}",
         "{a} is better than {b}",
-        "reacting is better than the recorded rates for",
+        "better for",
         "\N{BLACK UP-POINTING TRIANGLE}",
         "#a9d5f2",
     ),
     "worse": Said(
-        " though worse than {other}",
+        " but {are} worse than {other}",
         "{b} is better than {a}",
-        "reacting is worse than the recorded rates for",
+        "worse for",
         "\N{BLACK DOWN-POINTING TRIANGLE}",
         "#f7cd94",
     ),
     "equivalent": Said(
-        ", equivalent to {other}",
+        " and {are} equivalent to {other}",
         "",
-        "reacting is equivalent to the recorded rates for",
+        "equivalent for",
         "=",
         "#bfe6d3",
     ),
     "difference shown, size unclear": Said(
-        ", different from {other} by an unclear size",
-        "{a} and {b} differ by an unclear size",
-        "reacting differs from the recorded rates, by an unclear size, for",
+        " and {are} different from {other}, but by an unclear amount",
+        "{a} and {b} differ by an unclear amount",
+        "different by an unclear amount for",
         "\N{NOT EQUAL TO}",
         "#ecd3e6",
     ),
     "no difference shown": Said(
-        ", but no difference from {other}, is shown",
+        ", but the comparison with {other} is inconclusive",
         "",
-        "no difference is shown for",
+        "inconclusive for",
         "?",
         "#efefef",
     ),
-    "no verdict": Said("", "", "no verdict is given for", "\N{MIDDLE DOT}", "#ffffff"),
+    "no verdict": Said("", "", "no verdict for", "\N{MIDDLE DOT}", "#ffffff"),
 }
 
 
@@ -79,33 +79,36 @@ def reason(found: Reason, metric: str) -> str:
     """Why a verdict is what it is, without a full stop."""
     match found:
         case TooFew(what, n, least):
-            return f"too few {what}: {n} of at least {least}"
+            noun = {"repeats": "repeat", "seeds": "retraining seed"}[what]
+            return f"only {count(n, noun)}, but a verdict needs at least {least}"
         case Withheld(why):
             return "; ".join(map(_withheld, why))
         case Shown(p, tests, ahead, wins, repeats, rope):
-            return f"{_p(p, tests)}, {_wins(ahead, wins, repeats)}, and more than {exact(metric, rope)}"
+            return f"{_p(p, tests)}, {_wins(ahead, wins, repeats)}, mean difference above {exact(metric, rope)}"
         case Identical():
-            return "identical runs"
+            return "the results are identical"
         case WithinRope(rope):
-            return f"the 95% interval lies within {exact(metric, rope)} of no difference"
+            return f"the 95% interval lies within {exact(metric, rope)} of zero"
         case SizeUnclear(p, tests, beyond, often, ahead, wins, repeats, rope):
-            but = [] if beyond else [f"not more than {exact(metric, rope)}"]
-            but += [] if often else [f"{_wins(ahead, wins, repeats)} only"]
+            but = [] if beyond else [f"the mean difference is not above {exact(metric, rope)}"]
+            but += [] if often else [f"it was {_wins(ahead, wins, repeats, 'only ')}"]
             return f"{_p(p, tests)}, but {' and '.join(but)}"
         case NotShown(p, tests, repeats, detectable, difference, needed):
-            text = f"{_p(p, tests)}; {repeats} repeats could have shown {exact(metric, detectable)} (with power 80%)"
+            least = exact(metric, detectable)
+            text = f"{_p(p, tests)}; {repeats} repeats can detect a difference of {least} or more (power 80%)"
             if difference:
-                text += f", the observed {exact(metric, difference)} would need {needed or 'more than 10,000'} repeats"
+                repeats_needed = f"{needed:,}" if needed else "more than 10,000"
+                text += f"; detecting the observed {exact(metric, difference)} would take {repeats_needed} repeats"
             return text
 
 
 def _p(p: float, tests: int) -> str:
     words = "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
-    return words if tests == 1 else f"{words} after Holm over {tests} pairs"
+    return words if tests == 1 else f"adjusted {words} (Holm, {tests} comparisons)"
 
 
-def _wins(ahead: bool, wins: int, repeats: int) -> str:
-    return f"{'ahead' if ahead else 'behind'} in {wins} of {repeats} repeats"
+def _wins(ahead: bool, wins: int, repeats: int, only: str = "") -> str:
+    return f"{'ahead' if ahead else 'behind'} in {only}{wins} of {repeats} repeats"
 
 
 def _withheld(why: Hashable) -> str:
@@ -113,9 +116,11 @@ def _withheld(why: Hashable) -> str:
         case TooFew():
             return reason(why, "")
         case SharedSlots():
-            return "a search for one good setting, not a comparison: the strategies shared their slots"
+            return (
+                "the strategies shared their trials, so this is a search for one good configuration, not a comparison"
+            )
         case UnequalLedger(gaps):
-            return f"an unequal ledger: {', '.join(_at_most_three([_gap(each) for each in gaps]))}"
+            return f"unequal budgets ({', '.join(_at_most_three([_gap(each) for each in gaps]))})"
     raise TypeError(f"no words for {why!r}")
 
 
@@ -123,15 +128,15 @@ def _gap(gap: Gap | ReplayGap | UnequalTrials) -> str:
     match gap:
         case Gap(label, length, slots, confirm):
             return (
-                f"{label}{_at(length)} has {slots.done} of {slots.planned} slots"
-                f" and {confirm.done} of {confirm.planned} confirm runs"
+                f"{label}{_at(length)} has {slots.done} of {slots.planned} trials"
+                f" and {confirm.done} of {confirm.planned} retraining runs"
             )
         case ReplayGap(label, length, slots, confirm, replay):
-            nouns = ((slots, "slot"), (confirm, "confirm run"), (replay, "replay"))
+            nouns = ((slots, "trial"), (confirm, "retraining run"), (replay, "replay"))
             lacks = [f"{each.done} of {count(each.planned, noun)}" for each, noun in nouns if each.done < each.planned]
             return f"{label}{_at(length)} has {listed(lacks)}"
         case UnequalTrials(planned):
-            return "planned slots a repeat are " + " and ".join(str(each) for each in planned)
+            return "the planned trials per repeat are " + " and ".join(str(each) for each in planned)
 
 
 def _at(length: float | None) -> str:
@@ -139,5 +144,5 @@ def _at(length: float | None) -> str:
 
 
 def _at_most_three(gaps: Sequence[str]) -> Sequence[str]:
-    """The gaps, of many the first two and how many there are besides."""
-    return gaps if len(gaps) <= 3 else [*gaps[:2], f"and {len(gaps) - 2} gaps more"]
+    """All gaps, or the first two and the number of the rest."""
+    return gaps if len(gaps) <= 3 else [*gaps[:2], f"and {len(gaps) - 2} more"]
