@@ -26,7 +26,9 @@ def install(session: nox.Session, *groups: str) -> None:
     if not (BIN / "python").exists():
         session.run(sys.executable, "-m", "virtualenv", "--quiet", str(HOME))
     needed = nox.project.dependency_groups(PYPROJECT, *groups) if groups else ()
-    run(session, "python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".[dashboard]", *needed)
+    # Without --no-compile pip compiles torch's thousands of modules; Python compiles the few that are imported.
+    options = ["--quiet", "--no-compile", "-c", "constraints.txt"]
+    run(session, "python", "-m", "pip", "install", *options, "-e", ".[dashboard]", *needed)
 
 
 def run(session: nox.Session, program: str, *arguments: str) -> None:
@@ -53,7 +55,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """pytest; DECAYBENCH_DATA names the folder with mnist/ and cifar10/ for the tests on real images."""
     install(session, "tests")
-    run(session, "pytest", "-n", "auto", *session.posargs)  # a process a core: half of the time is spent in commands
+    # A process a core, and to each a run of files rather than every other test: what a file's tests share is made once.
+    run(session, "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
 @shared
