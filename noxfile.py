@@ -61,7 +61,7 @@ def tests(session: nox.Session) -> None:
 
 @shared
 def soak(session: nox.Session) -> None:
-    """The tests that repeat one thing many times, since it goes wrong only now and then."""
+    """The tests that repeat one thing many times or with more seeds, since it goes wrong only now and then."""
     install(session, "tests")
     run(session, "pytest", "-m", "soak", *session.posargs)
 
