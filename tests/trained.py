@@ -22,7 +22,9 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["decaybench.api", "decaybench.runner.driver", "alembic.context", "sklearn.datasets"])
 
 
-def train(sweep: str | Mapping[str, Any], database: Path, *, workers: int = 1, watcher: Watcher | None = None) -> Frames:
+def train(
+    sweep: str | Mapping[str, Any], database: Path, *, workers: int = 1, watcher: Watcher | None = None
+) -> Frames:
     """Train a sweep, a file's text or its keys, in this process; returns everything that the database has of it."""
     keys = tomllib.loads(sweep) if isinstance(sweep, str) else sweep
     url = f"sqlite:///{database}"
