@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from decaybench.findings.retraining import NEXT, configurations
 from decaybench.findings.summary import Row, Summary
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.words.families import families_text
-from decaybench.report.words.progress import before_the_first_look, progress
-from decaybench.report.words.standing import against_control, named, sorted_out
+from decaybench.report.words.progress import before_the_first_look, not_settled, progress
+from decaybench.report.words.standing import against_control, named, nothing_to_take, sorted_out
 from decaybench.report.words.verdicts import lacking, reason
 
 MOST_NAMED = 5
@@ -32,9 +33,9 @@ def answer(summary: Summary) -> Answer:
     lead = _lead(summary, results.longest)
     rest = [*_again(summary), *_rest(summary, results.longest), *_diverged(summary), *progress(summary)]
     shorter = sorted((length for length in results.lengths if length != results.longest), reverse=True)
+    beside = [*against_control(summary), families_text(summary, results.longest)]
     others = [
-        *against_control(summary),
-        families_text(summary, results.longest),
+        *([] if nothing_to_take(summary, results.longest) else beside),
         *(_line(summary, length) for length in shorter),
     ]
     return Answer(lead, " ".join(rest), tuple(line for line in others if line))
@@ -54,11 +55,9 @@ def _lead(summary: Summary, length: float, prefix: str = "") -> str:
         return prefix + begun(_undecided(summary, length))
     leader, picked = summary.leader(length), summary.pick(length)
     assert leader is not None
-    if _all_diverged(rows):
-        return f"{prefix}{begun('nothing to take: every trial diverged.')}"
-    if picked is None and leader.state == "good":
-        chance = _chance(summary)
-        return f"{prefix}{begun(f'nothing to take: no strategy is shown to be better than chance ({chance}).')}"
+    if nothing_to_take(summary, length):
+        why = f"no strategy is shown to be better than chance ({_chance(summary)})"
+        return f"{prefix}{begun('nothing to take')}: {'every trial diverged' if _all_diverged(rows) else why}."
     name, held = named(leader), _held(leader)
     if len(rows) == 1:
         return f"{prefix}{name} is the only strategy, so there is nothing to compare it with{held}."
@@ -67,8 +66,8 @@ def _lead(summary: Summary, length: float, prefix: str = "") -> str:
     assert standing.margin is not None
     margin = words.exact(summary.results.metric, standing.margin)
     return (
-        f"{prefix}{begun('not settled')}: {name} leads; with 95% confidence {_close(summary, leader, rows)}, but the"
-        f" margin is {margin}."
+        f"{prefix}{begun(not_settled(summary))}: {name} leads, with 95% confidence"
+        f" {_close(summary, leader, rows).removeprefix('it is ')}; the margin is {margin}."
     )
 
 
@@ -83,9 +82,9 @@ def _undecided(summary: Summary, length: float) -> str:
         return f"no answer yet: {waiting}."
     assert standing.contest is not None
     if standing.withheld:
-        return f"estimates only: {reason(standing.pairs[0].reason, summary.results.metric)}."
+        return f"estimates, but no statements: {reason(standing.pairs[0].reason, summary.results.metric)}."
     assert standing.lacking is not None
-    return f"estimates only: {lacking(standing.lacking)}."
+    return f"estimates, but no statements: {lacking(standing.lacking)}."
 
 
 def _close(summary: Summary, row: Row, rows: list[Row]) -> str:
@@ -132,33 +131,29 @@ def _rest(summary: Summary, length: float) -> list[str]:
     else:
         leader = summary.leader(length)
         assert leader is not None
-        if not _all_diverged(summary.at(length)):
+        if not nothing_to_take(summary, length):
             found += [*sorted_out(summary, length), _estimates(summary, [leader])]
-    if len(summary.results.lengths) > 1 and standing.contest is not None:
+    if len(summary.results.lengths) > 1 and standing.decision is not None:
         found.append(f"This is the answer at {words.percent(length)} of the epochs, the longest length.")
     return found
 
 
 def _estimates(summary: Summary, rows: list[Row]) -> str:
-    """``A search of 6 trials is expected to reach test accuracy 97.0% with cosine (...)``."""
-    metric = summary.results.metric
-
-    def one(row: Row) -> str:
-        found = row.estimates[metric]
-        if found is None:
-            return f"{row.strategy.label} -"
+    """The test result that a search is expected to reach with a strategy, or with several, the best first."""
+    results, metric = summary.results, summary.results.metric
+    trials = {results.sweep.trials(row.strategy.label) for row in rows}
+    search = f"a search of {words.count(trials.pop(), 'trial')}" if len(trials) == 1 else "a search"
+    known = [(row.strategy.label, found) for row in rows if (found := row.estimates[metric]) is not None]
+    if len(known) == 1:
+        ((label, found),) = known
         interval = words.bounds(metric, found)
-        more = f" (unadjusted 95% interval {interval})" if interval and len(rows) == 1 else ""
-        return f"{words.value(metric, found.mean)} with {row.strategy.label}{more}"
-
-    trials = summary.results.sweep.trials(rows[0].strategy.label)
-    best = sorted(rows, key=lambda row: row.rank or 0)
-    parts = [one(row) for row in best[:MOST_NAMED]]
-    if len(best) > MOST_NAMED:
-        parts.append("less with the others")
-    same = len({summary.results.sweep.trials(row.strategy.label) for row in rows}) == 1
-    who = f"A search of {words.count(trials, 'trial')}" if same else "A search"
-    return f"{who} is expected to end with test {metric} {words.listed(parts)}."
+        said = f"{_capital(search)} with {label} is expected to reach test {metric} {words.value(metric, found.mean)}"
+        return said + (f" (unadjusted 95% interval {interval})." if interval else ".")
+    known.sort(key=lambda each: METRICS[metric].sign * each[1].mean, reverse=True)
+    parts = [f"{label} {words.value(metric, found.mean)}" for label, found in known]
+    if len(parts) > MOST_NAMED:
+        parts = [*parts[: MOST_NAMED - 1], f"{len(parts) - MOST_NAMED + 1} more strategies"]
+    return f"The expected test {metric} of {search}: {words.listed(parts)}."
 
 
 def _line(summary: Summary, length: float) -> str:
@@ -174,9 +169,9 @@ def _diverged(summary: Summary) -> list[str]:
         return []
     each = f"Each counts as chance ({_chance(summary)})."
     if lost == done:
-        return [f"{words.count(done, 'trial')} of {done} diverged. {each}"]
+        return [f"All {words.count(done, 'trial')} count as chance ({_chance(summary)})."]
     parts = [f"{row.strategy.label} {row.account.trials.diverged}" for row in rows if row.account.trials.diverged]
-    shown = parts if len(parts) <= MOST_NAMED else [*parts[: MOST_NAMED - 1], f"{len(parts) - 4} more strategies"]
+    shown = parts if len(parts) <= MOST_NAMED else [*parts[:4], f"{len(parts) - 4} more strategies"]
     return [f"Of {words.count(done, 'trial')}, {lost} diverged ({words.listed(shown)}). {each}"]
 
 

@@ -28,9 +28,10 @@ def _said(metric: str, family: Family) -> str:
     assert family.bound is not None
     if family.ruled_out:
         return f"every {family.name} strategy is ruled out"
-    one = len(family.members) == 1
-    name = f"the one {family.name} strategy, {family.members[0]}" if one else f"the best {family.name} strategy"
+    if len(family.members) == 1:
+        name = f"the one {family.name} strategy ({family.members[0]})"
+    else:
+        name = f"the best {family.name} strategy"
     if family.bound == 0:
-        return f"no strategy is better than {name}"
-    comma = "," if one else ""
-    return f"{name}{comma} is at most {words.at_most(metric, family.bound)} {words.worse(metric)} the best of all"
+        return f"{name} is not worse than any other"
+    return f"{name} is at most {words.at_most(metric, family.bound)} {words.worse(metric)} the best of all"

@@ -80,12 +80,14 @@ def scope(summary: Summary) -> tuple[str, ...]:
         origin = "two test images, since single searches vary less than that"
     else:
         origin = "0.95 times the median standard deviation of single searches, taken at the first look and kept"
+    pairs = "which of two is better"
+    if results.sweep.rules.control is not None:
+        pairs = "which of the others is better or worse than the control"
     return (
         f"The margin is the smallest difference that matters. Here it is {exact(results.metric, standing.margin)}: "
         f"{origin}.",
         "Two kinds of statements are made, each with 95% confidence over all looks: how far each strategy can be from "
-        "the best, and which of two is better. They are about this split of the data, these strategies and this search "
-        "space.",
+        f"the best, and {pairs}. They are about this split of the data, these strategies and this search space.",
     )
 
 

@@ -20,6 +20,16 @@ def before_the_first_look(summary: Summary) -> str:
     return f"{done:,} of the {planned:,} trials before the first look are done"
 
 
+def not_settled(summary: Summary) -> str:
+    """That there is no pick, and why there will be none without doing something, in lower case."""
+    decided, parts = summary.decisive.decision, summary.results.sweep.parts
+    if any(part.status == "stopped" for part in parts):
+        return "not settled in the time given"
+    if decided is not None and decided.next is None:
+        return f"not settled after all {max(summary.results.repeats.values())} repeats"
+    return "not settled yet"
+
+
 def progress(summary: Summary) -> list[str]:
     """Sentences on a sweep that was stopped or is unfinished; nothing on one that is complete."""
     sweep = summary.results.sweep

@@ -11,6 +11,7 @@ from decaybench.findings.tuning import Advice, Refusal, recommendations, refused
 from decaybench.report import words
 from decaybench.report.words.boundaries import boundaries_sentence
 from decaybench.report.words.pruning import pruning_sentence
+from decaybench.report.words.standing import nothing_to_take
 
 REFUSED: Final[dict[Refusal, str]] = {
     "adaptive": "the strategies shared their trials",
@@ -25,7 +26,7 @@ def remarks(summary: Summary) -> tuple[str, ...]:
     found = (
         _retrained(summary),
         _tuning(summary),
-        replay_sentence(summary),
+        _replay(summary),
         boundaries_sentence(boundaries(summary.results)),
         pruning_sentence(summary.results),
     )
@@ -34,14 +35,14 @@ def remarks(summary: Summary) -> tuple[str, ...]:
 
 def _retrained(summary: Summary) -> str:
     """How the configuration to export fared on seeds that did not choose it, or why that is unknown."""
-    if summary.adaptive or summary.leader() is None:
+    if summary.adaptive or summary.leader() is None or nothing_to_take(summary, summary.results.longest):
         return ""
     row = summary.ranked()[0]
     again, metric = row.retrained, summary.results.metric
     if not summary.results.sweep.confirm_seeds(further=True):
         return "Nothing was retrained (confirm_seeds = 0), so it is unknown how a configuration fares on other seeds."
     if again is None or again.mean is None:
-        return f"{row.strategy.label} has not been retrained yet."
+        return "" if summary.pick() is None else f"{row.strategy.label} has not been retrained yet."
     lost = sum(run.diverged for run in again.further)
     diverged = f", {lost} of which diverged" if lost else ""
     return (
@@ -58,10 +59,13 @@ def _tuning(summary: Summary) -> str:
     if not taken:
         return ""
     first, *others = taken
-    start = "with 1 trial" if others else "with any number of trials"
-    what = "; ".join(
-        [f"{start}, take {_level(first)}", *(f"from {at.n} trials on, take {_level(at)}" for at in others)]
-    )
+    if not others:
+        return (
+            f"By tuning budget: with any number of trials, {_level(first)} is within the margin of the best expected"
+            " test result. It is not a verdict."
+        )
+    later = (f"from {at.n} trials on, take {_level(at)}" for at in others)
+    what = "; ".join([f"with 1 trial, take {_level(first)}", *later])
     return (
         f"By tuning budget: {what}. This compares the expected test results. The advice changes only if another"
         " strategy is ahead by more than the margin. It is not a verdict."
@@ -70,28 +74,22 @@ def _tuning(summary: Summary) -> str:
 
 def _level(advice: Advice) -> str:
     """The strategy to take, those that are as good, and the one with the best result in the end."""
-    more = [f"within the margin: {words.listed(advice.level)}"] if advice.level else []
-    more += [f"{advice.ahead} is ahead in the end, but by less than the margin"] if advice.ahead else []
+    more = [f"as good: {words.listed(advice.level)}"] if advice.level else []
+    more += [f"{advice.ahead} is ahead in the end, by less than the margin"] if advice.ahead else []
     return advice.label + (f" ({'; '.join(more)})" if more else "")
 
 
-def replay_sentence(summary: Summary) -> str:
-    """Whether reacting helped the best reactive strategy, or why that is unknown."""
+def _replay(summary: Summary) -> str:
+    """Whether reacting helped the best reactive strategy; empty while nothing was replayed."""
     results = summary.results
-    if results.adaptive or all(strategy.family != "reactive" for strategy in results.strategies):
-        return ""
-    found = replays(results)
+    found = None if results.adaptive or nothing_to_take(summary, results.longest) else replays(results)
     if found is None:
         return ""
     metric, mean, seeds = results.metric, found.interval.mean, found.differences.size
     place = f"{words.gap(metric, mean)} {'better' if mean > 0 else 'worse'} than" if mean else "level with"
     interval = words.bounds(metric, found.interval, signed=True)
-    sure = (
-        f"95% interval {interval}"
-        if interval
-        else f"this only describes; an interval needs {LEAST_SEEDS} seeds (confirm_seeds)"
-    )
+    sure = f" (95% interval {interval})." if interval else f". An interval needs confirm_seeds = {LEAST_SEEDS} or more."
     return (
         f"Does reacting help {found.label}? Over {words.count(seeds, 'seed')}, reacting was {place} replaying learning"
-        f" rates recorded on another seed ({sure})."
+        f" rates recorded on another seed{sure}"
     )

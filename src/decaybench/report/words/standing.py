@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from decaybench.compare import State
+from typing import Final
+
+from decaybench.compare import Same
 from decaybench.findings.outlook import MOST, to_settle
 from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
 from decaybench.report.words.verdicts import SAID
+
+_GROUPS: Final = ("The same in all trials", "Equivalent to it", "Also good", "Ruled out", "Open")
+"""How the other strategies are introduced, in this order."""
+
+
+def nothing_to_take(summary: Summary, length: float) -> bool:
+    """Whether the leader has the smallest bound that is asked for, but is not shown to be better than chance."""
+    leader = summary.leader(length)
+    return leader is not None and leader.state == "good" and summary.pick(length) is None
 
 
 def named(row: Row) -> str:
@@ -19,15 +30,24 @@ def sorted_out(summary: Summary, length: float) -> list[str]:
     rows, leader = summary.ranked(length), summary.leader(length)
     if len(rows) < 2:
         return []
-    also: dict[State, str] = {"good": "Also good", "ruled out": "Ruled out", "open": "Open"}
-    said = []
-    for state, start in also.items():
-        found = [row.strategy.label for row in rows if row.state == state and row is not leader]
-        if state == "open" and leader is not None and leader.state == "open":
-            found = [leader.strategy.label, *found]
-        if found:
-            said.append(f"{start}: {words.listed(found)}.")
+    assert leader is not None
+    groups: dict[str, list[str]] = {start: [] for start in _GROUPS}
+    for row in rows:
+        if row is not leader or row.state == "open":
+            groups[_group(summary, leader, row)].append(row.strategy.label)
+    said = [f"{start}: {words.listed(labels)}." for start, labels in groups.items() if labels]
     return [*said, *_cost(summary, length)]
+
+
+def _group(summary: Summary, leader: Row, row: Row) -> str:
+    same, equivalent, good, out, still_open = _GROUPS
+    if row.state != "good":
+        return out if row.state == "ruled out" else still_open
+    try:
+        pair = summary.pair(leader.strategy.label, row.strategy.label, row.length)
+    except KeyError:  # only pairs with the control are tested
+        return good
+    return same if isinstance(pair.reason, Same) else equivalent if pair.verdict == "equivalent" else good
 
 
 def _cost(summary: Summary, length: float) -> list[str]:
@@ -37,11 +57,8 @@ def _cost(summary: Summary, length: float) -> list[str]:
     what = "Settling on one" if summary.pick(length) is None else "Settling what is open"
     if found.repeats >= MOST:
         return [f"{what} would take more than {MOST:,} repeats."]
-    beyond = f", more than the {rules.to} that the sweep file allows" if found.repeats > rules.to else ""
-    return [
-        f"{what} would take about {words.count(found.trainings, 'more training')}"
-        f" (up to about {words.count(found.repeats, 'repeat')}{beyond})."
-    ]
+    beyond = f"; the sweep file allows {rules.to}" if found.repeats > rules.to else ""
+    return [f"{what} would take about {found.trainings:,} more trainings (up to {found.repeats:,} repeats{beyond})."]
 
 
 def against_control(summary: Summary) -> list[str]:
