@@ -56,9 +56,9 @@ def unfinished() -> Summary:
 
 def same_runs() -> Summary:
     """Two labels of one strategy, whose trials are the same runs."""
-    frames = make(TWO, diverge=0.0, confirmed=False)
+    frames = make(TWO, diverge=0.0)
     runs = frames.runs.sort_values(["strategy", "repeat", "slot"])
-    first, second = (runs.index[runs.strategy == label] for label in TWO)
+    first, second = (runs.index[(runs.strategy == label) & (runs.phase == "search")] for label in TWO)
     runs.loc[second, list(RESULTS)] = runs.loc[first, list(RESULTS)].to_numpy()
     return summary_of(frames._replace(runs=runs.sort_index()))
 

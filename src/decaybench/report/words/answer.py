@@ -33,9 +33,9 @@ def answer(summary: Summary) -> Answer:
     lead = _lead(summary, results.longest)
     rest = [*_again(summary), *_rest(summary, results.longest), *_diverged(summary), *progress(summary)]
     shorter = sorted((length for length in results.lengths if length != results.longest), reverse=True)
-    beside = [*against_control(summary), families_text(summary, results.longest)]
     others = [
-        *([] if nothing_to_take(summary, results.longest) else beside),
+        *against_control(summary),
+        families_text(summary, results.longest),
         *(_line(summary, length) for length in shorter),
     ]
     return Answer(lead, " ".join(rest), tuple(line for line in others if line))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from decaybench.findings.pairs import Family
 from decaybench.findings.summary import Summary
 from decaybench.report import words
+from decaybench.report.words.standing import nothing_to_take
 
 
 def families_text(summary: Summary, length: float) -> str:
     """How far the best of each family can be from the best of all; empty where there is only one family."""
     found = summary.families(length)
-    if not found or found[0].bound is None:
+    if not found or found[0].bound is None or nothing_to_take(summary, length):
         return ""
     where = f" at {words.percent(length)} of the epochs" if len(summary.results.lengths) > 1 else ""
     said = "; ".join(_said(summary.results.metric, family) for family in found)

@@ -7,7 +7,7 @@ from typing import Final
 from decaybench.findings.boundaries import boundaries
 from decaybench.findings.replays import LEAST_SEEDS, replays
 from decaybench.findings.summary import Summary
-from decaybench.findings.tuning import Advice, Refusal, recommendations, refused
+from decaybench.findings.tuning import SHARE, Advice, Refusal, recommendations, refused
 from decaybench.report import words
 from decaybench.report.words.boundaries import boundaries_sentence
 from decaybench.report.words.pruning import pruning_sentence
@@ -61,8 +61,8 @@ def _tuning(summary: Summary) -> str:
     first, *others = taken
     if not others:
         return (
-            f"By tuning budget: with any number of trials, {_level(first)} is within the margin of the best expected"
-            " test result. It is not a verdict."
+            f"By tuning budget: with up to {_most(summary)} trials, {first.label} is always within the margin of the best"
+            " expected test result. It is not a verdict."
         )
     later = (f"from {at.n} trials on, take {_level(at)}" for at in others)
     what = "; ".join([f"with 1 trial, take {_level(first)}", *later])
@@ -70,6 +70,12 @@ def _tuning(summary: Summary) -> str:
         f"By tuning budget: {what}. This compares the expected test results. The advice changes only if another"
         " strategy is ahead by more than the margin. It is not a verdict."
     )
+
+
+def _most(summary: Summary) -> int:
+    """The trials up to which there is advice: a share of the smallest pool of trials."""
+    results = summary.results
+    return min(results.sweep.trials(label) * repeats for label, repeats in results.repeats.items()) // SHARE
 
 
 def _level(advice: Advice) -> str:

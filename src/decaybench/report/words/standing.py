@@ -10,7 +10,7 @@ from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
 from decaybench.report.words.verdicts import SAID
 
-_GROUPS: Final = ("The same in all trials", "Equivalent to it", "Also good", "Ruled out", "Open")
+_GROUPS: Final = ("Same results in all trials", "Equivalent to it", "Also good", "Ruled out", "Open")
 """How the other strategies are introduced, in this order."""
 
 
@@ -52,7 +52,7 @@ def _group(summary: Summary, leader: Row, row: Row) -> str:
 
 def _cost(summary: Summary, length: float) -> list[str]:
     found, rules = to_settle(summary, length), summary.results.sweep.rules
-    if found is None or length != summary.results.longest:
+    if found is None or length != summary.results.longest or (found.repeats >= MOST and rules.control is not None):
         return []
     what = "Settling on one" if summary.pick(length) is None else "Settling what is open"
     if found.repeats >= MOST:
@@ -65,7 +65,7 @@ def against_control(summary: Summary) -> list[str]:
     """The leader against the control, as one sentence; nothing where they are the same, or nothing is decided."""
     length, leader = summary.results.longest, summary.leader()
     controls = [row for row in summary.ranked() if row.strategy.control]
-    if leader is None or not controls or leader.strategy.control:
+    if leader is None or not controls or leader.strategy.control or nothing_to_take(summary, length):
         return []
     pair = summary.pair(leader.strategy.label, controls[0].strategy.label, length)
     said = SAID[pair.verdict].pair.format(a=leader.strategy.label, b=named(controls[0]))
