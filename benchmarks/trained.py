@@ -38,7 +38,7 @@ SWEEP = {
         },
         "cosine": {},
         "exp_loss": {"learning_rate": {"low": 1e-4, "high": 0.1, "log": True}},
-        "reduce_on_plateau": {},
+        "bold_driver": {},
     },
 }
 
@@ -111,7 +111,7 @@ def _train(every: Sequence[Arm], rates: Array, own: Sequence[Array], seeds: int,
             values = _values(arm, rate, list(coordinates[point]))
             at = resolve(arm, values, total_steps=EPOCHS * steps, steps_per_epoch=steps)
             runs += [Run(seed, at.schedule, at.learning_rate, at.momentum, at.weight_decay) for seed in range(seeds)]
-        # all strategies in one stack: they share what is still alike, such as a plateau's steps with a constant's
+        # all strategies in one stack: they share what is still alike, such as the first epoch of a bold driver
         stack = train(Recipe("small-cnn", EPOCHS, BATCH), runs, data, device=torch.device("cpu"), read_test=True)
         found.append([_numbers(result) for result in stack])
     return np.array(found).reshape(len(rates), len(every), seeds, 3).swapaxes(0, 1)
