@@ -98,15 +98,15 @@ def statements(trials: Sequence[Trials], thetas: Array, spread: float) -> tuple[
     return wrong(to_the_end(trials, FINEST, trials[0].repeats), thetas)
 
 
-def tempted(contest: Contest, thetas: Array) -> bool:
-    """Whether an adversary who knows the truth sees an error coming."""
-    close = thetas.max() - thetas - contest.bounds > -0.25 * contest.bounds
-    return bool((np.nanmin(contest.adjusted) < 0.3) or (close & (contest.bounds > 0)).any())
+def tempted(contest: Contest, thetas: Array, spread: float) -> bool:
+    """Whether an adversary who knows the truth sees an error coming: a pair nearly shown, or a bound nearly wrong."""
+    near = contest.bounds - (thetas.max() - thetas) < 0.2 * spread
+    return bool(np.nanmin(contest.adjusted) < 0.3 or near[thetas < thetas.max()].any())
 
 
 def to_an_adversary(trials: Sequence[Trials], thetas: Array, spread: float) -> tuple[float, ...]:
     """The same where an adversary chooses how far the sweep goes."""
-    return wrong(extended(trials, FINEST, partial(tempted, thetas=thetas), trials[0].repeats), thetas)
+    return wrong(extended(trials, FINEST, partial(tempted, thetas=thetas, spread=spread), trials[0].repeats), thetas)
 
 
 def pick(trials: Sequence[Trials], thetas: Array, spread: float) -> tuple[float, ...]:
@@ -156,12 +156,11 @@ def lines() -> Iterator[Line]:
     for name, surfaces in equals():
         for n in (6, 8):
             yield Line(name, tuple(surfaces), n, statements, WRONG)
-    for law in ("normal", "skewed"):
-        surfaces = tuple(different(MOST, law=law))
-        yield Line(f"{law} errors, extended by an adversary", surfaces, 8, to_an_adversary, WRONG)
+    yield Line("different surfaces, extended by an adversary", tuple(different(MOST)), 8, to_an_adversary, WRONG)
+    skewed, ahead = (Surface(law="skewed"),) * MOST, (0.0, *[5.0] * (MOST - 1))
     for n in (6, 8):
-        name, ahead = "one 5 SD ahead of equal left-skewed ones", (0.0, *[5.0] * (MOST - 1))
-        yield Line(name, (Surface(law="skewed"),) * MOST, n, statements, LEAST_FAVOURABLE, ahead)
+        yield Line("one 5 SD ahead of equal left-skewed ones", skewed, n, statements, LEAST_FAVOURABLE, ahead)
+    yield Line("the same, extended by an adversary", skewed, 8, to_an_adversary, LEAST_FAVOURABLE, ahead)
     for n in (4, 16):
         yield Line("different surfaces", tuple(different(6)), n, statements, TOLD, sizes=(6,))
     for n in (6, 8):
