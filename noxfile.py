@@ -117,9 +117,10 @@ def bench(session: nox.Session) -> None:
 
 @shared
 def verdicts(session: nox.Session) -> None:
-    """Hold the verdicts to their promises: simulated sweeps, then one schedule really trained under two labels."""
+    """Hold the statements to their promises: simulated sweeps, sweeps drawn from trained trials, one schedule twice."""
     install(session)
     run(session, "python", "-m", "benchmarks.protocol")
+    run(session, "python", "-m", "benchmarks.pool")
     run(session, "python", "-m", "benchmarks.same")
 
 
