@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from report.words.test_adaptive import adaptive
 
 from decaybench.findings import Summary
 from decaybench.report import planned
@@ -23,7 +24,6 @@ from decaybench.sweep import Sweep
 from findings.test_pruning import HALF, A, B
 from findings.test_pruning import sweep as pruned
 from frames_factory import change, confirm_scores, make, named, summary_of, unconfirm
-from report.words.test_adaptive import adaptive
 
 APPROVED = Path(__file__).parent / "approved"
 INDEX = Path("/reports/index.html")
