@@ -87,8 +87,8 @@ def _plan(sweep: Sweep) -> str:
         [
             f"- **Task:** {_code(task.model)} on {_code(task.data)}, "
             + ", ".join([words.count(task.epochs, "epoch"), *map(_plain, settings)]),
-            f"- **Search:** {each}{at}; sampler {_code(search.sampler)}, seed {search.seed}; a trial is tested once, at its"
-            " end",
+            f"- **Search:** {each}{at}; sampler {_code(search.sampler)}, seed {search.seed}; a trial is tested once, at"
+            " its end",
             *([] if shared else [f"- **Looks:** {_looks(sweep)}"]),
             f"- **Cost:** {_cost(sweep)}",
             f"- **Retraining:** {_retraining(sweep)}",

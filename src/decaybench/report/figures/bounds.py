@@ -12,7 +12,7 @@ from decaybench.compare import Contest, State
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy
 from decaybench.metrics import METRICS
-from decaybench.report.figures import look
+from decaybench.report.figures import evenly, look
 
 NAME = "bounds"
 TITLE = "Bounds at each look"
@@ -22,6 +22,8 @@ READ = (
     "belongs to a strategy that waits, because more repeats of it would not decide anything. The other strategies are "
     "grey."
 )
+_TICKS = 9
+"""The most repeats that are written below a panel."""
 
 
 class Line(NamedTuple):
@@ -63,16 +65,17 @@ def data(summary: Summary) -> Bounds | None:
 
 
 def draw(shown: Bounds) -> Figure:
-    """One panel per strategy, bound (log) against repeats."""
+    """One panel per strategy, bound against repeats (both log)."""
     metric = METRICS[shown.metric]
     what = f"at most so far from the best,\n{metric.gap_unit} (log scale)"
-    figure, panels = look.small_multiples([line.strategy for line in shown.lines], "repeats", what)
+    figure, panels = look.small_multiples([line.strategy for line in shown.lines], "repeats (log scale)", what)
     low, high = look.log_limits([[shown.margin], *(line.bounds for line in shown.lines)], (0.1, 10.0))
     low = min(low, shown.margin / 2)
     look.log_axis(panels[0], "y", low, high)
     ticks = sorted({int(r) for line in shown.lines for r in line.repeats})
-    panels[0].set_xlim(0.5 * ticks[0], ticks[-1] + 0.5 * ticks[0])
-    panels[0].set_xticks(ticks, [str(tick) for tick in ticks])
+    look.log_axis(panels[0], "x", ticks[0] / 1.15, ticks[-1] * 1.15)
+    named = {ticks[i] for i in evenly(len(ticks), _TICKS)}
+    panels[0].set_xticks(ticks, [str(tick) if tick in named else "" for tick in ticks])
     for axes, own in zip(panels, shown.lines, strict=True):
         axes.axhspan(low, shown.margin, color=look.BAND, lw=0, zorder=0)
         axes.axhline(shown.margin, color=look.FAINT, lw=0.9, ls=(0, (4, 2)), zorder=1)

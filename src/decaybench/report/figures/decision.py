@@ -85,7 +85,7 @@ def draw(shown: Decision) -> Figure:
         if panel.best is not None and panel.margin is not None:
             axes.axvspan(panel.best, panel.best - metric.sign * panel.margin, color=look.BAND, lw=0, zorder=0)
         for y, line in enumerate(panel.lines):
-            _line(axes, y, line, None if panel.best is None else panel.best, metric.sign)
+            _line(axes, y, line, panel.best, metric.sign)
     _legend(figure, [line for panel in shown.panels for line in panel.lines])
     return figure
 
@@ -97,30 +97,30 @@ def _panel(summary: Summary, length: float) -> Panel:
     margin = summary.standings[length].margin
     best = (min(found) if metric.lower_is_better else max(found)) if len(found) > 1 else None
     shaded = None if margin is None else metric.factor * margin
-    return Panel(length, tuple(_shown(row, metric.name) for row in rows), best, shaded)
+    return Panel(length, tuple(_shown(row, metric.name, len(rows) > 1) for row in rows), best, shaded)
 
 
-def _shown(row: Row, metric: str) -> Line:
+def _shown(row: Row, metric: str, several: bool) -> Line:
     factor, found, again = METRICS[metric].factor, row.estimates[metric], row.retrained
     return Line(
         strategy=row.strategy,
         estimate=None if found is None else forest.scaled(found, factor),
-        bound=None if row.bound is None else factor * row.bound,
+        bound=None if row.bound is None or not several else factor * row.bound,
         state=row.state,
         retrained=None if again is None or again.mean is None else factor * again.mean,
         by_repeat=factor * row.by_repeat[np.isfinite(row.by_repeat)],
-        remark=_remark(row, metric),
+        remark=_remark(row, metric, several),
     )
 
 
-def _remark(row: Row, metric: str) -> str:
+def _remark(row: Row, metric: str, several: bool) -> str:
     found = row.estimates[metric]
     if found is None:
         return "no repeat complete yet"
     first = words.value(metric, found.mean)
     if row.parked:
         first += f", waits at {words.count(row.repeats, 'repeat')}"
-    if row.state is None or row.bound is None:
+    if row.state is None or row.bound is None or not several:
         return first
     where = "above" if METRICS[metric].lower_is_better else "below"
     return f"{first}\n{row.state}, at most {words.gap(metric, row.bound)} {where}"
@@ -132,6 +132,7 @@ def _limits(shown: Decision) -> tuple[float, float]:
     core: list[float] = []
     for panel in shown.panels:
         core += [ln.estimate.mean for ln in panel.lines if ln.estimate and ln.state != "ruled out"]
+        core += [end for end in panel.lines[0].estimate or () if end is not None]
         core += [ln.retrained for ln in panel.lines if ln.retrained is not None and ln.state == "good"]
         if panel.best is not None and panel.margin is not None:
             core += [panel.best, panel.best - 1.6 * metric.sign * panel.margin]
@@ -159,9 +160,7 @@ def _line(axes: Axes, y: int, line: Line, best: float | None, sign: int) -> None
         axes.plot([tick], [y], "|", color=style.color, ms=9, mew=1.4, zorder=3)
     if lower is not None and upper is not None:
         axes.plot([lower, upper], [y, y], color=style.color, lw=2.6, alpha=0.45, zorder=2)
-    if not low <= mean <= high:
-        edge, arrow = (low, "<") if mean < low else (high, ">")
-        axes.plot([edge], [y], arrow, color=style.color, ms=7, mew=0, clip_on=False, zorder=4)
+    if forest.at_the_edge(axes, y, mean, style):
         return
     marks: dict[str, Any] = {"color": style.color, "marker": style.marker, "ls": "none", "zorder": 4}
     if _FILLED[line.state]:
@@ -184,7 +183,7 @@ def _legend(figure: Figure, lines: list[Line]) -> None:
     if "ruled out" in states:
         crossed = Line2D([], [], mfc="white", mew=1.5, **grey), Line2D([], [], **{**grey, "marker": "x", "ms": 5})
         keys.append((crossed, "ruled out"))
-    if any(line.bound is not None for line in lines) and len(lines) > 1:
+    if any(line.bound is not None for line in lines):
         keys.append((Line2D([], [], **{**grey, "marker": "|", "ms": 9, "mew": 1.4}), "bound"))
     if any(line.retrained is not None for line in lines):
         keys.append((Line2D([], [], color=look.INK, ls="none", marker="v", ms=5, mew=0), "retrained"))

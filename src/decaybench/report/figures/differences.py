@@ -72,4 +72,4 @@ def _line(summary: Summary, row: Row, reference: Row, length: float) -> Line | N
     if bounds := words.bounds(metric, found, signed=True):
         remark += f" ({bounds})"
     interval = forest.scaled(found, METRICS[metric].factor)
-    return Line(row.strategy, interval, np.empty(0), f"{remark}\n{pair.verdict}")
+    return Line(row.strategy, interval, np.empty(0), f"{remark}\n{pair.verdict}", aside=row.state == "ruled out")

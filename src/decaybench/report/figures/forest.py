@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ BELOW = 0.26
 class Line(NamedTuple):
     """One strategy: its mean and interval, its single values (N,), and a ``reference``; all in percent, points or nats.
 
-    The ``remark`` stands on the right.
+    The ``remark`` stands on the right. A line ``aside`` is far from what matters, and does not widen the axis.
     """
 
     strategy: Strategy
@@ -30,6 +30,7 @@ class Line(NamedTuple):
     values: NDArray[np.float64]
     remark: str
     reference: float | None = None
+    aside: bool = False
 
 
 class Panel(NamedTuple):
@@ -56,12 +57,18 @@ def scaled(interval: Interval, factor: float) -> Interval:
 def draw_differences(shown: Differences, what: str) -> Figure:
     """`draw` around zero, which is always visible."""
     metric = METRICS[shown.metric]
-    lines = [line for panel in shown.panels for line in panel.lines]
+    lines = inner(line for panel in shown.panels for line in panel.lines)
     means = [line.interval.mean for line in lines if line.interval]
     around = [edge for panel in shown.panels for edge in (-1.6 * (panel.margin or 0), 1.6 * (panel.margin or 0))]
     ends = [end for line in lines if line.interval for end in line.interval[1:] if end is not None]
     limits = look.limits_around([0.0, *means, *around], [ends, *(line.values for line in lines)], (-1.0, 1.0))
     return draw(shown.panels, f"{what}, {metric.gap_unit} (further right is better)", limits, room=2.0, zero=True)
+
+
+def inner(lines: Iterable[Line]) -> list[Line]:
+    """The lines that are not aside; all if there is no other."""
+    every = list(lines)
+    return [line for line in every if not line.aside] or every
 
 
 def draw(
@@ -92,9 +99,9 @@ def layout(
     ``room`` inches are left on the right, and ``foot`` inches below everything.
     """
     names = [look.wrapped(label) for _, labels in panels for label in labels]
-    left = 0.35 + 0.078 * max(len(part) for name in names for part in name)
+    left = 0.4 + 0.078 * max(len(part) for name in names for part in name)
     step = max(0.34, 0.15 * max(len(name) for name in names))
-    rows = max(2, *(len(labels) for _, labels in panels))
+    rows = max(1.4, *(len(labels) for _, labels in panels))
     head, gap = (0.3, 0.62) if any(title for title, _ in panels) else (0.1, 0.55)
     each = rows * step + head + gap
     height = len(panels) * each + foot
@@ -104,7 +111,7 @@ def layout(
         size = (look.WIDTH - left - room) / look.WIDTH, rows * step / height
         axes = figure.add_axes((left / look.WIDTH, bottom, *size))
         axes.set_yticks(range(len(labels)), ["\n".join(look.wrapped(label)) for label in labels], parse_math=False)
-        axes.tick_params(axis="y", length=0, labelsize=8.5)
+        axes.tick_params(axis="y", length=0, labelsize=8.5, pad=8)
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.set_ylim(rows - 0.5, -0.5)
@@ -127,6 +134,16 @@ def values_below(axes: Axes, y: int, values: NDArray[np.float64], style: look.Lo
             axes.plot([edge], [y + BELOW], arrow, ms=4.5, clip_on=False, **marks)
 
 
+def at_the_edge(axes: Axes, y: int, mean: float, style: look.Look) -> bool:
+    """Whether a mean is beyond the axis, where an arrow then stands for it."""
+    low, high = axes.get_xlim()
+    if low <= mean <= high:
+        return False
+    edge, arrow = (low, "<") if mean < low else (high, ">")
+    axes.plot([edge], [y], arrow, color=style.color, ms=7, mew=0, clip_on=False, zorder=4)
+    return True
+
+
 def remark(axes: Axes, y: int, text: str) -> None:
     """The text on the right of a line."""
     axes.text(1.015, y, text, transform=axes.get_yaxis_transform(), va="center", size=7.5, color=look.INK)
@@ -136,10 +153,11 @@ def _line(axes: Axes, y: int, line: Line) -> None:
     style = look.FAMILY[line.strategy.family]
     values_below(axes, y, line.values, style)
     if line.reference is not None:
-        axes.plot([line.reference], [y], "|", color=look.INK, ms=11, mew=1.4, zorder=3)
+        axes.plot([line.reference], [y], "|", color=look.INK, ms=15, mew=1.4, zorder=3)
     if line.interval is not None:
         mean, lower, upper = line.interval
         if lower is not None and upper is not None:
             axes.plot([lower, upper], [y, y], color=style.color, lw=2.2, solid_capstyle="round", alpha=0.9)
-        axes.plot([mean], [y], style.marker, color=style.color, ms=7.5, mec="white", mew=0.9, zorder=4)
+        if not at_the_edge(axes, y, mean, style):
+            axes.plot([mean], [y], style.marker, color=style.color, ms=7.5, mec="white", mew=0.9, zorder=4)
     remark(axes, y, line.remark)

@@ -44,16 +44,19 @@ def data(summary: Summary) -> Lines | None:
 def draw(shown: Lines) -> Figure:
     """One line per strategy."""
     metric = METRICS[shown.metric]
-    core = [x for line in shown.lines for x in (line.interval and line.interval.mean, line.reference) if x is not None]
-    core += [float(x) for line in shown.lines if line.values.size for x in np.quantile(line.values, (0.25, 0.75))]
+    inner = forest.inner(shown.lines)
+    core = [x for line in inner for x in (line.interval and line.interval.mean, line.reference) if x is not None]
+    core += [float(x) for line in inner if line.values.size for x in np.quantile(line.values, (0.25, 0.75))]
     limits = look.limits_around(core, [line.values for line in shown.lines], metric.axis)
-    return forest.draw([Panel("", shown.lines)], f"test {metric.label} {metric.hint}".rstrip(), limits, room=2.0)
+    return forest.draw([Panel("", shown.lines)], f"test {metric.label} {metric.hint}".rstrip(), limits, room=2.25)
 
 
 def _line(row: Row, found: Retrained, metric: str) -> Line:
     factor, estimate = METRICS[metric].factor, row.estimates[metric]
     known = [value for run in found.further if (value := run.value("test", metric)) is not None]
     remark = "not complete yet" if found.mean is None else words.value(metric, found.mean)
+    if estimate is not None:
+        remark += f", estimate {words.value(metric, estimate.mean)}"
     remark += f"\n{found.failures} of {words.count(len(found.choosing), 'choosing run')} failed"
     return Line(
         row.strategy,
@@ -61,4 +64,5 @@ def _line(row: Row, found: Retrained, metric: str) -> Line:
         factor * np.array(known),
         remark,
         None if estimate is None else factor * estimate.mean,
+        row.state == "ruled out",
     )
