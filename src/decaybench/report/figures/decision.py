@@ -122,8 +122,7 @@ def _remark(row: Row, metric: str, several: bool) -> str:
         first += f", waits at {words.count(row.repeats, 'repeat')}"
     if row.state is None or row.bound is None or not several:
         return first
-    where = "above" if METRICS[metric].lower_is_better else "below"
-    return f"{first}\n{row.state}, at most {words.gap(metric, row.bound)} {where}"
+    return f"{first}\n{row.state}, at most {words.at_most(metric, row.bound)} {words.worse(metric)}"
 
 
 def _limits(shown: Decision) -> tuple[float, float]:
