@@ -154,7 +154,7 @@ class _Kept:
 
     @property
     def source(self) -> dict[str, Any]:
-        return source(self.frames, self.stored.looks, self.study.sha256 if self.study else None)
+        return source(self.frames, self.study.sha256 if self.study else None, self.stored.looks)
 
 
 def _read(url: str, names: Sequence[str]) -> list[_Kept]:
