@@ -28,7 +28,9 @@ def install(session: nox.Session, *groups: str) -> None:
     if not (BIN / "python").exists():
         session.run(sys.executable, "-m", "virtualenv", "--quiet", str(HOME))
     needed = nox.project.dependency_groups(PYPROJECT, *groups) if groups else ()
-    run(session, "python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".[dashboard]", *needed)
+    # Without --no-compile pip compiles torch's thousands of modules; Python compiles the few that are imported.
+    options = ["--quiet", "--no-compile", "-c", "constraints.txt"]
+    run(session, "python", "-m", "pip", "install", *options, "-e", ".[dashboard]", *needed)
 
 
 def run(session: nox.Session, program: str, *arguments: str) -> None:
@@ -55,12 +57,13 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run pytest; for the tests on real images, DECAYBENCH_DATA must name a folder with mnist/ and cifar10/."""
     install(session, "tests")
-    run(session, "pytest", "-n", "auto", *session.posargs)  # one process per core
+    # One process per core. Each gets whole files rather than every other test, so that what they share is made once.
+    run(session, "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
 @shared
 def soak(session: nox.Session) -> None:
-    """Run the tests that repeat something many times, because it would fail only now and then."""
+    """Run the tests that repeat something many times or with more seeds, because it would fail only now and then."""
     install(session, "tests")
     run(session, "pytest", "-m", "soak", *session.posargs)
 
@@ -119,9 +122,10 @@ def bench(session: nox.Session) -> None:
 
 @shared
 def verdicts(session: nox.Session) -> None:
-    """Check the guarantees of the verdicts: on simulated sweeps, and on one schedule trained under two labels."""
+    """Check the guarantees: on simulated sweeps, on sweeps drawn from trained trials, on one schedule trained twice."""
     install(session)
     run(session, "python", "-m", "benchmarks.protocol")
+    run(session, "python", "-m", "benchmarks.pool")
     run(session, "python", "-m", "benchmarks.same")
 
 

@@ -1,16 +1,18 @@
 """Fixtures for tests that use decaybench as people do: from the command line, in a folder of their own."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from small_sweep import SMALL
+from small_sweep import SMALL, Ran
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -21,6 +23,34 @@ def sweep_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     return path
+
+
+@pytest.fixture(scope="session")
+def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """``decaybench run small.toml``, for one epoch. All tests share it: who changes something takes a copy."""
+    from decaybench.cli import main  # here, since tests/frameworks runs without what it imports
+
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "small.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setenv("COLUMNS", "200")
+        patch.delenv("DECAYBENCH_STORAGE", raising=False)
+        with pytest.raises(SystemExit) as end:
+            main(["run", "small.toml"])
+    assert end.value.code == 0, err.getvalue()
+    return Ran(folder, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every report gets the figures of one synthetic sweep: to draw its own takes a second."""
+    import drawn_once
+
+    monkeypatch.setattr("decaybench.report.figures.draw_all", lambda _: drawn_once.figures())
+    monkeypatch.setattr("decaybench.report.figures.by_optuna.draw_optunas", lambda _: drawn_once.optunas())
 
 
 @pytest.fixture(scope="session")

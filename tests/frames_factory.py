@@ -203,6 +203,26 @@ def looks_of(row: Mapping[str, Any], runs: list[RunRow]) -> list[LookRow]:
     return looks
 
 
+def searched(*more: str, **options: Any) -> Frames:
+    """A sweep in which kinds search fields of their own: a range, one that may be 0, a list, choices; ``more`` do not."""
+    kinds = {"constant": "constant", "stairs": "exponential", "cosine": "cosine", "steps": "multi_step"}
+    frames = make(kinds | {kind: kind for kind in more}, **options)
+    frames.sweep["spec"]["search"]["momentum"] = {"low": 0.5, "high": 0.99, "log": True}
+    frames.sweep["spec"]["strategies"]["stairs"]["decay_rate"] = {"low": 0.1, "high": 0.9, "log": False}
+
+    def params(row: Any) -> dict[str, Any]:
+        u = [draw(i, row.strategy, row.repeat, row.slot) for i in range(3)]
+        own = {
+            "stairs": {"decay_rate": 0.1 + 0.8 * u[0], "staircase": True, "decay_steps": 18},
+            "cosine": {"floor": 0.0 if u[0] < 0.5 else 0.1 * u[1]},
+            "steps": {"milestones": [10, 20][: 1 + round(u[0])], "gamma": [0.1, 0.2, 0.5][int(3 * u[1])]},
+        }.get(row.strategy, {})
+        return {**row.params, **own, "momentum": 0.5 + 0.49 * u[2]}
+
+    frames.runs["params"] = [params(row) for row in frames.runs.itertuples()]
+    return frames
+
+
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Runs as the store gives them."""
     return as_frames(Stored({}, [RunRow(**row) for row in rows], {}, {}, [])).runs

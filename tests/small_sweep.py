@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 SMALL = """
 name = "small"
@@ -36,6 +37,14 @@ schedule = "constant"
 learning_rate = 1e30
 momentum = 0.0
 """
+
+
+class Ran(NamedTuple):
+    """The folder with small.toml and studies/ in which the sweep was run, and what that printed."""
+
+    folder: Path
+    out: str
+    err: str
 
 
 def results(database: Path) -> dict[str, list[tuple]]:

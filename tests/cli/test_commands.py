@@ -2,10 +2,7 @@
 
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,21 +18,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A folder in which the small sweep has run, and what that printed."""
-    folder = tmp_path_factory.mktemp("done")
-    (folder / "small.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))
-    env = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
-    env.pop("DECAYBENCH_STORAGE", None)
-    command = [sys.executable, "-m", "decaybench", "run", "small.toml"]
-    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True)
-    return folder, ran
+def done(small_ran, tmp_path_factory):
+    """A copy of the folder in which the small sweep has run."""
+    return shutil.copytree(small_ran.folder, tmp_path_factory.mktemp("commands") / "done")
 
 
 @pytest.fixture
 def call(done, monkeypatch, capsys):
-    monkeypatch.chdir(done[0])
-    monkeypatch.setenv("XDG_CACHE_HOME", str(done[0] / "cache"))
+    monkeypatch.chdir(done)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(done / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("DECAYBENCH_STORAGE", raising=False)
 
@@ -49,21 +40,21 @@ def call(done, monkeypatch, capsys):
     return run
 
 
-def test_run_prints_progress_on_stderr_and_the_answer_on_stdout(done):
-    folder, ran = done
-    assert ran.stdout.startswith("small: complete\n")
-    assert " first" in ran.stdout  # alone, or tied
-    assert "report: studies/small/report/index.html" in ran.stdout
+def test_run_prints_progress_on_stderr_and_the_answer_on_stdout(small_ran):
+    folder, out, err = small_ran
+    assert out.startswith("small: complete\n")
+    assert " first" in out  # alone, or tied
+    assert "report: studies/small/report/index.html" in out
     assert (folder / "studies" / "small" / "report" / "index.html").exists()
-    lines = ran.stderr.splitlines()
+    lines = err.splitlines()
     assert lines[0].startswith("small: ")
     assert any(line.startswith("search: constant 0/8") for line in lines)
     assert any(line.startswith("confirm: ") and "doomed 4/4 (4 diverged)" in line for line in lines)
-    assert "\x1b" not in ran.stderr  # plain lines when not on a terminal
+    assert "\x1b" not in err  # plain lines when not on a terminal
 
 
-def test_run_again_has_nothing_to_train(call):
-    assert call("run", "small.toml").startswith("small: complete\n")
+def test_run_again_has_nothing_to_train(call, undrawn, tmp_path):
+    assert call("run", "small.toml", "--studies", str(tmp_path)).startswith("small: complete\n")
 
 
 def test_report_again_is_the_same_byte_for_byte(call):
@@ -78,8 +69,9 @@ def test_report_again_is_the_same_byte_for_byte(call):
     assert {Path(name).suffix for name in before} == {".html", ".csv", ".svg", ".json", ".md"}
 
 
-def test_verify_says_so_or_what_differs(call, capsys, tmp_path):
-    report = "studies/small/report"
+def test_verify_says_so_or_what_differs(call, capsys, tmp_path, undrawn):
+    report = str(tmp_path / "small")
+    call("report", "small", "--out", report)
     files = len(list(Path(report).rglob("*.*")))
     assert call("verify", report) == f"{report}: verified ({files} files, 46 rows of runs)\n"
     shutil.copytree(report, tmp_path / "report")
@@ -95,7 +87,7 @@ def test_verify_says_so_or_what_differs(call, capsys, tmp_path):
     )
 
 
-def test_several_sweeps_are_one_report(call, tmp_path, monkeypatch):
+def test_several_sweeps_are_one_report(call, tmp_path, monkeypatch, undrawn):
     other = Path("small.toml").read_text().replace('name = "small"', 'name = "other"')
     (tmp_path / "other.toml").write_text(other[: other.index("[strategies.staircase]")])
     call("run", str(tmp_path / "other.toml"), "--studies", str(tmp_path))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -11,14 +12,8 @@ import urllib.request
 import pytest
 from optuna.storages import RDBStorage
 
-import decaybench
 from decaybench import store
 from decaybench.cli import main
-from small_sweep import SMALL
-
-TINY = (
-    SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 1").replace("repeats = 2", "repeats = 1")
-)
 
 
 def get(url: str) -> bytes:
@@ -29,11 +24,8 @@ def get(url: str) -> bytes:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_the_studies_until_interrupted(tmp_path, monkeypatch, command, stop):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "s.toml").write_text(TINY)
-    decaybench.run("s.toml", storage="sqlite:///d.db")
+def test_it_serves_the_studies_until_interrupted(tmp_path, small_ran, command, stop):
+    shutil.copyfile(small_ran.folder / "studies" / "decaybench.db", tmp_path / "d.db")
     server = command("dashboard", "--storage", "sqlite:///d.db", "--port", "0")
     try:
         line = server.stdout.readline()

@@ -1,8 +1,6 @@
 """``decaybench export``, from a sweep that was run."""
 
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,12 +14,9 @@ URL = "sqlite:///d.db"
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def done(small_ran, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
-    (folder / "small.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))
-    env = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "decaybench", "run", "small.toml", "--storage", URL]
-    subprocess.run(command, cwd=folder, env=env, capture_output=True, check=True)
+    shutil.copyfile(small_ran.folder / "studies" / "decaybench.db", folder / "d.db")
     return folder
 
 
@@ -96,7 +91,7 @@ def test_wrong_usage(call, arguments, says):
     assert says in line
 
 
-def test_the_sweep_file_passes_check_and_gives_the_winner_s_numbers_again(call):
+def test_the_sweep_file_passes_check_and_gives_the_winner_s_numbers_again(call, undrawn):
     for label in ("exp_loss", "staircase"):
         call("export", "small", "--strategy", label, "--format", "toml", "--out", "again.toml")
         repeat = api.winner("small", strategy=label, storage=URL).repeat
@@ -108,7 +103,7 @@ def test_the_sweep_file_passes_check_and_gives_the_winner_s_numbers_again(call):
         assert numbers == confirmed()[label, repeat]
 
 
-def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch):
+def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch, undrawn):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     text = SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 2")

@@ -1,6 +1,7 @@
 """A database that is another program's, or that Optuna would not take: every command says so in a line and changes nothing."""
 
 import hashlib
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import optuna
 import pytest
 
-import decaybench
 import postgres
 from decaybench.cli import main
 from small_sweep import SMALL
@@ -20,9 +20,6 @@ STAMP = [
 MLFLOW = [*STAMP, "CREATE TABLE experiments (experiment_id INTEGER)", "CREATE TABLE runs (run_uuid VARCHAR(32))"]
 CLINICAL = ["CREATE TABLE studies (id INTEGER, title TEXT)", "CREATE TABLE trials (id INTEGER, patient TEXT)"]
 OLD = ["UPDATE alembic_version SET version_num = 'v3.0.0.d'"]
-TINY = (
-    SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 1").replace("repeats = 2", "repeats = 1")
-)
 
 COMMANDS = [
     ["run", "s.toml"],
@@ -109,9 +106,9 @@ def test_a_server(here, capsys, postgres_url, case):
         assert postgres.everything(postgres_url) == before and snapshot(here) == files
 
 
-def test_ones_own_results_are_read_whatever_optuna_is_installed(here, capsys):
-    Path("s.toml").write_text(TINY)
-    decaybench.run("s.toml", storage="sqlite:///d.db")
+def test_ones_own_results_are_read_whatever_optuna_is_installed(here, capsys, small_ran, undrawn):
+    shutil.copyfile(small_ran.folder / "small.toml", "s.toml")
+    shutil.copyfile(small_ran.folder / "studies" / "decaybench.db", "d.db")
     with closing(sqlite3.connect("d.db", isolation_level=None)) as connection:
         connection.execute(*OLD)
     before = Path("d.db").read_bytes()

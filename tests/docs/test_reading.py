@@ -21,7 +21,7 @@ def frames():
     return make(repeats=5, replayed=True, lengths=(0.5, 1.0))
 
 
-def test_every_file_is_listed(frames, tmp_path):
+def test_every_file_is_listed(frames, tmp_path, undrawn):
     write_report(frames, tmp_path / "report")
     written = {*json.loads((tmp_path / "report" / "manifest.json").read_text())["files"], "manifest.json"}
     listed = re.findall(r"^\| `([\w./*]+)` \|", text(PAGE), re.MULTILINE)

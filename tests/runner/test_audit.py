@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from decaybench import api, store
+from decaybench import store
 from decaybench.runner import audit
 from decaybench.search import read_study
 from small_sweep import SMALL
+from trained import train
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = tmp_path_factory.mktemp("done") / "d.db"
-    api.run(tomllib.loads(SMALL), storage=f"sqlite:///{database}", studies=database.parent)
+    train(SMALL, database)
     return database
 
 
@@ -116,11 +117,11 @@ VARIANTS = {
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_kind_of_sweep_is_sound_and_after_it_was_extended_too(name, tmp_path):
-    url, file = f"sqlite:///{tmp_path}/d.db", SMALL.replace("epochs = 3", "epochs = 2", 1).replace(*VARIANTS[name])
+    file = SMALL.replace("epochs = 3", "epochs = 2", 1).replace(*VARIANTS[name])
     steps = '[strategies.steps]\nschedule = "multi_step"\n'
     for budget in ("trials = 2", "trials = 3"):
-        api.run(tomllib.loads(file.replace("trials = 4", budget) + steps), storage=url, studies=tmp_path)
-        assert said(url, "small") == []
+        train(file.replace("trials = 4", budget) + steps, tmp_path / "d.db")
+        assert said(f"sqlite:///{tmp_path}/d.db", "small") == []
 
 
 def test_a_sweep_that_was_stopped_is_sound(done, tmp_path):
@@ -154,7 +155,5 @@ def test_what_pruning_stopped_is_no_contradiction(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     sweep = tomllib.loads(SMALL)
     sweep["search"]["prune"] = {"spare": 0.3}
-    url = f"sqlite:///{tmp_path}/p.db"
-    api.run(sweep, storage=url, studies=tmp_path)
-    assert set(api.load(url, "small").runs["pruned"].dropna()) == {"stopped", "spared"}
-    assert said(url, "small") == []
+    assert set(train(sweep, tmp_path / "p.db").runs["pruned"].dropna()) == {"stopped", "spared"}
+    assert said(f"sqlite:///{tmp_path}/p.db", "small") == []

@@ -13,7 +13,7 @@ from torch import nn
 import decaybench
 from decaybench import UserError, models
 from decaybench.data import draw_splits, load_dataset
-from decaybench.runner import check_sweep
+from decaybench.runner import check_sweep, run_sweep
 from decaybench.sweep import Sweep
 
 MAPPING = {
@@ -117,6 +117,7 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
     budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
     sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}
     places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
+    url = places["storage"]
     line = r"^strategies.linear.warmup: 4 updates, but a run has 3: the warmup does not"
     with pytest.raises(UserWarning, match=line):  # as pytest has warnings raised
         decaybench.run(sweep, **places)
@@ -124,10 +125,10 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
     with pytest.warns(UserWarning, match=line) as noted:
         assert decaybench.run(sweep, **places).trained == 2
     assert [warning.filename for warning in noted] == [__file__]
-    assert decaybench.run(sweep, **places).trained == 0
+    assert run_sweep(Sweep.from_mapping(sweep, "x"), url=url, data_root=None) == 0
     more = sweep | {"budget": budget | {"repeats": 2}}
     with pytest.warns(UserWarning, match=line):
-        assert decaybench.run(more, **places).trained == 2
+        assert run_sweep(Sweep.from_mapping(more, "x"), url=url, data_root=None) == 2
 
 
 class Centred(nn.Module):

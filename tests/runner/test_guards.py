@@ -1,15 +1,14 @@
 """What must not be touched, and what must be looked at again behind the lock."""
 
-import os
-import subprocess
-import sys
+import tomllib
 
 import optuna
 import pytest
 
 import decaybench
 from decaybench import UserError
-from decaybench.runner import driver
+from decaybench.runner import driver, run_sweep
+from decaybench.sweep import Sweep
 from small_sweep import SMALL
 
 TINY = (
@@ -22,9 +21,10 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
-    def start(text: str = TINY, url: str = "sqlite:///d.db"):
-        (tmp_path / "s.toml").write_text(text)
-        return decaybench.run("s.toml", storage=url)
+    def start(text: str = TINY) -> int:
+        """Train, without a report; returns the number of runs trained."""
+        sweep = Sweep.from_mapping(tomllib.loads(text), "s.toml")
+        return run_sweep(sweep, url="sqlite:///d.db", data_root=None)
 
     return start
 
@@ -42,7 +42,7 @@ def test_trials_that_name_no_run_are_left_alone(run):
     run()
     study = optuna.load_study(study_name="small", storage="sqlite:///d.db")
     mine = study.ask().number
-    assert run().trained == 0
+    assert run() == 0
     again = optuna.load_study(study_name="small", storage="sqlite:///d.db")
     assert again.trials[mine].state == optuna.trial.TrialState.RUNNING
 
@@ -72,8 +72,9 @@ def test_the_spec_is_compared_again_behind_the_lock(run, monkeypatch):
         run()
 
 
-def test_without_git_on_the_path_it_runs(tmp_path):
-    (tmp_path / "s.toml").write_text(TINY)
-    env = os.environ | {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    command = [sys.executable, "-m", "decaybench", "run", "s.toml", "--storage", "sqlite:///d.db"]
-    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
+def test_without_git_on_the_path_it_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
+    assert decaybench.run(tomllib.loads(TINY), **places).report.is_file()
+    assert decaybench.load(places["storage"], "small").sweep["provenance"]["git_revision"] is None

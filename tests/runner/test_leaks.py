@@ -1,7 +1,7 @@
 """No split leaks: disjoint, recorded, and the test split read once, by the runs that may."""
 
-import decaybench
 from decaybench.training.lanes import Lanes
+from trained import train
 
 SWEEP = {
     "name": "leaks",
@@ -23,9 +23,7 @@ def test_the_test_split_is_read_once_at_the_end_of_runs_that_may(tmp_path, monke
         return before(self, examples)
 
     monkeypatch.setattr(Lanes, "evaluate", noting)
-    url = f"sqlite:///{tmp_path}/s.db"
-    decaybench.run(SWEEP, storage=url, studies=tmp_path)
-    frames = decaybench.load(url, "leaks")
+    frames = train(SWEEP, tmp_path / "s.db")
     runs = frames.runs
     searched = runs["phase"] == "search"
     assert runs.loc[searched, ["test_loss", "test_accuracy"]].isna().all(axis=None)

@@ -1,8 +1,6 @@
 """Pruning: who is stopped, that nobody else notices, and the same after any kill."""
 
-import signal
 import sqlite3
-import time
 import tomllib
 from collections import Counter
 from statistics import median
@@ -12,10 +10,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-import decaybench
 from decaybench.sweep import Sweep, is_spared
-from runner.test_resume import epochs_written, finish
-from small_sweep import results
+from small_sweep import epochs_written, results
+from trained import kill, start, train, wait_for_epochs
 
 PLAIN = """
 name = "pruned"
@@ -61,11 +58,7 @@ def folder(tmp_path_factory):
 
 
 def run(folder, text: str, database: str, **options):
-    path = folder / f"{database}.toml"
-    path.write_text(text)
-    url = f"sqlite:///{folder}/{database}.db"
-    decaybench.run(path, storage=url, studies=folder / database, **options)
-    return decaybench.load(url, "pruned")
+    return train(text, folder / f"{database}.db", **options)
 
 
 @pytest.fixture(scope="module")
@@ -196,21 +189,15 @@ def everything(database) -> tuple:
     return results(database), marks, states
 
 
-def test_sigkill_changes_nothing(folder, pruned, command, tmp_path):
-    (tmp_path / "pruned.toml").write_text(PRUNED)
+def test_sigkill_changes_nothing(folder, pruned, tmp_path):
     database = tmp_path / "killed.db"
-
-    def start():
-        return command("run", "pruned.toml", "--storage", "sqlite:///killed.db", "--studies", "killed")
-
     for more in (60, 110):  # attempts begun and epochs written: of 46 slots, 23 of them with up to four epochs
-        process, wanted = start(), epochs_written(database) + more
-        while process.poll() is None and epochs_written(database) < wanted:
-            time.sleep(0.001)
-        assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    finish(start())
+        wanted = epochs_written(database) + more
+        process = start(PRUNED, database)
+        wait_for_epochs(database, wanted, process)
+        assert process.is_alive()
+        kill(process)
+    train(PRUNED, database)
     assert everything(database) == everything(folder / "pruned.db")
     with sqlite3.connect(database) as connection:
         assert connection.execute("SELECT max(attempt) FROM runs").fetchone()[0] > 1

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-import decaybench
+import trained
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.runner.replay import replaying
 from decaybench.schedules import SCHEDULES
 from decaybench.schedules.recorded import Recorded
+from decaybench.store import Frames
 from decaybench.sweep import RunParameters, Size
 from decaybench.training import Recipe, Run, train
 from small_sweep import results
@@ -29,11 +30,9 @@ REPLAYED = {
 }
 
 
-def run(tmp_path, database: str, **budget) -> decaybench.store.Frames:
-    url = f"sqlite:///{tmp_path}/{database}.db"
-    sweep = REPLAYED | {"budget": REPLAYED["budget"] | budget}
-    decaybench.run(sweep, storage=url, studies=tmp_path / "studies" / database)
-    return decaybench.load(url, "replayed")
+def run(tmp_path, database: str, *, task=REPLAYED["task"], **budget) -> Frames:
+    sweep = REPLAYED | {"task": task, "budget": REPLAYED["budget"] | budget}
+    return trained.train(sweep, tmp_path / f"{database}.db")
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +98,11 @@ def test_what_a_diverged_run_did_not_record_is_its_last_rate(recorded, rates):
 
 def test_more_confirm_seeds_replay_the_first_one_again(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    task = REPLAYED["task"] | {"epochs": 2}
     for seeds in (1, 2, 3):
-        frames = run(tmp_path, "grown", confirm_seeds=seeds, lengths=[1.0])
+        frames = run(tmp_path, "grown", task=task, confirm_seeds=seeds, lengths=[1.0])
         assert (frames.runs["phase"] == "replay").sum() == (0 if seeds == 1 else 3 * 2 * seeds)
-    run(tmp_path, "once", confirm_seeds=3, lengths=[1.0])
+    run(tmp_path, "once", task=task, confirm_seeds=3, lengths=[1.0])
     grown, once = (results(tmp_path / f"{name}.db") for name in ("grown", "once"))
     assert [row[:-2] for row in grown["runs"]] == [row[:-2] for row in once["runs"]]  # but for the stacks
     assert grown["traces"] == once["traces"]

@@ -8,76 +8,96 @@ from collections import Counter
 
 import pytest
 
-from small_sweep import epochs_written, results
+from decaybench import UserError
+from decaybench.cli import main
+from small_sweep import SMALL, epochs_written, results
+from trained import kill, start, summary, train, wait_for_epochs
 
 
-def finish(process, code: int = 0) -> str:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == code, err
-    return out
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def quiet(cache, tmp_path_factory):
+    """The database of a sweep that nothing disturbed."""
+    database = tmp_path_factory.mktemp("quiet") / "quiet.db"
+    train(SMALL, database)
+    assert len(results(database)["runs"]) == (3 * 4 + 1) * 2 + 4 * 2 * 2 + 2 * 2
+    return database
 
 
 @pytest.mark.parametrize("most", [3, pytest.param(10, marks=pytest.mark.soak)])
-def test_sigkill_at_random_moments_changes_nothing(sweep_file, command, tmp_path, most):
-    quiet = finish(command("run", str(sweep_file), "--storage", "sqlite:///quiet.db", "--studies", "quiet"))
-    assert "small: complete" in quiet
-    expected = results(tmp_path / "quiet.db")
-    assert len(expected["runs"]) == (3 * 4 + 1) * 2 + 4 * 2 * 2 + 2 * 2
-
-    rng, kills, done = random.Random(5), 0, False
-    while not done:
-        process = command("run", str(sweep_file), "--storage", "sqlite:///killed.db", "--studies", "killed")
-        database, before = tmp_path / "killed.db", epochs_written(tmp_path / "killed.db")
+def test_sigkill_at_random_moments_changes_nothing(quiet, tmp_path, most):
+    killed, rng, kills = tmp_path / "killed.db", random.Random(5), 0
+    while kills < most:
+        before = epochs_written(killed)
+        process = start(SMALL, killed)
         # Wait until this process has written some epochs of its own, so that every life makes progress; die soon after.
-        wanted = before + rng.randint(1, 8)
-        while process.poll() is None and epochs_written(database) < wanted and kills < most:
-            time.sleep(0.002)
-        if kills < most and process.poll() is None:
-            time.sleep(rng.random() * 0.05)
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
-        else:
-            finish(process)
-            done = True
+        wait_for_epochs(killed, before + rng.randint(1, 8), process)
+        time.sleep(rng.random() * 0.05)
+        if not process.is_alive():  # it was quicker
+            break
+        kill(process)
+        kills += 1
     assert kills >= 3
+    train(SMALL, killed)
+    assert_undisturbed(killed, quiet)
 
-    assert results(database) == expected
-    with sqlite3.connect(database) as connection:
+
+def assert_undisturbed(killed, quiet):
+    """A sweep that was killed and has been finished is the one that was left alone, and nothing is there twice."""
+    assert results(killed) == results(quiet)
+    with sqlite3.connect(killed) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         doubled = Counter(connection.execute("SELECT run_id, epoch FROM epochs").fetchall())
         assert max(doubled.values()) == 1
         assert connection.execute("SELECT max(attempt) FROM runs").fetchone()[0] > 1
+        assert connection.execute("SELECT status FROM sweeps").fetchone() == ("complete",)
         assert connection.execute("SELECT count(*) FROM trials WHERE state = 'RUNNING'").fetchone() == (0,)
-    killed, undisturbed = (tmp_path / name / "small" / "report" / "summary.csv" for name in ("killed", "quiet"))
-    assert killed.read_bytes() == undisturbed.read_bytes()
+    assert summary(killed, "small") == summary(quiet, "small")
 
 
-def test_an_interrupt_is_130_and_resumable(sweep_file, command, tmp_path):
-    process = command("run", str(sweep_file), "--storage", "sqlite:///s.db")
-    while process.poll() is None and epochs_written(tmp_path / "s.db") < 10:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.endswith("interrupted; run the same command again to continue\n")
-    assert "Traceback" not in err
-    assert finish(command("run", str(sweep_file), "--storage", "sqlite:///s.db")).startswith("small: complete")
-    again = command("run", str(sweep_file), "--storage", "sqlite:///s.db")
-    out, err = again.communicate(timeout=60)
-    assert again.returncode == 0
-    assert out.startswith("small: complete\n")
-    assert "updates" not in err  # nothing was trained
+def test_the_command_goes_on_after_an_interrupt_which_is_130_and_after_a_kill(
+    quiet, sweep_file, command, tmp_path, monkeypatch, capsys
+):
+    arguments, database, codes = ["run", str(sweep_file), "--storage", "sqlite:///s.db"], tmp_path / "s.db", []
+    for sent, epochs in ((signal.SIGINT, 10), (signal.SIGKILL, 20)):
+        process, wanted = command(*arguments), epochs_written(database) + epochs
+        while process.poll() is None and epochs_written(database) < wanted:
+            time.sleep(0.002)
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=60)
+        codes.append(process.returncode)
+        if sent == signal.SIGINT:
+            assert err.endswith("interrupted; run the same command again to continue\n")
+            assert "Traceback" not in err
+    assert codes == [130, -signal.SIGKILL]
+
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for _ in range(2):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        out, err = capsys.readouterr()
+        assert end.value.code == 0, err
+        assert out.startswith("small: complete\n")
+        said.append(err)
+    assert "updates" in said[0] and "updates" not in said[1]  # nothing was trained again
+    assert_undisturbed(database, quiet)
+    assert (tmp_path / "studies" / "small" / "report" / "summary.csv").read_text() == summary(quiet, "small")
 
 
-def test_two_processes_cannot_run_one_sweep_at_once(sweep_file, command, tmp_path):
-    sweep_file.write_text(sweep_file.read_text().replace("epochs = 3", "epochs = 1000"))
-    first = command("run", str(sweep_file), "--storage", "sqlite:///s.db")
-    while first.poll() is None and epochs_written(tmp_path / "s.db") < 3:
-        time.sleep(0.002)
-    second = command("run", str(sweep_file), "--storage", "sqlite:///s.db")
-    _, err = second.communicate(timeout=60)
-    first.kill()
-    first.communicate()
-    assert second.returncode == 2
-    assert err.startswith("error: sweep small is being run")
+def test_two_processes_cannot_run_one_sweep_at_once(tmp_path):
+    longer, database = SMALL.replace("epochs = 3", "epochs = 1000"), tmp_path / "s.db"
+    first = start(longer, database)
+    try:
+        wait_for_epochs(database, 3, first)
+        with pytest.raises(UserError, match=r"^sweep small is being run"):
+            train(longer, database)
+        assert first.is_alive()
+    finally:
+        kill(first)

@@ -10,6 +10,7 @@ import pytest
 import decaybench
 from decaybench import UserError
 from small_sweep import SMALL, results
+from trained import summary, train
 
 WIDE = """
 name = "wide"
@@ -59,10 +60,7 @@ def wide(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wide")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        url = f"sqlite:///{folder}/wide.db"
-        (folder / "wide.toml").write_text(WIDE)
-        outcome = decaybench.run(folder / "wide.toml", storage=url, studies=folder / "studies")
-    return folder / "wide.db", decaybench.load(url, "wide"), outcome
+        return folder / "wide.db", train(WIDE, folder / "wide.db")
 
 
 def test_equal_slots_per_strategy_repeat_and_length(wide):
@@ -92,7 +90,7 @@ def test_slots_and_confirm_seeds_are_paired(wide):
 
 
 def test_rows_agree_with_what_was_trained(wide):
-    _, frames, _ = wide
+    _, frames = wide
     runs = frames.runs.set_index("id")
     epochs = frames.epochs.groupby("run_id")
     assert set(runs["outcome"]) == {"finished", "diverged"}
@@ -119,7 +117,7 @@ def test_rows_agree_with_what_was_trained(wide):
 
 def test_traces_are_the_schedules_own(wide):
     """A fixed schedule's stored trace is base rate times trace(), from the native params in the row."""
-    _, frames, _ = wide
+    _, frames = wide
     from decaybench.schedules import SCHEDULES, trace
 
     spec = frames.sweep["spec"]["strategies"]
@@ -179,8 +177,7 @@ def test_a_batch_of_one_and_a_full_batch(tmp_path, monkeypatch):
             "budget": {"trials": 2, "repeats": 1, "confirm_seeds": 1},
             "strategies": {"constant": {}, "exp_loss": {}},
         }
-        decaybench.run(mapping, storage=f"sqlite:///{tmp_path}/b.db", studies=tmp_path)
-        frames = decaybench.load(f"sqlite:///{tmp_path}/b.db", f"b{batch}")
+        frames = train(mapping, tmp_path / "b.db")
         finished = frames.runs[frames.runs["outcome"] == "finished"]
         assert len(finished)
         assert {len(frames.traces[i]) for i in finished["id"]} == {2 * updates}
@@ -195,17 +192,9 @@ def test_a_raised_budget_gives_what_it_would_have_given_at_once(tmp_path, monkey
     )
     low = low.replace("confirm_seeds = 2", "confirm_seeds = 1")
     high = SMALL.replace("epochs = 3", "epochs = 1").replace("Does the runner survive?", "Does it grow?")
-    (tmp_path / "low.toml").write_text(low)
-    (tmp_path / "high.toml").write_text(high)
-
-    def run(file: str, database: str):
-        return decaybench.run(
-            tmp_path / file, storage=f"sqlite:///{tmp_path}/{database}.db", studies=tmp_path / database
-        )
-
-    run("low.toml", "grown")
-    run("high.toml", "grown")
-    run("high.toml", "once")
+    train(low, tmp_path / "grown.db")
+    train(high, tmp_path / "grown.db")
+    train(high, tmp_path / "once.db")
     grown, once = (results(tmp_path / f"{name}.db") for name in ("grown", "once"))
 
     def live(rows: list[tuple]) -> list[tuple]:
@@ -218,9 +207,7 @@ def test_a_raised_budget_gives_what_it_would_have_given_at_once(tmp_path, monkey
     for key, rows in groupby(grown["runs"], key=lambda row: row[:4] if row[0] == "search" else None):
         assert key is None or len(list(rows)) == 1
     with pytest.raises(UserError, match="not lowered"):
-        run("low.toml", "grown")
+        train(low, tmp_path / "grown.db")
     frames = decaybench.load(f"sqlite:///{tmp_path}/grown.db", "small")
     assert frames.sweep["question"] == "Does it grow?"
-    assert (tmp_path / "grown" / "small" / "report" / "summary.csv").read_bytes() == (
-        tmp_path / "once" / "small" / "report" / "summary.csv"
-    ).read_bytes()
+    assert summary(tmp_path / "grown.db", "small") == summary(tmp_path / "once.db", "small")

@@ -1,17 +1,16 @@
 """Sweeps whose settings hang on earlier results: in waves, and the same after any kill and any extension."""
 
-import signal
+import shutil
 import sqlite3
-import time
+from functools import cache
 
 import optuna
 import pytest
 
-import decaybench
-from decaybench import UserError
+from decaybench import UserError, api
 from decaybench.runner import Watcher
-from runner.test_resume import epochs_written, finish
-from small_sweep import results
+from small_sweep import epochs_written, results
+from trained import kill, start, summary, train, wait_for_epochs
 
 TPE = """
 name = "learning"
@@ -43,43 +42,62 @@ learning_rate = 1e30
 momentum = 0.0
 """
 ADAPTIVE = TPE.replace('"tpe"', '"tpe"\nallocation = "adaptive"').replace("trials = 8", "trials = 4")
-SWEEPS = {"tpe": TPE, "adaptive": ADAPTIVE}
+SWEEPS = {"tpe": TPE, "adaptive": ADAPTIVE, "adaptive random": ADAPTIVE.replace('"tpe"', '"random"')}
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
+class Heard(Watcher):
+    def __init__(self) -> None:
+        self.updates, self.left, self.shares = 0, 0, []
+
+    def begin(self, name, updates_left, stack_size, device):
+        self.left = updates_left
+
+    def phase(self, phase, shares):
+        self.shares.append((phase, list(shares)))
+
+    def advance(self, updates):
+        self.updates += updates
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("tpe")
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield folder
 
 
 def run(folder, text: str, database: str, **options):
-    path = folder / f"{database}.toml"
-    path.write_text(text)
-    url = f"sqlite:///{folder}/{database}.db"
-    outcome = decaybench.run(path, storage=url, studies=folder / database, **options)
-    return decaybench.load(url, "learning"), outcome
+    return train(text, folder / f"{database}.db", **options)
 
 
-@pytest.mark.parametrize("kind", SWEEPS)
-def test_sigkill_changes_nothing(kind, command, folder):
-    run(folder, SWEEPS[kind], "quiet")
-    database = folder / "killed.db"
+@pytest.fixture(scope="module")
+def undisturbed(folder):
+    """A kind of sweep, trained once: what is stored of it in KIND.db, and what a watcher heard."""
 
-    def start():
-        return command("run", "quiet.toml", "--storage", "sqlite:///killed.db", "--studies", "killed")
+    @cache
+    def trained(kind: str):
+        heard = Heard()
+        return run(folder, SWEEPS[kind], kind, watcher=heard), heard
 
+    return trained
+
+
+@pytest.mark.parametrize("kind", ["tpe", "adaptive"])
+def test_sigkill_changes_nothing(kind, undisturbed, folder, tmp_path):
+    undisturbed(kind)
+    database = tmp_path / "killed.db"
     for more in (11, 14):  # attempts begun and epochs written: within the search, early and late
-        process, wanted = start(), epochs_written(database) + more
-        while process.poll() is None and epochs_written(database) < wanted:
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        wanted = epochs_written(database) + more
+        process = start(SWEEPS[kind], database)
+        wait_for_epochs(database, wanted, process)
+        assert process.is_alive()
+        kill(process)
         with sqlite3.connect(database) as connection:
             assert connection.execute("SELECT count(*) FROM runs WHERE phase = 'confirm'").fetchone() == (0,)
-    assert finish(start()).startswith("learning: complete")
-    assert results(database) == results(folder / "quiet.db")
-    reports = [folder / name / "learning" / "report" / "summary.csv" for name in ("killed", "quiet")]
-    assert reports[0].read_bytes() == reports[1].read_bytes()
+    train(SWEEPS[kind], database)
+    assert results(database) == results(folder / f"{kind}.db")
+    assert summary(database, "learning") == summary(folder / f"{kind}.db", "learning")
 
 
 def live(folder, database: str) -> list[tuple]:
@@ -97,25 +115,26 @@ def started_in_order(runs, keys: list[str], batch: int = 4) -> None:
             assert before["finished_at"].max() <= after["started_at"].min()
 
 
-def test_a_tpe_sweep_is_trained_in_waves_and_grows_as_if_it_had_been_greater(folder):
-    fresh, _ = run(folder, TPE.replace("repeats = 2", "repeats = 3"), "fresh")
-    run(folder, TPE.replace("trials = 8", "trials = 6"), "grown")
-    grown, _ = run(folder, TPE.replace("repeats = 2", "repeats = 3"), "grown")
+def test_a_tpe_sweep_is_trained_in_waves_and_grows_as_if_it_had_been_greater(undisturbed, folder):
+    fresh, _ = undisturbed("tpe")
+    run(folder, TPE.replace("trials = 8", "trials = 6").replace("repeats = 2", "repeats = 1"), "grown")
+    grown = run(folder, TPE, "grown")
     for frames in (fresh, grown):
         started_in_order(frames.runs, ["strategy", "repeat", "length"])
         counts = frames.runs[frames.runs["phase"] == "search"].groupby(["strategy", "repeat"]).size()
         assert counts.to_dict() == {
-            (s, r): n for s, n in (("constant", 8), ("late", 8), ("doomed", 1)) for r in range(3)
+            (s, r): n for s, n in (("constant", 8), ("late", 8), ("doomed", 1)) for r in range(2)
         }
-    assert live(folder, "grown") == live(folder, "fresh")
+    assert live(folder, "grown") == live(folder, "tpe")
     search = fresh.runs[fresh.runs["phase"] == "search"]
     assert (search.groupby(["repeat", "slot"])["seed"].nunique() == 1).all()
-    assert "batches of 4" in (folder / "fresh" / "learning" / "report" / "index.html").read_text()
+    report = api.report("learning", storage=f"sqlite:///{folder}/tpe.db", out=folder / "tpe")
+    assert "batches of 4" in report.index.read_text()
 
 
 def test_lengths_are_searches_of_their_own(folder):
     text = TPE.replace("epochs = 1", "epochs = 2").replace("repeats = 2", "repeats = 1\nlengths = [0.5, 1.0]")
-    runs = run(folder, text, "lengths")[0].runs
+    runs = run(folder, text, "lengths").runs
     started_in_order(runs, ["strategy", "repeat", "length"])
     assert (runs.groupby("stack")["length"].nunique() == 1).all()
     mine = runs[(runs["phase"] == "search") & (runs["strategy"] == "constant")]
@@ -123,24 +142,10 @@ def test_lengths_are_searches_of_their_own(folder):
     assert not set(rates[0.5]) & set(rates[1.0])
 
 
-class Heard(Watcher):
-    def __init__(self) -> None:
-        self.updates, self.left, self.shares = 0, 0, []
-
-    def begin(self, name, updates_left, stack_size, device):
-        self.left = updates_left
-
-    def phase(self, phase, shares):
-        self.shares.append((phase, list(shares)))
-
-    def advance(self, updates):
-        self.updates += updates
-
-
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_an_adaptive_sweep(folder, sampler):
-    heard = Heard()
-    frames, outcome = run(folder, ADAPTIVE.replace('"tpe"', f'"{sampler}"'), "shared", watcher=heard)
+def test_an_adaptive_sweep(undisturbed, folder, tmp_path, sampler):
+    kind = "adaptive" if sampler == "tpe" else "adaptive random"
+    frames, heard = undisturbed(kind)
     search, confirm = (frames.runs[frames.runs["phase"] == phase] for phase in ("search", "confirm"))
     # trials x strategies slots per repeat, each given to one strategy
     for _, mine in search.groupby("repeat"):
@@ -159,17 +164,18 @@ def test_an_adaptive_sweep(folder, sampler):
     last = [shares for phase, shares in heard.shares if phase == "search"][-1]
     assert sum(share.done for share in last) == sum(share.planned for share in last) == 24
 
+    url = f"sqlite:///{folder}/{kind}.db"
+    outcome = api.report("learning", storage=url, out=tmp_path / "report")
     assert outcome.answer.startswith("A search for one good setting, not a comparison: the best setting of 2 repeats")
     assert outcome.answer.endswith("No verdict is given (the strategies shared their slots).")
-    report = folder / "shared" / "learning" / "report"
-    rows = (report / "verdicts.csv").read_text().splitlines()[1:]
+    rows = (tmp_path / "report" / "verdicts.csv").read_text().splitlines()[1:]
     assert len(rows) == 3
     assert all(",no verdict,a search for one good setting, not a comparison" in row.replace('"', "") for row in rows)
-    page = (report / "index.html").read_text()
+    page = outcome.index.read_text()
     assert "The strategies shared the slots of each repeat" in page
     assert "Every strategy that searches something" not in page
 
-    study = optuna.load_study(study_name="learning", storage=f"sqlite:///{folder}/shared.db")
+    study = optuna.load_study(study_name="learning", storage=url)
     trials = {trial.user_attrs["run_id"]: trial for trial in study.trials}
     for row in search.itertuples():
         trial = trials[row.id]
@@ -178,29 +184,29 @@ def test_an_adaptive_sweep(folder, sampler):
             assert trial.params["learning_rate"] == row.params["learning_rate"]
 
 
-def test_an_adaptive_sweep_grows_as_if_it_had_been_greater(folder):
+def test_an_adaptive_sweep_grows_as_if_it_had_been_greater(undisturbed, folder):
     small = ADAPTIVE.replace("trials = 4", "trials = 2")  # 6 slots: the second batch of 4 is cut short
-    great = ADAPTIVE.replace("trials = 4", "trials = 3").replace("repeats = 2", "repeats = 3")
-    run(folder, small, "grown")
-    run(folder, great, "grown")
-    run(folder, great, "fresh")
-    assert live(folder, "grown") == live(folder, "fresh")
+    run(folder, small.replace("repeats = 2", "repeats = 1"), "grown adaptive")
+    run(folder, ADAPTIVE, "grown adaptive")
+    undisturbed("adaptive")
+    assert live(folder, "grown adaptive") == live(folder, "adaptive")
 
 
-def test_another_sampler_is_another_sweep(folder):
-    run(folder, ADAPTIVE.replace("trials = 4", "trials = 2"), "one")
+def test_another_sampler_is_another_sweep(undisturbed, folder):
+    undisturbed("adaptive")
     with pytest.raises(UserError, match=r'search\.allocation: "adaptive" in the database, "balanced" in the file'):
-        run(folder, TPE, "one")
+        run(folder, TPE, "adaptive")
     with pytest.raises(UserError, match=r"search\.batch: 4 in the database, 2 in the file"):
-        run(folder, ADAPTIVE.replace("seed = 3", "seed = 3\nbatch = 2"), "one")
+        run(folder, ADAPTIVE.replace("seed = 3", "seed = 3\nbatch = 2"), "adaptive")
 
 
-def test_a_lost_study_comes_back_with_the_same_settings(folder):
-    frames, _ = run(folder, TPE.replace("repeats = 2", "repeats = 1"), "lost")
-    url = f"sqlite:///{folder}/lost.db"
+def test_a_lost_study_comes_back_with_the_same_settings(undisturbed, folder, tmp_path):
+    frames, _ = undisturbed("tpe")
+    url = f"sqlite:///{tmp_path}/lost.db"
+    shutil.copyfile(folder / "tpe.db", tmp_path / "lost.db")
     before = optuna.load_study(study_name="learning", storage=url).trials
     optuna.delete_study(study_name="learning", storage=url)
-    run(folder, TPE.replace("repeats = 2", "repeats = 1"), "lost")
+    run(tmp_path, TPE, "lost")
     after = optuna.load_study(study_name="learning", storage=url).trials
 
     def said(trials) -> dict:

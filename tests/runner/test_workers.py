@@ -3,24 +3,33 @@
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from small_sweep import epochs_written, results
+from decaybench.cli import main
+from decaybench.runner import Watcher
+from small_sweep import SMALL, epochs_written, results
+from trained import kill, start, train, wait_for_epochs
 
-LONGER = ("epochs = 3", "epochs = 40")  # so that there is time to kill it
-
-
-def finish(process, code: int = 0) -> str:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == code, err
-    return err if code else out
+LONGER = SMALL.replace("epochs = 3", "epochs = 8")  # so that there is time to kill it
 
 
-def start(command, file, name, workers):
-    return command("run", str(file), "--storage", f"sqlite:///{name}.db", "--studies", name, "--workers", str(workers))
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def quiet(cache, tmp_path_factory):
+    """The results of one process that nothing disturbed."""
+    database = tmp_path_factory.mktemp("quiet") / "quiet.db"
+    train(LONGER, database)
+    return without_stacks(database)
 
 
 def without_stacks(database) -> dict[str, list[tuple]]:
@@ -29,9 +38,9 @@ def without_stacks(database) -> dict[str, list[tuple]]:
     return found | {"runs": [(*run[:-2], run[-1]) for run in found["runs"]]}
 
 
-def children(process) -> list[int]:
+def children(pid: int) -> list[int]:
     """The processes that train for this one."""
-    own = about(process.pid, f"task/{process.pid}/children").split()
+    own = about(pid, f"task/{pid}/children").split()
     return [int(pid) for pid in own if b"spawn_main" in about(int(pid), "cmdline")]
 
 
@@ -43,62 +52,80 @@ def about(pid: int, what: str) -> bytes:
         return b""
 
 
-def wait_for_workers(process, n: int) -> list[int]:
-    while process.poll() is None and len(children(process)) < n:
-        time.sleep(0.01)
-    return children(process)
-
-
 def alive(pid: int) -> bool:
     return about(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])
 
 
-def test_two_processes_give_the_numbers_of_one(sweep_file, command, tmp_path):
-    finish(start(command, sweep_file, "one", 1))
-    two = start(command, sweep_file, "two", 2)
-    assert len(wait_for_workers(two, 2)) == 2
-    assert "small: complete" in finish(two)
-    assert without_stacks(tmp_path / "two.db") == without_stacks(tmp_path / "one.db")
+class Counts(Watcher):
+    """Notes the processes that train while they report updates."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+
+    def advance(self, updates: int) -> None:
+        self.seen.update(children(os.getpid()))
+
+
+def test_two_processes_give_the_numbers_of_one(quiet, tmp_path):
+    counts = Counts()
+    train(LONGER, tmp_path / "two.db", workers=2, watcher=counts)
+    assert len(counts.seen) == 2
+    assert without_stacks(tmp_path / "two.db") == quiet
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
-def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(sweep_file, command, tmp_path, times):
-    sweep_file.write_text(sweep_file.read_text().replace(*LONGER))
-    finish(start(command, sweep_file, "quiet", 1))
+def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(quiet, tmp_path, monkeypatch, capsys, times):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "longer.toml").write_text(LONGER)
     rng, killed, database = random.Random(2), [], tmp_path / "killed.db"
-    for victim in ("parent", "worker") * times:
-        process, before = start(command, sweep_file, "killed", 2), epochs_written(database)
-        wanted = before + rng.randint(1, 60)
-        while process.poll() is None and epochs_written(database) < wanted:
-            time.sleep(0.002)
-        workers = children(process) if process.poll() is None else []
-        if workers and victim == "parent":
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+    begun = 3 * 8  # attempts of the stacks that are handed out at once, before any process trains
+    for victim in ("worker", "parent") * times:
+        wanted = epochs_written(database) + begun + rng.randint(1, 60)
+        if victim == "worker":
+            killer = threading.Thread(target=kill_a_worker, args=(database, wanted, killed))
+            killer.start()
+            with pytest.raises(SystemExit) as end:
+                main(["run", "longer.toml", "--storage", "sqlite:///killed.db", "--workers", "2"])
+            killer.join()
+            err = capsys.readouterr().err
+            assert "a training process was killed (out of memory?)" in err and "Traceback" not in err
+            assert end.value.code == 1
+        else:
+            process = start(LONGER, database, workers=2)
+            wait_for_epochs(database, wanted, process)
+            workers = children(process.pid)
+            assert len(workers) == 2 and process.is_alive()
+            kill(process)
             deadline = time.monotonic() + 20
             while any(map(alive, workers)) and time.monotonic() < deadline:
                 time.sleep(0.02)
             assert not any(map(alive, workers)), "workers outlived the process that started them"
-            killed.append(victim)
-        elif workers:
+            killed += workers
+    assert len(killed) == 3 * times
+    train(LONGER, database)
+    assert without_stacks(database) == quiet
+
+
+def kill_a_worker(database, wanted: int, killed: list[int]) -> None:
+    """Kill one of this process's two as soon as this much is written."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        if epochs_written(database) >= wanted and len(workers := children(os.getpid())) == 2:
             os.kill(workers[0], signal.SIGKILL)
-            _, err = process.communicate(timeout=300)
-            if process.returncode:  # else it had just finished, and was no longer needed
-                assert "a training process was killed (out of memory?)" in err and "Traceback" not in err
-                assert process.returncode == 1
-                killed.append(victim)
-        else:
-            process.communicate()
-    assert {"parent", "worker"} <= set(killed)
-    assert "small: complete" in finish(start(command, sweep_file, "killed", 2))
-    assert without_stacks(tmp_path / "killed.db") == without_stacks(tmp_path / "quiet.db")
+            killed.append(workers[0])
+            return
+        time.sleep(0.002)
 
 
 def test_ctrl_c_stops_all_of_them(sweep_file, command, tmp_path):
-    sweep_file.write_text(sweep_file.read_text().replace("epochs = 3", "epochs = 2000"))
-    process = start(command, sweep_file, "s", 2)
-    workers = wait_for_workers(process, 2)
-    time.sleep(4)
+    sweep_file.write_text(SMALL.replace("epochs = 3", "epochs = 60"))
+    process = command("run", str(sweep_file), "--storage", "sqlite:///s.db", "--workers", "2")
+    while process.poll() is None and epochs_written(tmp_path / "s.db") < 30:  # 24 attempts, then epochs
+        time.sleep(0.01)
+    workers = children(process.pid)
+    assert len(workers) == 2
     process.send_signal(signal.SIGINT)
-    assert finish(process, 130).endswith("interrupted; run the same command again to continue\n")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 130, err
+    assert err.endswith("interrupted; run the same command again to continue\n")
     assert not any(map(alive, workers))

@@ -153,7 +153,8 @@ class Learner:
 
 
 @KINDS
-def test_a_run_killed_before_every_update_and_every_epochs_end_has_the_rates_of_one_that_was_not(kind):
+@pytest.mark.parametrize("seeds", [2, pytest.param(3, marks=pytest.mark.soak)])
+def test_a_run_killed_before_every_update_and_every_epochs_end_has_the_rates_of_one_that_was_not(kind, seeds):
     """Through a file, as a user would save it."""
 
     def reborn(learner):
@@ -163,7 +164,7 @@ def test_a_run_killed_before_every_update_and_every_epochs_end_has_the_rates_of_
         return Learner(learner.scheduler.schedule).resumed(torch.load(file, weights_only=True))
 
     seen = set()
-    for seed in range(3):  # other options, and the second with a warmup
+    for seed in range(seeds):  # other options, and the second with a warmup
         schedule = draw(kind, seed, UPDATES, EPOCH)
         whole, killed, expected, rates = Learner(schedule), Learner(schedule), [], []
         for t in range(UPDATES):

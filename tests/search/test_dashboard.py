@@ -2,9 +2,9 @@
 
 import io
 import json
+import shutil
 
 import decaybench
-from small_sweep import SMALL
 
 
 def get(app, path: str) -> dict:
@@ -24,15 +24,13 @@ def get(app, path: str) -> dict:
     return json.loads(body)
 
 
-def test_the_study_opens_in_optuna_dashboard(tmp_path, monkeypatch):
+def test_the_study_opens_in_optuna_dashboard(tmp_path, monkeypatch, small_ran):
     import optuna
     from optuna_dashboard import wsgi
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     url = "sqlite:///d.db"
-    (tmp_path / "s.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))
-    decaybench.run("s.toml", storage=url)
+    shutil.copyfile(small_ran.folder / "studies" / "decaybench.db", "d.db")
     storage = optuna.storages.RDBStorage(url)
     app = wsgi(storage)
     (study,) = get(app, "/api/studies")["study_summaries"]

@@ -62,7 +62,7 @@ def shown(url: str) -> dict[str, dict]:
     return {g["id"]: json.loads(g["graph_object"]) for g in detail(url)["plotly_graph_objects"]}
 
 
-def test_a_run_leaves_note_graphs_and_names_in_the_dashboard(tmp_path, monkeypatch):
+def test_a_run_leaves_note_graphs_and_names_in_the_dashboard(tmp_path, monkeypatch, undrawn):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "s.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))

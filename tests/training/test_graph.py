@@ -20,14 +20,16 @@ from decaybench.training.lanes import Lanes
 
 CPU = torch.device("cpu")
 STEPS = 20  # updates an epoch: a whole chunk and a shorter one
-RECIPE = Recipe("small-cnn", epochs=3, batch_size=16)
+BATCH = 8
+RECIPE = Recipe("small-cnn", epochs=3, batch_size=BATCH)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 @pytest.fixture(scope="module")
 def digits():
     dataset = load_dataset("digits", None)
-    return prepare(dataset, draw_splits(dataset, 0, train_size=16 * STEPS, signal=True))
+    sizes = {"train_size": BATCH * STEPS, "validation_size": 60, "test_size": 60}
+    return prepare(dataset, draw_splits(dataset, 0, **sizes, signal=True))
 
 
 def make(kind, **fields):
@@ -184,7 +186,7 @@ def test_what_no_graph_can_hold_goes_in_chunks_unrecorded(digits, monkeypatch, n
 
 
 def test_lanes_whose_runs_have_ended_are_left_in_few_steps(digits, lane_updates):
-    recipe = replace(RECIPE, epochs=6, batch_size=160)  # 2 updates an epoch
+    recipe = replace(RECIPE, epochs=6, batch_size=BATCH * STEPS // 2)  # 2 updates an epoch
     lengths = (6, 1, 1, 2, 2, 3, 3, 3, 4, 5, 6)
     runs = [Run(n, make("constant"), 0.02, 0.9, 0.0, epochs=epochs) for n, epochs in enumerate(lengths)]
     runs.append(Run(11, make("constant"), 1e30, 0.9, 0.0))
@@ -267,7 +269,7 @@ def test_a_step_on_the_device_gives_the_rates_of_one_on_the_host():
 @pytest.mark.parametrize("form", [OptimizerForm(), OptimizerForm(velocity="keras"), OptimizerForm("adam")], ids=str)
 def test_graphs_agree_with_the_chunks_on_a_cpu(digits, form):
     # One batch an epoch, so that every loss is seen; the first is warming up, the second recorded, the rest replayed.
-    recipe = Recipe("small-cnn", epochs=50, batch_size=16 * STEPS, form=form)
+    recipe = Recipe("small-cnn", epochs=50, batch_size=BATCH * STEPS, form=form)
     runs = [replace(run, learning_rate=run.learning_rate / 4) for run in without_gradients(mixed())[:-3]]
     losses = []
     for device in (CPU, torch.device("cuda")):

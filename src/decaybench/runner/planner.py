@@ -1,6 +1,6 @@
 """The stored plan: the rows of a sweep, those that are missing, and the stacks in which they are trained."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +65,8 @@ class Planner:
             self._look_again()
             planned = plan_search(self._sweep, wanted(self._sweep, self._looks()), self._chosen())
             store.add_runs(self._storage, name, _new(planned))
+            # A lower `to` takes repeats out of a step that is being trained; a higher one may bring them back.
+            self._count(self.runs("search"), planned)
         self._assign_stacks(planned)
 
     def write_waves(self) -> Iterator[None]:
@@ -119,10 +121,7 @@ class Planner:
         store.add_runs(self._storage, self._sweep.name, _new(planned))
         wanted = {run.id: run.replay_of for run in planned}
         rows = [*self.runs("confirm"), *self.runs("replay")]
-        lost = [run.id for run in rows if run.id not in wanted and not run.superseded]
-        won = [run.id for run in rows if run.id in wanted and run.superseded]
-        store.supersede(self._storage, lost)
-        store.supersede(self._storage, won, superseded=False)
+        self._count(rows, planned)
         # With more seeds the first one uses another one's learning rates: it is replayed again.
         moved = {run.id: wanted[run.id] for run in rows if run.replay_of != wanted.get(run.id, run.replay_of)}
         store.replay_other(self._storage, moved)
@@ -174,6 +173,14 @@ class Planner:
             return 0, 0
         batch = batch_of(self._sweep, run.slot) if run.phase == "search" else 0
         return self._sweep.budget.lengths.index(run.length), batch
+
+    def _count(self, rows: Sequence[RunRow], planned: Sequence[PlannedRun]) -> None:
+        """Mark the rows that are no longer planned as superseded, and unmark those that are planned again."""
+        wanted = {run.id for run in planned}
+        lost = [run.id for run in rows if run.id not in wanted and not run.superseded]
+        again = [run.id for run in rows if run.id in wanted and run.superseded]
+        store.supersede(self._storage, lost)
+        store.supersede(self._storage, again, superseded=False)
 
     def _looks(self) -> list[LookRow]:
         return store.looks(self._storage, self._sweep.name)

@@ -1,11 +1,6 @@
-import hashlib
-import os
 import re
-import subprocess
-import sys
 import warnings
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -15,29 +10,12 @@ from decaybench.report.figures import by_optuna, look
 from decaybench.report.figures.by_optuna import draw_optunas
 from decaybench.report.figures.optuna_searches import by_strategy, together
 from decaybench.search.views import Axis, Point, Search
-from frames_factory import draw, fifteen, make, summary_of
+from frames_factory import fifteen, make, summary_of
+from frames_factory import searched as frames_searched
 
 
 def searched(**options):
-    """A sweep in which kinds search fields of their own: a range, one that may be 0, a list, choices."""
-    frames = make(
-        {"constant": "constant", "stairs": "exponential", "cosine": "cosine", "steps": "multi_step"}, **options
-    )
-    frames.sweep["spec"]["search"]["momentum"] = {"low": 0.5, "high": 0.99, "log": True}
-    frames.sweep["spec"]["strategies"]["stairs"]["decay_rate"] = {"low": 0.1, "high": 0.9, "log": False}
-
-    def params(row):
-        u = [draw(i, row.strategy, row.repeat, row.slot) for i in range(3)]
-        own = {
-            "constant": {},
-            "stairs": {"decay_rate": 0.1 + 0.8 * u[0], "staircase": True, "decay_steps": 18},
-            "cosine": {"floor": 0.0 if u[0] < 0.5 else 0.1 * u[1]},
-            "steps": {"milestones": [10, 20][: 1 + round(u[0])], "gamma": [0.1, 0.2, 0.5][int(3 * u[1])]},
-        }[row.strategy]
-        return {**row.params, **own, "momentum": 0.5 + 0.49 * u[2]}
-
-    frames.runs["params"] = [params(row) for row in frames.runs.itertuples()]
-    return summary_of(frames)
+    return summary_of(frames_searched(**options))
 
 
 def names(plots):
@@ -138,18 +116,6 @@ def test_fifteen_strategies_stay_small():
     assert sum(len(f.svg) for plots in drawn for f in (*plots.wide, *plots.narrow)) < 1_000_000
 
 
-def test_the_users_backend_stays_unchosen():
-    code = (
-        "import matplotlib; from frames_factory import make, summary_of\n"
-        "from decaybench.report.figures.by_optuna import draw_optunas\n"
-        "assert draw_optunas(summary_of(make(repeats=2)))[0].wide\n"
-        "assert matplotlib.get_backend(auto_select=False) is None\n"
-    )
-    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    env = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"} | {"PYTHONPATH": path}
-    subprocess.run([sys.executable, "-W", "error", "-c", code], env=env, check=True)
-
-
 def test_an_error_leaves_pyplot_as_it_was():
     ways = plt.new_figure_manager, plt.draw_if_interactive
 
@@ -161,14 +127,3 @@ def test_an_error_leaves_pyplot_as_it_was():
     with pytest.raises(KeyError):
         fail()
     assert (plt.new_figure_manager, plt.draw_if_interactive) == ways and plt.get_fignums() == []
-
-
-def test_another_process_draws_the_same():
-    code = (
-        "import hashlib; from report.figures.test_by_optuna import searched; from decaybench.report.figures.by_optuna import"
-        " draw_optunas\nprint(hashlib.sha256(repr(draw_optunas(searched())).encode()).hexdigest())"
-    )
-    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    env = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": path}
-    there = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
-    assert there.strip() == hashlib.sha256(repr(draw_optunas(searched())).encode()).hexdigest()

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sqlite3
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,15 @@ from decaybench.report.folder import verify as verifying
 from decaybench.report.folder.manifest import read_manifest
 from decaybench.report.folder.writer import report_files
 from decaybench.store.schema import EPOCHS, RUNS, SWEEPS, TRACES
-from small_sweep import SMALL
+from small_sweep import Ran
 
 CSVS = ("summary.csv", "verdicts.csv", "ledger.csv", "runs.csv")
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(small_ran: Ran) -> Path:
     """A folder in which the small sweep has run; nobody writes there any more."""
-    folder = tmp_path_factory.mktemp("done")
-    api.run(tomllib.loads(SMALL), storage=f"sqlite:///{folder}/d.db", studies=folder)
-    return folder
+    return small_ran.folder / "studies"
 
 
 class Copy:
@@ -38,7 +35,7 @@ class Copy:
 
     def __init__(self, done: Path, folder: Path) -> None:
         self.database, self.report = folder / "d.db", folder / "report"
-        shutil.copyfile(done / "d.db", self.database)
+        shutil.copyfile(done / "decaybench.db", self.database)
         shutil.copytree(done / "small" / "report", self.report)
 
     def verify(self) -> tuple[str, ...]:
@@ -310,7 +307,7 @@ def test_what_cannot_be_asked_is_a_user_error(copy: Copy, tmp_path: Path) -> Non
 
 
 def test_the_files_are_those_that_are_written(done: Path, made: dict[str, str]) -> None:
-    with store.open_storage(f"sqlite:///{done}/d.db", create=False) as opened:
+    with store.open_storage(f"sqlite:///{done}/decaybench.db", create=False) as opened:
         evidence = join([store.load(opened, "small")])
     manifest = json.loads(made["manifest.json"])
     summary = summarise(collect(evidence))

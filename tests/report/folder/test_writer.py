@@ -16,9 +16,9 @@ import pytest
 
 from decaybench.compare import Verdict
 from decaybench.errors import UserError
-from decaybench.report import answer_text, check_folder
+from decaybench.report import answer_text, check_folder, source
 from decaybench.store.read import Frames
-from frames_factory import THREE, change, make, summary_of, write_report
+from frames_factory import THREE, change, make, searched, summary_of, write_report
 
 FILES = {
     *("index.html", "summary.csv", "verdicts.csv", "ledger.csv", "runs.csv", "manifest.json", "report.md"),
@@ -61,7 +61,7 @@ class Page(HTMLParser):
             self.text += data
 
 
-def test_the_folder_and_what_is_returned(tmp_path: Path) -> None:
+def test_the_folder_and_what_is_returned(tmp_path: Path, undrawn: None) -> None:
     frames = make()
     got = write_report(frames, tmp_path / "a" / "report")
     assert (got.out, got.index) == (tmp_path / "a/report", tmp_path / "a/report/index.html")
@@ -70,7 +70,7 @@ def test_the_folder_and_what_is_returned(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "a") == ["report"]
 
 
-def test_the_manifest_hashes_every_file(tmp_path: Path) -> None:
+def test_the_manifest_hashes_every_file(tmp_path: Path, undrawn: None) -> None:
     frames = make()
     write_report(frames, tmp_path / "r")
     written = files(tmp_path / "r")
@@ -83,13 +83,14 @@ def test_the_manifest_hashes_every_file(tmp_path: Path) -> None:
     assert manifest["written_by"]["decaybench"] == version("decaybench")
 
 
-def test_the_manifest_hashes_what_the_report_was_made_from(tmp_path: Path) -> None:
+def test_the_manifest_hashes_what_the_report_was_made_from(tmp_path: Path, undrawn: None) -> None:
     def parts(frames: Frames) -> dict[str, str]:
-        write_report(frames, tmp_path)
-        return json.loads((tmp_path / "manifest.json").read_text())["sweeps"][0]["database"]
+        return source(frames)["database"]
 
     frames = make()
     first = parts(frames)
+    write_report(frames, tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text())["sweeps"][0]["database"] == first
     assert first == parts(make()) and first["study"] is None
     trace = next(iter(frames.traces))
     others = {
@@ -104,28 +105,36 @@ def test_the_manifest_hashes_what_the_report_was_made_from(tmp_path: Path) -> No
     assert parts(frames._replace(sweep=frames.sweep | {"status": "running"})) == first
 
 
-def test_a_report_of_an_older_version_is_replaced(tmp_path: Path) -> None:
+def test_a_report_of_an_older_version_is_replaced(tmp_path: Path, undrawn: None) -> None:
     write_report(make(), tmp_path)
     (tmp_path / "manifest.json").write_text(json.dumps({"spec_hash": "x", "files": dict.fromkeys(FILES, "0")}))
     write_report(make(), tmp_path)
     assert set(files(tmp_path)) == FILES
 
 
-def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from frames_factory import make, write_report\n"
-        "write_report(make(lengths=(0.5, 1.0)), Path(sys.argv[1]))"
-    )
-    tests = str(Path(__file__).parents[2])
-    for seed in ("1", "2"):
-        path = os.pathsep.join([tests, *sys.path])
-        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
-        subprocess.run([sys.executable, "-W", "error", "-c", code, tmp_path / seed], env=env, check=True)
-    here = write_report(make(lengths=(0.5, 1.0)), tmp_path / "here").out
-    assert files(tmp_path / "1") == files(tmp_path / "2") == files(here)
+ELSEWHERE = """
+import sys
+import decaybench.report
+assert not {"pandas", "matplotlib", "torch", "jinja2", "sqlalchemy"} & set(sys.modules)
+
+from pathlib import Path
+import matplotlib
+from frames_factory import searched, write_report
+write_report(searched("exp_loss", lengths=(0.5, 1.0)), Path(sys.argv[1]))
+assert matplotlib.get_backend(auto_select=False) is None
+"""
 
 
-def test_the_verdicts(tmp_path: Path) -> None:
+def test_another_process_writes_the_same_bytes_importing_late_and_choosing_no_backend(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    env = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"} | {"PYTHONPATH": path}
+    env |= {"PYTHONHASHSEED": "7", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run([sys.executable, "-W", "error", "-c", ELSEWHERE, tmp_path / "there"], env=env, check=True)
+    here = write_report(searched("exp_loss", lengths=(0.5, 1.0)), tmp_path / "here").out
+    assert files(tmp_path / "there") == files(here)
+
+
+def test_the_verdicts(tmp_path: Path, undrawn: None) -> None:
     write_report(make(lengths=(0.5, 1.0)), tmp_path)
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert list(table) == [
@@ -149,7 +158,7 @@ def test_the_verdicts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
-def test_the_summary(tmp_path: Path, metric: str) -> None:
+def test_the_summary(tmp_path: Path, undrawn: None, metric: str) -> None:
     summary = summary_of(make(metric=metric))
     write_report(make(metric=metric), tmp_path)
     table = pd.read_csv(tmp_path / "summary.csv")
@@ -162,7 +171,7 @@ def test_the_summary(tmp_path: Path, metric: str) -> None:
         assert (row.test_loss, row.rank) == (ours.confirmed["loss"].mean, ours.rank)
 
 
-def test_every_run_is_listed_the_superseded_too(tmp_path: Path) -> None:
+def test_every_run_is_listed_the_superseded_too(tmp_path: Path, undrawn: None) -> None:
     frames = change(make(), lambda r: r.index == r.index[-1], superseded=True)
     write_report(frames, tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "runs.csv").read_text())))
@@ -217,7 +226,7 @@ def test_the_page_is_sound_and_self_contained(tmp_path: Path, name: str) -> None
     assert not re.search(r"\bnan\b|None|inf\b|\{\{|\}\}", page.text)
 
 
-def test_the_search_space_is_told_with_the_kinds_own_ranges(tmp_path: Path) -> None:
+def test_the_search_space_is_told_with_the_kinds_own_ranges(tmp_path: Path, undrawn: None) -> None:
     frames = make({"plain": "cosine", "stairs": "exponential", "steps": "multi_step"}, diverge=0.0)
     stairs = frames.sweep["spec"]["strategies"]["stairs"]
     stairs.update(staircase=True, decay_rate={"low": 0.1, "high": 0.9}, decay_steps={"value": 1, "unit": "epoch"})
@@ -240,7 +249,9 @@ def test_the_users_text_is_escaped_everywhere(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_an_older_report_is_replaced_and_stale_files_vanish_but_foreign_ones_stay(tmp_path: Path) -> None:
+def test_an_older_report_is_replaced_and_stale_files_vanish_but_foreign_ones_stay(
+    tmp_path: Path, undrawn: None
+) -> None:
     out = tmp_path / "report"
     write_report(make({"cosine": "cosine"}), out)
     manifest = json.loads((out / "manifest.json").read_text())
@@ -258,7 +269,9 @@ def test_an_older_report_is_replaced_and_stale_files_vanish_but_foreign_ones_sta
 
 
 @pytest.mark.parametrize("manifest", [None, "not json", "[]", '{"files": {}}', '{"spec_hash": "x"}', '"files"'])
-def test_a_folder_of_something_else_is_refused_and_untouched(tmp_path: Path, manifest: str | None) -> None:
+def test_a_folder_of_something_else_is_refused_and_untouched(
+    tmp_path: Path, undrawn: None, manifest: str | None
+) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     if manifest is not None:
         (tmp_path / "manifest.json").write_text(manifest)
@@ -269,7 +282,7 @@ def test_a_folder_of_something_else_is_refused_and_untouched(tmp_path: Path, man
     assert files(tmp_path) == before
 
 
-def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+def test_a_file_in_the_way_is_refused(tmp_path: Path, undrawn: None) -> None:
     (tmp_path / "r").write_text("x")
     with pytest.raises(UserError, match="must be a folder"):
         write_report(make(), tmp_path / "r")
@@ -281,14 +294,14 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
         write_report(make(), tmp_path / "s")
 
 
-def test_a_folder_that_cannot_be_made_is_a_user_error_with_nothing_left(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_user_error_with_nothing_left(tmp_path: Path, undrawn: None) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="cannot be written"):
         write_report(make(), tmp_path / "file" / "report")
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_failed_swap_keeps_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_swap_keeps_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None) -> None:
     out = tmp_path / "report"
     write_report(make({"cosine": "cosine"}), out)
     before = files(out)
@@ -310,16 +323,7 @@ def test_a_name_too_long_for_a_disk_is_a_user_error(tmp_path: Path) -> None:
         check_folder(tmp_path / ("x" * 300) / "report")
 
 
-def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
+def test_an_empty_folder_is_fine(tmp_path: Path, undrawn: None) -> None:
     check_folder(tmp_path)
     write_report(make(), tmp_path)
     check_folder(tmp_path)
-
-
-def test_importing_the_report_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, decaybench.report\n"
-        "assert not {'pandas', 'matplotlib', 'torch', 'jinja2', 'sqlalchemy'} & set(sys.modules)"
-    )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", code], env=env, check=True)

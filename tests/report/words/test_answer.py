@@ -79,9 +79,7 @@ def test_ties_whose_verdicts_differ_have_each_its_own() -> None:
     got = text(scored({**FLAT, "cosine": steady, "exp_loss": wild}))
     assert got.startswith("cosine and exp_loss tie for first place: each with test accuracy 97.0% after retraining")
     assert "Their verdicts against constant (the control) differ." in got
-    assert (
-        "Strategies compared with constant (the control): cosine (better); exp_loss (no difference shown)." in got
-    )
+    assert "Strategies compared with constant (the control): cosine (better); exp_loss (no difference shown)." in got
 
 
 def test_a_tiny_lead_is_never_a_rounded_zero() -> None:

@@ -94,8 +94,8 @@ def reason(found: Reason, metric: str) -> str:
             but += [] if often else [f"it was {_wins(ahead, wins, repeats, 'only ')}"]
             return f"{_p(p, tests)}, but {' and '.join(but)}"
         case NotShown(p, tests, repeats, detectable, difference, needed):
-            least = exact(metric, detectable)
-            text = f"{_p(p, tests)}; {repeats} repeats can detect a difference of {least} or more (power 80%)"
+            smallest = exact(metric, detectable)
+            text = f"{_p(p, tests)}; {repeats} repeats can detect a difference of {smallest} or more (power 80%)"
             if difference:
                 repeats_needed = f"{needed:,}" if needed else "more than 10,000"
                 text += f"; detecting the observed {exact(metric, difference)} would take {repeats_needed} repeats"

@@ -1,0 +1,62 @@
+"""Sweeps trained without their report, which takes longer than a small one; also by processes that may be killed."""
+
+import multiprocessing
+import os
+import time
+import tomllib
+from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from decaybench import store
+from decaybench.findings import collect, join, summarise
+from decaybench.report.folder.csv_files import summary_csv
+from decaybench.runner import Watcher, run_sweep
+from decaybench.store import Frames
+from decaybench.sweep import Sweep
+from small_sweep import epochs_written
+
+# The server imports once what every sweep needs and forks a process in milliseconds; a new interpreter takes seconds.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["decaybench.api", "decaybench.runner.driver", "alembic.context", "sklearn.datasets"])
+
+
+def train(
+    sweep: str | Mapping[str, Any], database: Path, *, workers: int = 1, watcher: Watcher | None = None
+) -> Frames:
+    """Train a sweep, a file's text or its keys, in this process; returns everything that the database has of it."""
+    keys = tomllib.loads(sweep) if isinstance(sweep, str) else sweep
+    url = f"sqlite:///{database}"
+    run_sweep(Sweep.from_mapping(keys, "sweep.toml"), url=url, data_root=None, workers=workers, watcher=watcher)
+    with store.open_storage(url, create=False) as opened:
+        return store.load_frames(opened, keys["name"])
+
+
+def start(sweep: str, database: Path, *, workers: int = 1) -> BaseProcess:
+    """Train a sweep in a process of its own."""
+    process = FORKS.Process(target=_begin, args=(sweep, database, workers, os.environ["XDG_CACHE_HOME"]))
+    process.start()
+    return process
+
+
+def _begin(sweep: str, database: Path, workers: int, cache: str) -> None:
+    os.environ["XDG_CACHE_HOME"] = cache  # of the test, not of the moment when the server was started
+    train(sweep, database, workers=workers)
+
+
+def kill(process: BaseProcess) -> None:
+    process.kill()
+    process.join()
+
+
+def wait_for_epochs(database: Path, wanted: int, process: BaseProcess) -> None:
+    """Wait until this much is written, as `epochs_written` counts, or the process has ended."""
+    while process.is_alive() and epochs_written(database) < wanted:
+        time.sleep(0.002)
+
+
+def summary(database: Path, name: str) -> str:
+    """summary.csv, as the report would have it."""
+    with store.open_storage(f"sqlite:///{database}", create=False) as opened:
+        return summary_csv(summarise(collect(join([store.load(opened, name)]))))
