@@ -121,6 +121,16 @@ def test_inconclusive_with_the_repeats_needed():
     assert pair(np.zeros(6), np.resize([1.0, -1.0], 6), 0.1, to=6, finest=0.1).reason == Inconclusive(None)
 
 
+@pytest.mark.parametrize("repeats", [6, 9, 15])
+def test_more_repeats_are_needed_than_were_made(repeats):
+    found = []
+    for seed in range(40):
+        found += judge(contest(normal(seed, [0, 1.5]), [repeats] * 2), 0.1)
+    needed = [each.reason.needed for each in found if each.verdict == "inconclusive"]
+    assert len(needed) > 5
+    assert min(needed) > repeats
+
+
 def test_no_verdict_before_the_first_look():
     found = pair(noisy(0), noisy(0, 1), 0.5, [6, 4])
     assert found == (0, 1, 0, None, None, None, None, None, None, "no verdict", TooFew("repeats", 0, 6))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def configurations(results: Results, labels: Sequence[str], most: int) -> tuple[
     """The ``most`` trials of these strategies with the best validation whose configurations differ, the best first."""
     found: dict[str, Run] = {}
     pool = [run for label in labels for run in results.trials(label, results.longest) if run.rank is not None]
-    for run in sorted(pool, key=lambda run: (run.rank, run.repeat)):
+    for run in sorted(pool, key=_best_first):
         key = json.dumps([run.strategy, dict(run.params)], sort_keys=True)
         found.setdefault(key, run)
         if len(found) == most:
@@ -107,9 +108,7 @@ def retraining(results: Results, label: str) -> Retrained | None:
     seeds = [set(results.sweep.confirm_seeds(further=further)) for further in (False, True)]
     trials = {(run.repeat, run.slot): run for run in results.of("search", label, results.longest)}
     picked = dict.fromkeys((run.repeat, run.slot) for run in rows if run.seed in seeds[0])
-    places = sorted(
-        (trials[place] for place in picked if place in trials), key=lambda run: (run.rank or (), run.repeat)
-    )
+    places = sorted((trials[place] for place in picked if place in trials), key=_best_first)
     choosing = [run for run in rows if run.seed in seeds[0] and run.done]
     chosen = choose(results, places)
     further = [run for run in _of(results, chosen) if run.seed in seeds[1] and run.done] if chosen else []
@@ -124,6 +123,11 @@ def retraining(results: Results, label: str) -> Retrained | None:
         mean=float(np.mean(values)) if complete and values else None,
         failures=sum(_failed(results, run, trials) for run in choosing),
     )
+
+
+def _best_first(trial: Run) -> tuple[Any, ...]:
+    """The order in which `compare.Trials` pools trials of several repeats; of equal ones the earlier repeat's."""
+    return *(trial.rank or ())[:2], trial.repeat, trial.slot
 
 
 def _of(results: Results, trial: Run) -> list[Run]:

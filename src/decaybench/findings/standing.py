@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 STOPPED_BELOW = 1.0
 """How far below chance a stopped trial stands, so that validation never picks it: it has no result of its end."""
+WORST_LOSS = 1e200
+"""Stands for the loss of a trial that has none, where trials with an equal metric are compared by loss."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ def pooling(results: Results, label: str) -> Pooling:
 def trials(results: Results, label: str, length: float, repeats: int, metric: str | None = None) -> Trials | None:
     """The strategy's trials in its first ``repeats`` repeats; None where there is none, or one is unfinished.
 
-    ``metric`` names the test result, by default the sweep's own; validation picks by the sweep's own either way. A
-    diverged trial has chance for both, and a loss that was too large to be stored counts as chance.
+    ``metric`` names the test result, by default the sweep's own; validation picks by the sweep's own either way, as
+    `selection.rank` says. A diverged trial has chance for both, and a loss that was too large to be stored counts as
+    chance.
     """
     n = results.sweep.trials(label)
     runs = {(run.repeat, run.slot): run for run in results.of("search", label, length) if run.repeat < repeats}
@@ -104,12 +107,15 @@ def trials(results: Results, label: str, length: float, repeats: int, metric: st
     told, own = METRICS[results.metric], METRICS[metric or results.metric]
     base = told.sign * results.chance.get(results.metric, 0.0)
 
-    def of(run: Run, part: str, name: str) -> float:
-        found = run.value(part, name)
-        return results.chance[name] if found is None else found
+    def test(run: Run) -> float:
+        found = run.value("test", own.name)
+        return own.sign * (results.chance[own.name] if found is None else found)
 
     def validation(run: Run) -> float:
-        return base - STOPPED_BELOW if run.stopped else told.sign * of(run, "validation", results.metric)
+        return base - STOPPED_BELOW if run.rank is None else -run.rank[0]
+
+    def loss(run: Run) -> float:
+        return WORST_LOSS if run.rank is None else min(run.rank[1], WORST_LOSS)
 
     def array(value: Callable[[Run], float | None]) -> NDArray[np.float64]:
         return np.array([[value(run) for run in row] for row in rows], dtype=np.float64)
@@ -117,8 +123,8 @@ def trials(results: Results, label: str, length: float, repeats: int, metric: st
     kind = pooling(results, label)
     return Trials(
         validation=array(validation),
-        loss=array(lambda run: of(run, "validation", "loss")),
-        test=array(lambda run: own.sign * of(run, "test", own.name)),
+        loss=array(loss),
+        test=array(test),
         pooling=kind,
         rate=array(lambda run: run.learning_rate) if kind == "strata" else None,
     )

@@ -55,7 +55,7 @@ def _contradictions(
     sizes = {length: size(sweep, provenance["examples"]["train"], length) for length in sweep.budget.lengths}
     yield from _against_curves(frames, runs, sizes, {length: rung(sweep, length) for length in sizes})
     yield from _against_sources(frames, runs)
-    yield from _against_looks(frames, runs, looks)
+    yield from _against_looks(frames, sweep, runs, looks, complete)
     yield from _against_plan(frames, sweep, runs, looks, complete)
     if study is not None:
         yield from _against_study(sweep, runs, study, chance, sizes, complete)
@@ -125,13 +125,19 @@ def _against_plan(
     search = [run for run in runs if run.phase == "search"]
     chosen = {(run.repeat, run.slot, run.length): run.strategy for run in search} if shares_slots(sweep) else None
     planned = list(plan_search(sweep, wanted(sweep, looks), chosen))
-    # The selection is final only then: an unfinished sweep may still hold confirm runs of a former best trial.
+    needed = planned
     if complete:
         planned += retrained(sweep, summary_at(frames.sweep, runs, looks))
+    else:
+        # Only what was looked at holds at any moment: between a look and its step, the rows of the step are missing or
+        # too many, and there may be confirm runs of a former best trial.
+        needed = list(plan_search(sweep, reached(looks))) if looks else []
+        planned = list(plan_search(sweep, dict.fromkeys(sweep.strategies, _furthest(sweep, looks)), chosen))
     phases = PHASES if complete else ("search",)
     rows = {run.id: run for run in runs if run.phase in phases and not run.superseded}
     wanted_runs = {run.id: run for run in planned}
-    for run_id, plan in wanted_runs.items():
+    for plan in needed:
+        run_id = plan.id
         if run_id not in rows:
             why = "is planned" if plan.phase == "search" else "is planned for a selected trial"
             yield f"{_called(plan)}: {why}, but has no row"
@@ -144,18 +150,33 @@ def _against_plan(
             yield f"{_called(row)}: has no result, although the sweep is complete"
 
 
-def _against_looks(frames: Frames, runs: Sequence[RunRow], looks: Sequence[LookRow]) -> Iterator[str]:
+def _furthest(sweep: Sweep, looks: Sequence[LookRow]) -> int:
+    """The most repeats to which a strategy can have been trained."""
+    return max([sweep.budget.repeats.to, *(int(look.trained_next.get("repeats", 0)) for look in looks)])
+
+
+def _against_looks(
+    frames: Frames, sweep: Sweep, runs: Sequence[RunRow], looks: Sequence[LookRow], complete: bool
+) -> Iterator[str]:
     """Every look must follow from the results of its repeats, and from the looks before it."""
-    for number in sorted({look.step for look in looks}):
+    for number in range(max((look.step for look in looks), default=-1) + 1):
         here = [look for look in looks if look.step == number]
         before = [look for look in looks if look.step < number]
-        spec = as_decided(frames.sweep["spec"], here[0])
+        if sorted(look.length for look in here) != sorted(sweep.budget.lengths):
+            yield f"look {number}: is missing, or is not there at every length"
+            continue
+        asked = [wanted(sweep, before), *([reached(before)] if before else [])]  # the latter where the file changed
+        if reached(here) not in asked:
+            yield f"look {number}: is of repeats {reached(here)}, but the look before it asks for {asked[0]}"
         try:
+            spec = as_decided(frames.sweep["spec"], here[0])
             summary = summary_at({**frames.sweep, "spec": spec}, runs, before, reached(here))
             again = look_rows(summary, number, here[0].sweep_id)
         except (AssertionError, KeyError, ValueError) as error:
-            yield f"look {number}: cannot be taken again: {error}"
+            yield f"look {number}: cannot be taken again: {error or type(error).__name__}"
             continue
+        if complete and number == looks[-1].step and spec != frames.sweep["spec"]:
+            yield f"look {number}: is not of the sweep's own to, until and rope"
         for look, other in zip(here, sorted(again, key=lambda row: row.length), strict=True):
             for column in vars(look):
                 if (kept := getattr(look, column)) != (found := getattr(other, column)):

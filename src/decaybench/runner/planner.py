@@ -1,6 +1,6 @@
 """The stored plan: the rows of a sweep, those that are missing, and the stacks in which they are trained."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +65,8 @@ class Planner:
             self._look_again()
             planned = plan_search(self._sweep, wanted(self._sweep, self._looks()), self._chosen())
             store.add_runs(self._storage, name, _new(planned))
+            # A lower `to` takes repeats out of a step that is being trained; a higher one may bring them back.
+            self._supersede(self.runs("search"), planned)
         self._assign_stacks(planned)
 
     def write_waves(self) -> Iterator[None]:
@@ -100,6 +102,7 @@ class Planner:
         store.write_look(self._storage, look_rows(summary, number, store.sweep_id(self._sweep.name)))
         planned = plan_search(self._sweep, wanted(self._sweep, self._looks()))
         store.add_runs(self._storage, self._sweep.name, _new(planned))
+        self._supersede(self.runs("search"), planned)
         self._assign_stacks(planned)
         return summary
 
@@ -119,10 +122,9 @@ class Planner:
         store.add_runs(self._storage, self._sweep.name, _new(planned))
         wanted = {run.id: run.replay_of for run in planned}
         rows = [*self.runs("confirm"), *self.runs("replay")]
-        lost = [run.id for run in rows if run.id not in wanted and not run.superseded]
-        won = [run.id for run in rows if run.id in wanted and run.superseded]
-        store.supersede(self._storage, lost)
-        store.supersede(self._storage, won, superseded=False)
+        if self._supersede(rows, planned):
+            self.write_confirm()  # what counts again may have chosen a configuration long ago
+            return
         # With more seeds the first one uses another one's learning rates: it is replayed again.
         moved = {run.id: wanted[run.id] for run in rows if run.replay_of != wanted.get(run.id, run.replay_of)}
         store.replay_other(self._storage, moved)
@@ -191,6 +193,14 @@ class Planner:
             replace(look, step=0) for look in before
         ]:
             store.write_look(self._storage, now)
+
+    def _supersede(self, rows: Sequence[RunRow], planned: Sequence[PlannedRun]) -> bool:
+        """Mark the rows that are not in the plan (any more), and unmark those that are; whether any was unmarked."""
+        wanted = {run.id for run in planned}
+        store.supersede(self._storage, [run.id for run in rows if run.id not in wanted and not run.superseded])
+        again = [run.id for run in rows if run.id in wanted and run.superseded]
+        store.supersede(self._storage, again, superseded=False)
+        return bool(again)
 
     def _family(self, run: RunRow) -> Hashable:
         """A key for runs that may begin alike: those with one seed and the same shared parameters.

@@ -138,9 +138,10 @@ class SweepRow:
 class RunRow:
     """One training of one model, kept through its retries; ``outcome`` is NULL while it is pending.
 
-    ``stack`` is the number of the stack in which the run is trained. A ``superseded`` run retrained a trial that is no
-    longer the best. ``replay_of`` is the id of the confirm run whose learning rates a replay run uses. ``pruned`` says
-    what pruning did: a ``stopped`` run finished after fewer epochs; a ``spared`` one would have been stopped.
+    ``stack`` is the number of the stack in which the run is trained. A ``superseded`` run is no longer in the plan: it
+    retrained a trial that is no longer chosen, or searched for a step that the file has changed since. ``replay_of`` is
+    the id of the confirm run whose learning rates a replay run uses. ``pruned`` says what pruning did: a ``stopped``
+    run finished after fewer epochs; a ``spared`` one would have been stopped.
 
     ``updates_computed`` counts the run's updates that were not already computed for another run: runs that begin alike
     share updates. Its sum over all runs is the work done. The sum is slightly low if runs diverge, because updates that

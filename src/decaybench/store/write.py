@@ -124,7 +124,7 @@ def set_stacks(storage: Storage, stacks: Mapping[str, int]) -> None:
 
 
 def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True) -> None:
-    """Mark confirm and replay runs whose trial is no longer the best, or unmark them if it is the best again."""
+    """Mark runs that are no longer in the plan, or unmark them if they are in it again."""
     _update_runs(storage, run_ids, [{"of": run_id, "superseded": superseded} for run_id in run_ids])
 
 

@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from decaybench.sweep.fields import Fraction, Table
 from decaybench.sweep.values import RuleError, show
 
-Count = Annotated[int, Field(ge=1, le=10_000)]
+MOST_REPEATS = 10_000
+Count = Annotated[int, Field(ge=1, le=MOST_REPEATS)]
 LEAST_REPEATS = 5
 """Repeats below which there is no statement about a strategy, and so no range of repeats to choose from."""
 
@@ -30,6 +31,8 @@ class Repeats(Table):
     @classmethod
     def _number(cls, raw: Any) -> Any:
         if isinstance(raw, int) and not isinstance(raw, bool):
+            if not 1 <= raw <= MOST_REPEATS:
+                raise RuleError(f"must be in [1, {MOST_REPEATS}], got {show(raw)}")
             return {"from": raw, "to": raw}
         if isinstance(raw, Mapping):
             return raw

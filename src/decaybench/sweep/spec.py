@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from decaybench.errors import UserError
+from decaybench.sweep.budget import LEAST_REPEATS
 from decaybench.sweep.values import show
 
 CHANGEABLE: Final = (
@@ -16,7 +17,7 @@ CHANGEABLE: Final = (
     ("decide", "until"),
     ("task", "rope"),
 )
-"""What may change under a name in use; `rerun` of the runner says until when."""
+"""What may change under a name in use; `run_sweep` says until when."""
 RAISED: Final = (("budget", "trials"), ("budget", "confirm_seeds"))
 """What of these may be raised, but not lowered."""
 _ABSENT = object()
@@ -51,6 +52,9 @@ def extends(old_spec: Mapping[str, Any], new_spec: Mapping[str, Any]) -> None:
             difference = f"{old} in the database, {new} in the file"
             raise UserError(f"{name}: {table}.{key}: {difference}; it can be raised but not lowered")
     for path, old, new in _differences(old_spec, new_spec):
+        if path == ("budget", "repeats", "from") and LEAST_REPEATS <= old < (to := new_spec["budget"]["repeats"]["to"]):
+            instead = f"repeats = {{ from = {old}, to = {to} }}"
+            raise UserError(f"{name}: {'.'.join(path)}: {old} in the database, {new} in the file; write {instead}")
         if path not in CHANGEABLE:
             raise UserError(
                 f"{name}: {'.'.join(path)}: {_shown(old)} in the database, {_shown(new)} in the file; "
