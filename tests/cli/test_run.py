@@ -36,11 +36,11 @@ def call(tmp_path, monkeypatch, capsys):
     return run
 
 
-def settled(ran: Ran, **changes: str) -> str:
+def settled(ran: Ran, *changes: tuple[str, str]) -> str:
     """A copy of the settled sweep here, with other text in its file."""
     shutil.copytree(ran.folder / "studies", "studies")
     text = SETTLED
-    for old, new in changes.values():
+    for old, new in changes:
         assert old in text
         text = text.replace(old, new)
     Path("settled.toml").write_text(text)
@@ -98,7 +98,7 @@ def test_what_is_not_a_time(text):
 
 
 def test_what_a_change_of_to_leaves_is_said_before_anything_is_trained(settled_ran, call, undrawn):
-    file = settled(settled_ran, to=("to = 6", "to = 9"), until=("[search]", '[decide]\nuntil = "one"\n[search]'))
+    file = settled(settled_ran, ("to = 6", "to = 9"))
     line = (
         "settled: budget.repeats.to: 6 in the database, 9 in the file; looks so far have spent 67% of the error, "
         "33% is left; looks to come are after 6, 9 repeats\n"
@@ -112,7 +112,7 @@ def test_what_a_change_of_to_leaves_is_said_before_anything_is_trained(settled_r
 
 
 def test_check_says_why_a_changed_file_would_be_refused(settled_ran, call):
-    file = settled(settled_ran, epochs=("epochs = 1", "epochs = 2"))
+    file = settled(settled_ran, ("epochs = 1", "epochs = 2"))
     shown = call("check", file)[0]
     assert "note: cannot be run: settled: task.epochs: 1 in the database, 2 in the file" in " ".join(shown.split())
 
