@@ -171,6 +171,21 @@ def test_the_summary(tmp_path: Path, undrawn: None, metric: str) -> None:
         assert row.trials_diverged == round(36 * ours.diverged.mean) and row.diverged_low < row.diverged_high
 
 
+DECISION = {
+    "metric": str,
+    "length": float,
+    "trials": int,
+    "margin": float,
+    "margin_source": str,
+    "settled": bool,
+    "pick": str,
+    "looks": list,
+    "trainings": int,
+    "strategies": dict,
+    "pairs": list,
+}
+
+
 def test_the_answer_as_data(tmp_path: Path, undrawn: None) -> None:
     frames = make(lengths=(0.5, 1.0), rope=0.02, skill={"exp_loss": -0.3}, diverge=0.0)
     written = (write_report(frames, tmp_path).out / "decision.json").read_text()
@@ -179,10 +194,7 @@ def test_the_answer_as_data(tmp_path: Path, undrawn: None) -> None:
     (half,) = told.pop("other_lengths")
     assert told.pop("sweep") == "synthetic"
     for one, length in ((told, 1.0), (half, 0.5)):
-        assert {key: type(value) for key, value in one.items()} == {
-            **{"metric": str, "length": float, "trials": int, "margin": float, "margin_source": str, "settled": bool},
-            **{"pick": str, "looks": list, "trainings": int, "strategies": dict, "pairs": list},
-        }
+        assert {key: type(value) for key, value in one.items()} == DECISION
         assert (one["metric"], one["length"], one["trials"], one["margin"]) == ("accuracy", length, 6, 0.02)
         assert (one["margin_source"], one["looks"], one["trainings"]) == ("file", [6], 2 * 3 * 36)
         assert list(one["strategies"]) == list(THREE)
