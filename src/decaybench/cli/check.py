@@ -18,10 +18,10 @@ UNTIL: Final = {
 }
 
 
-def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
+def show(sweep: str, *, storage: str | None, data: str | None, device: str, as_json: bool) -> None:
     """Check the sweep against its data and model, and print what would be trained."""
     checked = api.as_sweep(sweep)
-    plan = check_sweep(checked, data_root=api.data_root(data), device=device)
+    plan = check_sweep(checked, data_root=api.data_root(data), device=device, url=api.storage_url(storage))
     if as_json:
         print(json.dumps(plan.as_dict(), indent=2))
         return

@@ -66,9 +66,10 @@ class Contest:
             error = standard_error(without[:, None] - without)
             error = np.maximum(np.round(error, DIGITS), self.finest / np.sqrt(repeats))
             found[k][np.ix_(there, there)] = error
-            for i, j in zip(*np.nonzero(self.differences[k] == 0), strict=True):
+            np.fill_diagonal(found[k], 0)
+            for i, j in zip(*np.nonzero(np.triu(self.differences[k] == 0, 1)), strict=True):
                 if self.trials[i].first(repeats).same(self.trials[j].first(repeats)):
-                    found[k, i, j] = 0
+                    found[k, i, j] = found[k, j, i] = 0
         return found
 
     @cached_property

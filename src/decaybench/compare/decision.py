@@ -83,7 +83,11 @@ def decide(contest: Contest, margin: float, until: Until, chance: float) -> Deci
     leader = min(eligible, key=lambda s: (float(bounds[s]), -worth[s], s))
     pick = leader if good[leader] and above_chance(contest, leader, chance) else None
     still_open = [s for s in strategies if states[s] == "open"]
-    settled = pick is not None if until == "one" else until == "all" and not still_open
+    settled = {
+        "one": pick is not None,
+        "all": not still_open,
+        "end": bool((contest.levels == len(contest.looks)).all()),
+    }[until]
     wanted = {leader, *(s for s in strategies if round(contest.gaps[leader, s] - margin, DIGITS) > 0)}
     if until == "all":
         wanted |= {*still_open, *(int(contest.gaps[s].argmax()) for s in still_open)}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-
 from decaybench.compare.contest import Contest
-from decaybench.compare.looks import critical
+from decaybench.compare.looks import critical, spends
 from decaybench.compare.pooled import DIGITS, p_better
 from decaybench.compare.significance import LEVEL, repeats_needed
 
@@ -71,7 +70,7 @@ class WithinMargin(NamedTuple):
 
 
 class Inconclusive(NamedTuple):
-    """Neither is shown. ``needed`` repeats would show the observed difference; None where none would do."""
+    """Neither is shown. About ``needed`` repeats would show the observed difference; None where none would do."""
 
     needed: int | None
 
@@ -172,5 +171,7 @@ def _judged(contest: Contest, i: int, j: int, margin: float, withheld: Sequence[
         return pair("equivalent", Same(), p)
     if (bound := float(max(contest.bounds[i], contest.bounds[j]))) <= margin:
         return pair("equivalent", WithinMargin(bound, margin), p)
-    needed = repeats_needed(abs(d), error * float(np.sqrt(repeats)), len(contest.pairs)) if d else None
+    # a look spends only a share of the error, as though there were so many more tests
+    tests = math.ceil(len(contest.pairs) / spends(contest.looks)[level - 1])
+    needed = repeats_needed(abs(d), error * math.sqrt(repeats), tests) if d else None
     return pair("inconclusive", Inconclusive(needed), p)

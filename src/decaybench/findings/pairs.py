@@ -11,6 +11,7 @@ from decaybench import compare
 from decaybench.compare import Inconclusive, Reason, Verdict
 from decaybench.findings.results import Results
 from decaybench.findings.standing import Standing
+from decaybench.metrics import METRICS
 
 FAMILIES = ("reactive", "fixed")
 
@@ -45,7 +46,8 @@ class Pair:
 class Family(NamedTuple):
     """A family at one length: its ``members`` hold one that is at most ``bound`` below the best.
 
-    ``mean`` is that of its members' estimates, and only describes. The bound is None before there is one.
+    ``mean`` is that of its members' estimates, in the metric's own unit, and only describes. The bound is None before
+    there is one.
     """
 
     name: str
@@ -83,7 +85,7 @@ def families(results: Results, standing: Standing) -> tuple[Family, ...]:
                 tuple(standing.labels[s] for s in members),
                 float(standing.contest.bounds[members].min()) if decided else None,
                 all(decided.states[s] == "ruled out" for s in members) if decided else False,
-                float(np.mean([standing.estimate(s).value for s in members])),
+                METRICS[results.metric].sign * float(np.mean([standing.estimate(s).value for s in members])),
             )
         )
     return tuple(found)

@@ -73,6 +73,18 @@ class Summary:
     def settled(self) -> bool:
         return self.decisive.decision is not None and self.decisive.decision.settled
 
+    @property
+    def answered(self) -> bool:
+        """Whether the sweep has what it was run for.
+
+        That is what ``until`` asks for; to the end of the budget, a pick. A complete sweep of which nothing can be
+        stated has its estimates.
+        """
+        if self.decisive.decision is not None:
+            sweep = self.results.sweep
+            return self.settled or (sweep.complete and sweep.rules.until == "end" and self.pick() is not None)
+        return self.results.sweep.complete
+
     def pick(self, length: float | None = None) -> Row | None:
         """The strategy to take at a length, by default the longest; None where none is shown to be good."""
         decision = self.standings[length or self.results.longest].decision

@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from decaybench import store
 from decaybench.compare import LEAST, planned
+from decaybench.errors import UserError
 from decaybench.optimizers import DEFAULT
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import Rarest, choose_device, prepare_environment, provenance
 from decaybench.runner.estimate import Cost, costs, shared_updates, testing_share
+from decaybench.runner.rerun import require_extension, what_is_left
 from decaybench.sweep import Arm, Sweep, arms, ledger, long_warmups, most_pruned, shares_slots
 
 
@@ -37,10 +40,10 @@ class Plan:
     """The whole plan; times are estimated from a short measurement on ``device``, for ``workers`` processes.
 
     ``looks`` are the repeats after which a sweep is judged, ``costs`` the least, the likely and the most that it costs.
-    ``spent`` is the share of the error that looks taken before have spent. ``testing`` is the share of the time that
-    testing takes. ``shared`` is the smallest share of the search's updates that is saved by computing identical parts
-    of runs once; ``pruned`` the largest that pruning is expected to save. ``notes`` are lines about settings that are
-    legal but hardly intended.
+    ``testing`` is the share of the time that testing takes. ``shared`` is the smallest share of the search's updates
+    that is saved by computing identical parts of runs once; ``pruned`` the largest that pruning is expected to save.
+    ``notes`` are lines about settings that are legal but hardly intended, and about the sweep of that name in the
+    database.
     """
 
     name: str
@@ -63,8 +66,11 @@ class Plan:
         return asdict(self) | {"costs": {name: cost._asdict() for name, cost in self.costs.items()}}
 
 
-def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
-    """Check a sweep against its data, model and device; UserError if it does not fit. Writes only the image cache."""
+def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str | None = None) -> Plan:
+    """Check a sweep against its data, model and device; UserError if it does not fit. Writes only the image cache.
+
+    The notes say what a sweep of that name in the database at ``url`` would change.
+    """
     environment = prepare_environment(sweep, data_root, choose_device(device))
     crew = choose_crew(sweep, environment, None, None)
     facts = provenance(sweep, environment, crew.width, crew.workers)
@@ -100,8 +106,29 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         testing=testing_share(sweep, environment),
         shared=shared,
         pruned=most_pruned(sweep),
-        notes=(*long_warmups(sweep, facts["steps_per_epoch"]), *undecided(sweep, facts["examples"]["test"])),
+        notes=(
+            *long_warmups(sweep, facts["steps_per_epoch"]),
+            *undecided(sweep, facts["examples"]["test"]),
+            *_known(sweep, url),
+        ),
     )
+
+
+def _known(sweep: Sweep, url: str | None) -> tuple[str, ...]:
+    """What the database at ``url`` says about the sweep: why it would be refused, or what a change of ``to`` leaves."""
+    if url is None or (existing := store.find_storage(store.absolute(url))) is None:
+        return ()
+    with existing:
+        stored = store.sweep_row(existing, sweep.name)
+        looks = [] if stored is None else store.looks(existing, sweep.name)
+    if stored is None:
+        return ()
+    try:
+        require_extension(sweep, stored, looks)
+    except UserError as refused:
+        return (f"cannot be run: {refused}",)
+    left = what_is_left(sweep, stored, looks)
+    return () if left is None else (left,)
 
 
 def undecided(sweep: Sweep, test_images: int) -> tuple[str, ...]:

@@ -15,10 +15,8 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from decaybench import store
-from decaybench.compare import planned
-from decaybench.errors import MachineError, UserError
+from decaybench.errors import MachineError, UserError, reason
 from decaybench.findings.selection import stopped_after, told
-from decaybench.findings.standing import taken
 from decaybench.runner import stacks
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import (
@@ -33,11 +31,12 @@ from decaybench.runner.pool import Bench, Job, Pool, open_pool
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import ENDED, direction, slot_of
 from decaybench.runner.replay import replaying
+from decaybench.runner.rerun import require_extension, what_is_left
 from decaybench.runner.tally import Tally
 from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
-from decaybench.store import LookRow, Mirror, RunResult, RunRow, Storage
-from decaybench.sweep import RunParameters, Sweep, extends, from_params, long_warmups, require_current, resolve
+from decaybench.store import Mirror, RunResult, RunRow, Storage
+from decaybench.sweep import RunParameters, Sweep, from_params, long_warmups, resolve
 
 
 def run_sweep(
@@ -59,13 +58,14 @@ def run_sweep(
     Everything is checked before anything is written: the database, the sweep against its stored form, the data and the
     model. Raises UserError for what the user can fix, and MachineError if a training process is killed.
     """
-    stored, url, watcher, extended = None, store.absolute(url), watcher or Watcher(), False
+    stored, url, watcher, extended, left = None, store.absolute(url), watcher or Watcher(), False, None
     if (existing := store.find_storage(url)) is not None:
         with existing:
             stored = store.sweep_row(existing, sweep.name)
             looks = store.looks(existing, sweep.name) if stored is not None else []
     if stored is not None:
-        extended = _require_extension(sweep, stored, looks)
+        extended = require_extension(sweep, stored, looks)
+        left = what_is_left(sweep, stored, looks)
         device = stored["provenance"]["device"] if device == "auto" else device
     elif study_exists(url, sweep.name):
         raise UserError(f"{sweep.name}: the database already has an Optuna study of that name; use another name")
@@ -77,10 +77,12 @@ def run_sweep(
     if stored is None or stored["status"] != "complete" or extended:
         for line in long_warmups(sweep, now["steps_per_epoch"]):
             watcher.note(line)  # before anything is written, since it raises if warnings are errors
+    if left is not None:
+        watcher.extended(left)
     with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
         # Check again, now behind the lock: another process may have written the sweep in the meantime.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
-            _require_extension(sweep, stored, store.looks(storage, sweep.name))
+            require_extension(sweep, stored, store.looks(storage, sweep.name))
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
         deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -95,27 +97,6 @@ def run_sweep(
                 f"sweep {sweep.name}: a training process was killed (out of memory?); "
                 "run the same command again to continue"
             ) from None
-
-
-def _require_extension(sweep: Sweep, stored: dict[str, Any], looks: Sequence[LookRow]) -> bool:
-    """Whether the file says more than the database; UserError where it says something else.
-
-    A key newer than the database has its default.
-    """
-    require_current(stored["spec"])
-    known = Sweep.from_mapping(stored["spec"], sweep.name).spec()
-    with sweep.named():
-        extends(known, sweep.spec())
-        if looks and (before := known["budget"]["trials"]) != (now := sweep.budget.trials):
-            raise UserError(
-                f"{sweep.name}: budget.trials: {before} in the database, {now} in the file; "
-                "it may be raised only until the first look"
-            )
-        try:
-            planned(sweep.budget.repeats.start, sweep.budget.repeats.to, taken(looks))
-        except ValueError as broken:
-            raise UserError(f"{sweep.name}: budget.repeats.to: {broken}") from None
-    return known != sweep.spec()
 
 
 def _alone(storage: Storage, name: str) -> BaseFileLock:
@@ -272,11 +253,16 @@ class _Driver:
         """Close the stack's trials in the study, now that the worker has written its results to our tables."""
         try:
             results = future.result()
-        except Exception:  # the machine's fault (memory, a driver): stored as failed, and retried by the next run
+        except Exception as error:  # the machine's fault (memory, a driver): stored as failed, retried by the next run
             ids = [run.id for run in begun.members]
             store.finish_runs(self.storage, [failed(run) for run in store.some_runs(self.storage, ids)])
             self.mirror.fail(begun.numbers.values())
-            raise
+            if isinstance(error, BrokenProcessPool):
+                raise
+            raise MachineError(
+                f"sweep {self.sweep.name}: {_called(begun.members)} failed: {reason(error)}; "
+                "run the same command again to continue"
+            ) from error
         worth = {result.run_id: told(result, self.metric, self.environment.chance) for result in results}
         rungs = {result.run_id: rung for result in results if (rung := stopped_after(result)) is not None}
         self.mirror.tell(
@@ -321,3 +307,9 @@ class _Driver:
         numbers = self.mirror.reconcile(results, propose, rungs)
         other = [run for run in done.values() if run.trial_number != numbers[run.id]]
         store.set_mirror(self.storage, [Mirror(run.id, numbers[run.id], run.params or {}) for run in other])
+
+
+def _called(runs: Sequence[RunRow]) -> str:
+    """The runs of a stack by name: ``search of cosine, repeat 0, trial 3, seed 17; ...``."""
+    named = [f"{run.phase} of {run.strategy}, repeat {run.repeat}, trial {run.slot}, seed {run.seed}" for run in runs]
+    return "; ".join(named)

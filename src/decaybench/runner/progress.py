@@ -33,6 +33,9 @@ class Watcher:
         """A setting is legal but hardly intended. Called before anything is written; by default, a UserWarning."""
         warnings.warn(line, stacklevel=_callers_level())
 
+    def extended(self, line: str) -> None:
+        """The file changes the ``to`` of a sweep in the database: which error is left, and which looks are to come."""
+
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         """Training of sweep ``name`` begins; ``updates_left`` counts the updates of all runs still to be trained."""
 
