@@ -71,7 +71,12 @@ def test_it_looks_until_one_strategy_is_good_and_trains_no_more_than_that_needs(
     assert looks[-1].outcome == {"until": "one", "leader": "constant", "pick": "constant", "settled": True}
     assert len(search(database)) == 6 * (12 + 12 + 5)
     found = decided(database)
-    assert (found["settled"], found["pick"], found["looks"], found["trainings"]) == (True, "constant", [5, 6, 9, 12], 174)
+    assert (found["settled"], found["pick"], found["looks"], found["trainings"]) == (
+        True,
+        "constant",
+        [5, 6, 9, 12],
+        174,
+    )
     assert found["strategies"]["exp_loss"]["parked"] and not found["strategies"]["cosine"]["parked"]
     assert found["strategies"]["constant"]["bound"] <= 0.05 < found["strategies"]["cosine"]["bound"]
     assert [tuple(look.values()) for look in heard.looks] == repeats_of(looks)
@@ -99,7 +104,9 @@ def test_a_strategy_that_waited_catches_up_on_the_trials_that_it_would_have_had(
     assert ours == theirs and not ours["settled"] and ours["pick"] is None
 
 
-def test_until_may_change_at_any_time_and_runs_that_are_not_needed_any_more_are_left(folder, settled, tmp_path, monkeypatch):
+def test_until_may_change_at_any_time_and_runs_that_are_not_needed_any_more_are_left(
+    folder, settled, tmp_path, monkeypatch
+):
     database = tmp_path / "changed.db"
     everybody = LOOKS.replace("[search]", '[decide]\nuntil = "end"\n\n[search]')
     with monkeypatch.context() as patch:
@@ -161,9 +168,15 @@ def test_to_may_be_raised_after_the_end_and_while_a_step_is_trained(folder, tmp_
 def test_what_a_look_has_fixed_is_refused_in_one_line(folder, settled):
     for change, line in [
         (("to = 15", "to = 12"), "budget.repeats.to: to must be above the 12 repeats that were looked at, got 12"),
-        (("trials = 6", "trials = 7"), "budget.trials: 6 in the database, 7 in the file; it may be raised only until the first"),
+        (
+            ("trials = 6", "trials = 7"),
+            "budget.trials: 6 in the database, 7 in the file; it may be raised only until the first",
+        ),
         (("epochs = 1", "epochs = 2"), "task.epochs: 1 in the database, 2 in the file; only question,"),
-        (("confirm_seeds = 2", "confirm_seeds = 1"), "budget.confirm_seeds: 2 in the database, 1 in the file; it can be"),
+        (
+            ("confirm_seeds = 2", "confirm_seeds = 1"),
+            "budget.confirm_seeds: 2 in the database, 1 in the file; it can be",
+        ),
         (("[strategies.cosine]\n", ""), 'strategies: ["constant", "cosine", "exp_loss"] in the database, ["constant",'),
     ]:
         before = kept(settled[0])
@@ -184,7 +197,9 @@ def test_more_confirm_seeds_choose_among_more_runs_and_report_others(folder, set
     assert live[0] == live[1]
 
 
-def test_a_time_limit_stops_the_search_and_the_next_run_ends_as_if_there_had_been_none(folder, settled, tmp_path, monkeypatch):
+def test_a_time_limit_stops_the_search_and_the_next_run_ends_as_if_there_had_been_none(
+    folder, settled, tmp_path, monkeypatch
+):
     database, clock = tmp_path / "limited.db", iter(range(10_000))
     with monkeypatch.context() as patch:
         patch.setattr(driver.time, "monotonic", lambda: next(clock))  # one second per stack
