@@ -147,14 +147,14 @@ def test_a_group_is_never_cut(plain, pruned):
     assert (stacks > 1).any()
 
 
-def test_a_stopped_run_never_wins(pruned):
-    kept = search(pruned)[search(pruned)["pruned"] != "stopped"]
-    order = ["validation_accuracy", "validation_loss"]
-    confirm = pruned.runs[(pruned.runs["phase"] == "confirm") & (pruned.runs["length"] == 1.0)]
-    for (label, repeat), mine in kept.groupby(["strategy", "repeat"]):
-        best = mine.sort_values(order, ascending=[False, True], kind="stable").iloc[0]
-        row = confirm[(confirm["strategy"] == label) & (confirm["repeat"] == repeat)]
-        assert row["slot"].tolist() == [best["slot"]]
+def test_a_stopped_run_is_not_retrained_and_reads_no_test(pruned):
+    stopped = search(pruned)[search(pruned)["pruned"] == "stopped"]
+    assert stopped[["test_loss", "test_accuracy"]].isna().all(axis=None)
+    confirm = pruned.runs[pruned.runs["phase"] == "confirm"]
+    key = ["strategy", "repeat", "slot"]
+    assert not set(map(tuple, stopped[key].values)) & set(map(tuple, confirm[key].values))
+    spared = search(pruned)[(search(pruned)["pruned"] == "spared") & (search(pruned)["outcome"] == "finished")]
+    assert spared[["test_loss", "test_accuracy"]].notna().all(axis=None)
 
 
 def test_the_study_calls_them_pruned_and_is_mended_so(folder, pruned):
