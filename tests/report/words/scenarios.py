@@ -7,8 +7,6 @@ import numpy as np
 
 from decaybench.findings import Summary
 from decaybench.store import Frames
-from findings.test_pruning import HALF, A, B
-from findings.test_pruning import sweep as pruned
 from frames_factory import change, make, named, summary_of
 
 FIVE = {"constant": "constant", "cosine": "cosine", "linear": "linear", "exp_loss": "exp_loss", "rough": "exponential"}
@@ -79,6 +77,15 @@ def adaptive() -> Summary:
     return summary_of(frames)
 
 
+def pruned() -> Summary:
+    """The worst trial of each repeat was stopped half-way, and the one before it was spared."""
+    frames = under(make(diverge=0.0, rope=0.02), search={"prune": {"at": 0.5, "spare": 0.5}})
+    places = frames.runs.groupby(["phase", "strategy", "repeat"]).validation_accuracy.rank(method="first")
+    search = frames.runs.phase == "search"
+    frames = change(frames, lambda r: search & (places == 1), pruned="stopped", test_accuracy=None, test_loss=None)
+    return summary_of(change(frames, lambda r: search & (places == 2), pruned="spared"))
+
+
 def joined() -> Summary:
     fixed, reactive = {"constant": "constant", "cosine": "cosine"}, {"constant": "constant", "exp_loss": "exp_loss"}
     return summary_of(named(make(fixed, diverge=0.0), "fixed"), named(make(reactive, diverge=0.0), "reactive"))
@@ -120,7 +127,7 @@ CASES: dict[str, Callable[[], Summary]] = {
     "not_started": not_started,
     "before_the_first_look": before_the_first_look,
     "tpe": lambda: summary_of(under(make(rope=0.02), search={"sampler": "tpe"})),
-    "pruned": lambda: pruned({"a": A, "b": B}, prune=HALF),
+    "pruned": pruned,
     "control": lambda: summary_of(under(make(FIVE, skill=APART, rope=0.01), decide={"control": True})),
     "all_ruled_out_but_one": lambda: summary_of(make(skill={"constant": -0.08, "exp_loss": -0.06}, rope=0.005)),
 }
