@@ -195,6 +195,8 @@ def _estimates(results: Results, standing: Standing, s: int) -> dict[str, Interv
         return found
     repeats = standing.estimate(s).without.size
     for name, metric in METRICS.items():
+        if name not in results.chance:  # the sweep is older than the metric
+            continue
         pool = trials(results, standing.labels[s], standing.length, repeats, name)
         if pool is not None:
             value, sign = pool.estimate, metric.sign
