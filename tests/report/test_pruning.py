@@ -4,7 +4,7 @@ from decaybench.findings.pruning import pruning
 from decaybench.report.figures import divergence, look, search, trials
 from decaybench.report.figures.optuna_searches import by_strategy
 from decaybench.report.words.pruning import pruning_sentence
-from decaybench.report.words.tables import pruning_table
+from decaybench.report.words.run_tables import pruning_table
 from findings.test_pruning import HALF, A, B, sweep
 
 
