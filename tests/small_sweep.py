@@ -97,7 +97,11 @@ def results(database: Path) -> dict[str, list[tuple]]:
             JOIN trial_user_attributes a ON a.trial_id = t.trial_id AND a.key = 'run_id'
             JOIN trial_values v ON v.trial_id = t.trial_id WHERE t.state = 'COMPLETE' ORDER BY 1"""
         ).fetchall()
-    return {"runs": runs, "epochs": epochs, "traces": traces, "trials": trials}
+        looks = connection.execute(
+            """SELECT length, step, repeats, spent, margin, strategies, trained_next, to_repeats, margin_source, outcome
+            FROM looks ORDER BY step, length"""
+        ).fetchall()
+    return {"runs": runs, "epochs": epochs, "traces": traces, "trials": trials, "looks": looks}
 
 
 def epochs_written(database: Path) -> int:

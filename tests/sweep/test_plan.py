@@ -100,7 +100,7 @@ def test_ids_are_unique_and_frozen(small):
     assert len({run.id for run in runs}) == len(runs)
     # These stand in people's databases.
     assert (runs[0].id, runs[0].seed) == ("0b2823b8-d02d-53e8-91d6-75c9470fdc15", 8112344936556825)
-    assert (choosing[0].id, choosing[0].seed) == ("",)
+    assert (choosing[0].id, choosing[0].seed) == ("a576db34-dd59-59e9-8936-731b8aaf545a", 8243719630449586)
 
 
 def test_raising_the_budget_moves_nothing(small):

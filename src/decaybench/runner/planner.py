@@ -65,7 +65,7 @@ class Planner:
             self._look_again()
             planned = plan_search(self._sweep, wanted(self._sweep, self._looks()), self._chosen())
             store.add_runs(self._storage, name, _new(planned))
-            # A lower `to` takes repeats out of a step that is being trained; a higher one may bring them back.
+            # A lower `to`, another until or rope take repeats out of a step that is being trained, or bring them back.
             self._supersede(self.runs("search"), planned)
         self._assign_stacks(planned)
 

@@ -17,7 +17,7 @@ CHANGEABLE: Final = (
     ("decide", "until"),
     ("task", "rope"),
 )
-"""What may change under a name in use; `run_sweep` says until when."""
+"""What may change under a name in use; `rerun` of the runner says until when."""
 RAISED: Final = (("budget", "trials"), ("budget", "confirm_seeds"))
 """What of these may be raised, but not lowered."""
 _ABSENT = object()
