@@ -140,5 +140,5 @@ def _failed(results: Results, run: Run, trials: Mapping[tuple[int, int], Run]) -
     own, found = (each.value("validation", results.metric) for each in (trials[run.repeat, run.slot], run))
     if run.diverged or own is None or found is None:
         return True
-    metric, chance = METRICS[results.metric], results.chance[results.metric]
-    return metric.ahead(found, (chance + own) / 2) < 0
+    metric, chance = METRICS[results.metric], results.chance.get(results.metric)
+    return chance is not None and metric.ahead(found, (chance + own) / 2) < 0

@@ -31,9 +31,10 @@ def pick(summary: Summary, strategy: str | None = None) -> Pick:
     if strategy is not None and strategy not in known:
         raise UserError(f"--strategy: must be one of {', '.join(known)}, got {strategy!r}")
     rows = [row for row in summary.ranked() if strategy in (None, row.strategy.label)]
-    if summary.adaptive:  # it ranks no strategies: its answer is the best trial of all
+    if summary.adaptive:  # it ranks no strategies: its answer is what retraining chose, or the best trial of all
         best = configurations(results, [row.strategy.label for row in rows], 1)
-        rows = [row for row in rows if best and row.strategy.label == best[0].strategy]
+        reported = [row for row in rows if row.retrained is not None and row.retrained.further]
+        rows = reported or [row for row in rows if best and row.strategy.label == best[0].strategy]
     tried = [row for row in rows if results.trials(row.strategy.label, results.longest)]
     if not tried or not tried[0].repeats:
         raise UserError(

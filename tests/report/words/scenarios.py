@@ -6,7 +6,9 @@ from functools import cache
 import numpy as np
 
 from decaybench.findings import Summary
+from decaybench.findings.plan import retrained
 from decaybench.store import Frames
+from decaybench.sweep import Sweep
 from frames_factory import change, make, named, summary_of
 
 FIVE = {"constant": "constant", "cosine": "cosine", "linear": "linear", "exp_loss": "exp_loss", "rough": "exponential"}
@@ -71,10 +73,11 @@ def fragile() -> Summary:
 
 
 def adaptive() -> Summary:
-    """Each repeat's trials divided unevenly between the strategies, and the best configurations retrained."""
+    """The best configurations of all strategies together retrained."""
     frames = under(make(diverge=0.0, trials=2, skill={"cosine": 0.02}), search={"sampler": "tpe", "batch": 2})
     frames = under(frames, search={"allocation": "adaptive"})
-    return summary_of(frames)
+    after = {run.id for run in retrained(Sweep.from_mapping(frames.sweep["spec"], "s"), summary_of(frames))}
+    return summary_of(frames._replace(runs=frames.runs[(frames.runs.phase == "search") | frames.runs.id.isin(after)]))
 
 
 def pruned() -> Summary:

@@ -111,7 +111,8 @@ def _cost(sweep: Sweep) -> str:
 
     rows = ledger(sweep, 1)
     least, most = sum(row.least for row in rows), sum(row.most for row in rows)
-    return f"{_range(least, most)} trials, and {_range(least_retrained(sweep), most_retrained(sweep))} runs to retrain"
+    again = least_retrained(sweep), most_retrained(sweep)
+    return f"{_range(least, most)} trials" + (f", and {_range(*again)} runs to retrain" if again[1] else "")
 
 
 def _range(least: int, most: int) -> str:

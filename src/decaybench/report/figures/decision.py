@@ -138,9 +138,12 @@ def _limits(shown: Decision) -> tuple[float, float]:
     lines = [line for panel in shown.panels for line in panel.lines]
     ends = [end for line in lines if line.estimate for end in line.estimate if end is not None]
     low, high = look.limits_around(core, [ends, *(line.by_repeat for line in lines)], metric.axis)
-    # marks at the limits of the metric are drawn whole
-    room = 0.02 * (high - low)
-    return max(low, -room), min(high, metric.factor * metric.high + room)
+    # with two repeats an interval of a loss can reach 30 nats: the axis ends where results do
+    found = [x for line in lines for x in line.by_repeat] + [ln.estimate.mean for ln in lines if ln.estimate]
+    top = metric.factor * metric.high if metric.bounded else 1.5 * max(found, default=metric.axis[1])
+    bottom, top = max(low, 0.0), min(high, top)
+    room = 0.02 * (top - bottom)  # marks there are drawn whole
+    return max(low, bottom - room), min(high, top + room)
 
 
 def _line(axes: Axes, y: int, line: Line, best: float | None, sign: int) -> None:

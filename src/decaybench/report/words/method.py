@@ -162,14 +162,19 @@ def steps(summary: Summary) -> tuple[tuple[str, str], ...]:
         return ()
     trials = count(results.sweep.trials(results.strategies[0].label), "trial")
     winners = results.sweep.search.sampler == "tpe" or results.sweep.search.prune is not None
+    how = "as many independent trials"
+    if results.sweep.search.sampler == "sobol":
+        how = (
+            "one trial from each stratum: the lowest base learning rate of some repeat, the second lowest of some "
+            "repeat, and so on. Where a strategy does not search its base learning rate, the trials are independent"
+        )
     estimate = (
         "The mean over the repeats of the test result of each repeat's best trial. Trials of one repeat depend on each "
         "other here, so they cannot be pooled."
         if winners
-        else f"The test result to expect of a search of {trials}. The trials of all repeats are pooled: each counts "
-        "with the share of all possible searches that end with it. A possible search has one trial from each stratum, "
-        "that is, each rank of the base learning rate within a repeat, as each real one has. Without a quasi-random "
-        "search of the base learning rate, it has as many independent trials. Validation picks, test scores."
+        else f"The test result to expect of a search of {trials}. Validation picks, test scores. All searches that the "
+        "trials of all repeats allow are counted, not only those that were made, and the estimate is their mean. A "
+        f"search has {how}."
     )
     rows = (
         (

@@ -61,8 +61,8 @@ def _tuning(summary: Summary) -> str:
     first, *others = taken
     if not others:
         return (
-            f"By tuning budget: with up to {_most(summary)} trials, {first.label} is always within the margin of the best"
-            " expected test result. It is not a verdict."
+            f"By tuning budget: with up to {_most(summary)} trials, {first.label} is always within the margin of the"
+            " best expected test result. It is not a verdict."
         )
     later = (f"from {at.n} trials on, take {_level(at)}" for at in others)
     what = "; ".join([f"with 1 trial, take {_level(first)}", *later])

@@ -64,7 +64,7 @@ def retraining_table(summary: Summary) -> Table:
         *("learning rate chosen", "other parameters chosen", "further runs", f"their mean test {metric.label}"),
     )
     rows = tuple(line(row.retrained) for row in summary.ranked() if row.retrained is not None)
-    return Table(f"Retraining{at(summary, summary.results.longest)}, best first", header, rows, text=(0, 4))
+    return Table(f"What was retrained{at(summary, summary.results.longest)}, best first", header, rows, text=(0, 4))
 
 
 def replays_table(summary: Summary) -> Table:

@@ -121,7 +121,7 @@ def looks_table(summary: Summary) -> Table:
         *("look", "after repeats", "error spent", "leader", "its bound", "good", "ruled out", "open"),
         "trained next",
     )
-    caption = f"Looks{at(summary, results.longest)}"
+    caption = f"Every look{at(summary, results.longest)}, and what followed"
     return Table(caption, header, tuple(line(row) for row in looks), text=(3, 5, 6, 7, 8))
 
 

@@ -50,11 +50,12 @@ def reason(found: Reason, metric: str) -> str:
             return "; ".join(map(_withheld, why))
         case Shown(ahead, margin):
             which = "ahead" if ahead else "behind"
-            return f"a is shown {which}, by more than {exact(metric, margin)}, in three of four searches or more"
+            now = f"now by more than {exact(metric, margin)}"
+            return f"a is shown {which}, {now}, in at least three of four pairs of searches"
         case SizeUnclear(ahead, beyond, often, margin):
             which = "ahead" if ahead else "behind"
-            but = [] if beyond else [f"by no more than {exact(metric, margin)}"]
-            but += [] if often else ["in fewer than three of four searches"]
+            but = [] if beyond else [f"now by no more than {exact(metric, margin)}"]
+            but += [] if often else ["in fewer than three of four pairs of searches"]
             return f"a is shown {which}, but {' and '.join(but)}"
         case Same():
             return "all their trials have the same results"
