@@ -61,9 +61,7 @@ def main() -> None:
                 f"seed {seed}: {told} after {summary.trainings} trainings; {said}; ruled out: {out or 'none'}",
                 flush=True,
             )
-    print(
-        f"{wrong} of {given.sweeps} sweeps of one schedule under three labels tell them apart; {unsettled} do not settle"
-    )
+    print(f"{wrong} of {given.sweeps} sweeps of equals tell them apart, {unsettled} do not settle")
     sys.exit(wrong > MOST * given.sweeps or unsettled > 0)
 
 
