@@ -32,7 +32,7 @@ def with_curves(frames, label, losses):
 
 
 def test_updates_until_the_controls_end() -> None:
-    frames = ordered(scored(make(diverge=0.0, rope=0.005), SCORES))
+    frames = ordered(scored(make(diverge=0.0, rope=0.006), SCORES))
     frames = with_curves(frames, "constant", [1.0, 0.9, 0.8, 0.7, 0.6, 0.55, 0.52, 0.5])
     frames = with_curves(frames, "cosine", [1.0, 0.8, 0.5, 0.4, 0.3, 0.3, 0.3, 0.3])
     frames = with_curves(frames, "exp_loss", [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.51])
@@ -45,7 +45,7 @@ def test_updates_until_the_controls_end() -> None:
 
 
 def test_the_share_of_repeats_among_the_best() -> None:
-    found = by_label(ordered(scored(make(diverge=0.0, rope=0.005), SCORES)))
+    found = by_label(ordered(scored(make(diverge=0.0, rope=0.006), SCORES)))
     assert {label: pace.steady for label, pace in found.items()} == {
         "constant": pytest.approx(0.0),
         "cosine": pytest.approx(4 / 6),

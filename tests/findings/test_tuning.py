@@ -63,8 +63,8 @@ def test_where_nothing_sets_strategies_apart_nothing_is_advised() -> None:
 
 
 def test_who_comes_to_be_ahead_by_less_than_matters_is_named() -> None:
-    scores = {"early": [0.90] * 6, "late": [0.870, 0.912] * 3}
-    assert recommendations(summary_of(trials(scores, rope=0.013))) == [(1, "early", (), "late")]
+    scores = {"early": [0.90] * 6, "late": [0.870, 0.907] * 3}
+    assert recommendations(summary_of(trials(scores, rope=0.008))) == [(1, "early", (), "late")]
 
 
 def test_below_six_repeats_there_is_no_curve() -> None:
