@@ -31,8 +31,8 @@ def test_the_learning_rate_at_its_upper_end():
     (found,) = swept(spaced(12), lambda rate: 0.5 + 0.05 * math.log10(rate))
     assert found == ("cosine", 1.0, "learning_rate", "high", 1.0, 5, 5)
     assert boundaries_sentence([found]) == (
-        "Selected settings lie at the end of what was searched: cosine's learning_rate at its high end, 1 (5 of 5 "
-        "repeats). Widen the range and rerun."
+        "Best configurations lie at a search-space boundary: cosine's learning_rate at its high end, 1, in 5 of 5 "
+        "repeats. Widen the range and run the sweep again."
     )
 
 

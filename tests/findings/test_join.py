@@ -99,7 +99,7 @@ def test_other_trials_are_an_unequal_ledger(load: Callable[[str], Stored]) -> No
         "exp_loss": 6,
     }
     assert all(
-        pair.verdict == "no verdict" and "planned slots a repeat are 2 and 3" in reason(pair.reason, pair.metric)
+        pair.verdict == "no verdict" and "the planned trials per repeat are 2 and 3" in reason(pair.reason, pair.metric)
         for pair in summary.pairs
     )
 
@@ -200,7 +200,7 @@ def test_the_report_is_written_says_what_it_joins_and_is_verified(
     assert "What of a? / What of more? / What of wide?" in page
     assert (
         "Joined from sweep a (a.constant, staircase), sweep more (more.constant, more.exp_loss) and sweep wide"
-        " (wide.exp_loss, doomed), which have different numbers of trials: slots are equal in number within a sweep only."
+        " (wide.exp_loss, doomed). Their numbers of trials differ, so only strategies of the same sweep had equal budgets."
     ) in " ".join(page.split())
     assert [of["name"] for of in read_manifest(written.out)["sweeps"]] == ["a", "more", "wide"]
     runs = pd.read_csv(written.out / "runs.csv")

@@ -50,7 +50,7 @@ def test_seeds_are_paired_and_a_repeat_is_their_mean() -> None:
     assert part.differences == pytest.approx(rest.to_numpy())
     assert (part.judged.verdict, said(part)) == (
         "no verdict",
-        "an unequal ledger: exp_loss has 14 of 15 replays",
+        "unequal budgets (exp_loss has 14 of 15 replays)",
     )
 
 
@@ -92,7 +92,7 @@ def test_all_lengths_are_one_family_for_holm() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "reason"),
-    [("search", "19 of 20 slots"), ("confirm", "9 of 10 confirm runs"), ("replay", "9 of 10 replays")],
+    [("search", "19 of 20 trials"), ("confirm", "9 of 10 retraining runs"), ("replay", "9 of 10 replays")],
 )
 def test_an_unequal_ledger_of_a_replayed_strategy_withholds_every_verdict(phase: str, reason: str) -> None:
     frames = make(BOTH, replayed=True, diverge=0.0, lengths=(0.5, 1.0))
@@ -101,4 +101,4 @@ def test_an_unequal_ledger_of_a_replayed_strategy_withholds_every_verdict(phase:
     ]
     results = results_of(change(frames, lambda r: r.id == at.id.iloc[0], outcome=None, test_accuracy=None))
     found = {said(each) for length in (0.5, 1.0) for each in replays(results, length)}
-    assert found == {f"an unequal ledger: loss_ratio at length 0.5 has {reason}"}
+    assert found == {f"unequal budgets (loss_ratio at length 0.5 has {reason})"}

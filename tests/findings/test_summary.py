@@ -89,7 +89,10 @@ def test_verdicts_at_every_length() -> None:
             ("cosine", "exp_loss", "better"),
         ]
     ]
-    assert "after Holm over 6 pairs, behind in 5 of 5 repeats, and more than 0.667 points" in said(summary.pairs[0])
+    assert (
+        said(summary.pairs[0])
+        == "adjusted p < 0.001 (Holm, 6 comparisons), behind in 5 of 5 repeats, mean difference above 0.667 points"
+    )
     back = summary.pair("cosine", "constant", 1.0)
     assert back.verdict == "better" and "ahead in 5 of 5 repeats" in said(back)
 
@@ -104,7 +107,7 @@ def test_the_smallest_difference_that_matters_may_be_set(rope: float | None, ver
 
 def test_identical_runs_are_equivalent() -> None:
     pair = summary_of(confirm_scores(make(diverge=0.0), {key: [0.9, 0.91, 0.92, 0.9, 0.9] for key in THREE})).pairs[0]
-    assert (pair.verdict, said(pair), pair.difference) == ("equivalent", "identical runs", (0.0, 0.0, 0.0))
+    assert (pair.verdict, said(pair), pair.difference) == ("equivalent", "the results are identical", (0.0, 0.0, 0.0))
 
 
 def test_survivors_are_beside_what_divergence_costs() -> None:
@@ -200,9 +203,12 @@ def test_lengths_are_apart() -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"repeats": 3}, "too few repeats: 3 of at least 5"),
-        ({"confirm_seeds": 1}, "too few seeds: 1 of at least 2"),
-        ({"repeats": 1, "confirm_seeds": 1}, "too few repeats: 1 of at least 5; too few seeds: 1 of at least 2"),
+        ({"repeats": 3}, "only 3 repeats, but a verdict needs at least 5"),
+        ({"confirm_seeds": 1}, "only 1 retraining seed, but a verdict needs at least 2"),
+        (
+            {"repeats": 1, "confirm_seeds": 1},
+            "only 1 repeat, but a verdict needs at least 5; only 1 retraining seed, but a verdict needs at least 2",
+        ),
     ],
 )
 def test_reasons(settings: dict, reason: str) -> None:
@@ -212,7 +218,7 @@ def test_reasons(settings: dict, reason: str) -> None:
 def test_an_unequal_ledger_is_spelled_out() -> None:
     frames = unconfirm(make(diverge=0.0), lambda r: (r.strategy == "cosine") & (r.repeat > 2))
     assert {said(p) for p in summary_of(frames).pairs} == {
-        "an unequal ledger: cosine has 20 of 20 slots and 6 of 10 confirm runs"
+        "unequal budgets (cosine has 20 of 20 trials and 6 of 10 retraining runs)"
     }
 
 
@@ -223,12 +229,12 @@ def test_planned_slots_must_be_equal_among_those_that_search() -> None:
     ]
     for pair in summary_of(frames._replace(runs=deleted)).pairs:
         assert pair.verdict == "no verdict" and pair.p_adjusted is None and pair.difference is not None
-        assert said(pair) == "an unequal ledger: constant has 10 of 20 slots and 10 of 10 confirm runs"
+        assert said(pair) == "unequal budgets (constant has 10 of 20 trials and 10 of 10 retraining runs)"
     # joined sweeps may have planned differently
     s = named(make({"cosine": "cosine", "exp_loss": "exp_loss"}, diverge=0.0), "s")
     t = named(make({"constant": "constant"}, trials=2, diverge=0.0), "t")
     reasons = {said(pair) for pair in summary_of(s, t).pairs}
-    assert reasons == {"an unequal ledger: planned slots a repeat are 2 and 4"}
+    assert reasons == {"unequal budgets (the planned trials per repeat are 2 and 4)"}
 
 
 def test_a_strategy_with_nothing_to_search_is_planned_one_slot_a_repeat() -> None:

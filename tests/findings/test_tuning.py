@@ -51,7 +51,8 @@ def test_a_lead_too_small_to_matter_changes_no_advice_and_those_level_are_named(
     scores = {"steady": [0.9] * 4, "level": [0.905, 0.89, 0.9, 0.9], "bad": [0.5] * 4}
     summary = summary_of(slots(scores))
     assert recommendations(summary) == [(1, "steady", ("level",), "")]
-    assert remarks(summary)[0].startswith("By tuning budget: with any number of trials take steady (as good: level). ")
+    said = "By tuning budget: with any number of trials, take steady (equally good: level). "
+    assert remarks(summary)[0].startswith(said)
 
 
 def test_where_nothing_sets_strategies_apart_nothing_is_advised() -> None:
@@ -102,9 +103,9 @@ def test_a_repeat_counts_once_all_of_its_slots_are_done() -> None:
 @pytest.mark.parametrize(
     ("search", "why"),
     [
-        ({"sampler": "tpe"}, "TPE chose"),
-        ({"sampler": "random", "allocation": "adaptive"}, "the strategies shared their slots"),
-        ({"prune": {"at": 0.5, "spare": 0.2}}, "pruning stopped"),
+        ({"sampler": "tpe"}, "TPE based each batch of trials on earlier results"),
+        ({"sampler": "random", "allocation": "adaptive"}, "the strategies shared their trials"),
+        ({"prune": {"at": 0.5, "spare": 0.2}}, "pruning stopped some trials early"),
     ],
 )
 def test_slots_that_are_no_random_part_of_a_search_are_refused(search, why: str) -> None:

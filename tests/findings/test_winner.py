@@ -22,9 +22,9 @@ def test_it_is_the_first_strategy_s_best_repeat_the_earlier_of_equals():
     assert picked.mean == pytest.approx(0.98) and picked.level == ("exp_loss",)
     assert picked.run.slot == summary.results.winners("cosine", 1.0)[1].slot
     assert found(summary, picked) == [
-        "Confirmed test accuracy 98.0%, the mean of 2 seeds.",
-        "It is the best of 5 repeats' winners, so expect a little less: their mean is 97.2%.",
-        "The strategy is number 1 of 3, level with exp_loss; the report says how sure that is.",
+        "Test accuracy 98.0% after retraining, the mean of 2 seeds.",
+        "It is the best configuration of 5 repeats, so expect a little less: the mean over the repeats is 97.2%.",
+        "The strategy ranks 1 of 3, tied with exp_loss; the report says how sure that is.",
     ]
 
 
@@ -59,5 +59,5 @@ def test_lost_seeds_and_an_unfinished_sweep_are_said():
     frames.sweep["status"] = "running"
     summary = summary_of(frames)
     said = found(summary, pick(summary, "cosine"))
-    assert said[0] == "Confirmed test accuracy 54.0%, the mean of 2 seeds, 1 of which diverged."
-    assert said[-1] == "The sweep is unfinished: that may change."
+    assert said[0] == "Test accuracy 54.0% after retraining, the mean of 2 seeds, 1 of which diverged."
+    assert said[-1] == "The sweep is unfinished, so this may change."
