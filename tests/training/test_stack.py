@@ -56,8 +56,12 @@ def gradient_runs() -> list[Run]:
 
 
 RECIPE = Recipe("small-cnn", epochs=50, batch_size=8, precision="fp64")  # 10 updates an epoch of few: 500 updates
+# (examples, batch size, what learning rates are divided by): with small batches high rates are at the edge of
+# stability, where the least difference grows; the larger ones keep them.
+SIZES = [(80, 8, 4), pytest.param((320, 32, 1), marks=pytest.mark.soak)]
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(
     "form",
     [
@@ -69,18 +73,18 @@ RECIPE = Recipe("small-cnn", epochs=50, batch_size=8, precision="fp64")  # 10 up
     ],
     ids=str,
 )
-def test_eight_runs_equal_eight_plain_loops(few, form):
-    epochs = 50 if form == OptimizerForm() else 6
-    recipe = replace(RECIPE, form=form, epochs=epochs, decay_biases=form.velocity == "torch")
-    # At the edge of stability the least difference grows: rates at which the loss falls.
-    slower = 50 if form.kind == "adam" else 4
+def test_eight_runs_equal_eight_plain_loops(digits, form, size):
+    examples, batch, slower = size
+    data, epochs = first(digits, examples), 50 if form == OptimizerForm() else 6
+    recipe = replace(RECIPE, form=form, epochs=epochs, batch_size=batch, decay_biases=form.velocity == "torch")
+    slower = 50 if form.kind == "adam" else slower
     runs = [replace(run, learning_rate=run.learning_rate / slower) for run in eight_runs()]
     if form.nesterov:  # torch refuses Nesterov without momentum
         runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
     curves = []
-    results = train(recipe, runs, few, device=CPU, read_test=True, on_epoch=curves.append)
+    results = train(recipe, runs, data, device=CPU, read_test=True, on_epoch=curves.append)
     for i, (run, result) in enumerate(zip(runs, results, strict=True)):
-        plain = plain_loop(recipe, run, few)
+        plain = plain_loop(recipe, run, data)
         assert result.outcome == "finished"
         assert len(result.trace) == len(plain.rates) == epochs * 10
         np.testing.assert_array_equal(result.trace, np.array(plain.rates, dtype=np.float32))
@@ -102,10 +106,14 @@ def test_fp32_follows_the_plain_loop_for_fifty_updates(few):
         np.testing.assert_allclose(losses, plain_loop(recipe, run, few).losses, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "size", [(160, 16, 12), pytest.param((320, 32, 20), marks=pytest.mark.soak)], ids=str
+)  # examples, batch size, epochs of ten updates
 @pytest.mark.parametrize("form", [OptimizerForm(), OptimizerForm(nesterov=True)], ids=str)
-def test_gradient_rules_equal_their_plain_loops(digits, form):
-    digits = first(digits, 160)  # not at the edge of stability, where the least difference grows
-    recipe = replace(RECIPE, form=form, epochs=12, batch_size=16)
+def test_gradient_rules_equal_their_plain_loops(digits, form, size):
+    examples, batch, epochs = size
+    digits = first(digits, examples)
+    recipe = replace(RECIPE, form=form, epochs=epochs, batch_size=batch)
     runs = gradient_runs()
     if form.nesterov:
         runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
