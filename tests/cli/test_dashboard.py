@@ -103,7 +103,7 @@ def test_a_database_without_a_study_yet(database, capsys):
 
 def test_without_the_extra_it_says_what_to_install(database, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
-    assert "pip install 'decaybench[dashboard]'" in refused(capsys)
+    assert "pip install -e '.[dashboard]'" in refused(capsys)
 
 
 def test_a_sweep_of_an_older_version_is_named(database, tmp_path, capsys, monkeypatch):

@@ -18,7 +18,7 @@ from decaybench.paths import typed
 
 app = typer.Typer(
     name="decaybench",
-    help="Compare learning-rate decay strategies, fixed and loss-reactive, with evidence.",
+    help="Find out by experiment how fixed and loss-reactive learning-rate schedules compare.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -63,7 +63,7 @@ def _version(wanted: bool) -> None:
 def decaybench(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """Compare learning-rate decay strategies, fixed and loss-reactive, with evidence."""
+    """Find out by experiment how fixed and loss-reactive learning-rate schedules compare."""
 
 
 @app.command()

@@ -20,7 +20,7 @@ READ = (
     "both have. The bar is its 95% interval, which holds at all looks together. Further right is better. Differences "
     "within the shaded band, the margin, are too small to matter. A bar that crosses zero does not show that two "
     "strategies are the same. The intervals are not adjusted for the number of comparisons: among many strategies, "
-    "expect one bar off zero by chance. Rely on the verdicts."
+    "about one bar in twenty misses zero by chance. Rely on the verdicts."
 )
 
 

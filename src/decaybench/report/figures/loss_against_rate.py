@@ -18,9 +18,9 @@ TITLE = "Learning rate against loss, reactive rules"
 READ = (
     "One line is the best trial of one repeat. A point is the end of an epoch, with the epoch's mean training loss and "
     "the learning rate at that time. A path begins at the open mark and ends at the filled one. If a path falls "
-    "towards the left, the learning rate decreased with the loss. A level path did not react. If it moves up and down "
-    "at the same loss, the rule reacts to more than the loss. That both decrease does not show cause and effect: a "
-    "fixed decay gives such a path too."
+    "towards the left, the learning rate decreased with the loss. On a level path the rule did not react. If the path "
+    "moves up and down at the same loss, the learning rate depends on more than the loss. That both decrease does not "
+    "show cause and effect: a fixed decay gives such a path too."
 )
 MOST_RUNS = 12
 """The most paths in a panel; of more runs, evenly spaced ones are drawn."""
@@ -52,7 +52,7 @@ def data(summary: Summary) -> Paths | None:
 
 def draw(shown: Paths) -> Figure:
     """One panel per strategy, learning rate against training loss (both log)."""
-    labels = "training loss of the epoch, nats (log scale)", "learning rate at its end\n(log scale)"
+    labels = "training loss of the epoch, nats (log scale)", "learning rate at the end of the epoch\n(log scale)"
     figure, panels = look.small_multiples(shown.strategies, *labels)
     every = [path for paths in shown.paths for path in paths]
     # a diverging run must not shrink the others
