@@ -30,7 +30,8 @@ def show(sweep: str, *, storage: str | None, data: str | None, device: str, as_j
     console.print(Text(f"{checked.name}: {checked.question}" if checked.question else checked.name, style="bold"))
     examples = ", ".join(f"{count:,} {split}" for split, count in plan.examples.items() if count)
     smallest = plan.smallest_class
-    classes = f"{plan.classes:,} classes, of which the smallest ({smallest.name}) has {smallest.train:,} training images"
+    least = f"the smallest ({smallest.name}) has {smallest.train:,} training images"
+    classes = f"{plan.classes:,} classes, of which {least}"
     setting = f"{task.model}, batch size {task.batch_size}, {plan.steps_per_epoch:,} updates per epoch"
     console.print(Text(f"{task.data}: {examples}; {classes}; {setting}"))
     several = len(checked.budget.lengths) > 1
@@ -70,7 +71,7 @@ def show(sweep: str, *, storage: str | None, data: str | None, device: str, as_j
     console.print(Text(f"times are estimated from a short measurement; testing takes {plan.testing:.1%} of them"))
     if plan.shared >= 0.005:
         console.print(
-            Text(f"updates that runs share are computed only once, which saves at least {plan.shared:.0%} of the search")
+            Text(f"updates that runs share are computed once, which saves at least {plan.shared:.0%} of the search")
         )
     if (asked := checked.search.prune) is not None:
         stopped = f"trials worse than the median of their strategy are stopped after {asked.at:.0%} of their epochs"

@@ -32,7 +32,8 @@ def serve(*, storage: str | None, port: int) -> None:
     except ModuleNotFoundError as error:
         if error.name != "optuna_dashboard":
             raise
-        raise UserError("dashboard: needs optuna-dashboard: install its extra, python3 -m pip install -e '.[dashboard]' in a clone") from None
+        how = "install its extra, python3 -m pip install -e '.[dashboard]' in a clone"
+        raise UserError(f"dashboard: needs optuna-dashboard: {how}") from None
     with store.open_storage(api.storage_url(storage), create=False, optuna=True) as opened:
         url, where, known = opened.url, opened.where, store.sweep_names(opened)
         specs = [row["spec"] for name in known if (row := store.sweep_row(opened, name)) is not None]

@@ -46,7 +46,8 @@ class Live(Watcher):
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         self._made, self._total = 0, updates_left
         self._started = self._spoke = time.monotonic()
-        self._console.print(f"{name}: {updates_left:,} updates left to train on {device}, up to {stack_size} runs at a time")
+        at_once = f"up to {stack_size} runs at a time"
+        self._console.print(f"{name}: {updates_left:,} updates left to train on {device}, {at_once}")
         if self._console.is_terminal:
             self._live = RichLive(
                 console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True
