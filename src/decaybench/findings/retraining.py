@@ -57,7 +57,7 @@ def candidates(results: Results, standing: Standing) -> tuple[str, ...]:
     bounds = [float(d) for d in standing.contest.bounds] if decided else [0.0] * len(labels)
     order = sorted(range(len(labels)), key=lambda s: (bounds[s], -worth[s], s))
     if decided:
-        order.sort(key=lambda s: (s != decided.leader, decided.states[s] == "ruled out"))
+        order.sort(key=lambda s: s != decided.leader)
     wanted = {order[0]}
     families: dict[str, list[int]] = {}
     for s in order:

@@ -57,7 +57,9 @@ class Standing:
 
     @property
     def taken(self) -> tuple[int, ...]:
-        """The repeats after which looks were taken."""
+        """The repeats after which looks were taken; none where there are estimates only."""
+        if self.decision is None:
+            return ()
         return tuple(look.repeats for look in self.looks[: self.level])
 
 

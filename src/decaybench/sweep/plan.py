@@ -144,17 +144,22 @@ def confirm_seeds(sweep: Sweep, *, further: bool) -> tuple[int, ...]:
 def most_retrained(sweep: Sweep) -> int:
     """The runs after the search at most: every candidate's choosing and further runs, and one strategy's replays."""
     seeds, built = sweep.budget.confirm_seeds, arms(sweep)
-    candidates = 1 if shares_slots(sweep) else min(CANDIDATES, len(built))
+    more = max(0, sum(arm.kind == "constant" for arm in built) - 1)  # every control is retrained
+    candidates = 1 if shares_slots(sweep) else min(CANDIDATES + more, len(built))
     replayed = seeds > 1 and not shares_slots(sweep) and any(arm.family == "reactive" for arm in built)
     return candidates * (RETRAINED + 1) * seeds + replayed * seeds
 
 
 def least_retrained(sweep: Sweep) -> int:
     """The runs after the search at least: those of the best strategy of each family, and one strategy's replays."""
-    seeds, families = sweep.budget.confirm_seeds, {arm.family for arm in arms(sweep)}
+    seeds, built = sweep.budget.confirm_seeds, arms(sweep)
     if shares_slots(sweep):
         return (RETRAINED + 1) * seeds
-    return len(families) * (RETRAINED + 1) * seeds + (seeds if seeds > 1 and "reactive" in families else 0)
+    each: dict[str, int] = {}
+    for arm in built:  # a strategy with nothing to search has one configuration
+        each[arm.family] = min(each.get(arm.family, RETRAINED), RETRAINED if arm.space else 1)
+    replayed = seeds if seeds > 1 and "reactive" in each else 0
+    return sum(number + 1 for number in each.values()) * seeds + replayed
 
 
 def size(sweep: Sweep, train_examples: int, length: float) -> Size:

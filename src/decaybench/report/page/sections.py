@@ -116,7 +116,7 @@ def _ledger(summary: Summary, shown: Setup) -> Section:
     below = [method.LEDGER]
     if former := summary.results.superseded:
         runs = words.count(former, "run")
-        below.append(f"{runs} of configurations that are no longer chosen (superseded): only runs.csv contains them.")
+        below.append(f"{runs} that the sweep no longer asks for (superseded): only runs.csv contains them.")
     asked = ("Task", settings(shown.task)), ("Budget", settings(shown.budget))
     table = run_tables.ledger_table(summary)
     fold = Fold("Task, budget and ledger", tables=(table,), lists=asked, below=tuple(below), open=True)
