@@ -79,8 +79,15 @@ def test_contradictions_are_named(audited, statement, line):
 
 
 def test_a_trial_that_is_not_the_selected_one_is_named(audited):
-    moved = "UPDATE runs SET slot = 3 - slot WHERE phase = 'confirm' AND strategy = 'exp_loss'"
-    lines = audited(moved)
+    retrained = "SELECT repeat, slot FROM runs WHERE phase = 'confirm' AND strategy = 'exp_loss'"
+    other = (
+        "(SELECT repeat, slot FROM runs WHERE phase = 'search' AND strategy = 'exp_loss'"
+        f" AND (repeat, slot) NOT IN ({retrained}) LIMIT 1)"
+    )
+    lines = audited(
+        f"UPDATE runs SET (repeat, slot) = {other}"
+        f" WHERE phase = 'confirm' AND strategy = 'exp_loss' AND (repeat, slot) = ({retrained} LIMIT 1)"
+    )
     assert lines and any(line.endswith("is not in the plan, nor selected") for line in lines)
     assert all("(confirm of exp_loss, " in line for line in lines if "nor selected" in line)
 
@@ -176,7 +183,7 @@ def test_a_test_result_beyond_the_looks_of_a_strategy_changes_none_of_them(look_
     lines = look_audited(
         "UPDATE runs SET test_accuracy = 1 WHERE phase = 'search' AND strategy = 'cosine' AND repeat = 11"
     )
-    assert [line.partition(",")[0] for line in lines] == ["look 3"]
+    assert {line.partition(",")[0] for line in lines} == {"look 3"}
 
 
 def test_between_a_look_and_its_step_a_sweep_is_sound(look_audited):

@@ -118,11 +118,18 @@ def test_folders_that_others_wrote(tmp_path, monkeypatch, files, column, example
     assert plan.classes == 3 and plan.smallest_class.train == examples[0] // 3
 
 
+FEW = (
+    "too few for statements, so the sweep ends at its first look with estimates: "
+    "3 trials (at least 6), 2 repeats (at least 5)"
+)
+
+
 def test_a_warmup_longer_than_the_run_is_noted(tmp_path, monkeypatch):
-    assert checked(tmp_path, monkeypatch).notes == ()
+    assert checked(tmp_path, monkeypatch).notes == (FEW,)
     plan = checked(tmp_path, monkeypatch, strategies={"constant": {"warmup": 6}})
     assert plan.notes == (
         "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the warmup does not end before the run does",
+        FEW,
     )
 
 
@@ -138,10 +145,10 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
         decaybench.run(sweep, **places)
     assert not (tmp_path / "d.db").exists() and not (tmp_path / "small").exists()
     with pytest.warns(UserWarning, match=line) as noted:
-        assert decaybench.run(sweep, **places).trained == 2
+        assert decaybench.run(sweep, **places).trained == 3  # a trial, retrained to be chosen, and once more
     assert [warning.filename for warning in noted] == [__file__]
     assert run_sweep(Sweep.from_mapping(sweep, "x"), url=url, data_root=None) == 0
-    more = sweep | {"budget": budget | {"repeats": 2}}
+    more = sweep | {"budget": budget | {"trials": 2}}
     with pytest.warns(UserWarning, match=line):
         assert run_sweep(Sweep.from_mapping(more, "x"), url=url, data_root=None) == 2
 
