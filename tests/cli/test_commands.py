@@ -140,7 +140,7 @@ def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
 def test_check_says_what_pruning_does(call, tmp_path):
     file = tmp_path / "pruned.toml"
     file.write_text(SMALL)
-    assert "pruning" not in call("check", str(file))
+    assert "\npruning: " not in call("check", str(file))
     file.write_text(SMALL.replace("seed = 3", "seed = 3\nprune = { at = 0.4, spare = 0.25 }"))
     said = " ".join(call("check", str(file)).split())
     assert (

@@ -9,7 +9,7 @@ from rich.console import Console
 from decaybench.cli import evidence
 from decaybench.cli.run import Live
 from decaybench.findings import Summary
-from frames_factory import THREE, make, scored, summary_of
+from frames_factory import THREE, make, ordered, scored, summary_of
 
 NEAR = [0.97, 0.96, 0.97, 0.98, 0.97, 0.96]
 
@@ -17,7 +17,7 @@ NEAR = [0.97, 0.96, 0.97, 0.98, 0.97, 0.96]
 def shown(rope: float | None = 0.05, **options) -> Summary:
     """Three strategies, one of them far behind."""
     scores = {"constant": NEAR, "cosine": [x + 0.001 for x in reversed(NEAR)], "exp_loss": [0.5, 0.52, 0.51] * 2}
-    return summary_of(scored(make(diverge=0.0, rope=rope, to=12, **options), scores))
+    return summary_of(ordered(scored(make(diverge=0.0, rope=rope, to=12, **options), scores)))
 
 
 def printed(summary: Summary, *, terminal: bool) -> str:
@@ -61,7 +61,6 @@ def test_to_the_end_of_the_budget():
 
 
 def test_a_strategy_that_waits():
-    summary = shown()
     frames = make(diverge=0.0, rope=0.005, to=12, repeats=9)
     runs = frames.runs
     late = (runs.strategy == "exp_loss") & (runs.repeat >= 6)
@@ -71,7 +70,7 @@ def test_a_strategy_that_waits():
         "exp_loss": [0.5, 0.52, 0.51] * 2,
     }
     summary = summary_of(
-        scored(frames._replace(runs=runs[~late]), {label: found[:9] for label, found in scores.items()})
+        ordered(scored(frames._replace(runs=runs[~late]), {label: found[:9] for label, found in scores.items()}))
     )
     assert evidence.lines(summary)[-1].endswith(": ruled out, waits at 6 repeats")
     assert "6 (waits)" in printed(summary, terminal=True)

@@ -114,7 +114,8 @@ def test_what_a_change_of_to_leaves_is_said_before_anything_is_trained(settled_r
 def test_check_says_why_a_changed_file_would_be_refused(settled_ran, call):
     file = settled(settled_ran, ("epochs = 1", "epochs = 2"))
     shown = call("check", file)[0]
-    assert "note: cannot be run: settled: task.epochs: 1 in the database, 2 in the file" in " ".join(shown.split())
+    why = f"{file}: settled: task.epochs: 1 in the database, 2 in the file; only question, "
+    assert f"\nnote: cannot be run: {why}" in shown
 
 
 def test_check_shows_looks_and_costs(call):
@@ -124,7 +125,7 @@ def test_check_shows_looks_and_costs(call):
     assert re.search(r"\nleast +5 +60 +4 +320 ", shown)  # 60 trials and 4 retraining runs of 5 updates
     assert re.search(r"\nlikely +6 +72 ", shown) and re.search(r"\nmost +6 +72 ", shown)
     assert re.search(r"testing takes \d+\.\d% of them", shown)
-    assert "constant            1  30 to 36" in shown
+    assert re.search(r"\nconstant +1 +30 to 36 +5 +learning_rate\n", shown)
 
 
 def test_runs_that_the_machine_could_not_finish_are_named_and_tried_again(call, monkeypatch, undrawn):

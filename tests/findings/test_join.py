@@ -203,7 +203,7 @@ def test_the_report_is_written_says_what_it_joins_and_is_verified(
     assert "What of a? / What of more? / What of wide?" in page
     assert (
         "Joined from sweep a (a.constant, staircase), sweep more (more.constant, more.exp_loss) and sweep wide"
-        " (wide.exp_loss, doomed), which have different numbers of trials"
+        " (wide.exp_loss, doomed). Their numbers of trials differ, so only strategies of the same sweep had equal budgets."
     ) in " ".join(page.split())
     assert [of["name"] for of in read_manifest(written.out)["sweeps"]] == ["a", "more", "wide"]
     runs = pd.read_csv(written.out / "runs.csv")

@@ -62,10 +62,10 @@ def test_to_the_end_everybody_is_trained():
 
 def test_until_all_are_decided_the_open_ones_and_their_rivals_are_trained():
     looks = stored(changing(until="all")).looks
-    early = [look for look in looks[:-1] if look.outcome["leader"] == "a"]
-    assert early and all(look.trained_next["members"] == ["a", "b"] for look in early)
-    assert any(look.trained_next["members"] == ["c"] for look in looks)  # the rival of b, once that leads
-    assert looks[-1].outcome["settled"] or max(max(at(looks))) == 24
+    assert "".join(look.outcome["leader"] for look in looks) == "aaaabb"
+    # c only where it is the strongest rival of b, which is open: first by the repeats that both have, then as b leads
+    assert [look.trained_next.get("members") for look in looks] == [*2 * [["a", "b"]], ["c"], ["a", "b"], ["c"], None]
+    assert [look.outcome["settled"] for look in looks] == [False] * 5 + [True]
 
 
 def test_a_step_follows_from_the_last_look_alone():

@@ -290,7 +290,8 @@ def test_without_its_study_it_is_not_verified(copy: Copy, drawn: None) -> None:
 
 
 def test_a_database_that_gives_no_report_is_not_verified(copy: Copy) -> None:
-    copy.execute("UPDATE sweeps SET spec = replace(spec, 'exponential', 'exponentiel')")
+    kinds = [f'"schedule": "{kind}"' for kind in ("constant", "exponentiel")]
+    copy.execute("UPDATE sweeps SET spec = replace(spec, ?, ?)", *kinds)
     lines = copy.verify()
     assert lines[0] == "database: sweep settled: sweep: differs from what the report was made from"
     assert lines[1].startswith("database: sweep settled cannot be checked: ")
