@@ -150,7 +150,7 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
     assert run_sweep(Sweep.from_mapping(sweep, "x"), url=url, data_root=None) == 0
     more = sweep | {"budget": budget | {"trials": 2}}
     with pytest.warns(UserWarning, match=line):
-        assert run_sweep(Sweep.from_mapping(more, "x"), url=url, data_root=None) == 2
+        assert run_sweep(Sweep.from_mapping(more, "x"), url=url, data_root=None) == 3
 
 
 class Centred(nn.Module):

@@ -109,7 +109,8 @@ def test_who_is_worse_than_the_median_at_the_rung_is_stopped_or_spared(plain, pr
     assert marks == decided(plain, [range(7)])
     counts = Counter(marks.values())
     assert counts["stopped"] >= 5 and counts["spared"] >= 3
-    assert all(mark is None for (label, *_), mark in marks.items() if label == "alone")
+    # One configuration on seven seeds is compared like seven configurations.
+    assert {mark for (label, *_), mark in marks.items() if label == "alone"} == {"stopped", "spared", None}
     unpruned = pruned.runs[(pruned.runs["phase"] == "confirm") | (pruned.runs["length"] < 1.0)]
     assert unpruned["pruned"].isna().all() and plain.runs["pruned"].isna().all()
 

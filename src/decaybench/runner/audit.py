@@ -126,22 +126,30 @@ def _against_plan(
     chosen = {(run.repeat, run.slot, run.length): run.strategy for run in search} if shares_slots(sweep) else None
     planned = list(plan_search(sweep, wanted(sweep, looks), chosen))
     needed = planned
-    if complete:
-        planned += retrained(sweep, summary_at(frames.sweep, runs, looks))
-    else:
+    after: tuple[PlannedRun, ...] = ()
+    # Without one of the trials nobody knows what is retrained.
+    searched = complete and {plan.id for plan in planned} <= {run.id for run in search if not run.superseded}
+    if searched:
+        after = retrained(sweep, summary_at(frames.sweep, runs, looks))
+        planned += after
+    elif not complete:
         # Only what was looked at holds at any moment: between a look and its step, the rows of the step are missing or
         # too many, and there may be confirm runs of a former best trial.
         needed = list(plan_search(sweep, reached(looks))) if looks else []
         planned = list(plan_search(sweep, dict.fromkeys(sweep.strategies, _furthest(sweep, looks)), chosen))
-    phases = PHASES if complete else ("search",)
+    phases = PHASES if searched else ("search",)
     rows = {run.id: run for run in runs if run.phase in phases and not run.superseded}
     wanted_runs = {run.id: run for run in planned}
+    # While a run that chooses a configuration is missing, nobody knows what is retrained on further seeds.
+    known = None if all(plan.id in rows for plan in after) else {plan.seed for plan in after}
     for plan in needed:
         run_id = plan.id
         if run_id not in rows:
             why = "is planned" if plan.phase == "search" else "is planned for a selected trial"
             yield f"{_called(plan)}: {why}, but has no row"
     for run_id, row in rows.items():
+        if known is not None and row.phase != "search" and row.seed not in known:
+            continue
         if run_id not in wanted_runs or _key(row) != _key(wanted_runs[run_id]):
             yield f"{_called(row)}: is not in the plan{'' if row.phase == 'search' else ', nor selected'}"
         elif row.replay_of != wanted_runs[run_id].replay_of:

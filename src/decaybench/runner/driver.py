@@ -36,7 +36,7 @@ from decaybench.runner.tally import Tally
 from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
 from decaybench.store import Mirror, RunResult, RunRow, Storage
-from decaybench.sweep import RunParameters, Sweep, from_params, long_warmups, resolve
+from decaybench.sweep import RunParameters, Sweep, from_params, long_warmups, resolve, shares_slots
 
 
 def run_sweep(
@@ -181,7 +181,9 @@ class _Driver:
         """Tell the watcher how much is trained next."""
         updates = self.planner.updates(phase)
         if self.begun:
-            self.watcher.more(updates)
+            # An adaptive sweep's first wave has announced its open trials, so all the others.
+            if not (phase == "search" and shares_slots(self.sweep)):
+                self.watcher.more(updates)
             return
         self.begun = True
         store.update_sweep(self.storage, self.sweep.name, status="running")
