@@ -44,9 +44,11 @@ def test_what_a_later_layout_brought_may_be_missing(row: type) -> None:
 
 def test_the_looks_that_layout_3_could_not_hold_had_no_rows_to_lack_anything() -> None:
     late = {column.name for column in described(LookRow) if column.kept.since != 1}
-    assert late == {"to_repeats", "margin_source", "outcome"} == {
-        column.name for column in described(LookRow) if column.kept.since == 4
-    }
+    assert (
+        late
+        == {"to_repeats", "margin_source", "outcome"}
+        == {column.name for column in described(LookRow) if column.kept.since == 4}
+    )
     assert {*tables(3).tables["looks"].columns.keys()} == names(LookRow) - late
 
 

@@ -154,7 +154,9 @@ def test_what_refers_to_an_upgraded_table_goes_with_it(trained: Path) -> None:
     assert counts == [0, 0]
 
 
-def test_a_sweep_of_an_older_layout_keeps_its_hashes_and_is_refused_before_and_after(trained: Path, tmp_path: Path) -> None:
+def test_a_sweep_of_an_older_layout_keeps_its_hashes_and_is_refused_before_and_after(
+    trained: Path, tmp_path: Path
+) -> None:
     url = f"sqlite:///{trained}"
     for create in (False, True):
         with open_storage(url, create=create) as storage:
