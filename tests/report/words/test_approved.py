@@ -169,7 +169,7 @@ def of_a_sweep(summary: Summary) -> Iterator[str]:
 def of_every_report() -> Iterator[str]:
     """What depends on no sweep: how it was done, how to read figures and plots, our words, the note before training."""
     for name, text in vars(method).items():
-        if name.isupper():
+        if name.isupper() and isinstance(text, str):
             yield f"{name}: {text}"
     for term, meaning in (*method.glossary(False), *method.glossary(True)):
         yield f"{term}: {meaning}"
