@@ -314,7 +314,10 @@ def test_what_cannot_be_asked_is_a_user_error(copy: Copy, tmp_path: Path) -> Non
         ("{", "is not JSON"),
         ("[]", "must hold files, sweeps and written_by"),
         ('{"files": {}, "sweeps": [], "written_by": {}}', "must hold files"),
-        ('{"spec_hash": "x", "files": {}}', "must hold files, sweeps and written_by; decaybench report NAME writes it again"),
+        (
+            '{"spec_hash": "x", "files": {}}',
+            "must hold files, sweeps and written_by; decaybench report NAME writes it again",
+        ),
     ):
         (copy.report / "manifest.json").write_text(text)
         with pytest.raises(UserError, match=says):
