@@ -1,7 +1,5 @@
 """From a sweep to its results: plan, train what is missing, retrain the best. Every step can be killed and resumed."""
 
-import hashlib
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -12,12 +10,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from filelock import BaseFileLock, FileLock, Timeout
-
 from decaybench import store
 from decaybench.errors import MachineError, UserError, reason
 from decaybench.findings.selection import stopped_after, told
 from decaybench.runner import stacks
+from decaybench.runner.alone import alone
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import (
     Environment,
@@ -79,7 +76,7 @@ def run_sweep(
             watcher.note(line)  # before anything is written, since it raises if warnings are errors
     if left is not None:
         watcher.extended(left)
-    with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
+    with store.open_storage(url, create=True) as storage, alone(storage, sweep.name):
         # Check again, now behind the lock: another process may have written the sweep in the meantime.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
             require_extension(sweep, stored, store.looks(storage, sweep.name))
@@ -97,25 +94,6 @@ def run_sweep(
                 f"sweep {sweep.name}: a training process was killed (out of memory?); "
                 "run the same command again to continue"
             ) from None
-
-
-def _alone(storage: Storage, name: str) -> BaseFileLock:
-    """A lock that lets only one process at a time train the sweep; UserError if another one holds it.
-
-    The lock file lies beside the database. The system releases the lock when the process dies. For a database server,
-    the lock covers this machine only.
-    """
-    if storage.file is not None:
-        path = storage.file.with_name(f".{storage.file.name}.{name}.lock")
-    else:
-        key = hashlib.sha256(f"{storage.where} {name}".encode()).hexdigest()[:32]
-        path = Path(tempfile.gettempdir()) / f"decaybench-{key}.lock"
-    lock = FileLock(str(path), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"sweep {name} is being run on {storage.where} by another process") from None
-    return lock
 
 
 @dataclass(frozen=True)
