@@ -116,9 +116,10 @@ def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
     rows = {row["strategy"]: row for row in plan["rows"]}
     assert {(row["least"], row["most"], row["updates"]) for row in rows.values()} == {(8, 8, 5)}
     assert plan["steps_per_epoch"] == 5 and plan["looks"] == [2]
-    # what is retrained of a reactive and a fixed strategy, or of all four: 3 + 1 configurations on 2 seeds; 2 replays
+    # at least, on 2 seeds each: 3 + 1 configurations of the reactive strategy, 1 + 1 of a fixed one that has only one,
+    # and 2 replays
     least, most = plan["costs"]["least"], plan["costs"]["most"]
-    assert (least["search"], least["retraining"], least["updates"]) == (32, 18, 50 * 5)
+    assert (least["search"], least["retraining"], least["updates"]) == (32, 14, 46 * 5)
     assert (most["search"], most["retraining"], most["updates"]) == (32, 34, 66 * 5)
     assert 0 < least["seconds"] < most["seconds"] < 600
     file = Path("small.toml").resolve()

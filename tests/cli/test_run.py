@@ -122,7 +122,8 @@ def test_check_shows_looks_and_costs(call):
     Path("s.toml").write_text(SETTLED)
     shown = call("check", "s.toml")[0]
     assert "looks after 5, 6 repeats, until one strategy is shown to be good" in shown
-    assert re.search(r"\nleast +5 +60 +4 +320 ", shown)  # 60 trials and 4 retraining runs of 5 updates
+    # 60 trials, and 2 runs that retrain the strategy with one configuration, of 5 updates each
+    assert re.search(r"\nleast +5 +60 +2 +310 ", shown)
     assert re.search(r"\nlikely +6 +72 ", shown) and re.search(r"\nmost +6 +72 ", shown)
     assert re.search(r"testing takes \d+\.\d% of them", shown)
     assert re.search(r"\nconstant +1 +30 to 36 +5 +learning_rate\n", shown)

@@ -19,6 +19,7 @@ from decaybench.sweep import (
     Sweep,
     arms,
     plan_search,
+    require_current,
     resolve,
     rung,
     shares_slots,
@@ -49,6 +50,7 @@ def audit(frames: Frames, runs: Sequence[RunRow], looks: Sequence[LookRow], stud
 def _contradictions(
     frames: Frames, runs: Sequence[RunRow], looks: Sequence[LookRow], study: StoredStudy | None
 ) -> Iterator[str]:
+    require_current(frames.sweep["spec"])
     sweep = Sweep.from_mapping(frames.sweep["spec"], f"sweep {frames.sweep['name']}")
     provenance, complete = frames.sweep["provenance"], frames.sweep["status"] == "complete"
     chance = {sweep.task.metric: provenance[f"chance_{sweep.task.metric}"]}
