@@ -122,9 +122,10 @@ def bench(session: nox.Session) -> None:
 
 @shared
 def verdicts(session: nox.Session) -> None:
-    """Check the guarantees of the verdicts: on simulated sweeps, and on one schedule trained under two labels."""
+    """Check the guarantees: on simulated sweeps, on sweeps drawn from trained trials, on one schedule trained twice."""
     install(session)
     run(session, "python", "-m", "benchmarks.protocol")
+    run(session, "python", "-m", "benchmarks.pool")
     run(session, "python", "-m", "benchmarks.same")
 
 

@@ -37,13 +37,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decaybench import api, store
+from decaybench.findings import Summary
+from decaybench.findings.plan import look_rows, retrained, step, summary_at, wanted
 from decaybench.findings.selection import told
 from decaybench.runner import driver
 from decaybench.runner.pool import Pool
 from decaybench.runner.proposals import Proposals
 from decaybench.search import Slot, StudyMirror, balanced_sampler
 from decaybench.store import EpochRow, Mirror, NewRun, RunResult, Storage
-from decaybench.sweep import PlannedRun, RunParameters, Sweep, arms, plan_confirm, plan_search, resolve, spec_hash
+from decaybench.sweep import (
+    CANDIDATES,
+    RETRAINED,
+    PlannedRun,
+    RunParameters,
+    Sweep,
+    arms,
+    plan_search,
+    resolve,
+    spec_hash,
+)
 
 NAME, EPOCHS, STEPS, REPEATS, CONFIRM = "overheads", 50, 6, 5, 2
 KINDS = ("constant", "time_based", "step_decay", "exponential", "cosine", "linear", "inverse_sqrt")
@@ -64,16 +76,17 @@ print(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss
 
 
 def sweep_of(runs: int) -> Sweep:
-    """A balanced sweep of 10 strategies, 5 repeats and 2 confirm seeds, with about ``runs`` runs in all."""
+    """A balanced sweep of 10 strategies, one look after 5 repeats and 2 confirm seeds, with about ``runs`` runs."""
     kinds = (*KINDS, *REACTIVE)
+    after = CANDIDATES * (RETRAINED + 1) * CONFIRM
     return Sweep.from_mapping(
         {
             "name": NAME,
             "question": "What do report and status cost?",
             "task": {"data": "digits", "model": "small-cnn", "epochs": EPOCHS, "batch_size": 64, "train_size": 384},
             "budget": {
-                "trials": runs // (REPEATS * len(kinds)) - CONFIRM,
-                "repeats": REPEATS,
+                "trials": (runs - after) // (REPEATS * len(kinds)),
+                "repeats": {"from": REPEATS, "to": REPEATS},
                 "confirm_seeds": CONFIRM,
             },
             "search": {
@@ -87,11 +100,11 @@ def sweep_of(runs: int) -> Sweep:
 
 
 def build(url: str, sweep: Sweep) -> None:
-    """Write the sweep as the driver does: its runs, their Optuna trials, epochs, results and traces."""
+    """Write the sweep as the driver does: its runs, their Optuna trials, epochs, results and traces, and its look."""
     own = {arm.label: arm for arm in arms(sweep)}
     spaces = {label: arm.space for label, arm in own.items()}
     sampler = balanced_sampler("sobol", spaces, sweep.search.seed, sweep.search.batch, "maximize")
-    search, spec = plan_search(sweep), sweep.spec()
+    search, spec = plan_search(sweep, wanted(sweep, [])), sweep.spec()
     with store.open_storage(url, create=True) as storage:
         store.create_sweep(
             storage,
@@ -99,10 +112,14 @@ def build(url: str, sweep: Sweep) -> None:
             question=sweep.question,
             spec=spec,
             spec_hash=spec_hash(spec),
-            provenance={**{f"chance_{metric}": value for metric, value in CHANCE.items()}, "device": "cpu"},
+            provenance={
+                **{f"chance_{metric}": value for metric, value in CHANCE.items()},
+                "device": "cpu",
+                "examples": {"train": 384, "validation": 300, "signal": 0, "test": 300},
+            },
             runs=_new(search),
         )
-        parameters, best = {}, {}
+        parameters = {}
         with StudyMirror(url, sweep.name, direction="maximize", spaces=spaces, configure=store.configure) as mirror:
             for part in _parts(search):
                 slots = {run.id: Slot(run.id, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in part}
@@ -114,15 +131,22 @@ def build(url: str, sweep: Sweep) -> None:
                 numbers = mirror.begin({slots[run.id]: values[run.id] for run in part})
                 worth = _write(storage, part, parameters, numbers)
                 mirror.tell({numbers[run_id]: value for run_id, value in worth.items()})
-                for run in part:
-                    key = (run.strategy, run.repeat, run.length)
-                    best[key] = max(best.get(key, (0.0, 0, "")), (worth[run.id], run.slot, run.id))
-        confirm = plan_confirm(sweep, {key: slot for key, (_, slot, _) in best.items()})
-        store.add_runs(storage, sweep.name, _new(confirm))
-        for run in confirm:
-            parameters[run.id] = parameters[best[run.strategy, run.repeat, run.length][2]]
-        _write(storage, confirm, parameters, {})
+        shown = _summary(storage, sweep, step(sweep, []))
+        store.write_look(storage, look_rows(shown, 0, store.sweep_id(sweep.name)))
+        found = {(run.strategy, run.repeat, run.slot): parameters[run.id] for run in search}
+        while following := [run for run in retrained(sweep, _summary(storage, sweep)) if run.id not in parameters]:
+            store.add_runs(storage, sweep.name, _new(following))
+            for run in following:
+                parameters[run.id] = found[run.strategy, run.repeat, run.slot]
+            _write(storage, following, parameters, {})
         store.update_sweep(storage, sweep.name, status="complete")
+
+
+def _summary(storage: Storage, sweep: Sweep, at: Mapping[str, int] | None = None) -> Summary:
+    """What the sweep shows at its last look, or ``at`` so many repeats of each strategy."""
+    row = store.sweep_row(storage, sweep.name)
+    assert row is not None
+    return summary_at(row, store.runs(storage, sweep.name), store.looks(storage, sweep.name), at)
 
 
 def _write(
@@ -158,7 +182,7 @@ def _made_up(
         rows = zip(range(1, done + 1), 0.9 * loss, loss, accuracy, trace[STEPS - 1 :: STEPS], strict=True)
         epochs += [EpochRow(run.id, *row, seconds=0.5) for row in rows]
         last = (float(loss[-1]), float(accuracy[-1])) if done else (None, None)
-        test = last if run.phase == "confirm" and not diverged else (None, None)
+        test = (None, None) if diverged else last
         results.append(
             RunResult(
                 run.id,
@@ -177,7 +201,7 @@ def _made_up(
 
 
 def _new(planned: Sequence[PlannedRun]) -> list[NewRun]:
-    return [NewRun(run.id, run.phase, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in planned]
+    return [NewRun(**vars(run)) for run in planned]
 
 
 def _parts(runs: Sequence[PlannedRun]) -> Iterator[Sequence[PlannedRun]]:

@@ -1,242 +1,209 @@
-"""Whether the verdicts keep their guarantees, on simulated sweeps: ``python -m benchmarks.protocol``.
+"""Whether a sweep's statements keep their promises, on simulated surfaces: ``python -m benchmarks.protocol``.
 
-A whole sweep is simulated: trials with validation noise, the selection of the best one, retraining on fresh seeds,
-repeats that are paired across strategies, and `decaybench.compare.judge` on the differences. The output is tables. A
-guarantee is a bound on the first share in a line.
-
-Families are judged separately, with their own level of 5%. So *either* a pair or the families claim a difference more
-often than the pairs alone; the column next to it is for all of them under one Holm. Strategies whose errors have
-different laws are shown without a guarantee.
+Whole sweeps are drawn as `benchmarks.surfaces` has it, and `decaybench.compare` looks at them as it does in a real
+one. True thetas come from very many scrambles. A promise counts as broken where a share is beyond its bound by more
+than three standard errors of a share at that bound, and a mean by more than three of its own: even if every promise
+were kept to the letter and no better, one run in ten or so would report a break.
 """
 
 import argparse
-import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import combinations
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from decaybench.compare import family_means, judge, paired_interval
+from benchmarks.scrambles import Array
+from benchmarks.surfaces import CHANCE, IMAGES, Surface, deviation, different, draw, truth
+from benchmarks.sweeps import TO, extended, play, to_the_end, wrong
+from decaybench.compare.contest import Contest
+from decaybench.compare.decision import MARGIN_OF_SPREAD
+from decaybench.compare.pooled import Trials
 
-Array = NDArray[np.float64]
-
-SLOTS, CONFIRM_SEEDS = 8, 2
-TOP, DEPTH = 0.95, 0.2  # a strategy's best accuracy, and its loss per squared distance from the best configuration
-NOISE = 0.01  # the standard deviation of accuracy, both from a seed that strategies share and from the run itself
-IMAGES = 100  # the number of test images in the discrete law
-DIVERGING, CHANCE = 0.1, 0.1
-ROPE = 0.002
-REPEATS = (5, 10, 20)
-DIFFERENT = {"better", "worse", "difference shown, size unclear"}
-
-# The observed accuracy of runs with a given expected accuracy; the standard deviation is NOISE, except in the last two.
-LAWS: dict[str, Callable[[np.random.Generator, Array], Array]] = {
-    "normal": lambda rng, mean: mean + NOISE * rng.standard_normal(mean.shape),
-    "t3": lambda rng, mean: mean + NOISE * rng.standard_t(3, mean.shape) / 3**0.5,
-    "exponential": lambda rng, mean: mean + NOISE * (1 - rng.exponential(size=mean.shape)),
-    "discrete": lambda rng, mean: rng.binomial(IMAGES, np.clip(mean, 0, 1)) / IMAGES,
-    "diverging": lambda rng, mean: np.where(
-        rng.uniform(size=mean.shape) < DIVERGING, CHANCE, mean + NOISE * rng.standard_normal(mean.shape)
-    ),
-}
+FINEST = 1 / (2 * IMAGES)
+MOST = 11  # strategies of a line
+SPENT_BY = 18  # where nothing stops early: most of the error is spent at few repeats, where t is least exact
+SIZES = (2, 6, MOST)  # how many of a line's strategies compete: the first ones, on the same trials
+CHUNK = 25  # sweeps that a process simulates at a time
 
 
-def confirm_runs(
-    rng: np.random.Generator,
-    sweeps: int,
-    strategies: int,
-    repeats: int,
-    law: str = "normal",
-    depth: float = DEPTH,
-    error: str | None = None,
-    seeds: int = CONFIRM_SEEDS,
-) -> Array:
-    """Retrained accuracies (sweeps, strategies, repeats, seeds) of the best trials of equal strategies.
+@dataclass(frozen=True)
+class Promise:
+    """A bound on a share of sweeps, or on a mean (``share`` False); without either limit it is only printed."""
 
-    Trials are a Latin hypercube of two parameters. One is paired across strategies, like the learning rate; the other
-    is the strategy's own. ``depth`` and ``error`` (a law) make the last strategy different from the others.
+    name: str
+    least: float | None = None
+    most: float | None = None
+    share: bool = True
+
+    def kept(self, values: Array) -> bool:
+        """Whether the mean of the sweeps' ``values`` is within the bounds, give or take three standard errors."""
+
+        def error(bound: float) -> float:
+            deviation = np.sqrt(bound * (1 - bound)) if self.share else values.std(ddof=1)
+            return float(deviation / np.sqrt(len(values)))
+
+        found = float(values.mean())
+        low = self.least is None or found >= self.least - 3 * error(self.least)
+        return low and (self.most is None or found <= self.most + 3 * error(self.most))
+
+    def __str__(self) -> str:
+        limits = [(self.least, "or more"), (self.most, "at most")]
+        return ", ".join([self.name, *(f"{said} {self.shown(bound)}" for bound, said in limits if bound is not None)])
+
+    def shown(self, value: float) -> str:
+        """The value as it is printed."""
+        return f"{100 * value:.1f}%" if self.share else f"{value:,.0f}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """Lines of a table: strategies and their true thetas relative to the best, and what is measured of a sweep.
+
+    Every one of ``sizes`` is a line of its own, on so many of the strategies.
     """
-    size = (sweeps, strategies, repeats, SLOTS)
-    shared = _strata(rng, (sweeps, 1, repeats, SLOTS))
-    own = _strata(rng, size)
-    depths = np.full((strategies, 1, 1), DEPTH)
-    depths[-1] = depth
-    expected = TOP - depths * ((shared - 0.6) ** 2 + (own - 0.4) ** 2)
 
-    def shown(mean: Array) -> Array:
-        """Observed accuracies; the seeds on the last axis are shared by all strategies."""
-        mean = mean + NOISE * rng.standard_normal((sweeps, 1, repeats, mean.shape[-1]))
-        values = LAWS[law](rng, mean)
-        if error is not None:
-            values[:, -1] = LAWS[error](rng, mean[:, -1])
-        return values
-
-    winner = shown(expected).argmax(axis=-1)[..., None]
-    return shown(np.repeat(np.take_along_axis(expected, winner, axis=-1), seeds, axis=-1))
+    name: str
+    strategies: tuple[Surface, ...]
+    n: int
+    measure: Callable[[Sequence[Trials], Array, float], tuple[float, ...]]
+    promises: tuple[Promise, ...]
+    behind: tuple[float, ...] = ()  # by how many deviations of a winner's result each is behind; () where all are equal
+    repeats: int = SPENT_BY
+    sizes: tuple[int, ...] = SIZES
 
 
-def confirmed(*arguments: Any, **options: Any) -> Array:
-    """Means over the confirm seeds of `confirm_runs`, (sweeps, strategies, repeats)."""
-    return confirm_runs(*arguments, **options).mean(axis=-1)
+_truth, _deviation = cache(truth), cache(deviation)
 
 
-def _strata(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
-    """One value in each of SLOTS equal parts of [0, 1), in random order."""
-    order = rng.permuted(np.broadcast_to(np.arange(SLOTS), size), axis=-1)
-    return (order + rng.uniform(size=size)) / SLOTS
+def simulate(line: Line, sweeps: int, seed: Sequence[int]) -> Array:
+    """The measures of so many sweeps, (sweeps, sizes, promises)."""
+    surfaces = [s if s.copies is None else line.strategies[s.copies] for s in line.strategies]
+    thetas = np.array([_truth(surface, line.n) for surface in surfaces])
+    spread = float(np.median([_deviation(surface, line.n) for surface in surfaces]))
+    wanted = -spread * np.array(line.behind or [0.0] * len(thetas))
+    shift = np.where([s.diverges == 1 for s in surfaces], 0.0, thetas.max() + wanted - thetas)
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(sweeps):
+        trials = draw(rng, line.strategies, shift, line.n, line.repeats)
+        found.append([line.measure(trials[:size], wanted[:size], spread) for size in line.sizes])
+    return np.array(found, dtype=float)
 
 
-def paired(results: Array) -> Array:
-    """Differences of the first two strategies, (sweeps, repeats), rounded so that fractions of images are exact."""
-    return np.round(results[:, 0] - results[:, 1], 12)
+def statements(trials: Sequence[Trials], thetas: Array, spread: float) -> tuple[float, ...]:
+    """Whether any pair is wrongly shown, and any bound wrong, at any look."""
+    return wrong(to_the_end(trials, FINEST, trials[0].repeats), thetas)
 
 
-def verdicts(differences: Sequence[Array], rope: float = ROPE) -> list[str]:
-    return [judged.verdict for judged in judge(differences, rope)]
+def tempted(contest: Contest, thetas: Array, spread: float) -> bool:
+    """Whether an adversary who knows the truth sees an error coming: a pair nearly shown, or a bound nearly wrong."""
+    near = contest.bounds - (thetas.max() - thetas) < 0.2 * spread
+    return bool(np.nanmin(contest.adjusted) < 0.3 or near[thetas < thetas.max()].any())
 
 
-class Alarms(NamedTuple):
-    """Shares of sweeps of equal strategies in which any difference is claimed."""
-
-    pairs: float
-    families: float
-    either: float
-    one_holm: float
+def to_an_adversary(trials: Sequence[Trials], thetas: Array, spread: float) -> tuple[float, ...]:
+    """The same where an adversary chooses how far the sweep goes."""
+    return wrong(extended(trials, FINEST, partial(tempted, thetas=thetas, spread=spread), trials[0].repeats), thetas)
 
 
-def alarms(rng: np.random.Generator, sweeps: int, strategies: int, repeats: int, law: str) -> Alarms:
-    """The shares for pairs, for the first half of the strategies against the rest, for either, and under one Holm."""
-    half, claimed = strategies // 2, []
-    for sweep in confirmed(rng, sweeps, strategies, repeats, law):
-        pairs = [np.round(a - b, 12) for a, b in combinations(sweep, 2)]
-        families = np.round(family_means(sweep[:half]) - family_means(sweep[half:]), 12)
-        claimed.append([not DIFFERENT.isdisjoint(verdicts(each)) for each in (pairs, [families], [*pairs, families])])
-    of_pairs, of_families, of_all = np.array(claimed).T
-    return Alarms(of_pairs.mean(), of_families.mean(), (of_pairs | of_families).mean(), of_all.mean())
+def pick(trials: Sequence[Trials], thetas: Array, spread: float) -> tuple[float, ...]:
+    """Whether the pick is worse than the margin, and whether there is one; the margin is that of a typical sweep."""
+    found = play(trials, FINEST, "one", CHANCE, margin=MARGIN_OF_SPREAD * spread)
+    bad = found.pick is not None and thetas.max() - thetas[found.pick] > MARGIN_OF_SPREAD * spread
+    return bad, found.pick is not None
 
 
-def coverage(differences: Array, truth: float) -> float:
-    """The share of the intervals of (sweeps, repeats) ``differences`` that contain ``truth``."""
-    intervals = [paired_interval(sweep) for sweep in differences]
-    return float(np.mean([low <= truth <= high for _, low, high in intervals]))
+def settled(trials: Sequence[Trials], thetas: Array, spread: float) -> tuple[float, ...]:
+    """Whether a sweep settles with its own default margin, its trainings, and whether its pick is worse than that."""
+    found = play(trials, FINEST, "one", CHANCE)
+    bad = found.pick is not None and thetas.max() - thetas[found.pick] > found.margin
+    return found.settled, found.trainings, bad
 
 
-def covered(rng: np.random.Generator, sweeps: int, repeats: int, law: str) -> float:
-    """Coverage if both strategies have the same law and mean (another mean would change nothing)."""
-    return coverage(paired(confirmed(rng, sweeps, 2, repeats, law)), 0)
+WRONG = (Promise("any pair wrongly shown", most=0.05), Promise("any wrong bound", most=0.05))
+LEAST_FAVOURABLE = (WRONG[0], Promise("any wrong bound", most=0.065))
+TOLD = tuple(replace(promise, most=None) for promise in WRONG)
+PICK = (Promise("pick worse than the margin", most=0.05), Promise("a pick"))
+SETTLED = (
+    Promise("settled", least=0.95),
+    Promise("trainings", most=1100, share=False),
+    Promise("pick worse than its margin", most=0.05),
+)
+SETTLED_EQUALS = (Promise("settled"), Promise("trainings", share=False), SETTLED[2])
 
 
-def covered_unequal(rng: np.random.Generator, sweeps: int, repeats: int, **last: Any) -> float:
-    """Coverage if the second strategy has another depth or law, so that differences are skewed."""
-    truth = paired(confirmed(rng, 10_000, 2, 5, **last)).mean()
-    return coverage(paired(confirmed(rng, sweeps, 2, repeats, **last)), truth)
+def equals() -> Iterator[tuple[str, list[Surface]]]:
+    """Strategies whose thetas are made equal, however different they are."""
+    yield "one surface", [Surface()] * MOST
+    yield "different surfaces", different(MOST)
+    yield "runs fail in 5%", different(MOST, fails=0.05)
+    yield "a tenth diverges", different(MOST, diverges=0.1)
+    yield "left-skewed errors", different(MOST, law="skewed")
+    for share in (0.01, 0.05, 0.2):
+        single = Surface(searched=False, fails=share)
+        yield f"one configuration, fails in {share:.0%}", [single, *different(MOST - 1)]
+    yield "everything diverged", [Surface(diverges=1.0)] * MOST
+    surfaces = different(MOST)
+    yield "identical runs", [replace(s, copies=i - 1 if i % 2 else None) for i, s in enumerate(surfaces)]
 
 
-def power(rng: np.random.Generator, sweeps: int, law: str, ropes: float) -> float:
-    """The share of "better" for one pair at 10 repeats, with a true difference of max(2 SD, 2 ROPE).
-
-    SD is the standard deviation of the paired difference, and the ROPE is ``ropes`` SD.
-    """
-    deviation = spread(rng, law)
-    rope = ropes * deviation
-    differences = paired(confirmed(rng, sweeps, 2, 10, law)) + 2 * max(deviation, rope)
-    return float(np.mean([verdicts([sweep], rope) == ["better"] for sweep in differences]))
-
-
-class Equivalent(NamedTuple):
-    """Shares of "equivalent" if the true difference equals the ROPE, and if it is 0."""
-
-    wrong: float
-    right: float
-
-
-def equivalent(rng: np.random.Generator, sweeps: int, repeats: int, law: str, ropes: float) -> Equivalent:
-    """The shares for one pair, with a ROPE of ``ropes`` SD (for the discrete law, the nearest number of images)."""
-    rope = ropes * spread(rng, law)
-    if law == "discrete":
-        rope = max(round(rope * IMAGES), 1) / IMAGES
-    equal = paired(confirmed(rng, sweeps, 2, repeats, law))
-
-    def share(shift: float) -> float:
-        return float(np.mean([verdicts([np.round(d + shift, 12)], rope) == ["equivalent"] for d in equal]))
-
-    return Equivalent(share(rope), share(0))
-
-
-def spread(rng: np.random.Generator, law: str) -> float:
-    """The standard deviation of the paired difference."""
-    return float(paired(confirmed(rng, 5_000, 2, 1, law)).std())
-
-
-class Job(NamedTuple):
-    """One line of a table: what is simulated, and the bounds between which its first share must lie."""
-
-    table: str
-    cells: tuple[str, ...]
-    function: Callable[..., Any]
-    options: dict[str, Any]
-    least: float = 0.0
-    most: float = 1.0
-
-
-ALARMS = "law | strategies | repeats | pairs, at most 5% | families | either | all under one Holm"
-COVERAGE = "law | repeats | 95% interval covers, 93.5% or more (normal: 96.5% at most)"
-POWER = "law | ROPE / SD | better, 95% or more"
-EQUIVALENT = "law | repeats | ROPE / SD | equivalent at the ROPE, at most 5% | equivalent at 0"
-UNEQUAL = {
-    "second's optimum 4 times as sharp": {"depth": 4 * DEPTH},
-    "second's errors exponential": {"error": "exponential"},
-    "second's runs diverge in 10%": {"error": "diverging"},
-}
-
-
-def jobs() -> Iterator[Job]:
-    for strategies, laws in ((6, tuple(LAWS)), (15, ("normal",))):
-        for law, repeats in itertools.product(laws, REPEATS):
-            options = {"strategies": strategies, "repeats": repeats, "law": law}
-            yield Job(ALARMS, (law, str(strategies), str(repeats)), alarms, options, most=0.05)
-    for law, repeats in itertools.product(LAWS, REPEATS):
-        most = 0.965 if law == "normal" else 1.0
-        yield Job(COVERAGE, (law, str(repeats)), covered, {"repeats": repeats, "law": law}, 0.935, most)
-    for (name, last), repeats in itertools.product(UNEQUAL.items(), REPEATS):
-        yield Job(COVERAGE, (name, str(repeats)), covered_unequal, {"repeats": repeats, **last})
-    for law, ropes in itertools.product(LAWS, (0.1, 1, 2)):
-        yield Job(POWER, (law, str(ropes)), power, {"law": law, "ropes": ropes}, least=0.95)
-    for law, repeats, ropes in itertools.product(LAWS, REPEATS, (0.5, 1, 2)):
-        options = {"repeats": repeats, "law": law, "ropes": ropes}
-        yield Job(EQUIVALENT, (law, str(repeats), str(ropes)), equivalent, options, most=0.05)
-
-
-def shares(job: Job, sweeps: int, seed: int, number: int) -> tuple[float, ...]:
-    """The job's shares, the bounded one first, from the job's own random stream."""
-    found = job.function(np.random.default_rng([seed, number]), sweeps, **job.options)
-    return tuple(found) if isinstance(found, tuple) else (found,)
+def lines() -> Iterator[Line]:
+    """Every line, those of one table one after the other."""
+    step, several = 1.05 * MARGIN_OF_SPREAD, (6, MOST)
+    for name, surfaces in equals():
+        for n in (6, 8):
+            yield Line(name, tuple(surfaces), n, statements, WRONG)
+    yield Line("different surfaces, extended by an adversary", tuple(different(MOST)), 8, to_an_adversary, WRONG)
+    skewed, ahead = (Surface(law="skewed"),) * MOST, (0.0, *[5.0] * (MOST - 1))
+    for n in (6, 8):
+        yield Line("one 5 SD ahead of equal left-skewed ones", skewed, n, statements, LEAST_FAVOURABLE, ahead)
+    yield Line("the same, extended by an adversary", skewed, 8, to_an_adversary, LEAST_FAVOURABLE, ahead)
+    for n in (4, 16):
+        yield Line("different surfaces", tuple(different(6)), n, statements, TOLD, sizes=(6,))
+    for n in (6, 8):
+        surfaces, one = tuple(different(MOST)), (0.0, *[step] * (MOST - 1))
+        stairs = tuple(step * i for i in range(MOST))
+        yield Line("best ahead by 1.05 margins", surfaces, n, pick, PICK, one, TO, several)
+        yield Line("steps of 1.05 margins", surfaces, n, pick, PICK, stairs, TO, several)
+    thirds = tuple(MARGIN_OF_SPREAD * i / 3 for i in range(MOST))
+    yield Line("steps of a third of a margin", surfaces, 8, settled, SETTLED, thirds, TO, (MOST,))
+    yield Line("all equal", surfaces, 8, settled, SETTLED_EQUALS, repeats=TO, sizes=(MOST,))
 
 
 def main() -> None:
-    """Print a table per guarantee; exit with 1 if one is broken."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sweeps", type=int, default=2000)
+    """Print a line for each scenario; exit with 1 if a promise is broken."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sweeps", type=int, default=2000, help="per line (default: 2000)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    lines, broken = list(jobs()), []
+    table, broken = None, 0
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(shares, lines, itertools.repeat(given.sweeps), itertools.repeat(given.seed), itertools.count())
-        table = None
-        for job, line in zip(lines, found, strict=True):
-            if job.table != table:
-                table = job.table
-                print(f"\n| {table} |\n|{' :-- |' * (table.count('|') + 1)}")
-            kept = job.least <= line[0] <= job.most
-            broken += [] if kept else [job]
-            values = [f"{100 * share:.1f}%" for share in line]
-            print("| " + " | ".join([*job.cells, *values]) + (" |" if kept else " | BROKEN"), flush=True)
-    print(f"\n{given.sweeps} sweeps per line, seed {given.seed}: {len(broken)} guarantees broken")
-    raise SystemExit(1 if broken else 0)
+        every = list(lines())
+        chunks = [min(CHUNK, given.sweeps - first) for first in range(0, given.sweeps, CHUNK)]
+        jobs = [(i, c) for i in range(len(every)) for c in range(len(chunks))]
+        found = pool.map(
+            simulate,
+            [every[i] for i, _ in jobs],
+            [chunks[c] for _, c in jobs],
+            [(given.seed, i, c) for i, c in jobs],
+        )
+        for line in every:
+            values = np.concatenate([next(found) for _ in chunks])
+            if line.promises != table:
+                table = line.promises
+                print("\n| scenario | n | strategies | " + " | ".join(map(str, table)) + " |")
+                print("| :-- | --: | --: |" + " --: |" * len(table))
+            for size, found_of in zip(line.sizes, values.swapaxes(0, 1), strict=True):
+                kept = [promise.kept(found_of[:, i]) for i, promise in enumerate(table)]
+                broken += kept.count(False)
+                means = zip(table, found_of.mean(axis=0), kept, strict=True)
+                cells = [promise.shown(mean) + ("" if good else " BROKEN") for promise, mean, good in means]
+                print(f"| {line.name} | {line.n} | {size} | {' | '.join(cells)} |", flush=True)
+    print(f"\n{given.sweeps} sweeps per line, seed {given.seed}: {broken} promises broken")
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":

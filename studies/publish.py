@@ -28,7 +28,9 @@ def publish(report: Path, sweep: Path, folder: Path) -> None:
         shutil.copyfile(report / source, folder / target)
     page = folder / "report.html"
     beside = ", ".join(f'<a href="{name}">{name}</a>' for name in [*COPIED.values(), "sweep.toml"] if name != page.name)
-    text, changed = re.subn(r"(Files beside this page: ).*?\.</p>", rf"\g<1>{beside}.</p>", page.read_text(), count=1)
+    text, changed = re.subn(
+        r"(Other files of this report: ).*?\.</p>", rf"\g<1>{beside}.</p>", page.read_text(), count=1
+    )
     if not changed:
         raise SystemExit(f"{report / 'index.html'}: its list of files is not where it was")
     page.write_text(text)

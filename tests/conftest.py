@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from small_sweep import SMALL, Ran
+from small_sweep import SETTLED, SMALL, Ran
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -28,10 +28,21 @@ def sweep_file(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """``decaybench run small.toml``, for one epoch. All tests share it: who changes something takes a copy."""
+    return _ran(tmp_path_factory.mktemp("small"), "small", SMALL.replace("epochs = 3", "epochs = 1"))
+
+
+@pytest.fixture(scope="session")
+def settled_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """``decaybench run settled.toml``, with figures as of `undrawn`. Shared as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        _undraw(patch)
+        return _ran(tmp_path_factory.mktemp("settled"), "settled", SETTLED)
+
+
+def _ran(folder: Path, name: str, text: str) -> Ran:
     from decaybench.cli import main  # here, since tests/frameworks runs without what it imports
 
-    folder = tmp_path_factory.mktemp("small")
-    (folder / "small.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))
+    (folder / f"{name}.toml").write_text(text)
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
@@ -39,7 +50,7 @@ def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         patch.setenv("COLUMNS", "200")
         patch.delenv("DECAYBENCH_STORAGE", raising=False)
         with pytest.raises(SystemExit) as end:
-            main(["run", "small.toml"])
+            main(["run", f"{name}.toml"])
     assert end.value.code == 0, err.getvalue()
     return Ran(folder, out.getvalue(), err.getvalue())
 
@@ -47,10 +58,14 @@ def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every report gets the figures of one synthetic sweep: to draw its own takes a second."""
+    _undraw(monkeypatch)
+
+
+def _undraw(patch: pytest.MonkeyPatch) -> None:
     import drawn_once
 
-    monkeypatch.setattr("decaybench.report.figures.draw_all", lambda _: drawn_once.figures())
-    monkeypatch.setattr("decaybench.report.figures.by_optuna.draw_optunas", lambda _: drawn_once.optunas())
+    patch.setattr("decaybench.report.figures.draw_all", lambda _: drawn_once.figures())
+    patch.setattr("decaybench.report.figures.by_optuna.draw_optunas", lambda _: drawn_once.optunas())
 
 
 @pytest.fixture(scope="session")

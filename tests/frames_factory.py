@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 
 from decaybench.findings import Evidence, Results, Summary, collect, join, summarise
+from decaybench.findings.plan import look_rows, retrained, step, summary_at
 from decaybench.report import ReportSummary, build_report, source
 from decaybench.schedules import SCHEDULES
-from decaybench.store import EpochRow, Frames, RunRow, Stored
+from decaybench.store import EpochRow, Frames, LookRow, RunRow, Stored
 from decaybench.store import frames as as_frames
 from decaybench.store.columns import described
+from decaybench.sweep import PlannedRun, Sweep, plan_search
 
 EPOCH_COLUMNS = [column.name for column in described(EpochRow)]
 EPOCHS, UPDATES = 8, 19
@@ -38,9 +40,28 @@ class Maker:
         self.epochs: list[tuple[Any, ...]] = []
         self.traces: dict[str, np.ndarray] = {}
 
-    def run(self, phase: str, label: str, repeat: int, slot: int, length: float, seed: int, rate: float) -> dict:
+    def frames(self, sweep: dict[str, Any]) -> Frames:
+        """What is made so far, as the store gives it."""
+        phases = {"search": 0, "confirm": 1, "replay": 2}
+        rows = sorted(
+            self.rows,
+            key=lambda r: (phases[r["phase"]], r["strategy"], r["length"], r["repeat"], r["slot"], r["seed"]),
+        )
+        return Frames(sweep, frame(rows), pd.DataFrame(self.epochs, columns=EPOCH_COLUMNS), self.traces)
+
+    def run(
+        self,
+        phase: str,
+        label: str,
+        repeat: int,
+        slot: int,
+        length: float,
+        seed: int,
+        rate: float,
+        planned: PlannedRun | None = None,
+    ) -> dict:
         key = (phase, label, repeat, slot, length, seed)
-        name = str(uuid.UUID(hashlib.sha256(repr(key).encode()).hexdigest()[:32]))
+        name = planned.id if planned else str(uuid.UUID(hashlib.sha256(repr(key).encode()).hexdigest()[:32]))
         eager = 2.5 if rate > 0.3 and phase == "search" else 0.5
         dead = draw("dead", *key) < self.diverge * eager
         skill = self.skill.get(label, 0.0) - 0.06 * abs(math.log10(rate / 0.08)) ** 2 - 0.03 * (1 - length)
@@ -54,7 +75,7 @@ class Maker:
             self.epochs.append((name, epoch, train, loss, accuracy * (1 - fall), rate, 0.5))
         shape = _shape(self.strategies[label], UPDATES * round(EPOCHS * length), key)
         self.traces[name] = (rate * shape).astype(np.float32)[:step]
-        test = phase != "search" and not dead
+        test = not dead
         row = {column.name: column.kept.default for column in described(RunRow)} | {
             "id": name,
             "sweep_id": "s",
@@ -78,7 +99,7 @@ class Maker:
             "precision": "fp32",
             "stack": 0,
             "superseded": False,
-            "replay_of": None,
+            "replay_of": planned.replay_of if planned else None,
             "pruned": None,
             "updates_computed": UPDATES * done,
             "started_at": MOMENT,
@@ -91,49 +112,41 @@ class Maker:
 def make(
     strategies: Mapping[str, str] = THREE,
     *,
-    trials: int = 4,
-    repeats: int = 5,
+    trials: int = 6,
+    repeats: int = 6,
+    to: int | None = None,
     confirm_seeds: int = 2,
     lengths: tuple[float, ...] = (1.0,),
     metric: str = "accuracy",
     question: str = "Which decay is best?",
     skill: Mapping[str, float] | None = None,
     diverge: float = 0.08,
+    until: str = "one",
+    rope: float | None = None,
     confirmed: bool = True,
-    replayed: bool = False,
 ) -> Frames:
     """A sweep of ``strategies`` (label -> kind); ``skill`` shifts a label's accuracy, ``diverge`` is a rate.
 
-    With ``replayed`` every reactive strategy's confirm runs have a replay each, on the same seeds.
+    Every strategy has ``repeats`` closed ones, of at most ``to`` (default: no more). What is retrained and replayed
+    follows from them, unless it is not ``confirmed``.
     """
     maker = Maker(strategies, skill or {}, diverge)
-    for length in lengths:
-        for label in strategies:
-            for repeat in range(repeats):
-                rates = [10 ** (-3 + 3 * draw("rate", repeat, slot)) for slot in range(trials)]
-                slots = [
-                    maker.run("search", label, repeat, slot, length, 100 * repeat + slot, rate)
-                    for slot, rate in enumerate(rates)
-                ]
-                best = max(slots, key=lambda row: (row["validation_accuracy"] or 0.1, -row["slot"]))
-                again = replayed and SCHEDULES[strategies[label]].family == "reactive"
-                for seed in range(confirm_seeds if confirmed else 0):
-                    at = best["slot"], length, 10_000 + 100 * repeat + seed
-                    for phase in ("confirm", "replay") if again else ("confirm",):
-                        maker.run(phase, label, repeat, *at, best["params"]["learning_rate"])
     spec = {
         "name": "synthetic",
         "question": question,
         "task": {"data": "digits", "model": "small-cnn", "epochs": EPOCHS, "batch_size": 16, "metric": metric},
         "budget": {
             "trials": trials,
-            "repeats": repeats,
+            "repeats": {"from": min(6, repeats), "to": to or repeats},
             "confirm_seeds": confirm_seeds,
             "lengths": list(lengths),
         },
+        "decide": {"until": until, "control": False},
         "search": {"sampler": "sobol", "learning_rate": {"low": 1e-3, "high": 1.0, "log": True}},
         "strategies": {label: {"schedule": kind} for label, kind in strategies.items()},
     }
+    if rope is not None:
+        spec["task"]["rope"] = rope
     provenance = {
         "chance_accuracy": 0.1,
         "chance_loss": math.log(10),
@@ -152,12 +165,42 @@ def make(
         "created_at": MOMENT,
         "provenance": provenance,
     }
-    phases = {"search": 0, "confirm": 1, "replay": 2}
-    rows = sorted(
-        maker.rows,
-        key=lambda r: (phases[r["phase"]], r["strategy"], r["length"], r["repeat"], r["slot"], r["seed"]),
-    )
-    return Frames(sweep, frame(rows), pd.DataFrame(maker.epochs, columns=EPOCH_COLUMNS), maker.traces)
+    for planned in plan_search(Sweep.from_mapping(spec, "s"), dict.fromkeys(strategies, repeats)):
+        rate = 10 ** (-3 + 3 * draw("rate", planned.repeat, planned.slot))
+        maker.run("search", planned.strategy, planned.repeat, planned.slot, planned.length, planned.seed, rate)
+    frames = maker.frames(sweep)
+    while confirmed and (missing := unmade(frames)):
+        for planned in missing:
+            rate = next(
+                row["params"]["learning_rate"]
+                for row in maker.rows
+                if (row["phase"], row["strategy"], row["repeat"], row["slot"])
+                == ("search", planned.strategy, planned.repeat, planned.slot)
+            )
+            at = planned.repeat, planned.slot, planned.length, planned.seed
+            maker.run(planned.phase, planned.strategy, *at, rate, planned)
+        frames = maker.frames(sweep)
+    return frames
+
+
+def unmade(frames: Frames) -> list[PlannedRun]:
+    """The confirm and replay runs that follow from the sweep's last look and are not there yet."""
+    kept = stored(frames)
+    known = {run.id for run in kept.runs}
+    summary = summary_at(kept.sweep, kept.runs, kept.looks)
+    return [run for run in retrained(Sweep.from_mapping(kept.sweep["spec"], "s"), summary) if run.id not in known]
+
+
+def looks_of(row: Mapping[str, Any], runs: list[RunRow]) -> list[LookRow]:
+    """The looks that the driver would have taken at these runs."""
+    sweep, looks = Sweep.from_mapping(row["spec"], "s"), list[LookRow]()
+    while sweep.search.allocation == "balanced" and (following := step(sweep, looks)) is not None:
+        summary = summary_at(row, runs, looks, following)
+        closed = summary.results.closed
+        if summary.decisive.decision is None or any(closed[label] < following[label] for label in following):
+            break
+        looks += look_rows(summary, looks[-1].step + 1 if looks else 0, "s")
+    return looks
 
 
 def searched(*more: str, **options: Any) -> Frames:
@@ -182,7 +225,7 @@ def searched(*more: str, **options: Any) -> Frames:
 
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Runs as the store gives them."""
-    return as_frames(Stored({}, [RunRow(**row) for row in rows], {}, {})).runs
+    return as_frames(Stored({}, [RunRow(**row) for row in rows], {}, {}, [])).runs
 
 
 def stored(frames: Frames) -> Stored:
@@ -201,7 +244,7 @@ def stored(frames: Frames) -> Stored:
         for run, each in frames.epochs.groupby("run_id", sort=False)
         for own in [each.drop(columns="run_id").sort_values("epoch")]
     }
-    return Stored(frames.sweep, runs, epochs, frames.traces)
+    return Stored(frames.sweep, runs, epochs, frames.traces, looks_of(frames.sweep, runs))
 
 
 def evidence_of(*frames: Frames) -> Evidence:
@@ -241,17 +284,33 @@ def unconfirm(frames: Frames, which: Callable[[pd.DataFrame], pd.Series]) -> Fra
     return change(frames, lambda r: (r.phase == "confirm") & which(r), **nothing)
 
 
-def confirm_scores(frames: Frames, scores: Mapping[str, list[float]], column: str = "test_accuracy") -> Frames:
-    """A copy in which each label's confirm runs finished with one given result a repeat."""
+def scored(frames: Frames, scores: Mapping[str, list[float]], column: str = "test_accuracy") -> Frames:
+    """A copy in which all trials of a repeat finished with the test result that the label's list has for it."""
     for label, values in scores.items():
         for repeat, value in enumerate(values):
             frames = change(
                 frames,
-                lambda r, at=(label, repeat): (r.phase == "confirm") & (r.strategy == at[0]) & (r.repeat == at[1]),
-                outcome="finished",
+                lambda r, at=(label, repeat): (r.phase == "search") & (r.strategy == at[0]) & (r.repeat == at[1]),
                 **{column: value},
             )
     return frames
+
+
+def ordered(frames: Frames) -> Frames:
+    """A copy in which learning rates and validation results rise with the trial's number.
+
+    The last trial of every repeat is then the best in its stratum, so a strategy's estimate is the mean over repeats of
+    that trial's test result, and its error the usual one of a mean.
+    """
+    runs = frames.runs.copy()
+    last = int(runs.slot.max())
+    runs["params"] = [
+        {**params, "learning_rate": 10.0 ** (slot - last)} for params, slot in zip(runs.params, runs.slot, strict=True)
+    ]
+    good = runs.outcome != "diverged"
+    runs.loc[good, "validation_accuracy"] = 0.5 + 0.4 * runs.loc[good, "slot"] / last
+    runs.loc[good, "validation_loss"] = 1 - 0.5 * runs.loc[good, "slot"] / last
+    return frames._replace(runs=runs)
 
 
 def fifteen() -> dict[str, str]:

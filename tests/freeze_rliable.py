@@ -37,19 +37,10 @@ def p_values(seed, tests):
 
 
 def freeze():
-    shapes = [(0, 10, 1, 6), (1, 7, 3, 2), (2, 5, 4, 1), (3, 1, 3, 3), (4, 13, 5, 1)]
     arms = [(0, 10, 10, 6), (1, 5, 5, 1), (2, 8, 5, 1), (3, 1, 1, 1), (4, 20, 3, 2)]
     frozen = {
         "versions": {name: version(name) for name in ("rliable", "statsmodels", "scipy", "numpy")},
         "tau": TAU,
-        "runs": [
-            {
-                "scores": values.tolist(),
-                "iqm": float(metrics.aggregate_iqm(values)),
-                "score_distribution": library.score_distributions(values, np.array(TAU)).tolist(),
-            }
-            for values in (scores(*shape) for shape in shapes)
-        ],
         "improvement": [
             {
                 "a": a[:, 0].tolist(),

@@ -39,8 +39,38 @@ momentum = 0.0
 """
 
 
+SETTLED = """
+name = "settled"
+question = "Does it settle at once?"
+
+[task]
+data = "digits"
+model = "small-cnn"
+epochs = 1
+batch_size = 64
+train_size = 320
+rope = 0.05
+
+[budget]
+trials = 6
+repeats = { from = 5, to = 6 }
+confirm_seeds = 1
+
+[search]
+seed = 3
+learning_rate = { low = 0.3, high = 1.0, log = true }
+
+[strategies.constant]
+[strategies.doomed]
+schedule = "constant"
+learning_rate = 1e30
+momentum = 0.0
+"""
+"""A sweep whose first look settles it: the other strategy diverges at its first update."""
+
+
 class Ran(NamedTuple):
-    """The folder with small.toml and studies/ in which the sweep was run, and what that printed."""
+    """The folder with its file and studies/ in which a sweep was run, and what that printed."""
 
     folder: Path
     out: str
@@ -67,7 +97,11 @@ def results(database: Path) -> dict[str, list[tuple]]:
             JOIN trial_user_attributes a ON a.trial_id = t.trial_id AND a.key = 'run_id'
             JOIN trial_values v ON v.trial_id = t.trial_id WHERE t.state = 'COMPLETE' ORDER BY 1"""
         ).fetchall()
-    return {"runs": runs, "epochs": epochs, "traces": traces, "trials": trials}
+        looks = connection.execute(
+            """SELECT length, step, repeats, spent, margin, strategies, trained_next, to_repeats, margin_source, outcome
+            FROM looks ORDER BY step, length"""
+        ).fetchall()
+    return {"runs": runs, "epochs": epochs, "traces": traces, "trials": trials, "looks": looks}
 
 
 def epochs_written(database: Path) -> int:

@@ -10,7 +10,7 @@ import optuna
 from decaybench import api, store
 
 ROOT = Path(__file__).parents[1]
-BUILD = "import sys; from benchmarks import overheads as o; o.build(sys.argv[1], o.sweep_of(150))"
+BUILD = "import sys; from benchmarks import overheads as o; o.build(sys.argv[1], o.sweep_of(350))"
 
 
 def test_the_made_up_sweep_is_complete(tmp_path):
@@ -20,14 +20,14 @@ def test_the_made_up_sweep_is_complete(tmp_path):
     with store.open_storage(url, create=False) as storage:
         rows = store.progress(storage, "overheads")
         frames = store.load_frames(storage, "overheads")
-    assert [(row.planned, row.pending, row.failed) for row in rows] == 10 * [(5, 0, 0)] + 10 * [(10, 0, 0)]
+    assert [(row.planned, row.pending, row.failed) for row in rows] == 10 * [(30, 0, 0)] + 4 * [(8, 0, 0)] + [(2, 0, 0)]
     finished = frames.runs[frames.runs.outcome == "finished"]
     assert len(finished) > 100 and set(finished.epochs_done) == {50}
     assert frames.epochs.groupby("run_id").size().sum() == frames.runs.epochs_done.sum()
-    assert len(frames.traces) == 150
+    assert len(frames.traces) == len(frames.runs) == 334
     computed = frames.runs.set_index("id").updates_computed
     assert {run_id: len(trace) for run_id, trace in frames.traces.items()} == computed.to_dict()
     api.report("overheads", storage=url, out=tmp_path / "report")
     assert "<svg" in (tmp_path / "report" / "index.html").read_text()
     trials = optuna.load_study(study_name="overheads", storage=url).trials
-    assert {trial.state.name for trial in trials} == {"COMPLETE"} and len(trials) == 50
+    assert {trial.state.name for trial in trials} == {"COMPLETE"} and len(trials) == 300

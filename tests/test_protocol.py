@@ -1,61 +1,112 @@
-"""The protocol's promises, on fewer simulated sweeps than ``python -m benchmarks.protocol`` has."""
+"""The protocol's promises, on far fewer simulated sweeps than ``python -m benchmarks.protocol`` has."""
 
-import subprocess
 import sys
-from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.protocol import DIFFERENT, Job, confirm_runs, confirmed, jobs, shares, verdicts
+from benchmarks import protocol
+from benchmarks.protocol import CHANCE, FINEST, Line, Promise, lines, simulate
+from benchmarks.surfaces import Surface, draw, truth
+from benchmarks.sweeps import to_the_end, wrong
+from decaybench.compare.contest import LEVEL
+from decaybench.compare.looks import spends, tail
 
-SWEEPS = 300
+LINES = list(lines())
+QUICK = {
+    "different surfaces",
+    "a tenth diverges",
+    "one configuration, fails in 20%",
+    "one 5 SD ahead of equal left-skewed ones",
+    "different surfaces, extended by an adversary",
+    "best ahead by 1.05 margins",
+    "steps of a third of a margin",
+}
 
 
-def gated(job: Job) -> bool:
-    """Whether a promise is made of it, and it is not among those that take long or add little."""
-    slow = job.options.get("strategies") == 15 or job.options.get("repeats") == 20 or job.options.get("ropes", 1) < 1
-    return (job.least, job.most) != (0, 1) and not slow
+@pytest.mark.parametrize("line", [pytest.param(x, id=x.name) for x in LINES if x.n == 8 and x.name in QUICK])
+def test_the_promises(line):
+    number = LINES.index(line)
+    found = simulate(line, 24, (0, number))
+    for size in range(len(line.sizes)):
+        for i, promise in enumerate(line.promises):
+            assert promise.kept(found[:, size, i]), (line.sizes[size], str(promise), found[:, size, i].mean())
 
 
-@pytest.mark.parametrize(
-    ("number", "job"),
-    [
-        pytest.param(n, job, id=" ".join([job.function.__name__, *job.cells]))
-        for n, job in enumerate(jobs())
-        if gated(job)
-    ],
-)
-def test_the_promises(number, job):
-    share = shares(job, SWEEPS, 0, number)[0]
-    for bound, beyond in ((job.least, job.least - share), (job.most, share - job.most)):
-        assert beyond <= 3 * np.sqrt(bound * (1 - bound) / SWEEPS)
+def test_everything_diverged_and_identical_runs_show_nothing():
+    for name in ("everything diverged", "identical runs"):
+        line = next(each for each in LINES if each.name == name and each.n == 6)
+        assert not simulate(line, 3, (0,))[:, :1].any()
 
 
 def test_the_simulation_would_see_a_broken_promise():
-    # each pair judged by itself: some pair of six equal strategies differs in a third of the sweeps
-    rng = np.random.default_rng(0)
-    claimed = [
-        any(not DIFFERENT.isdisjoint(verdicts([a - b])) for a, b in combinations(sweep, 2))
-        for sweep in confirmed(rng, SWEEPS, 6, 10)
-    ]
-    assert np.mean(claimed) > 0.3
+    # every look at the whole error, as though it were the only one: far too many pairs are shown
+    rng, surfaces = np.random.default_rng(0), [Surface()] * 6
+    alarms = []
+    for _ in range(60):
+        contest = to_the_end(draw(rng, surfaces, np.zeros(6), 6, 18), FINEST, 18)
+        t = contest.differences / np.where(contest.errors > 0, contest.errors, 1)
+        p = np.array([2 * tail(each, look.repeats) for each, look in zip(t, contest.looks, strict=True)])
+        alarms.append((p < LEVEL).any())
+        assert spends(contest.looks).sum() == pytest.approx(0.8)
+    assert np.mean(alarms) > 0.3
+    assert not Promise("alarms", most=LEVEL).kept(np.array(alarms, dtype=float))
 
 
-def test_repeats_of_the_search_are_needed():
-    # one search, its winner confirmed on twenty seeds, as though seeds were repeats
-    sweeps = confirm_runs(np.random.default_rng(0), SWEEPS, 6, 1, seeds=20)[:, :, 0]
-    pairs = [[np.subtract(*pair) for pair in combinations(sweep, 2)] for sweep in sweeps]
-    assert np.mean([not DIFFERENT.isdisjoint(verdicts(each)) for each in pairs]) > 0.5
+def test_what_is_wrong():
+    trials = draw(np.random.default_rng(0), [Surface()] * 2, np.array([0.0, -0.1]), 6, 12)
+    contest = to_the_end(trials, FINEST, 12)
+    assert contest.shown[0, 1] == 1
+    assert wrong(contest, np.array([0.0, -0.1])) == (False, False)
+    # if the second were as good, or far better, this sweep would be wrong
+    assert wrong(contest, np.array([0.0, 0.0])) == (True, False)
+    assert wrong(contest, np.array([0.0, 0.1])) == (True, True)
 
 
-def test_the_command():
-    command = [sys.executable, "-W", "error", "-m", "benchmarks.protocol", "--sweeps=2"]
-    ran = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=300)
-    assert not ran.stderr
-    lines = [line for line in ran.stdout.splitlines() if line.startswith("| ")]
-    assert len(lines) == len(list(jobs())) + 4 * 2
-    broken = sum(line.endswith("BROKEN") for line in lines)
-    assert f"2 sweeps per line, seed 0: {broken} guarantees broken" in ran.stdout
-    assert ran.returncode == (1 if broken else 0)
+def test_a_true_theta_is_what_searches_find_on_average():
+    surface = Surface(fails=0.2)
+    drawn = [draw(np.random.default_rng(seed), [surface], np.zeros(1), 8, 10)[0] for seed in range(100)]
+    values = [trials.estimate.value for trials in drawn]
+    assert truth(surface, 8) == pytest.approx(np.mean(values), abs=4 * np.std(values) / 10)
+    assert truth(Surface(diverges=1.0), 8) == pytest.approx(CHANCE)
+
+
+def test_a_promise_is_kept_within_three_standard_errors():
+    share = Promise("share", most=0.05)
+    assert share.kept(np.repeat([1.0, 0.0], [6, 94]))
+    assert share.kept(np.repeat([1.0, 0.0], [11, 89]))
+    assert not share.kept(np.repeat([1.0, 0.0], [12, 88]))
+    settled = Promise("settled", least=0.95)
+    assert settled.kept(np.repeat([1.0, 0.0], [89, 11]))
+    assert not settled.kept(np.repeat([1.0, 0.0], [88, 12]))
+    assert not Promise("trainings", most=10, share=False).kept(np.array([20.0, 21.0, 22.0]))
+
+
+@pytest.mark.parametrize(("most", "status"), [(1.0, 0), (-4.0, 1)])
+def test_the_command_prints_each_line_and_fails_where_a_promise_breaks(monkeypatch, capsys, most, status):
+    def one():
+        promise = Promise("a mean", most=most, share=False)
+        yield Line("one", (Surface(),) * 2, 6, lambda *_: (0.0,), (promise,), sizes=(2,))
+
+    class Here:
+        """A pool of processes that runs its jobs here."""
+
+        def __init__(self, _):
+            self.map = map
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(protocol, "lines", one)
+    monkeypatch.setattr(protocol, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(sys, "argv", ["protocol", "--sweeps=2"])
+    with pytest.raises(SystemExit) as ended:
+        protocol.main()
+    assert ended.value.code == status
+    said = capsys.readouterr().out
+    assert "| one | 6 | 2 |" in said
+    assert f"2 sweeps per line, seed 0: {status} promises broken" in said
+    assert ("BROKEN" in said) == bool(status)

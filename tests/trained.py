@@ -23,12 +23,18 @@ FORKS.set_forkserver_preload(["decaybench.api", "decaybench.runner.driver", "ale
 
 
 def train(
-    sweep: str | Mapping[str, Any], database: Path, *, workers: int = 1, watcher: Watcher | None = None
+    sweep: str | Mapping[str, Any],
+    database: Path,
+    *,
+    workers: int = 1,
+    watcher: Watcher | None = None,
+    time_limit: float | None = None,
 ) -> Frames:
     """Train a sweep, a file's text or its keys, in this process; returns everything that the database has of it."""
     keys = tomllib.loads(sweep) if isinstance(sweep, str) else sweep
     url = f"sqlite:///{database}"
-    run_sweep(Sweep.from_mapping(keys, "sweep.toml"), url=url, data_root=None, workers=workers, watcher=watcher)
+    file = Sweep.from_mapping(keys, "sweep.toml")
+    run_sweep(file, url=url, data_root=None, workers=workers, watcher=watcher, time_limit=time_limit)
     with store.open_storage(url, create=False) as opened:
         return store.load_frames(opened, keys["name"])
 

@@ -1,4 +1,4 @@
-"""decaybench: compare learning-rate decay strategies, fixed and loss-reactive, with evidence.
+"""decaybench: find out by experiment how fixed and loss-reactive learning-rate schedules compare.
 
 ``decaybench.run(sweep)`` trains the missing runs of a sweep and writes its report. ``decaybench.load(storage, name)``
 returns its tables as DataFrames. ``decaybench.schedules`` holds the schedules themselves.

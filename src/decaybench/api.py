@@ -1,5 +1,6 @@
 """The Python interface: the functions behind the commands, such as ``decaybench.run`` and ``decaybench.load``."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 from decaybench import store
 from decaybench.errors import UserError
 from decaybench.export import TARGETS, Setting, picked_setting
-from decaybench.findings import collect, join, pick, summarise
+from decaybench.findings import Summary, collect, join, pick, summarise
 from decaybench.paths import expanded
 from decaybench.report import (
     ReportSummary,
@@ -25,7 +26,7 @@ from decaybench.report.words.winner import found
 from decaybench.runner import Share, Watcher, audit, run_sweep
 from decaybench.search import StoredStudy, read_study
 from decaybench.search.views import Content, publish
-from decaybench.sweep import Sweep, load_sweep
+from decaybench.sweep import Sweep, load_sweep, require_current
 
 MOST_WORKERS = 1024
 storage_url = store.storage_url
@@ -33,10 +34,16 @@ storage_url = store.storage_url
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of ``run``: the number of runs trained (0 if it was complete), the answer, the report's page."""
+    """The result of ``run``: the number of runs trained (0 if it was complete), the answer, the report's page.
+
+    ``settled`` says whether the sweep has what it was run for, and ``complete`` whether nothing is left to train, for
+    lack of a question or of repeats.
+    """
 
     name: str
     trained: int
+    settled: bool
+    complete: bool
     answer: str
     report: Path
 
@@ -64,22 +71,37 @@ def run(
     data: str | Path | None = None,
     device: str = "auto",
     workers: int | None = 1,
+    time_limit: float | None = None,
     watcher: Watcher | None = None,
 ) -> Outcome:
-    """Train the missing runs of a sweep and write its report to ``studies``/NAME/report.
+    """Train the missing runs of a sweep until it has an answer, and write its report to ``studies``/NAME/report.
 
-    After a kill or an interruption, the same call continues where the first one stopped. Raises UserError for what the
-    user can fix: an invalid sweep, missing data, another program's database.
+    After ``time_limit`` seconds the search stops. What is being trained is finished, retraining follows, and the answer
+    is what held at the last look. After that, and after a kill or an interruption, the same call continues where the
+    first one stopped.
+
+    Raises UserError for what the user can fix: an invalid sweep, missing data, another program's database. Raises
+    MachineError, which names the runs, if some could not be trained; the same call tries them again.
     """
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UserError(f"--workers: must be in [1, {MOST_WORKERS}], got {workers}")
+    if time_limit is not None and not 0 < time_limit < math.inf:
+        raise UserError(f"--time-limit: must be more than 0 seconds, got {time_limit}")
     chosen, url = as_sweep(sweep), storage_url(storage)
     out = expanded(studies, "--studies") / chosen.name / "report"
     check_folder(out)  # now, rather than after hours of training
     noting = _Noting(watcher or Watcher(), url, chosen, out)
-    trained = run_sweep(chosen, url=url, data_root=data_root(data), device=device, workers=workers, watcher=noting)
+    trained = run_sweep(
+        chosen,
+        url=url,
+        data_root=data_root(data),
+        device=device,
+        workers=workers,
+        time_limit=time_limit,
+        watcher=noting,
+    )
     summary = _write(url, [chosen.name], out)
-    return Outcome(chosen.name, trained, summary.answer, summary.index)
+    return Outcome(chosen.name, trained, summary.settled, summary.complete, summary.answer, summary.index)
 
 
 def load(storage: str | None, name: str) -> store.Frames:
@@ -115,7 +137,9 @@ def verify(folder: str | Path, *, storage: str | None = None) -> Verified:
         raise
     except Exception as error:  # invalid content, such as a month 13 or a learning rate of three bytes
         return Verified(folder, 0, 0, (f"database: cannot be read: {error}",))
-    contradictions = [line for sweep in sweeps for line in audit(sweep.frames, sweep.stored.runs, sweep.study)]
+    contradictions = [
+        line for sweep in sweeps for line in audit(sweep.frames, sweep.stored.runs, sweep.stored.looks, sweep.study)
+    ]
     sources = [sweep.source for sweep in sweeps]
     return compare(folder, manifest, [sweep.stored for sweep in sweeps], sources, contradictions)
 
@@ -130,12 +154,14 @@ class _Kept:
 
     @property
     def source(self) -> dict[str, Any]:
-        return source(self.frames, self.study.sha256 if self.study else None)
+        return source(self.frames, self.study.sha256 if self.study else None, self.stored.looks)
 
 
 def _read(url: str, names: Sequence[str]) -> list[_Kept]:
     with store.open_storage(url, create=False) as opened:
         stored = [(store.load(opened, name), read_study(opened.url, name)) for name in names]
+    for tables, _ in stored:
+        require_current(tables.sweep["spec"])
     return [_Kept(tables, store.frames(tables), study) for tables, study in stored]
 
 
@@ -157,9 +183,18 @@ class _Noting(Watcher):
     def note(self, line: str) -> None:
         self._watcher.note(line)
 
+    def extended(self, line: str) -> None:
+        self._watcher.extended(line)
+
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         _show(self._url, name, planned(self._sweep, self._out / "index.html"))
         self._watcher.begin(name, updates_left, stack_size, device)
+
+    def more(self, updates: int) -> None:
+        self._watcher.more(updates)
+
+    def look(self, shown: Summary) -> None:
+        self._watcher.look(shown)
 
     def phase(self, phase: str, shares: Sequence[Share]) -> None:
         self._watcher.phase(phase, shares)
@@ -180,13 +215,13 @@ def _show(url: str, name: str, content: Content) -> None:
 def export(name: str, *, strategy: str | None = None, target: str = "torch", storage: str | None = None) -> str:
     """A sweep's best configuration as code to paste, for ``target`` torch, keras, toml or "all".
 
-    It is the configuration of ``strategy`` (default: the one that came first at the longest length) from the repeat
-    with the best mean over fresh seeds; in an adaptive sweep, that of the best repeat. Raises UserError if nothing has
-    been retrained on fresh seeds, or if all of these runs diverged.
+    It is that of ``strategy`` (default: the pick at the longest length, without one the leader) that was chosen by its
+    mean validation on fresh seeds; where nothing was retrained, that of the trial with the best validation. Raises
+    UserError if no repeat is complete yet, or if all trials of the strategy diverged.
     """
     if target not in (*TARGETS, "all"):
         raise UserError(f"--format: must be one of {', '.join(TARGETS)}, all, got {target!r}")
-    setting = winner(name, strategy=strategy, storage=storage)
+    setting = best(name, strategy=strategy, storage=storage)
     if target != "all":
         return TARGETS[target](setting)
     return "\n".join(f"# ---- {each} ----\n{_or_why_not(write, setting)}" for each, write in TARGETS.items())
@@ -200,7 +235,7 @@ def _or_why_not(write: Callable[[Setting], str], setting: Setting) -> str:
         return f"# {str(error).removeprefix('--format: ')}\n"
 
 
-def winner(name: str, *, strategy: str | None = None, storage: str | None = None) -> Setting:
+def best(name: str, *, strategy: str | None = None, storage: str | None = None) -> Setting:
     """The configuration that `export` writes; UserError if there is none."""
     with store.open_storage(storage_url(storage), create=False) as opened:
         summary = summarise(collect(join([store.load(opened, name)])))

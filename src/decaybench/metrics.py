@@ -34,6 +34,7 @@ class Metric:
     high: float
     chance: Callable[[float, int], float]
     margin: Callable[[int], float]
+    finest: Callable[[int], float]
     factor: int
     digits: int
     unit: str
@@ -91,7 +92,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "maximize",
                 high=1.0,
                 chance=lambda majority, classes: majority,
-                margin=lambda examples: max(0.002, 2 / examples),
+                margin=lambda examples: 2 / max(examples, 1),
+                finest=lambda examples: 1 / (2 * max(examples, 1)),
                 factor=100,
                 digits=1,
                 unit="%",
@@ -103,7 +105,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "minimize",
                 high=math.inf,
                 chance=lambda majority, classes: math.log(classes),
-                margin=lambda examples: 0.01,
+                margin=lambda examples: 0.0,
+                finest=lambda examples: 0.0,
                 factor=1,
                 digits=3,
                 unit="nats",

@@ -43,13 +43,13 @@ def call(done, monkeypatch, capsys):
 def test_run_prints_progress_on_stderr_and_the_answer_on_stdout(small_ran):
     folder, out, err = small_ran
     assert out.startswith("small: complete\n")
-    assert " first" in out  # alone, or tied
     assert "report: studies/small/report/index.html" in out
     assert (folder / "studies" / "small" / "report" / "index.html").exists()
     lines = err.splitlines()
     assert lines[0].startswith("small: ")
     assert any(line.startswith("search: constant 0/8") for line in lines)
-    assert any(line.startswith("confirm: ") and "doomed 4/4 (4 diverged)" in line for line in lines)
+    assert any(line.startswith("confirm: ") and "doomed 2/2 (2 diverged)" in line for line in lines)
+    assert not any(line.startswith("look ") for line in lines)  # with so few trials there are estimates only
     assert "\x1b" not in err  # plain lines when not on a terminal
 
 
@@ -73,16 +73,16 @@ def test_verify_says_so_or_what_differs(call, capsys, tmp_path, undrawn):
     report = str(tmp_path / "small")
     call("report", "small", "--out", report)
     files = len(list(Path(report).rglob("*.*")))
-    assert call("verify", report) == f"{report}: verified ({files} files, 46 rows of runs)\n"
+    rows = len((Path(report) / "runs.csv").read_text().splitlines()) - 1
+    assert call("verify", report) == f"{report}: verified ({files} files, {rows} rows of runs)\n"
     shutil.copytree(report, tmp_path / "report")
     changed = tmp_path / "report" / "summary.csv"
-    changed.write_text(changed.read_text().replace("constant,constant,fixed,1.0,8,", "constant,constant,fixed,1.0,9,"))
+    changed.write_text(changed.read_text().replace("doomed,constant,fixed,1.0,4,", "doomed,constant,fixed,1.0,9,"))
     with pytest.raises(SystemExit) as end:
         main(["verify", str(tmp_path / "report")])
     assert end.value.code == 1
     assert capsys.readouterr() == (
-        f"{tmp_path}/report: not verified\n"
-        "summary.csv: constant, 1.0: slots_planned: 9 in the report, 8 from the database\n",
+        f"{tmp_path}/report: not verified\nsummary.csv: doomed, 1.0: rank: 9 in the report, 4 from the database\n",
         "",
     )
 
@@ -105,43 +105,51 @@ def test_status(call):
     search = {part["strategy"]: part for part in told["strategies"] if part["phase"] == "search"}
     assert list(search) == ["constant", "staircase", "exp_loss", "doomed"]
     assert search["constant"]["planned"] == 8
-    assert search["doomed"]["diverged"] == 2
-    assert all(name in call("status", "small") for name in search)
+    assert search["doomed"]["diverged"] == 8
+    assert (told["decision"]["pick"], told["decision"]["trainings"]) == (None, 32)
+    shown = call("status", "small")
+    assert all(name in shown for name in search) and "\nestimates only: " in shown
 
 
 def test_check_prints_the_plan_and_writes_nothing(call, tmp_path, monkeypatch):
     plan = json.loads(call("check", "small.toml", "--json"))
     rows = {row["strategy"]: row for row in plan["rows"]}
-    assert rows["constant"]["search_runs"] == 8
-    assert rows["doomed"]["search_runs"] == 2
-    assert rows["exp_loss"]["confirm_runs"] == 4
-    assert plan["steps_per_epoch"] == 5
-    assert plan["updates"] == sum(row["updates"] for row in plan["rows"]) == (8 * 3 + 2 + 16 + 4) * 5
-    assert 0 < plan["seconds"] < 600
+    assert {(row["least"], row["most"], row["updates"]) for row in rows.values()} == {(8, 8, 5)}
+    assert plan["steps_per_epoch"] == 5 and plan["looks"] == [2]
+    # at least, on 2 seeds each: 3 + 1 configurations of the reactive strategy, 1 + 1 of a fixed one that has only one,
+    # and 2 replays
+    least, most = plan["costs"]["least"], plan["costs"]["most"]
+    assert (least["search"], least["retraining"], least["updates"]) == (32, 14, 46 * 5)
+    assert (most["search"], most["retraining"], most["updates"]) == (32, 34, 66 * 5)
+    assert 0 < least["seconds"] < most["seconds"] < 600
     file = Path("small.toml").resolve()
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
     shown = call("check", str(file))
-    assert f"{plan['runs']} runs" in shown
     smallest = plan["smallest_class"]
-    assert f"; 10 classes, the smallest ({smallest['name']}) with {smallest['train']} in train; small-cnn" in shown
-    assert 25 < smallest["train"] <= 32 and "note: " not in shown
+    assert (
+        f"; 10 classes, of which the smallest ({smallest['name']}) has {smallest['train']} training images; small-cnn"
+        in shown
+    )
+    assert 25 < smallest["train"] <= 32
+    too_few = "note: too few for statements, so the sweep ends at its first look with estimates: "
+    assert f"{too_few}4 trials (at least 6), 2 repeats (at least 5)" in shown and shown.count("note: ") == 1
     assert list(empty.iterdir()) == []
 
 
 def test_check_says_what_pruning_does(call, tmp_path):
     file = tmp_path / "pruned.toml"
     file.write_text(SMALL)
-    assert "pruning" not in call("check", str(file))
+    assert "\npruning: " not in call("check", str(file))
     file.write_text(SMALL.replace("seed = 3", "seed = 3\nprune = { at = 0.4, spare = 0.25 }"))
     said = " ".join(call("check", str(file)).split())
     assert (
         "pruning: trials worse than the median of their strategy are stopped after 40% of their epochs, except 25%"
         in said
     )
-    # 2 of 4 slots lose 2 of 3 epochs; a fourth strategy has one slot, and nothing to be compared with
-    assert f"at most about {0.75 * 3 * 2 * 2 / (13 * 3):.0%} fewer updates in the search" in said
+    # of each strategy's 4 trials, 2 lose 2 of 3 epochs, but one in four of these is spared
+    assert f"at most about {0.75 * 2 * 2 / (4 * 3):.0%} fewer updates in the search" in said
 
 
 def test_shipped_sweeps_are_found_by_name_from_anywhere(call):

@@ -1,5 +1,6 @@
 """``decaybench dashboard`` serves the studies on 127.0.0.1 until it is interrupted."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from optuna.storages import RDBStorage
 
 from decaybench import store
 from decaybench.cli import main
+from old_layouts import written
 
 
 def get(url: str) -> bytes:
@@ -101,4 +103,29 @@ def test_a_database_without_a_study_yet(database, capsys):
 
 def test_without_the_extra_it_says_what_to_install(database, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
-    assert "pip install 'decaybench[dashboard]'" in refused(capsys)
+    assert "pip install -e '.[dashboard]'" in refused(capsys)
+
+
+def test_a_sweep_of_an_older_version_is_named(database, tmp_path, capsys, monkeypatch):
+    written(tmp_path / "old.db", 2)
+    served = []
+    monkeypatch.setattr("decaybench.cli.dashboard.make_server", lambda *_, **__: served.append(_Served()) or served[0])
+    with pytest.raises(SystemExit) as end:
+        main(["dashboard", "--storage", f"sqlite:///{tmp_path}/old.db"])
+    assert end.value.code == 0 and served
+    assert capsys.readouterr().err == (
+        "note: sweep old: was run by an older decaybench, whose trials have no test results; "
+        "run it again under another name\n"
+    )
+
+
+class _Served(contextlib.nullcontext):
+    """A server that is interrupted at once."""
+
+    server_port = 1
+
+    def __enter__(self):
+        return self
+
+    def serve_forever(self) -> None:
+        raise KeyboardInterrupt

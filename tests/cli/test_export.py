@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import decaybench
-from decaybench import api
+from decaybench import api, store
 from decaybench.cli import main
+from decaybench.export import Setting
+from decaybench.findings import collect, join, pick, summarise
 from small_sweep import SMALL
 
 URL = "sqlite:///d.db"
@@ -36,29 +38,29 @@ def call(done, monkeypatch, capsys):
     return run
 
 
-def confirmed() -> dict[tuple[str, int], list]:
-    """(strategy, repeat) -> seed, test accuracy and test loss of its confirm runs."""
-    runs = decaybench.load(URL, "small").runs
-    found: dict = {}
-    for run in runs[runs["phase"] == "confirm"].itertuples():
-        found.setdefault((run.strategy, run.repeat), []).append((run.seed, run.test_accuracy, run.test_loss))
-    return found
+def retrained(setting: Setting, name: str = "small") -> list[tuple]:
+    """Seed, test accuracy and test loss of the runs that retrain a configuration."""
+    runs = decaybench.load(URL, name).runs
+    own = runs[(runs["phase"] == "confirm") & (runs["strategy"] == setting.arm.label)]
+    own = own[(own["repeat"] == setting.repeat) & (own["slot"] == setting.slot)]
+    return sorted((run.seed, run.test_accuracy, run.test_loss) for run in own.itertuples())
 
 
-def test_the_winner_is_the_first_strategy_s_best_repeat(call):
-    setting = api.winner("small", storage=URL)
-    means = {
-        key: sum(accuracy for _, accuracy, _ in runs) / 2 for key, runs in confirmed().items() if key[0] != "doomed"
-    }
-    labels = list(dict.fromkeys(label for label, _ in means))
-    overall = {label: sum(means[label, repeat] for repeat in (0, 1)) / 2 for label in labels}
-    assert overall[setting.arm.label] == max(overall.values())
-    best = max(means[setting.arm.label, repeat] for repeat in (0, 1))
-    assert means[setting.arm.label, setting.repeat] == best
+def test_the_configuration_is_the_one_that_was_chosen_on_fresh_seeds(call):
+    setting = api.best("small", storage=URL)
+    with store.open_storage(URL, create=False) as opened:
+        picked = pick(summarise(collect(join([store.load(opened, "small")]))))
+    assert picked.retrained is not None and picked.retrained.mean is not None
+    assert setting.arm.label == picked.row.strategy.label
+    chosen = picked.retrained.chosen
+    assert chosen is not None and (setting.repeat, setting.slot) == (chosen.repeat, chosen.slot)
+    accuracies = {seed: accuracy for seed, accuracy, _ in retrained(setting)}
+    further = [accuracies[run.seed] for run in picked.retrained.further]
+    assert len(further) == 2 and picked.retrained.mean == pytest.approx(sum(further) / 2)
     code = call("export", "small")
     assert code.startswith(f"# {setting.arm.label}")
     assert f"repeat {setting.repeat}, trial {setting.slot}" in code
-    assert f"Test accuracy {100 * best:.1f}% after retraining, the mean of 2 seeds." in code
+    assert f"{100 * picked.retrained.mean:.1f}%" in code
     assert f"lr={setting.parameters.learning_rate!r}" in code
 
 
@@ -77,7 +79,7 @@ def test_formats_strategy_and_file(call):
     [
         (["nothing"], "no sweep 'nothing'"),
         (["small", "--strategy", "cosine"], "--strategy: must be one of constant, staircase, exp_loss, doomed"),
-        (["small", "--strategy", "doomed"], "every retrained run of doomed diverged"),
+        (["small", "--strategy", "doomed"], "every trial of doomed diverged: no configuration to export"),
         (["small", "--format", "jax"], "--format: must be one of torch, keras, toml, all"),
         (["small", "--out", "no/folder/code.py"], "--out: no/folder/code.py cannot be written"),
         (["small", "--storage", "sqlite:///none.db"], "no database at"),
@@ -91,16 +93,15 @@ def test_wrong_usage(call, arguments, says):
     assert says in line
 
 
-def test_the_sweep_file_passes_check_and_gives_the_winner_s_numbers_again(call, undrawn):
-    for label in ("exp_loss", "staircase"):
+def test_the_sweep_file_passes_check_and_gives_the_retrained_numbers_again(call, undrawn):
+    for label in ("exp_loss", "constant"):
         call("export", "small", "--strategy", label, "--format", "toml", "--out", "again.toml")
-        repeat = api.winner("small", strategy=label, storage=URL).repeat
+        found = api.best("small", strategy=label, storage=URL)
         assert f"small-{label}" in call("check", "again.toml")
         again = api.run("again.toml", storage=URL)
-        runs = decaybench.load(URL, again.name).runs
-        runs = runs[(runs["phase"] == "confirm") & (runs["repeat"] == repeat)]
-        numbers = [(run.seed, run.test_accuracy, run.test_loss) for run in runs.itertuples()]
-        assert numbers == confirmed()[label, repeat]
+        assert again.trained == 1 + 4 + 2 * (label == "exp_loss")  # a trial, retraining, replays
+        assert retrained(api.best(again.name, storage=URL), again.name) == retrained(found)
+        assert len(retrained(found)) == 4
 
 
 def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch, undrawn):
@@ -113,7 +114,9 @@ def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch
     (tmp_path / "s.toml").write_text(text)
     decaybench.run("s.toml", storage=URL)
     runs = decaybench.load(URL, "small").runs
-    means = runs[runs["phase"] == "confirm"].groupby(["repeat", "strategy"])["test_accuracy"].mean()
-    setting = api.winner("small", storage=URL)
-    assert means[setting.repeat, setting.arm.label] == means.max()
+    retrained = runs[runs["phase"] == "confirm"]
+    setting = api.best("small", storage=URL)
+    own = retrained[(retrained["repeat"] == setting.repeat) & (retrained["slot"] == setting.slot)]
+    assert set(own["strategy"]) == {setting.arm.label} and len(own) == 4
+    assert len(retrained) == 3 * 2 + 2
     assert "did not compare strategies" in api.export("small", storage=URL)

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decaybench.compare import holm, iqm, p_better_unpaired, performance_profile, score_distribution
+from decaybench.compare import Trials, performance_profile
+from decaybench.compare.pooled import p_better
+from decaybench.compare.significance import holm
 
 FROZEN = json.loads((Path(__file__).parent / "rliable.json").read_text())
 TAU = FROZEN["tau"]
@@ -16,16 +18,16 @@ def close(values):
     return pytest.approx(np.asarray(values), rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("case", FROZEN["runs"])
-def test_runs(case):
-    assert iqm(case["scores"]) == close(case["iqm"])
-    assert score_distribution(case["scores"], TAU) == close(case["score_distribution"])
+def single(results) -> Trials:
+    """Searches of one trial each: then P is rliable's probability of improvement."""
+    values = np.array(results)[:, None]
+    return Trials(values, -values, values, "independent")
 
 
 @pytest.mark.parametrize("case", FROZEN["improvement"])
-def test_the_unpaired_p(case):
-    assert p_better_unpaired(case["a"], case["b"]) == close(case["probability"])
-    assert p_better_unpaired(case["b"], case["a"]) == close(1 - case["probability"])
+def test_p_better_of_single_trials(case):
+    assert p_better(single(case["a"]), single(case["b"])) == close(case["probability"])
+    assert p_better(single(case["b"]), single(case["a"])) == close(1 - case["probability"])
 
 
 @pytest.mark.parametrize("case", FROZEN["profiles"])

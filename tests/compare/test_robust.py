@@ -6,24 +6,15 @@ from scipy import stats
 
 from decaybench.compare import (
     Interval,
-    family_means,
-    iqm,
     performance_profile,
-    score_distribution,
     time_to_target,
     wilson,
 )
 
 
-def test_iqm_does_not_feel_the_ends():
-    assert iqm([1, 2, 3, 1000]) == 2.5
-    assert iqm(np.array([[1, 2], [3, 1000]])) == 2.5
-
-
 def test_a_profile_by_hand():
     values = [[0.9, 0.5, 0.7], [0.8, 0.5, 0.9]]
     assert performance_profile(values, [0, 0.15, 1]) == pytest.approx(np.array([[2 / 3, 2 / 3, 1], [2 / 3, 1, 1]]))
-    assert score_distribution([0.1, 0.5, 0.9], [0.5]) == pytest.approx([1 / 3])
 
 
 @pytest.mark.parametrize("bad", [[0.1], [[]], [[0.1, float("nan")]]])
@@ -56,11 +47,3 @@ def test_no_runs_no_rate():
     for bad in [(3, 2), (-1, 2)]:
         with pytest.raises(ValueError, match="successes must be"):
             wilson(*bad)
-
-
-def test_a_family_is_the_mean_of_its_strategies_by_repeat():
-    values = np.array([[0.5, 0.6, np.nan], [0.7, 0.8, 0.9]])
-    assert family_means(values)[:2] == pytest.approx([0.6, 0.7]) and np.isnan(family_means(values)[2])
-    for bad in ([0.5], np.empty((0, 3))):
-        with pytest.raises(ValueError, match="values must be \\(A, R\\)"):
-            family_means(bad)

@@ -7,18 +7,28 @@ from typing import get_args
 
 import pytest
 
+from decaybench.compare.looks import REPEATS
 from decaybench.data.hub import SOURCES
 from decaybench.metrics import METRICS
 from decaybench.models import MODELS
 from decaybench.optimizers import OPTIMIZERS
 from decaybench.schedules import SCHEDULES
-from decaybench.sweep import Budget, Search, Strategy, Sweep, Task, load_sweep, resolve, shipped
+from decaybench.sweep import Budget, Decide, Search, Strategy, Sweep, Task, load_sweep, resolve, shipped
 from decaybench.sweep.arms import arms
+from decaybench.sweep.fields import Table
+from decaybench.sweep.spec import CHANGEABLE
 from decaybench.sweep.values import UNITS
 from docs.pages import BLOCK, DOCS, blocks, section, text
 
 PAGES = ["getting-started.md", "sweep-file.md", "bring-your-own.md", "own-loop.md", "reading-the-report.md"]
-TABLES = {"Top level": Sweep, "[task]": Task, "[budget]": Budget, "[search]": Search, "[strategies.LABEL]": Strategy}
+TABLES = {
+    "Top level": Sweep,
+    "[task]": Task,
+    "[budget]": Budget,
+    "[decide]": Decide,
+    "[search]": Search,
+    "[strategies.LABEL]": Strategy,
+}
 
 
 @pytest.mark.parametrize("title", TABLES)
@@ -31,7 +41,7 @@ def test_every_key_of_the_sweep_file_is_explained(title):
         assert name in model.model_fields, name
 
 
-@pytest.mark.parametrize("title", ["[task]", "[search]"])
+@pytest.mark.parametrize("title", ["[task]", "[decide]", "[search]"])
 def test_every_legal_word_is_listed(title):
     table = section("sweep-file.md", title)
     for name, field in TABLES[title].model_fields.items():
@@ -46,13 +56,16 @@ def test_every_optimizer_is_listed_and_explained():
         assert f'\n- `"{name}"`: ' in text("sweep-file.md")
 
 
-@pytest.mark.parametrize(("title", "model"), [("[task]", Task), ("[budget]", Budget), ("[search]", Search)])
-def test_defaults_are_the_models(title, model):
+@pytest.mark.parametrize("title", ["[task]", "[budget]", "[decide]", "[search]"])
+def test_defaults_are_the_models(title):
     rows = [line.split(" | ") for line in section("sweep-file.md", title).splitlines() if line.startswith("| `")]
     for key, *_, default in rows:
-        field = model.model_fields[key.strip("| `")]
+        field = TABLES[title].model_fields[key.strip("| `")]
         if field.is_required():
             assert default.strip("| ") == "required", key
+        elif isinstance(field.default, Table):
+            given = tomllib.loads(f"key = {default.strip('| `')}")["key"]
+            assert type(field.default).model_validate(given) == field.default, key
         elif not (field.default is None or hasattr(field.default, "unit")):
             shown = json.dumps(field.default)
             assert default.strip("| ") == f"`{shown}`", key
@@ -97,11 +110,22 @@ def test_every_shipped_sweep_is_listed():
     assert listed == set(shipped())
 
 
-def test_the_shipped_questions_have_as_many_repeats_as_the_page_says():
-    assert "`cifar10-fixed-vs-reactive` have ten, since their eleven strategies" in section("sweep-file.md", "[budget]")
-    for data in ("digits", "mnist", "cifar10"):
-        sweep = load_sweep(f"{data}-fixed-vs-reactive")
-        assert (sweep.budget.repeats, len(sweep.strategies)) == (10, 11)
+def test_looks_are_after_the_repeats_that_the_page_lists():
+    listed = section("sweep-file.md", "[budget]").partition("Further looks follow after")[2].partition(" repeats")[0]
+    assert [int(number) for number in re.findall(r"\d+", listed)] == list(REPEATS[1:])
+
+
+def test_what_may_change_is_listed():
+    table = section("sweep-file.md", "Changing a sweep")
+    listed = re.findall(r"`([\w.]+)`", " ".join(line.split("|")[1] for line in table.splitlines() if "| `" in line))
+    assert sorted(listed) == sorted(".".join(path) for path in CHANGEABLE)
+
+
+def test_the_shipped_sweeps_have_the_test_split_that_the_page_says():
+    assert "MNIST and CIFAR-10 set `test_size = 2000`" in " ".join(section("sweep-file.md", "[task]").split())
+    for name in shipped():
+        task = load_sweep(name).task
+        assert task.test_size == (None if task.data == "digits" else 2000), name
 
 
 @pytest.mark.parametrize("page", PAGES)

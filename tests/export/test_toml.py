@@ -31,7 +31,8 @@ def test_the_parameters_are_the_winner_s(tmp_path, kind, seed):
     assert (arm.label, arm.optimizer, arm.nesterov, arm.velocity) == ("it-2", "sgd", True, velocity)
     assert again.task == found.sweep.task
     assert again.search.seed == found.sweep.search.seed
-    assert (again.name, again.budget.repeats, again.budget.confirm_seeds) == ("made-it-2", 3, 2)
+    assert (again.name, again.budget.confirm_seeds) == ("made-it-2", 2)
+    assert (again.budget.trials, again.budget.repeats.start, again.budget.repeats.to) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "schedule-free", "prodigy"])
@@ -42,6 +43,13 @@ def test_a_shorter_length_and_the_optimizer_are_kept(tmp_path, optimizer):
     again = read(tmp_path, write(replace(found, sweep=Sweep.from_mapping(spec, "made"), length=0.5)))
     assert again.budget.lengths == (0.5,)
     assert arms(again)[0].optimizer == optimizer
+
+
+def test_a_sweep_that_retrained_nothing_gives_one_that_does(tmp_path):
+    found = setting(SCHEDULES["constant"](), T, N)
+    spec = found.sweep.spec()
+    spec["budget"]["confirm_seeds"] = 0
+    assert read(tmp_path, write(replace(found, sweep=Sweep.from_mapping(spec, "made")))).budget.confirm_seeds == 4
 
 
 def test_a_signal_split_that_falls_away_is_said(tmp_path):

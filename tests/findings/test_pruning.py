@@ -52,7 +52,7 @@ def test_who_was_stopped_and_how_often_that_was_wrong(metric):
 
 def test_a_stopped_run_never_wins():
     results = sweep({"a": A}, prune=HALF).results
-    assert [run.slot for run in results.winners("a", 1.0)] == [0, 2, 1]
+    assert [run.slot for run in results.best("a", 1.0)] == [0, 2, 1]
 
 
 def test_every_length_has_its_own_row():

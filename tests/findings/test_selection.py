@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from decaybench.findings.selection import told, winners
+from decaybench.findings.selection import rank, told
 
 CHANCE = {"accuracy": 0.11, "loss": 2.3}
 
@@ -53,18 +53,11 @@ def test_told(metric, run, value):
         ("loss", [Ran(0, 0.1, 9.0), Ran(1, 0.1, 8.0)], 1),
     ],
 )
-def test_winner(metric, runs, slot):
-    assert winners(runs, metric, CHANCE)["a", 0, 1.0].slot == slot
+def test_the_best_has_the_lowest_rank(metric, runs, slot):
+    ranks = {run.slot: place for run in runs if (place := rank(run, metric, CHANCE)) is not None}
+    assert min(ranks, key=ranks.__getitem__) == slot
 
 
-def test_every_strategy_repeat_and_length_has_its_own_winner():
-    runs = [
-        Ran(i, 0.5 + 0.01 * i, 1.0, strategy=s, repeat=r, length=n)
-        for i in range(3)
-        for s in "ab"
-        for r in (0, 1)
-        for n in (0.5, 1.0)
-    ]
-    chosen = winners(runs, "accuracy", CHANCE)
-    assert len(chosen) == 8
-    assert {run.slot for run in chosen.values()} == {2}
+def test_what_has_not_ended_has_no_rank():
+    for outcome in (None, "failed"):
+        assert rank(Ran(0, 0.9, 0.1, outcome), "accuracy", CHANCE) is None

@@ -1,10 +1,10 @@
 """What the report says and draws of pruning, on tables whose answer is known."""
 
 from decaybench.findings.pruning import pruning
-from decaybench.report.figures import divergence, look, search, slots
+from decaybench.report.figures import divergence, look, search, trials
 from decaybench.report.figures.optuna_searches import by_strategy
 from decaybench.report.words.pruning import pruning_sentence
-from decaybench.report.words.tables import pruning_table
+from decaybench.report.words.run_tables import pruning_table
 from findings.test_pruning import HALF, A, B, sweep
 
 
@@ -44,14 +44,14 @@ def test_the_table_has_every_strategys_numbers():
     assert pruning_table(sweep({"a": A})).rows == ()
 
 
-def test_stopped_slots_enter_nothing_that_speaks_of_ends():
+def test_stopped_trials_enter_nothing_that_speaks_of_ends():
     summary = sweep({"a": A, "b": [[(0.5, None), (0.4, None), (0.1, "stopped"), (0.05, None)]] * 3}, prune=HALF)
-    for figure in (slots, search):
-        a, b = figure.data(summary).slots
-        assert (a.result.size, a.stopped, b.result.size, b.stopped) == (10, 2, 9, 3)
+    for figure in (trials, search):
+        a, b = figure.data(summary).strategies
+        assert (a.validation.size, a.stopped, b.validation.size, b.stopped) == (10, 2, 9, 3)
         with look.settings("test"):
             panels = figure.draw(figure.data(summary)).axes
         assert "3 stopped, not drawn" in {text.get_text() for axes in panels for text in axes.texts}
-    assert [row.slots.sum() for row in divergence.data(summary).rows] == [12, 12]  # none of them had diverged
-    assert [row.slots_at_chance for row in summary.rows] == [0, 3]  # 0.1 is chance, but it was stopped
+    assert [row.tried.sum() for row in divergence.data(summary).rows] == [12, 12]  # none of them had diverged
+    assert [row.at_chance for row in summary.rows] == [0, 3]  # 0.1 is chance, but it was stopped
     assert [len(each.points) for each in by_strategy(summary.results)] == [10, 9]

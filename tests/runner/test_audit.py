@@ -11,6 +11,7 @@ import pytest
 from decaybench import store
 from decaybench.runner import audit
 from decaybench.search import read_study
+from looking import LOOKS
 from small_sweep import SMALL
 from trained import train
 
@@ -41,8 +42,8 @@ def audited(done: Path, tmp_path: Path):
 
 def said(url: str, name: str) -> list[str]:
     with store.open_storage(url, create=False) as opened:
-        frames, rows = store.load_frames(opened, name), store.runs(opened, name)
-        return audit(frames, rows, read_study(opened.url, name))
+        kept, study = store.load(opened, name), read_study(opened.url, name)
+    return audit(store.frames(kept), kept.runs, kept.looks, study)
 
 
 ONE = "(SELECT id FROM runs WHERE phase = 'search' AND strategy = 'exp_loss' AND repeat = 1 AND slot = 2)"
@@ -73,30 +74,40 @@ def test_what_was_trained_does_not_contradict_itself(audited):
 @pytest.mark.parametrize(("statement", "line"), CASES)
 def test_contradictions_are_named(audited, statement, line):
     lines = audited(statement)
+    if statement.startswith("DELETE FROM runs"):
+        assert len(lines) == 1  # nothing about what would have been retrained with it
     expected = CALLED if "SET seed" not in statement else CALLED.replace(r"\d+", "7")
     assert any(re.fullmatch(expected + line, found) for found in lines), lines
 
 
-def test_a_slot_that_is_not_the_selected_one_is_named(audited):
-    lines = audited("UPDATE runs SET slot = 3 - slot WHERE phase = 'confirm' AND strategy = 'staircase'")
-    assert len(lines) == 4
-    assert all(
-        "(confirm of staircase, " in line and line.endswith("is not in the plan of the selected trials")
-        for line in lines
+def test_a_trial_that_is_not_the_selected_one_is_named(audited):
+    retrained = "SELECT repeat, slot FROM runs WHERE phase = 'confirm' AND strategy = 'exp_loss'"
+    other = (
+        "(SELECT repeat, slot FROM runs WHERE phase = 'search' AND strategy = 'exp_loss'"
+        f" AND (repeat, slot) NOT IN ({retrained}) LIMIT 1)"
     )
+    lines = audited(
+        f"UPDATE runs SET (repeat, slot) = {other}"
+        f" WHERE phase = 'confirm' AND strategy = 'exp_loss' AND (repeat, slot) = ({retrained} LIMIT 1)"
+    )
+    assert lines and any(line.endswith("is not in the plan, nor selected") for line in lines)
+    assert all(re.search(r"\((confirm|replay) of exp_loss, ", line) for line in lines)
 
 
 def test_a_better_result_written_in_everywhere_would_have_been_selected(audited):
-    one = ONE.replace("slot = 2", "slot NOT IN (SELECT slot FROM runs WHERE phase = 'confirm' AND repeat = 1) LIMIT 1")
+    one = (
+        "(SELECT id FROM runs WHERE phase = 'search' AND strategy = 'exp_loss' AND (repeat, slot) NOT IN"
+        " (SELECT repeat, slot FROM runs WHERE phase = 'confirm' AND strategy = 'exp_loss') LIMIT 1)"
+    )
     lines = audited(
         f"UPDATE runs SET validation_accuracy = 1 WHERE id = {one}",
         f"UPDATE epochs SET validation_accuracy = 1 WHERE epoch = 3 AND run_id = {one}",
         f"UPDATE trial_values SET value = 1 WHERE trial_id = 1 + (SELECT trial_number FROM runs WHERE id = {one})",
     )
-    assert len(lines) == 8  # two confirm and two replay runs for each of the two slots
-    assert sum("is planned for a selected trial, but has no row" in line for line in lines) == 4
-    assert sum("is not in the plan of the selected trials" in line for line in lines) == 4
-    assert all(re.search(r"\((confirm|replay) of exp_loss, repeat 1, ", line) for line in lines)
+    # Two choosing runs for the best of all, which push out those of the third best.
+    assert sum("is planned for a selected trial, but has no row" in line for line in lines) == 2
+    assert sum(line.endswith("is not in the plan, nor selected") for line in lines) == 2
+    assert len(lines) == 4 and all("(confirm of exp_loss, " in line for line in lines)
 
 
 def test_what_cannot_be_checked_is_said_and_what_was_found_before_it_too(audited):
@@ -124,6 +135,74 @@ def test_every_kind_of_sweep_is_sound_and_after_it_was_extended_too(name, tmp_pa
         assert said(f"sqlite:///{tmp_path}/d.db", "small") == []
 
 
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = tmp_path_factory.mktemp("looked") / "d.db"
+    train(LOOKS, database)
+    return database
+
+
+@pytest.fixture
+def look_audited(looked: Path, tmp_path: Path):
+    """Run a statement on a copy of the database of a sweep that took four looks; returns what is said of it."""
+    copy = tmp_path / "d.db"
+    shutil.copyfile(looked, copy)
+
+    def run(*statements: str) -> list[str]:
+        with sqlite3.connect(copy) as connection:
+            for statement in statements:
+                assert connection.execute(statement).rowcount > 0
+        connection.close()
+        return said(f"sqlite:///{copy}", "looks")
+
+    return run
+
+
+def test_looks_that_were_taken_do_not_contradict_themselves(look_audited):
+    assert look_audited() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        ("UPDATE looks SET spent = 0.5 WHERE step = 2", r"look 2, length 1: spent is 0.5, but its trials give 0.48"),
+        ("UPDATE looks SET repeats = 8 WHERE step = 2", r"look 2, length 1: repeats is 8, but its trials give 9"),
+        ("UPDATE looks SET to_repeats = 16 WHERE step = 2", r"look 2, length 1: spent is 0.48, but its trials give \S+"),
+        ("UPDATE looks SET margin = 0.04 WHERE step = 3", r"look 3: is not of the sweep's own to, until and rope"),
+        ("UPDATE looks SET strategies = replace(strategies, 'open', 'good') WHERE step = 1", r"look 1, length 1: strategies is .*"),
+        ("UPDATE looks SET strategies = replace(strategies, '\"repeats\": 5', '\"repeats\": 6') WHERE step = 1", r"look 1: is of repeats .*, but the look before it asks for .*"),
+        ("UPDATE looks SET trained_next = '{}' WHERE step = 1", r"look 1, length 1: trained_next is \{\}, but its trials give .*"),
+        ("UPDATE looks SET outcome = replace(outcome, 'one', 'all') WHERE step = 3", r"look 3, length 1: outcome is .*"),
+        ("DELETE FROM looks WHERE step = 1", r"look 1: is missing, or is not there at every length"),
+        ("UPDATE runs SET test_accuracy = 1 WHERE phase = 'search' AND strategy = 'cosine' AND repeat = 7", r"look 2, length 1: strategies is .*"),
+    ],
+)  # fmt: skip
+def test_a_changed_look_or_test_result_is_named(look_audited, statement, line):
+    lines = look_audited(statement)
+    assert any(re.fullmatch(line, found) for found in lines), lines
+
+
+def test_a_test_result_beyond_the_looks_of_a_strategy_changes_none_of_them(look_audited):
+    lines = look_audited(
+        "UPDATE runs SET test_accuracy = 1 WHERE phase = 'search' AND strategy = 'cosine' AND repeat = 11"
+    )
+    assert {line.partition(",")[0] for line in lines} == {"look 3"}
+
+
+def test_between_a_look_and_its_step_a_sweep_is_sound(look_audited):
+    step = "(phase != 'search' OR repeat >= 9)"
+    assert (
+        look_audited(
+            "UPDATE sweeps SET status = 'running'",
+            "DELETE FROM looks WHERE step = 3",
+            f"DELETE FROM traces WHERE run_id IN (SELECT id FROM runs WHERE {step})",
+            f"DELETE FROM epochs WHERE run_id IN (SELECT id FROM runs WHERE {step})",
+            f"DELETE FROM runs WHERE {step}",
+        )
+        == []
+    )
+
+
 def test_a_sweep_that_was_stopped_is_sound(done, tmp_path):
     """What holds at any moment: confirm rows of a former winner, and runs without a result, are no contradiction."""
     copy = tmp_path / "d.db"
@@ -135,14 +214,14 @@ def test_a_sweep_that_was_stopped_is_sound(done, tmp_path):
     assert said(f"sqlite:///{copy}", "small") == []
 
 
-REPLAYED = "(SELECT id FROM runs WHERE phase = 'replay' AND repeat = 1 LIMIT 1)"
+REPLAYED = "(SELECT id FROM runs WHERE phase = 'replay' LIMIT 1)"
 
 
 @pytest.mark.parametrize(
     ("statement", "line"),
     [
         (f"UPDATE traces SET learning_rate = (SELECT t.learning_rate FROM traces t JOIN runs r ON r.id = t.run_id WHERE r.strategy = 'constant' AND r.outcome = 'finished' LIMIT 1) WHERE run_id = {REPLAYED}", r"its learning rates are not those of run \S{36}"),
-        (f"UPDATE runs SET replay_of = id WHERE id = {REPLAYED}", r"uses the learning rates of \S{36} instead of \S{36}"),
+        (f"UPDATE runs SET replay_of = id WHERE id = {REPLAYED}", r"takes the learning rates of \S{36}, not of \S{36}"),
         (f"DELETE FROM runs WHERE id = {REPLAYED}", r"is planned for a selected trial, but has no row"),
     ],
 )  # fmt: skip

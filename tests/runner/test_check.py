@@ -37,12 +37,27 @@ def test_a_row_for_each_strategy_and_length(tmp_path, monkeypatch):
         ("constant", 1.0),
         ("late", 0.5),
     ]
-    assert {(row.search_runs, row.confirm_runs) for row in plan.rows} == {(6, 4)}
-    assert [row.replay_runs for row in plan.rows] == [0, 0, 0, 0, 4, 4]
+    assert {(row.least, row.most) for row in plan.rows} == {(6, 6)}
     late = plan.rows[3]
-    assert (late.schedule, late.family, late.updates) == ("multi_step", "fixed", 10 * 2 * 5)
+    assert (late.schedule, late.family, late.updates) == ("multi_step", "fixed", 2 * 5)
     assert late.searched == ("learning_rate", "milestones", "gamma")
-    assert plan.runs == 68
+    least, most = plan.costs["least"], plan.costs["most"]
+    assert (least.search, most.search) == (36, 36) and plan.looks == (2,)
+    assert (least.retraining, most.retraining) == (2 * 4 * 2 + 2, 3 * 4 * 2 + 2)
+    assert most.updates == 18 * 5 + 18 * 10 + most.retraining * 10
+
+
+def test_looks_and_what_they_cost_at_least_and_at_most(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    budget = {"trials": 6, "repeats": {"from": 6, "to": 40}, "confirm_seeds": 0}
+    plan = check_sweep(Sweep.from_mapping(MAPPING | {"budget": budget}, "x"), data_root=None, device="cpu")
+    assert plan.looks == (6, 9, 12, 15, 18, 24, 30, 40)
+    assert {name: (cost.repeats, cost.search) for name, cost in plan.costs.items()} == {
+        "least": (6, 108),
+        "likely": (14, 252),
+        "most": (40, 720),
+    }
+    assert plan.testing == pytest.approx(300 / (3 * 320 * 2))
 
 
 def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monkeypatch):
@@ -52,9 +67,9 @@ def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monk
     assert row.strategy == "any of 3 (shared trials)"
     assert row.schedule == "constant, multi_step, exp_loss"
     assert row.family == "fixed, reactive"
-    assert (row.search_runs, row.confirm_runs, row.updates) == (18, 4, 22 * 2 * 5)
+    assert (row.least, row.most, row.updates) == (18, 18, 2 * 5)
     assert row.searched[:3] == ("strategy", "learning_rate", "late.milestones")
-    assert (plan.runs, plan.updates) == (44, 22 * 5 + 22 * 10)
+    assert plan.costs["most"][1:4] == (36, 4 * 2, 18 * 5 + 18 * 10 + 8 * 10)
 
 
 def test_what_pruning_may_save(tmp_path, monkeypatch):
@@ -103,11 +118,18 @@ def test_folders_that_others_wrote(tmp_path, monkeypatch, files, column, example
     assert plan.classes == 3 and plan.smallest_class.train == examples[0] // 3
 
 
+FEW = (
+    "too few for statements, so the sweep ends at its first look with estimates: "
+    "3 trials (at least 6), 2 repeats (at least 5)"
+)
+
+
 def test_a_warmup_longer_than_the_run_is_noted(tmp_path, monkeypatch):
-    assert checked(tmp_path, monkeypatch).notes == ()
+    assert checked(tmp_path, monkeypatch).notes == (FEW,)
     plan = checked(tmp_path, monkeypatch, strategies={"constant": {"warmup": 6}})
     assert plan.notes == (
         "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the warmup does not end before the run does",
+        FEW,
     )
 
 
@@ -123,12 +145,12 @@ def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypat
         decaybench.run(sweep, **places)
     assert not (tmp_path / "d.db").exists() and not (tmp_path / "small").exists()
     with pytest.warns(UserWarning, match=line) as noted:
-        assert decaybench.run(sweep, **places).trained == 2
+        assert decaybench.run(sweep, **places).trained == 3  # a trial, retrained to be chosen, and once more
     assert [warning.filename for warning in noted] == [__file__]
     assert run_sweep(Sweep.from_mapping(sweep, "x"), url=url, data_root=None) == 0
-    more = sweep | {"budget": budget | {"repeats": 2}}
+    more = sweep | {"budget": budget | {"trials": 2}}
     with pytest.warns(UserWarning, match=line):
-        assert run_sweep(Sweep.from_mapping(more, "x"), url=url, data_root=None) == 2
+        assert run_sweep(Sweep.from_mapping(more, "x"), url=url, data_root=None) == 3
 
 
 class Centred(nn.Module):

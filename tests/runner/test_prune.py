@@ -109,7 +109,8 @@ def test_who_is_worse_than_the_median_at_the_rung_is_stopped_or_spared(plain, pr
     assert marks == decided(plain, [range(7)])
     counts = Counter(marks.values())
     assert counts["stopped"] >= 5 and counts["spared"] >= 3
-    assert all(mark is None for (label, *_), mark in marks.items() if label == "alone")
+    # One configuration on seven seeds is compared like seven configurations.
+    assert {mark for (label, *_), mark in marks.items() if label == "alone"} == {"stopped", "spared", None}
     unpruned = pruned.runs[(pruned.runs["phase"] == "confirm") | (pruned.runs["length"] < 1.0)]
     assert unpruned["pruned"].isna().all() and plain.runs["pruned"].isna().all()
 
@@ -147,14 +148,14 @@ def test_a_group_is_never_cut(plain, pruned):
     assert (stacks > 1).any()
 
 
-def test_a_stopped_run_never_wins(pruned):
-    kept = search(pruned)[search(pruned)["pruned"] != "stopped"]
-    order = ["validation_accuracy", "validation_loss"]
-    confirm = pruned.runs[(pruned.runs["phase"] == "confirm") & (pruned.runs["length"] == 1.0)]
-    for (label, repeat), mine in kept.groupby(["strategy", "repeat"]):
-        best = mine.sort_values(order, ascending=[False, True], kind="stable").iloc[0]
-        row = confirm[(confirm["strategy"] == label) & (confirm["repeat"] == repeat)]
-        assert row["slot"].tolist() == [best["slot"]]
+def test_a_stopped_run_is_not_retrained_and_reads_no_test(pruned):
+    stopped = search(pruned)[search(pruned)["pruned"] == "stopped"]
+    assert stopped[["test_loss", "test_accuracy"]].isna().all(axis=None)
+    confirm = pruned.runs[pruned.runs["phase"] == "confirm"]
+    key = ["strategy", "repeat", "slot"]
+    assert not set(map(tuple, stopped[key].values)) & set(map(tuple, confirm[key].values))
+    spared = search(pruned)[(search(pruned)["pruned"] == "spared") & (search(pruned)["outcome"] == "finished")]
+    assert spared[["test_loss", "test_accuracy"]].notna().all(axis=None)
 
 
 def test_the_study_calls_them_pruned_and_is_mended_so(folder, pruned):

@@ -10,6 +10,8 @@ import pytest
 
 from decaybench import UserError
 from decaybench.cli import main
+from decaybench.runner import driver, planner
+from looking import LOOKS, decided, kept
 from small_sweep import SMALL, epochs_written, results
 from trained import kill, start, summary, train, wait_for_epochs
 
@@ -25,32 +27,85 @@ def cache(tmp_path_factory):
 def quiet(cache, tmp_path_factory):
     """The database of a sweep that nothing disturbed."""
     database = tmp_path_factory.mktemp("quiet") / "quiet.db"
-    train(SMALL, database)
-    assert len(results(database)["runs"]) == (3 * 4 + 1) * 2 + 4 * 2 * 2 + 2 * 2
+    train(LOOKS, database)
+    assert len(kept(database).looks) == 4
     return database
 
 
-@pytest.mark.parametrize("most", [3, pytest.param(10, marks=pytest.mark.soak)])
-def test_sigkill_at_random_moments_changes_nothing(quiet, tmp_path, most):
+@pytest.mark.parametrize(
+    ("most", "workers"),
+    [(3, 1), pytest.param(10, 1, marks=pytest.mark.soak), pytest.param(10, 2, marks=pytest.mark.soak)],
+)
+def test_sigkill_at_random_moments_changes_nothing(quiet, tmp_path, most, workers):
     killed, rng, kills = tmp_path / "killed.db", random.Random(5), 0
     while kills < most:
         before = epochs_written(killed)
-        process = start(SMALL, killed)
+        process = start(LOOKS, killed, workers=workers)
         # Wait until this process has written some epochs of its own, so that every life makes progress; die soon after.
-        wait_for_epochs(killed, before + rng.randint(1, 8), process)
+        wait_for_epochs(killed, before + rng.randint(10, 60), process)
         time.sleep(rng.random() * 0.05)
         if not process.is_alive():  # it was quicker
             break
         kill(process)
         kills += 1
     assert kills >= 3
-    train(SMALL, killed)
-    assert_undisturbed(killed, quiet)
+    train(LOOKS, killed, workers=workers)
+    assert_undisturbed(killed, quiet, stacks=workers == 1)
 
 
-def assert_undisturbed(killed, quiet):
+MOMENTS = [
+    (planner.store, "set_stacks", 1),  # the first step has its rows, but not their stacks
+    (driver.StudyMirror, "tell", 3),  # between our commit and Optuna's
+    (planner.store, "write_look", 1),  # a look is taken, but not written
+    (planner.store, "add_runs", 1),  # it is written, but not what follows from it
+    (planner.store, "set_stacks", 2),
+    (driver.StudyMirror, "tell", 2),
+    (planner.store, "write_look", 2),
+    (planner.store, "supersede", 3),
+    (driver.store, "finish_runs", 4),
+]
+
+
+def test_death_at_each_moment_of_a_step_and_of_a_look_changes_nothing(quiet, tmp_path, monkeypatch):
+    database = tmp_path / "died.db"
+    for owner, name, time_ in MOMENTS:
+        with monkeypatch.context() as patch:
+            dies_at(patch, owner, name, time_)
+            with pytest.raises(KeyboardInterrupt):
+                train(LOOKS, database)
+    train(LOOKS, database)
+    assert_undisturbed(database, quiet)
+
+
+def dies_at(patch, owner, name, time_) -> None:
+    """Let a function raise, and do nothing, when it is called for this time."""
+    whole, calls = getattr(owner, name), iter(range(1, 1000))
+
+    def dies(*arguments, **options):
+        if next(calls) == time_:
+            raise KeyboardInterrupt
+        return whole(*arguments, **options)
+
+    patch.setattr(owner, name, dies)
+
+
+def test_two_processes_decide_the_same(quiet, tmp_path):
+    train(LOOKS, tmp_path / "two.db", workers=2)
+    assert without_stacks(tmp_path / "two.db") == without_stacks(quiet)
+    assert decided(tmp_path / "two.db") == decided(quiet)
+
+
+def without_stacks(database) -> dict[str, list[tuple]]:
+    """The results; which runs are stacked together is a matter of how many processes there are."""
+    found = results(database)
+    return found | {"runs": [(*run[:-2], run[-1]) for run in found["runs"]]}
+
+
+def assert_undisturbed(killed, quiet, *, stacks=True):
     """A sweep that was killed and has been finished is the one that was left alone, and nothing is there twice."""
-    assert results(killed) == results(quiet)
+    of = results if stacks else without_stacks
+    assert of(killed) == of(quiet)
+    assert decided(killed) == decided(quiet)
     with sqlite3.connect(killed) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         doubled = Counter(connection.execute("SELECT run_id, epoch FROM epochs").fetchall())
@@ -58,14 +113,15 @@ def assert_undisturbed(killed, quiet):
         assert connection.execute("SELECT max(attempt) FROM runs").fetchone()[0] > 1
         assert connection.execute("SELECT status FROM sweeps").fetchone() == ("complete",)
         assert connection.execute("SELECT count(*) FROM trials WHERE state = 'RUNNING'").fetchone() == (0,)
-    assert summary(killed, "small") == summary(quiet, "small")
+    assert summary(killed, "looks") == summary(quiet, "looks")
 
 
 def test_the_command_goes_on_after_an_interrupt_which_is_130_and_after_a_kill(
     quiet, sweep_file, command, tmp_path, monkeypatch, capsys
 ):
+    sweep_file.write_text(LOOKS)
     arguments, database, codes = ["run", str(sweep_file), "--storage", "sqlite:///s.db"], tmp_path / "s.db", []
-    for sent, epochs in ((signal.SIGINT, 10), (signal.SIGKILL, 20)):
+    for sent, epochs in ((signal.SIGINT, 60), (signal.SIGKILL, 120)):
         process, wanted = command(*arguments), epochs_written(database) + epochs
         while process.poll() is None and epochs_written(database) < wanted:
             time.sleep(0.002)
@@ -84,11 +140,11 @@ def test_the_command_goes_on_after_an_interrupt_which_is_130_and_after_a_kill(
             main(arguments)
         out, err = capsys.readouterr()
         assert end.value.code == 0, err
-        assert out.startswith("small: complete\n")
+        assert out.startswith("looks: complete\n")
         said.append(err)
     assert "updates" in said[0] and "updates" not in said[1]  # nothing was trained again
     assert_undisturbed(database, quiet)
-    assert (tmp_path / "studies" / "small" / "report" / "summary.csv").read_text() == summary(quiet, "small")
+    assert (tmp_path / "studies" / "looks" / "report" / "summary.csv").read_text() == summary(quiet, "looks")
 
 
 def test_two_processes_cannot_run_one_sweep_at_once(tmp_path):

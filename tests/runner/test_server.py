@@ -21,7 +21,8 @@ def test_a_sweep_on_a_server_is_that_in_a_file(tmp_path, monkeypatch, postgres_u
         assert run_sweep(sweep, url=url, data_root=None)
         assert not run_sweep(sweep, url=url, data_root=None)
         with store.open_storage(url, create=False) as opened:
-            stored = store.load_frames(opened, "small")
-            assert not list(audit(stored, store.runs(opened, "small"), read_study(opened.url, "small")))
+            kept = store.load(opened, "small")
+            stored = store.frames(kept)
+            assert not audit(stored, kept.runs, kept.looks, read_study(opened.url, "small"))
         frames.append(stored.runs.drop(columns=["started_at", "finished_at"]))
     assert frames[0].equals(frames[1])

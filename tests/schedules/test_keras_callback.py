@@ -234,4 +234,7 @@ decaybench.schedules.KerasCallback"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout == "TorchScheduler\n"
     last = ended.stderr.splitlines()[-1]
-    assert last == "ImportError: KerasCallback needs Keras 3: pip install 'decaybench[keras]'"
+    assert (
+        last
+        == "ImportError: KerasCallback needs Keras 3: install its extra, python3 -m pip install -e '.[keras]' in a clone"
+    )

@@ -18,7 +18,7 @@ from decaybench.search.views import KEPT, Content, publish
 from search.test_dashboard import get
 from small_sweep import SMALL
 
-IDS = {f"decaybench-{name}" for name in ("confirmed", "search", "learning-rate", "slots")}
+IDS = {f"decaybench-{name}" for name in ("decision", "search", "learning-rate", "trials")}
 GRAPH = {"data": [{"type": "scatter", "x": list(range(900)), "y": list(range(900))}], "layout": {}}
 
 
@@ -82,7 +82,7 @@ def test_a_run_leaves_note_graphs_and_names_in_the_dashboard(tmp_path, monkeypat
     assert study["objective_names"] == ["validation accuracy"]
     graphs = shown("sqlite:///d.db")
     assert set(graphs) == IDS
-    assert sum(len(trace["x"]) for trace in graphs["decaybench-slots"]["data"]) == len(study["trials"]) == 26
+    assert sum(len(trace["x"]) for trace in graphs["decaybench-trials"]["data"]) == len(study["trials"]) == 32
     first = attributes()
     from decaybench import api
 

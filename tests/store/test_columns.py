@@ -35,11 +35,21 @@ def test_a_number_column_keeps_nan_and_infinity_out() -> None:
         assert all(column.kept.check for column in described(row) if column.python is float)
 
 
-@pytest.mark.parametrize("row", [SweepRow, RunRow, EpochRow, TraceRow, LookRow])
+@pytest.mark.parametrize("row", [SweepRow, RunRow, EpochRow, TraceRow])
 def test_what_a_later_layout_brought_may_be_missing(row: type) -> None:
     for column in described(row):
         late = 1 < column.kept.since <= VERSION
         assert column.kept.since == 1 or (late and (column.optional or column.kept.default is not None))
+
+
+def test_the_looks_that_layout_3_could_not_hold_had_no_rows_to_lack_anything() -> None:
+    late = {column.name for column in described(LookRow) if column.kept.since != 1}
+    assert (
+        late
+        == {"to_repeats", "margin_source", "outcome"}
+        == {column.name for column in described(LookRow) if column.kept.since == 4}
+    )
+    assert {*tables(3).tables["looks"].columns.keys()} == names(LookRow) - late
 
 
 def test_a_layout_has_what_it_and_those_before_it_brought() -> None:

@@ -39,7 +39,7 @@ CONTRACT = {
     "started_at finished_at stack superseded replay_of pruned updates_computed",
     "epochs": "run_id epoch train_loss validation_loss validation_accuracy learning_rate seconds",
     "traces": "run_id learning_rate",
-    "looks": "sweep_id length step repeats spent margin strategies trained_next",
+    "looks": "sweep_id length step repeats spent margin strategies trained_next to_repeats margin_source outcome",
     "decaybench_version": "version",
 }
 RUN_TYPES = (

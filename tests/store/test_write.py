@@ -376,7 +376,7 @@ def test_the_database_itself_refuses_epochs(sweep: Storage, epoch: MakeEpoch, va
 
 
 def test_unknown_statuses_and_outcomes(sweep: Storage) -> None:
-    with pytest.raises(ValueError, match="status must be one of pending, running, complete, got 'paused'"):
+    with pytest.raises(ValueError, match="status must be one of pending, running, stopped, complete, got 'paused'"):
         update_sweep(sweep, "quick", status="paused")
     with pytest.raises(ValueError, match="status must be one of"):
         create_sweep(sweep, name="n", question="", spec={}, spec_hash="", provenance={}, runs=[], status="paused")

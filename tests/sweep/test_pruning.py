@@ -109,7 +109,3 @@ def test_what_is_saved_at_most(small):
     # 3 of 7 slots are worse than the median, and half of their epochs is left
     assert most_pruned(small(asked("{spare = 0.0}"), trials)) == pytest.approx(3 * 5 / 70)
     assert most_pruned(small(asked("{at = 0.2, spare = 0.5}"), trials)) == pytest.approx(0.5 * 3 * 8 / 70)
-    alone = "[strategies.alone]\nschedule = 'constant'\nlearning_rate = 0.1\n"
-    assert most_pruned(small(asked("{spare = 0.0}") + alone, trials)) == pytest.approx(2 * 3 * 5 / 150)
-    short = ("trials = 3", "trials = 7\nlengths = [0.1, 1.0]")  # one epoch cannot be cut
-    assert most_pruned(small(asked("{spare = 0.0}"), short)) == pytest.approx(3 * 5 / 77)

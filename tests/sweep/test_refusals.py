@@ -32,7 +32,7 @@ TABLES = [
     ('name = "x"', 'name = ""', 'name: must match [A-Za-z0-9_-]{1,64}, got ""'),
     ('name = "x"', 'name = "x\\n"', 'name: must match [A-Za-z0-9_-]{1,64}, got "x\\n"'),
     ('question = "?"', "question = true", "question: must be a string, got true"),
-    ('question = "?"', "queston = 1", "queston: unknown key; known: name, question, task, budget, search, strategies"),
+    ('question = "?"', "queston = 1", "queston: unknown key; known: name, question, task, budget, decide, search, strategies"),
     ('data = "digits"', "data = 1", "task.data: must be a string, got 1"),
     ('data = "digits"', 'data = ""', 'task.data: must not be empty, got ""'),
     ("epochs = 10", "epochs = 0", "task.epochs: must be >= 1, got 0"),
@@ -41,7 +41,6 @@ TABLES = [
     ("epochs = 10", 'epochs = "10"', 'task.epochs: must be a whole number, got "10"'),
     ("epochs = 10", "epochs = 2024-01-01", "task.epochs: must be a whole number, got 2024-01-01"),
     ("epochs = 10", "epochs = 1" + 400 * "0", "task.epochs: must be <= 1000000, got a whole number of 1329 bits"),
-    ("repeats = 5", "repeats = 10001", "budget.repeats: must be <= 10000, got 10001"),
     ("batch_size = 64", "batch_size = 0", 'task.batch_size: must be a whole number >= 1 or "full", got 0'),
     ("batch_size = 64", 'batch_size = "all"', 'task.batch_size: must be a whole number >= 1 or "full", got "all"'),
     ("batch_size = 64", "batch_size = true", 'task.batch_size: must be a whole number >= 1 or "full", got true'),
@@ -61,8 +60,24 @@ TABLES = [
     ("trials = 3", "trials = 3\ntrails = 3", "budget.trails: unknown key; known: trials, repeats, confirm_seeds, lengths"),
     ("trials = 3", "trials = 0", "budget.trials: must be >= 1, got 0"),
     ("trials = 3", "trials = 100001", "budget.trials: must be <= 100000, got 100001"),
-    ("repeats = 5", "repeats = 0", "budget.repeats: must be >= 1, got 0"),
-    ("confirm_seeds = 2", "confirm_seeds = -1", "budget.confirm_seeds: must be >= 1, got -1"),
+    ("repeats = 5", "repeats = 0", "budget.repeats: must be in [1, 10000], got 0"),
+    ("repeats = 5", "repeats = 10001", "budget.repeats: must be in [1, 10000], got 10001"),
+    ("repeats = 5", "repeats = true", "budget.repeats: must be a whole number, or a table such as { from = 6, to = 40 }, got true"),
+    ("repeats = 5", "repeats = 5.0", "budget.repeats: must be a whole number, or a table such as { from = 6, to = 40 }, got 5.0"),
+    ("repeats = 5", "repeats = { from = 6 }", "budget.repeats.to: required key is missing"),
+    ("repeats = 5", "repeats = { to = 6 }", "budget.repeats.from: required key is missing"),
+    ("repeats = 5", "repeats = { from = 6, to = 5 }", "budget.repeats.to: must be at least from = 6, got 5"),
+    ("repeats = 5", "repeats = { from = 4, to = 5 }", "budget.repeats.from: must be at least 5, got 4"),
+    ("repeats = 5", "repeats = { from = 6, to = 10001 }", "budget.repeats.to: must be <= 10000, got 10001"),
+    ("repeats = 5", "repeats = { from = 6.0, to = 7 }", "budget.repeats.from: must be a whole number, got 6.0"),
+    ("repeats = 5", "repeats = { from = 6, to = 7, step = 1 }", "budget.repeats.step: unknown key; known: from, to"),
+    ("confirm_seeds = 2", "confirm_seeds = -1", "budget.confirm_seeds: must be >= 0, got -1"),
+    ("[search]", "[decide]\nuntil = 'some'\n[search]", 'decide.until: must be one of one, all, end, got "some"'),
+    ("[search]", "[decide]\nwhen = 'all'\n[search]", "decide.when: unknown key; known: until, control"),
+    ("[search]", "[decide]\ncontrol = 1\n[search]", "decide.control: must be true or false, got 1"),
+    ("[search]", "[decide]\ncontrol = true\nuntil = 'all'\n[search]", 'decide.control: true cannot decide until = "all", which needs every pair'),
+    ("[strategies.constant]", "[decide]\ncontrol = true\n[strategies.cosine]", "decide.control: true needs exactly one strategy of kind constant, got none"),
+    ("[strategies.constant]", "[decide]\ncontrol = true\n[strategies.a]\nschedule = 'constant'\n[strategies.constant]", "decide.control: true needs exactly one strategy of kind constant, got a, constant"),
     ("trials = 3", "trials = 3\nlengths = 1.0", "budget.lengths: must be a list, got 1.0"),
     ("trials = 3", "trials = 3\nlengths = []", "budget.lengths: must be a list of distinct fractions, at least one, got []"),
     ("trials = 3", "trials = 3\nlengths = [0.0, 1.0]", "budget.lengths[0]: must be > 0, got 0.0"),
@@ -216,6 +231,17 @@ def test_a_mapping_is_wanted():
         Sweep.from_mapping(3, "sweep")  # type: ignore[arg-type]
 
 
+def test_a_search_that_compares_nothing_has_one_number_of_repeats():
+    adaptive = RIGHT.replace("[search]", '[search]\nsampler = "tpe"\nallocation = "adaptive"')
+    rule = 'must be one number with search.allocation = "adaptive", which compares nothing, got {from = 6, to = 7}'
+    assert (
+        refusal(adaptive.replace("repeats = 5", "repeats = { from = 6, to = 7 }")) == f"x.toml: budget.repeats: {rule}"
+    )
+    assert Sweep.from_mapping(tomllib.loads(adaptive), "x.toml").spec()["budget"]["repeats"] == {"from": 5, "to": 5}
+    default = tomllib.loads(adaptive.replace("repeats = 5", ""))
+    assert Sweep.from_mapping(default, "x.toml").spec()["budget"]["repeats"] == {"from": 6, "to": 6}
+
+
 def test_python_values_are_as_strict():
     mapping = tomllib.loads(RIGHT)
     mapping["budget"]["trials"] = 10**5000
@@ -227,6 +253,6 @@ def test_a_plan_that_no_disk_could_hold():
     mapping = tomllib.loads(RIGHT)
     mapping["budget"] |= {"trials": 100_000, "repeats": 1_000}
     with pytest.raises(
-        UserError, match=r"x\.toml: budget: must plan at most 10,000,000 runs in total, got 100,004,000"
+        UserError, match=r"x\.toml: budget: must plan at most 10,000,000 runs in total, got 100,000,010"
     ):
         Sweep.from_mapping(mapping, "x.toml")

@@ -3,7 +3,7 @@
 import pytest
 
 from decaybench.schedules import SCHEDULES, trace
-from decaybench.sweep import Arm, RunParameters, arms, ledger, load_sweep, plan_confirm, plan_search, resolve, shipped
+from decaybench.sweep import Arm, RunParameters, arms, ledger, load_sweep, plan_choosing, plan_search, resolve, shipped
 
 NAMES = sorted(shipped())
 PASSES, STEPS = 50, 18  # of seed-rules: 1197 // 64 = 18 updates an epoch
@@ -36,14 +36,14 @@ def test_loads_plans_and_resolves(name):
     sweep = load_sweep(name)
     assert sweep.name == name == shipped()[name].stem
     assert sweep.question.endswith("?")
-    assert sweep.budget.repeats >= 5 or name == "catalogue"  # fewer give no verdict
+    assert sweep.budget.repeats.start >= 5 or name == "catalogue"  # fewer give no verdict
     built = arms(sweep)
     assert built[0].kind == "constant"  # the control comes first
     assert {arm.family for arm in built} == {"fixed", "reactive"}
-    search = plan_search(sweep)
-    assert len(search) == sum(row.slots for row in ledger(sweep, 20))
-    winners = {(arm.label, repeat, 1.0): 0 for arm in built for repeat in range(sweep.budget.repeats)}
-    assert len(plan_confirm(sweep, winners)) == len(winners) * sweep.budget.confirm_seeds
+    search = plan_search(sweep, dict.fromkeys(sweep.strategies, sweep.budget.repeats.start))
+    assert len(search) == sum(row.least for row in ledger(sweep, 20))
+    places = {label: [(0, 0), (2, 1)] for label in sweep.strategies}
+    assert len(plan_choosing(sweep, places)) == 2 * len(built) * sweep.budget.confirm_seeds
     for arm in built:
         for u in (0.0, 0.5, 0.99):
             run = at(arm, u)
@@ -66,7 +66,7 @@ def test_fixed_against_reactive(name):
         *("exp_loss", "exp_loss_relative", "reduce_on_plateau", "bold_driver"),
     ]
     assert (sweep.task.batch_size, sweep.task.data) == (64, name.partition("-")[0])
-    assert all(arm.space for arm in arms(sweep))  # so every strategy gets the same number of slots
+    assert all(arm.space for arm in arms(sweep))
 
 
 def test_the_catalogue_has_every_kind():
@@ -74,8 +74,7 @@ def test_the_catalogue_has_every_kind():
     built = arms(sweep)
     assert {arm.kind for arm in built} == set(SCHEDULES)
     assert {arm.optimizer for arm in built} == {"sgd", "schedule-free", "prodigy"}
-    assert (sweep.task.data, sweep.budget.trials, sweep.budget.repeats) == ("digits", 4, 1)
-    assert all(row.slots == 4 for row in ledger(sweep, 18) if row.strategy != "prodigy")  # which has nothing to search
+    assert (sweep.task.data, sweep.budget.trials, sweep.budget.repeats.to) == ("digits", 4, 1)
 
 
 def test_batch_sizes_differ_and_strategies_do_not():

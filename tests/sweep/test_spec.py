@@ -6,7 +6,7 @@ import re
 import pytest
 
 from decaybench.errors import UserError
-from decaybench.sweep import Sweep, extends, spec_hash
+from decaybench.sweep import Sweep, extends, require_current, spec_hash
 
 RICH = """
 [search]
@@ -26,14 +26,35 @@ signal = {choices = ["epoch", "held_out"]}
 
 def test_defaults_are_filled_in(small):
     spec = small().spec()
-    assert list(spec) == ["name", "question", "task", "budget", "search", "strategies"]
+    assert list(spec) == ["name", "question", "task", "budget", "decide", "search", "strategies"]
     assert spec["question"] == ""
     assert spec["task"]["optimizer"] == "sgd" and "train_size" not in spec["task"]
     assert spec["budget"]["lengths"] == [1.0]
+    assert spec["decide"] == {"until": "one", "control": False}
     assert spec["search"] == {
         "sampler": "sobol", "allocation": "balanced", "seed": 0, "batch": 4, "momentum": 0.9, "weight_decay": 0.0,
     }  # fmt: skip
     assert spec["strategies"] == {"constant": {"schedule": "constant"}}
+
+
+@pytest.mark.parametrize(
+    ("written", "repeats"),
+    [
+        ("", {"from": 6, "to": 40}),
+        ("repeats = 2", {"from": 2, "to": 2}),
+        ("repeats = {from = 4, to = 4}", {"from": 4, "to": 4}),
+        ("repeats = {from = 5, to = 9}", {"from": 5, "to": 9}),
+    ],
+)
+def test_repeats_always_have_both_ends(small, written, repeats):
+    sweep = small("[strategies.constant]", ("repeats = 2", written))
+    assert sweep.spec()["budget"]["repeats"] == repeats
+    assert Sweep.from_mapping(sweep.spec(), "database").budget.repeats == sweep.budget.repeats
+
+
+@pytest.mark.parametrize(("written", "seeds"), [("", 4), ("confirm_seeds = 0", 0)])
+def test_configurations_are_retrained_on_four_seeds_or_on_none(small, written, seeds):
+    assert small("[strategies.constant]", ("confirm_seeds = 2", written)).spec()["budget"]["confirm_seeds"] == seeds
 
 
 def test_a_spec_is_a_sweep(small):
@@ -49,7 +70,9 @@ def test_a_spec_is_a_sweep(small):
     "same",
     [
         ("trials = 3", "trials = 4"),
-        ("repeats = 2", "repeats = 5"),
+        ("repeats = 2", "repeats = {from = 2, to = 2}"),
+        ("[task]", "[decide]\nuntil = 'all'\n[task]"),
+        ("epochs = 10", "epochs = 10\nrope = 0.01"),
         ("confirm_seeds = 2", "confirm_seeds = 3"),
         ('name = "small"', 'question = "Which?"\nname = "small"'),
         ("epochs = 10", "epochs = 10\noptimizer = 'sgd'"),
@@ -62,6 +85,48 @@ def test_what_may_change(small, same):
     extends(old, new)
 
 
+SIX = ("repeats = 2", "repeats = 6")
+
+
+@pytest.mark.parametrize("to", [6, 7, 40])
+def test_the_last_repeat_may_change(small, to):
+    old = small("[strategies.constant]", ("repeats = 2", "repeats = {from = 6, to = 20}")).spec()
+    new = small("[strategies.constant]", ("repeats = 2", f"repeats = {{from = 6, to = {to}}}")).spec()
+    assert spec_hash(old) == spec_hash(new)
+    extends(old, new)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "line"),
+    [
+        ("8", "budget.repeats.from: 6 in the database, 8 in the file; write repeats = { from = 6, to = 8 }"),
+        ("{from = 5, to = 7}", "budget.repeats.from: 6 in the database, 5 in the file; write repeats = { from = 6, to = 7 }"),
+        ("5", "budget.repeats.from: 6 in the database, 5 in the file; only question, budget.trials,"),
+    ],
+)  # fmt: skip
+def test_the_first_look_may_not_move(small, repeats, line):
+    old, new = (small("[strategies.constant]", pair).spec() for pair in (SIX, ("repeats = 2", f"repeats = {repeats}")))
+    assert spec_hash(old) != spec_hash(new)
+    with pytest.raises(UserError, match=re.escape(f"small: {line}")):
+        extends(old, new)
+
+
+def test_pairs_that_are_tested_may_not_change(small):
+    old, new = small(), small("[decide]\ncontrol = true\n[strategies.constant]")
+    with pytest.raises(UserError, match=r"small: decide.control: false in the database, true in the file; only"):
+        extends(old.spec(), new.spec())
+
+
+def test_a_sweep_of_an_older_version_must_be_run_again(small):
+    old = small().spec()
+    old["budget"]["repeats"] = 5
+    require_current(small().spec())
+    with pytest.raises(
+        UserError, match=r"^sweep small: was run by an older decaybench, .*; run it again under another name$"
+    ):
+        require_current(old)
+
+
 def test_numbers_are_the_same_however_written(small):
     old = small("[strategies.exponential]\ndecay_steps = 16").spec()
     new = small("[strategies.exponential]\ndecay_steps = 16.0").spec()
@@ -72,12 +137,12 @@ def test_numbers_are_the_same_however_written(small):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (("epochs = 10", "epochs = 12"), "task.epochs: 10 in the database, 12 in the file; only question, trials,"),
+        (("epochs = 10", "epochs = 12"), "task.epochs: 10 in the database, 12 in the file; only question, budget.trials, budget.repeats.to, budget.confirm_seeds, decide.until, task.rope may change"),
         (("epochs = 10", "epochs = 10\ntrain_size = 500"), "task.train_size: absent in the database, 500 in the file"),
         (("epochs = 10", "epochs = 10\nnesterov = true"), "task.nesterov: false in the database, true in the file"),
         (('"digits"', '"mnist"'), 'task.data: "digits" in the database, "mnist" in the file'),
         (("trials = 3", "trials = 2"), "budget.trials: 3 in the database, 2 in the file; it can be raised but not lowered"),
-        (("repeats = 2", "repeats = 1"), "budget.repeats: 2 in the database, 1 in the file; it can be raised"),
+        (("repeats = 2", "repeats = 1"), "budget.repeats.from: 2 in the database, 1 in the file; only question,"),
         (("confirm_seeds = 2", "confirm_seeds = 1"), "budget.confirm_seeds: 2 in the database, 1 in the file;"),
         (("trials = 3", "trials = 3\nlengths = [0.5, 1]"), "budget.lengths: [1.0] in the database, [0.5, 1.0] in the file"),
     ],
@@ -111,7 +176,7 @@ def test_what_may_not_among_search_and_strategies(small, old, new, line):
 
 
 def test_the_hash_is_frozen(small):
-    assert spec_hash(small(RICH).spec()) == "3f16997143cc0d5a46022c8ac26f71534442ce0b9c3ec0598244f77c62367099"
+    assert spec_hash(small(RICH).spec()) == "4588bbe29b3c9e934934a19fe9c96b9b5b6347160690c9b833666ed92d8483dd"
 
 
 def test_a_sweep_is_frozen(small):

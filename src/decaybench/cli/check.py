@@ -1,6 +1,7 @@
 """``decaybench check``: a sweep's plan, before anything is trained or written."""
 
 import json
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
@@ -10,11 +11,17 @@ from decaybench.cli.console import wide_console
 from decaybench.cli.run import duration
 from decaybench.runner import check_sweep
 
+UNTIL: Final = {
+    "one": "until one strategy is shown to be good",
+    "all": "until nothing is open",
+    "end": "to the end of the budget",
+}
 
-def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
+
+def show(sweep: str, *, storage: str | None, data: str | None, device: str, as_json: bool) -> None:
     """Check the sweep against its data and model, and print what would be trained."""
     checked = api.as_sweep(sweep)
-    plan = check_sweep(checked, data_root=api.data_root(data), device=device)
+    plan = check_sweep(checked, data_root=api.data_root(data), device=device, url=api.storage_url(storage))
     if as_json:
         print(json.dumps(plan.as_dict(), indent=2))
         return
@@ -23,14 +30,15 @@ def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
     console.print(Text(f"{checked.name}: {checked.question}" if checked.question else checked.name, style="bold"))
     examples = ", ".join(f"{count:,} {split}" for split, count in plan.examples.items() if count)
     smallest = plan.smallest_class
-    classes = f"{plan.classes:,} classes, the smallest ({smallest.name}) with {smallest.train:,} in train"
+    least = f"the smallest ({smallest.name}) has {smallest.train:,} training images"
+    classes = f"{plan.classes:,} classes, of which {least}"
     setting = f"{task.model}, batch size {task.batch_size}, {plan.steps_per_epoch:,} updates per epoch"
     console.print(Text(f"{task.data}: {examples}; {classes}; {setting}"))
     several = len(checked.budget.lengths) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("strategy", "schedule", *(["length"] if several else [])):
         table.add_column(column, overflow="fold")
-    for column in ("epochs", "search", "confirm", "replay", "updates"):
+    for column in ("epochs", "trials", "updates per run"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("searched", overflow="fold")
     for row in plan.rows:
@@ -39,23 +47,31 @@ def show(sweep: str, *, data: str | None, device: str, as_json: bool) -> None:
             Text("" if row.schedule == row.strategy else row.schedule),
             *([f"{row.length:g}"] if several else []),
             f"{row.epochs:,}",
-            f"{row.search_runs:,}",
-            f"{row.confirm_runs:,}",
-            f"{row.replay_runs:,}" if row.replay_runs else "",
+            f"{row.least:,}" if row.least == row.most else f"{row.least:,} to {row.most:,}",
             f"{row.updates:,}",
-            Text(", ".join(row.searched) or "nothing: one trial per repeat"),
+            Text(", ".join(row.searched) or "nothing"),
         )
     console.print(table)
     where = f"{plan.device} in {plan.workers} processes" if plan.workers > 1 else plan.device
-    console.print(
-        Text(
-            f"{plan.runs:,} runs, {plan.updates:,} updates; about {duration(plan.seconds)} on {where}, "
-            "estimated from a short measurement"
+    console.print(Text(f"looks after {', '.join(map(str, plan.looks))} repeats, {UNTIL[checked.decide.until]}"))
+    cost_table = Table(box=None, pad_edge=False, header_style="bold")
+    cost_table.add_column("cost")
+    for column in ("repeats", "trials", "retraining", "updates", f"time on {where}"):
+        cost_table.add_column(column, justify="right", no_wrap=True)
+    for name, cost in plan.costs.items():
+        cost_table.add_row(
+            name,
+            str(cost.repeats),
+            f"{cost.search:,}",
+            f"{cost.retraining:,}",
+            f"{cost.updates:,}",
+            duration(cost.seconds),
         )
-    )
+    console.print(cost_table)
+    console.print(Text(f"times are estimated from a short measurement; testing takes {plan.testing:.1%} of them"))
     if plan.shared >= 0.005:
         console.print(
-            Text(f"identical parts of runs are computed once: at least {plan.shared:.0%} fewer updates in the search")
+            Text(f"updates that runs share are computed once, which saves at least {plan.shared:.0%} of the search")
         )
     if (asked := checked.search.prune) is not None:
         stopped = f"trials worse than the median of their strategy are stopped after {asked.at:.0%} of their epochs"

@@ -18,7 +18,7 @@ from decaybench.paths import typed
 
 app = typer.Typer(
     name="decaybench",
-    help="Compare learning-rate decay strategies, fixed and loss-reactive, with evidence.",
+    help="Find out by experiment how fixed and loss-reactive learning-rate schedules compare.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -63,7 +63,7 @@ def _version(wanted: bool) -> None:
 def decaybench(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """Compare learning-rate decay strategies, fixed and loss-reactive, with evidence."""
+    """Find out by experiment how fixed and loss-reactive learning-rate schedules compare."""
 
 
 @app.command()
@@ -81,27 +81,49 @@ def run(
             metavar="N", help="Number of training processes. Default: one per core, if the sweep is long enough."
         ),
     ] = None,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Stop the search after this time, such as 40m or 1h30m; retraining and the report follow.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Train the missing runs of a sweep, write its report and print the answer."""
+    """Train the missing runs of a sweep until it has an answer, write its report and print the answer."""
     from decaybench import api
-    from decaybench.cli.run import Live
+    from decaybench.cli.run import Live, seconds
 
+    limit = None if time_limit is None else seconds(time_limit)
     with Live() as live:
         outcome = api.run(
-            sweep, storage=storage, studies=studies, data=data, device=device, workers=workers, watcher=live
+            sweep,
+            storage=storage,
+            studies=studies,
+            data=data,
+            device=device,
+            workers=workers,
+            time_limit=limit,
+            watcher=live,
         )
-    print(f"{outcome.name}: complete")
+    # A run that trains nothing has nothing to add, even to a sweep that used up its repeats without an answer.
+    done = outcome.settled or (outcome.complete and not outcome.trained)
+    print(f"{outcome.name}: {'complete' if done else 'not settled'}")
     print(f"\n{outcome.answer}\n\nreport: {typed(outcome.report)}")
 
 
 @app.command()
 def check(
-    sweep: SweepArgument, data: DataOption = None, device: DeviceOption = "auto", as_json: JsonOption = False
+    sweep: SweepArgument,
+    storage: StorageOption = None,
+    data: DataOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
 ) -> None:
-    """Check a sweep and print its plan: runs, epochs and updates per strategy, and the estimated time."""
+    """Check a sweep and print its plan: looks, trials per strategy, and what it costs at least and at most."""
     from decaybench.cli import check as plan
 
-    plan.show(sweep, data=data, device=device, as_json=as_json)
+    plan.show(sweep, storage=storage, data=data, device=device, as_json=as_json)
 
 
 @app.command()
@@ -153,7 +175,7 @@ def status(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the sweeps in the database and the progress of each strategy."""
+    """Show the sweeps in the database; of one sweep, the progress and the evidence of each strategy."""
     from decaybench.cli import status as view
 
     view.show(name, storage=storage, as_json=as_json)
@@ -189,7 +211,9 @@ def export(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A sweep in the database.", show_default=False)],
     strategy: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="The strategy. Default: the one that came first.", show_default=False),
+        typer.Option(
+            metavar="LABEL", help="The strategy. Default: the one to take, or else the leader.", show_default=False
+        ),
     ] = None,
     target: Annotated[
         str,

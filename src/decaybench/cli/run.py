@@ -1,5 +1,6 @@
-"""``decaybench run``: progress as a live table on a terminal, and as plain lines elsewhere."""
+"""``decaybench run``: progress and every look as tables on a terminal, and as plain lines elsewhere."""
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -8,15 +9,21 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from decaybench.cli import evidence
+from decaybench.errors import UserError
+from decaybench.findings import Summary
 from decaybench.runner import Share, Watcher
 
 PLAIN_EVERY_S = 10.0
+UNITS = 3600, 60, 1  # seconds of an hour, a minute, a second
 FEW = 12  # the most strategies that a plain line lists one by one
 
 
 class Live(Watcher):
-    """Shows, per strategy, the runs done and planned, the best value and the diverged runs; and the time left overall.
+    """Shows, per strategy, the runs done and planned, the best value and the diverged runs; and after every look where
+    the sweep stands.
 
+    The time left is that of what is planned so far; a look may ask for more.
     Writes to stderr, so that stdout holds only the answer.
     """
 
@@ -39,12 +46,26 @@ class Live(Watcher):
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         self._made, self._total = 0, updates_left
         self._started = self._spoke = time.monotonic()
-        self._console.print(f"{name}: {updates_left:,} updates to do on {device}, up to {stack_size} runs at a time")
+        at_once = f"up to {stack_size} runs at a time"
+        self._console.print(f"{name}: {updates_left:,} updates left to train on {device}, {at_once}")
         if self._console.is_terminal:
             self._live = RichLive(
                 console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True
             )
             self._live.start()
+
+    def extended(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
+
+    def more(self, updates: int) -> None:
+        self._total += updates
+
+    def look(self, shown: Summary) -> None:
+        if self._console.is_terminal:
+            self._console.print(Text(evidence.headline(shown), style="bold"), evidence.table(shown), sep="\n")
+            return
+        for line in evidence.lines(shown):
+            self._console.print(Text(line), soft_wrap=True)
 
     def phase(self, phase: str, shares: Sequence[Share]) -> None:
         changed = phase != self._phase
@@ -112,6 +133,19 @@ def _together(shares: Sequence[Share]) -> Share:
         sum(share.diverged for share in shares),
         None,
     )
+
+
+def seconds(text: str) -> float:
+    """A time limit in seconds: ``90s``, ``40m``, ``2h``, ``1h30m``, or a number of seconds.
+
+    Raises UserError for anything else.
+    """
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text, re.ASCII)
+    total = 0.0 if found is None else sum(float(n or 0) * unit for n, unit in zip(found.groups(), UNITS, strict=True))
+    if not total > 0:
+        raise UserError(f"--time-limit: must be a time such as 90s, 40m, 2h or 1h30m, got {text!r}")
+    return total
 
 
 def duration(seconds: float) -> str:

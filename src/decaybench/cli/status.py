@@ -1,8 +1,11 @@
-"""``decaybench status``: the sweeps in the database and the progress of each strategy."""
+"""``decaybench status``: the sweeps in the database; of one, the progress and the evidence of each strategy.
+
+Only the evidence needs the sweep itself, and so torch: the list of sweeps loads nothing heavy.
+"""
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -11,37 +14,62 @@ from decaybench import store
 from decaybench.cli.console import wide_console
 from decaybench.store import Storage
 
+if TYPE_CHECKING:
+    from decaybench.findings import Summary
+
 
 def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
-    """Print one line per sweep, or, for one sweep, one line per strategy and phase."""
+    """Print one line per sweep, or, for one sweep, one line per strategy and phase, and where it stands."""
     with store.open_storage(store.storage_url(storage), create=False) as opened:
-        names = store.sweep_names(opened) if name is None else [name]
-        sweeps = [_describe(opened, each) for each in names]
+        if name is not None:
+            _show_one(opened, name, as_json=as_json)
+            return
+        sweeps = [_describe(opened, each) for each in store.sweep_names(opened)]
     if as_json:
-        print(json.dumps(sweeps if name is None else sweeps[0], indent=2))
+        print(json.dumps(sweeps, indent=2))
         return
+    table = _table("sweep", "status", "search", "confirm", "replay", "diverged", "question")
+    for sweep in sweeps:
+        table.add_row(
+            Text(sweep["name"]),
+            sweep["status"],
+            *(
+                _done(row for row in sweep["strategies"] if row["phase"] == phase)
+                for phase in ("search", "confirm", "replay")
+            ),
+            str(sum(row["diverged"] for row in sweep["strategies"]) or ""),
+            Text(sweep["question"]),
+        )
+    wide_console().print(table)
+
+
+def _show_one(opened: Storage, name: str, *, as_json: bool) -> None:
+    sweep, shown = _describe(opened, name), _evidence(opened, name)
+    if as_json:
+        from decaybench.findings.decision import decision
+
+        print(json.dumps(sweep | {"decision": decision(shown)}, indent=2))
+        return
+    from decaybench.cli import evidence
+
     console = wide_console()
-    if name is None:
-        table = _table("sweep", "status", "search", "confirm", "replay", "diverged", "question")
-        for sweep in sweeps:
-            table.add_row(
-                Text(sweep["name"]),
-                sweep["status"],
-                *(
-                    _done(row for row in sweep["strategies"] if row["phase"] == phase)
-                    for phase in ("search", "confirm", "replay")
-                ),
-                str(sum(row["diverged"] for row in sweep["strategies"]) or ""),
-                Text(sweep["question"]),
-            )
-    else:
-        shared = "; all strategies share the trials: a search, not a comparison" if sweeps[0]["shares_slots"] else ""
-        console.print(Text(f"{name}: {sweeps[0]['status']}{shared}"))
-        table = _table("strategy", "phase", "done", "diverged", "failed", "pending")
-        for row in sweeps[0]["strategies"]:
-            cells = (str(row[key] or "") for key in ("diverged", "failed", "pending"))
-            table.add_row(Text(row["strategy"]), row["phase"], _done([row]), *cells)
-    console.print(table)
+    console.print(Text(f"{name}: {sweep['status']}"))
+    table = _table("strategy", "phase", "done", "diverged", "failed", "pending")
+    for row in sweep["strategies"]:
+        cells = (str(row[key] or "") for key in ("diverged", "failed", "pending"))
+        table.add_row(Text(row["strategy"]), row["phase"], _done([row]), *cells)
+    console.print(table, "", Text(evidence.headline(shown)), sep="\n")
+    if not shown.adaptive:
+        console.print(evidence.table(shown))
+
+
+def _evidence(opened: Storage, name: str) -> "Summary":
+    """Where the sweep stands at its last look. Reads neither curves nor traces, and loads torch."""
+    from decaybench.findings.plan import summary_at
+
+    row = store.sweep_row(opened, name)
+    assert row is not None
+    return summary_at(row, store.runs(opened, name), store.looks(opened, name))
 
 
 def _describe(opened: Storage, name: str) -> dict[str, Any]:

@@ -1,53 +1,70 @@
 """Statistics on plain arrays: no torch, no SQL, no plots."""
 
+from decaybench.compare.contest import Contest
+from decaybench.compare.decision import Decision, State, Until, decide, default_margin, repeats_to_settle
 from decaybench.compare.edges import edge
-from decaybench.compare.families import family_means
-from decaybench.compare.intervals import Interval, mean_interval, p_better, p_better_unpaired, paired_interval
-from decaybench.compare.rates import wilson
-from decaybench.compare.robust import iqm, performance_profile, score_distribution, time_to_target
-from decaybench.compare.significance import detectable, holm, one_sided_p, repeats_needed
-from decaybench.compare.tuning import Curve, expected_best, expected_best_curve
-from decaybench.compare.verdicts import (
+from decaybench.compare.intervals import Interval, mean_interval, paired_interval
+from decaybench.compare.looks import Look, Taken, planned
+from decaybench.compare.pairs import (
+    LEAST,
     VERDICTS,
-    Judged,
-    NotShown,
+    Inconclusive,
+    Pair,
     Reason,
+    Same,
+    Shown,
+    SizeUnclear,
     TooFew,
     Verdict,
     Withheld,
+    WithinMargin,
     judge,
     mirrored,
-    rope,
+    too_few,
 )
+from decaybench.compare.pooled import DIGITS, Estimate, Pooling, Trials, independent_weights
+from decaybench.compare.rates import wilson
+from decaybench.compare.robust import performance_profile, time_to_target
+from decaybench.compare.tuning import Curve, tuning_curve
 
 __all__ = [
+    "DIGITS",
+    "LEAST",
     "VERDICTS",
+    "Contest",
     "Curve",
+    "Decision",
+    "Estimate",
+    "Inconclusive",
     "Interval",
-    "Judged",
-    "NotShown",
+    "Look",
+    "Pair",
+    "Pooling",
     "Reason",
+    "Same",
+    "Shown",
+    "SizeUnclear",
+    "State",
+    "Taken",
     "TooFew",
+    "Trials",
+    "Until",
     "Verdict",
     "Withheld",
-    "detectable",
+    "WithinMargin",
+    "decide",
+    "default_margin",
     "edge",
-    "expected_best",
-    "expected_best_curve",
-    "family_means",
-    "holm",
-    "iqm",
+    "independent_weights",
     "judge",
     "mean_interval",
     "mirrored",
-    "one_sided_p",
-    "p_better",
-    "p_better_unpaired",
     "paired_interval",
     "performance_profile",
-    "repeats_needed",
-    "rope",
-    "score_distribution",
+    "planned",
+    "repeats_to_settle",
     "time_to_target",
+    "too_few",
+    "tuning_curve",
     "wilson",
 ]

@@ -1,4 +1,4 @@
-"""Means with Student's t intervals over repeats, and how often one strategy beats another."""
+"""Means with Student's t intervals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
-from scipy.stats import mannwhitneyu
 
 
 class Interval(NamedTuple):
@@ -40,25 +39,6 @@ def paired_interval(differences: ArrayLike, confidence: float = 0.95) -> Interva
     Pairing cancels what the strategies share within a repeat. Raises ValueError as `mean_interval` does.
     """
     return mean_interval(one_dimension(differences, "differences"), confidence)
-
-
-def p_better(differences: ArrayLike) -> float:
-    """The paired P(a > b), in [0, 1], from ``differences`` (R,) that are positive where a is better.
-
-    It is the mean over repeats of 1[d > 0] + 0.5 * 1[d = 0]. Raises ValueError as `mean_interval` does.
-    """
-    d = one_dimension(differences, "differences")
-    return float(np.mean((d > 0) + 0.5 * (d == 0)))
-
-
-def p_better_unpaired(a: ArrayLike, b: ArrayLike) -> float:
-    """The unpaired P(a > b), in [0, 1], from ``a`` (R,) and ``b`` (S,), where more is better; ties count half.
-
-    It is Mann and Whitney's U / (R S), over all pairs of a value of a and a value of b. Source: Agarwal et al. 2021
-    (rliable's probability of improvement, for one task). Raises ValueError as `mean_interval` does.
-    """
-    x, y = one_dimension(a, "a"), one_dimension(b, "b")
-    return float(mannwhitneyu(x, y).statistic) / (x.size * y.size)
 
 
 def one_dimension(values: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -6,18 +6,8 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import trim_mean
 
 from decaybench.compare.intervals import one_dimension
-
-
-def iqm(values: ArrayLike) -> float:
-    """The interquartile mean of ``values`` (any shape, N in all): the mean of the middle half, in their unit.
-
-    floor(N / 4) values are cut at each end. Source: Agarwal et al. 2021. Raises ValueError for no values or a value
-    that is not finite.
-    """
-    return float(trim_mean(one_dimension(np.ravel(values), "values"), 0.25))
 
 
 def performance_profile(values: ArrayLike, tau: ArrayLike, *, lower_is_better: bool = False) -> NDArray[np.float64]:
@@ -35,17 +25,6 @@ def performance_profile(values: ArrayLike, tau: ArrayLike, *, lower_is_better: b
     gap = v - v.min(axis=0) if lower_is_better else v.max(axis=0) - v
     rho: NDArray[np.float64] = np.mean(gap[:, :, None] <= one_dimension(tau, "tau"), axis=1)
     return rho
-
-
-def score_distribution(scores: ArrayLike, tau: ArrayLike) -> NDArray[np.float64]:
-    """The share (M,) of the ``scores`` (any shape: runs and tasks alike) that are above ``tau`` (M,).
-
-    rliable calls it a performance profile. Source: Agarwal et al. 2021. Raises ValueError for no scores or a score
-    that is not finite.
-    """
-    s = one_dimension(np.ravel(scores), "scores")
-    shares: NDArray[np.float64] = np.mean(s[:, None] > one_dimension(tau, "tau"), axis=0)
-    return shares
 
 
 def time_to_target(

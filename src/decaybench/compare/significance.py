@@ -1,4 +1,4 @@
-"""One-sided paired t tests: p values, Holm's adjustment, and the power of a number of repeats."""
+"""Holm's adjustment, and the power of a number of repeats."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import nctdtrinc, stdtr, stdtrit
-
-from decaybench.compare.intervals import one_dimension
+from scipy.special import nctdtrinc, stdtrit
 
 LEVEL = 0.025
 """The one-sided level at which a direction is shown: 5% for both directions together."""
@@ -18,21 +16,6 @@ POWER = 0.8
 """The power with which `detectable` and `repeats_needed` reckon."""
 MOST_REPEATS = 10_000
 """The largest answer of `repeats_needed`."""
-
-
-def one_sided_p(differences: ArrayLike) -> float:
-    """The p value, at most 0.5, of the one-sided paired t test of ``differences`` (R,), in their mean's direction.
-
-    If all differences are equal, it is 0, or 0.5 if all of them are 0. Source: Student 1908. Raises ValueError as
-    `mean_interval` does, and for R < 2.
-    """
-    d = one_dimension(differences, "differences")
-    if d.size < 2:
-        raise ValueError("differences must be (R,) with R >= 2, got R = 1")
-    error = float(d.std(ddof=1)) / math.sqrt(d.size)
-    if error == 0:
-        return 0.0 if d.any() else 0.5
-    return float(stdtr(d.size - 1, -abs(float(d.mean())) / error))
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

@@ -20,13 +20,13 @@ def write(setting: Setting) -> str:
         ]
     else:
         notes = [
-            f"# The seed gives the same splits as in the sweep, and repeat {setting.repeat} the same fresh seeds:",
-            "# on the same kind of device, it reproduces the sweep's results.",
+            "# The seed gives the same splits and the same fresh seeds as in the sweep: on the same kind of device,",
+            "# retraining gives the sweep's results.",
         ]
     strategy = {"schedule": setting.arm.kind, "optimizer": setting.arm.optimizer, "nesterov": setting.arm.nesterov}
     strategy |= {"velocity": setting.arm.velocity} | setting.parameters.params
-    budget: dict[str, Any] = {"trials": 1}
-    budget |= {key: spec["budget"][key] for key in ("repeats", "confirm_seeds")}
+    # One trial, since the configuration is known. A sweep that retrained nothing leaves the number of seeds open.
+    budget: dict[str, Any] = {"trials": 1, "repeats": 1, "confirm_seeds": spec["budget"]["confirm_seeds"] or None}
     if setting.length != 1.0:
         budget["lengths"] = [setting.length]
     lines = [

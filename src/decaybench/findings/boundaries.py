@@ -35,8 +35,8 @@ def boundaries(results: Results) -> list[Boundary]:
     found = []
     for length in results.lengths:
         for strategy in results.strategies:
-            slots = [run for run in results.of("search", strategy.label, length) if not run.stopped]
-            winners = results.winners(strategy.label, length)
+            slots = [run for run in results.trials(strategy.label, length) if not run.stopped]
+            winners = results.best(strategy.label, length)
             for span in _ranges(results, strategy.label, length):
                 ends = [
                     _end(results, span, winner, [slot for slot in slots if slot.repeat == winner.repeat])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from decaybench.store import RunRow, Stored
+    from decaybench.store import LookRow, RunRow, Stored
 
 # What paired runs have in common: with another seed, other images or other splits, trial i is another trial.
 _PROVENANCE: Final = (
@@ -23,6 +23,7 @@ _PROVENANCE: Final = (
     *(f"chance_{metric}" for metric in METRICS),
 )
 _BUDGET: Final = ("repeats", "confirm_seeds", "lengths")
+_DECIDE: Final = ("until",)
 _SEARCH: Final = ("sampler", "seed", "prune")
 
 
@@ -37,6 +38,7 @@ class Evidence:
     runs: tuple[RunRow, ...]
     epochs: Mapping[str, NDArray[np.void]]
     traces: Mapping[str, NDArray[np.float32]]
+    looks: tuple[tuple[LookRow, ...], ...]
 
 
 def join(stored: Sequence[Stored]) -> Evidence:
@@ -55,6 +57,7 @@ def join(stored: Sequence[Stored]) -> Evidence:
         tuple(runs),
         {run: epochs for each in stored for run, epochs in each.epochs.items()},
         {run: rates for each in stored for run, rates in each.traces.items()},
+        tuple(tuple(look for look in each.looks if look.length == max(sweep.lengths)) for each in stored),
     )
 
 
@@ -74,6 +77,7 @@ def _require_joinable(sweep: Sweep) -> None:
         tables: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Sequence[str]]] = [
             ("task.", known["task"], spec["task"], sorted({*known["task"], *spec["task"]})),
             ("budget.", known["budget"], spec["budget"], _BUDGET),
+            ("decide.", known["decide"], spec["decide"], _DECIDE),
             ("search.", known["search"], spec["search"], search),
             ("", theirs, part.provenance, _PROVENANCE),
         ]

@@ -40,8 +40,8 @@ def pruning(results: Results) -> list[Pruned]:
 
 
 def _pruned(results: Results, label: str, length: float) -> Pruned:
-    done = [run for run in results.of("search", label, length) if run.done]
-    best = {run.id for run in results.winners(label, length)}
+    done = [run for run in results.trials(label, length) if run.done]
+    best = {run.id for run in results.best(label, length)}
     costs: dict[int, dict[str, float]] = {}  # of trials trained to the end, by repeat; lower is better
     for run in done:
         value = run.value("validation", results.metric)

@@ -2,65 +2,54 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench import compare
-from decaybench.compare import Judged
-from decaybench.findings.ledger import unequal_replays
-from decaybench.findings.pairs import SharedSlots
+from decaybench.compare import Interval, paired_interval
 from decaybench.findings.results import DIGITS, Results
 from decaybench.metrics import METRICS
 
+LEAST_SEEDS: Final = 8
+"""With fewer seeds, the differences only describe."""
+
 
 class Replay(NamedTuple):
-    """A reactive strategy compared with its replay at one length.
+    """A reactive strategy's retrained runs compared with their replays.
 
-    ``differences`` (R,) are in the metric's unit, positive where reacting is better: the mean per repeat over the
-    confirm seeds on which both were trained, NaN for a repeat without such a seed.
+    ``differences`` (c,) are in the metric's unit, one per seed, positive where reacting is better. ``interval`` is
+    their mean, with its paired 95% interval from LEAST_SEEDS seeds on. ``planned`` is how many there will be.
     """
 
     label: str
     length: float
     differences: NDArray[np.float64]
-    judged: Judged
+    interval: Interval
+    planned: int
 
 
-def replays(results: Results, length: float) -> list[Replay]:
-    """Every strategy that was replayed at ``length``, in the order of the sweep file.
+def replays(results: Results) -> Replay | None:
+    """The one strategy that was replayed, the best reactive one; None while no replay is done.
 
-    A replay trains on one confirm seed (its ``seed``) with the learning rates recorded on another. As with the pairs,
-    the replays of all lengths are judged as one family. There are no verdicts while any trial, confirm run or replay of
-    these strategies is missing.
+    A replay trains on one seed with the learning rates recorded on another.
     """
-    found = [
-        (strategy.label, each)
-        for each in results.lengths
-        for strategy in results.strategies
-        if any(run.done for run in results.of("replay", strategy.label, each))
-    ]
-    differences = [_differences(results, *at) for at in found]
-    why = SharedSlots() if results.adaptive else unequal_replays(results)
-    judged = compare.judge(
-        [d[np.isfinite(d)] for d in differences], results.rope, withheld=() if why is None else (why,)
-    )
-    every = [Replay(*at, d, own) for at, d, own in zip(found, differences, judged, strict=True)]
-    return [replay for replay in every if replay.length == length]
-
-
-def _differences(results: Results, label: str, length: float) -> NDArray[np.float64]:
-    """(R,): the mean per repeat, over seeds, of reactive minus replay; for a loss, replay minus reactive."""
-    metric = METRICS[results.metric]
-    reactive = {
-        (run.repeat, run.seed): value
-        for run in results.of("confirm", label, length)
-        if (value := run.value("test", results.metric)) is not None
-    }
-    found: list[list[float]] = [[] for _ in range(results.repeats)]
-    for run in results.of("replay", label, length):
-        value, own = run.value("test", results.metric), reactive.get((run.repeat, run.seed))
-        if value is not None and own is not None:
-            found[run.repeat].append(metric.ahead(own, value))
-    return np.array([round(float(np.mean(each)), DIGITS) if each else np.nan for each in found])
+    metric, length = METRICS[results.metric], results.longest
+    for strategy in results.strategies:
+        rows = results.of("replay", strategy.label, length)
+        reactive = {
+            (run.repeat, run.slot, run.seed): value
+            for run in results.of("confirm", strategy.label, length)
+            if (value := run.value("test", results.metric)) is not None
+        }
+        differences = [
+            round(metric.ahead(reactive[key], value), DIGITS)
+            for run in rows
+            if (value := run.value("test", results.metric)) is not None
+            and (key := (run.repeat, run.slot, run.seed)) in reactive
+        ]
+        if differences:
+            d = np.array(differences)
+            known = paired_interval(d) if d.size >= LEAST_SEEDS else Interval(float(d.mean()), None, None)
+            return Replay(strategy.label, length, d, known, len(rows))
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     from decaybench.findings.join import Evidence
-    from decaybench.store import RunRow
+    from decaybench.store import LookRow, RunRow
 
 DIGITS = 12  # rounding: means of the same numbers in another order differ in the 16th digit
 
@@ -82,7 +81,8 @@ class Curve(NamedTuple):
 class Results:
     """One sweep's results; ``superseded`` is the number of runs that no longer count and are not in ``runs``.
 
-    ``curves`` and ``traces`` (a learning rate per update) are keyed by the id of their run.
+    ``curves`` and ``traces`` (a learning rate per update) are keyed by the id of their run. ``looks`` are the looks at
+    the longest length of each of the joined sweeps.
     """
 
     sweep: Sweep
@@ -90,6 +90,8 @@ class Results:
     superseded: int
     curves: Mapping[str, Curve]
     traces: Mapping[str, NDArray[np.float32]]
+    looks: tuple[tuple[LookRow, ...], ...] = ((),)
+    at: Mapping[str, int] | None = None
 
     @property
     def metric(self) -> str:
@@ -112,19 +114,6 @@ class Results:
         return max(self.lengths)
 
     @property
-    def repeats(self) -> int:
-        return self.sweep.repeats
-
-    @property
-    def confirm_seeds(self) -> int:
-        return self.sweep.confirm_seeds
-
-    @property
-    def rope(self) -> float:
-        """The smallest difference that matters, in the metric's unit."""
-        return self.sweep.rope
-
-    @property
     def adaptive(self) -> bool:
         """Whether the strategies shared one budget of trials, so that nothing here is a comparison."""
         return self.sweep.adaptive
@@ -141,22 +130,53 @@ class Results:
             groups.setdefault((run.phase, run.strategy, run.length), []).append(run)
         return groups
 
-    def winners(self, strategy: str, length: float) -> list[Run]:
-        """The best trial of each repeat: the one that was retrained, else the best so far by `selection.rank`."""
-        best: dict[int, tuple[Rank, Run]] = {}
-        confirmed = {run.repeat: run.slot for run in self.of("confirm", strategy, length)}
-        for run in self.of("search", strategy, length):
-            own = run.rank
-            if run.repeat in confirmed:  # the choice has been made: rank it before all others
-                own = (-math.inf, -math.inf, -1) if run.slot == confirmed[run.repeat] else None
-            if own is not None and (run.repeat not in best or own < best[run.repeat][0]):
-                best[run.repeat] = own, run
-        return [run for _, run in best.values()]
+    @cached_property
+    def repeats(self) -> Mapping[str, int]:
+        """The leading repeats of each strategy that enter its numbers.
 
-    def shown(self, strategy: str) -> list[Run]:
-        """The runs whose curves are drawn: confirm runs that are done, else the best trial of each repeat."""
-        confirmed = [run for run in self.of("confirm", strategy, self.longest) if run.done]
-        return confirmed or self.winners(strategy, self.longest)
+        They are those of the last look, since what lies beyond the last complete step decides nothing yet; before the
+        first look, and in a sweep that takes none, those that are closed. ``at`` names others: those of a look that is
+        being taken.
+        """
+        if self.at is not None:
+            return self.at
+        found = dict(self.closed)
+        for part, looks in zip(self.sweep.parts, self.looks, strict=True):
+            if looks:
+                known = looks[-1].strategies
+                found.update({part.labels[label]: int(row["repeats"]) for label, row in known.items()})
+        return found
+
+    @cached_property
+    def closed(self) -> Mapping[str, int]:
+        """The leading repeats of each strategy whose trials have all ended, at every length.
+
+        The strategies of an adaptive sweep share them.
+        """
+        ended: dict[tuple[str, int, float], int] = {}
+        for run in self.runs:
+            if run.phase == "search" and run.done:
+                key = "" if self.adaptive else run.strategy, run.repeat, run.length
+                ended[key] = ended.get(key, 0) + 1
+        found = {}
+        for label in (strategy.label for strategy in self.strategies):
+            own, planned, repeat = "" if self.adaptive else label, self.sweep.trials(label), 0
+            while all(ended.get((own, repeat, length), 0) >= planned for length in self.lengths):
+                repeat += 1
+            found[label] = repeat
+        return found
+
+    def trials(self, strategy: str, length: float) -> list[Run]:
+        """The trials of the repeats that enter the strategy's numbers."""
+        return [run for run in self.of("search", strategy, length) if run.repeat < self.repeats[strategy]]
+
+    def best(self, strategy: str, length: float) -> list[Run]:
+        """Each of these repeats' best trial by `selection.rank`; of an adaptive sweep, the strategy's own best."""
+        best: dict[int, tuple[Rank, Run]] = {}
+        for run in self.trials(strategy, length):
+            if run.rank is not None and (run.repeat not in best or run.rank < best[run.repeat][0]):
+                best[run.repeat] = run.rank, run
+        return [run for _, run in best.values()]
 
 
 def collect(evidence: Evidence) -> Results:
@@ -182,15 +202,14 @@ def collect(evidence: Evidence) -> Results:
             for run, epochs in evidence.epochs.items()
         },
         traces=evidence.traces,
+        looks=evidence.looks,
     )
 
 
 def _run(row: RunRow, metric: str, chance: Chance) -> Run:
     def value(part: str, of: str) -> float | None:
         if row.outcome == "diverged":
-            # A search run reads no test split, diverged or not. A sweep older than a metric does not have its chance.
-            known = math.isfinite(chance[of]) and (part, row.phase) != ("test", "search")
-            return float(chance[of]) if known else None
+            return float(chance[of])
         stored = getattr(row, f"{part}_{of}")
         if row.outcome != "finished" or stored is None:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from decaybench.metrics import METRICS
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 Chance = Mapping[str, float]
 """The result of guessing, by metric."""
 Rank = tuple[float, float, int]
-Winners = dict[tuple[str, int, float], "RunRow"]
 
 
 def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
@@ -49,19 +48,3 @@ def rank(run: RunRow, metric: str, chance: Chance) -> Rank | None:
         return None
     loss = run.validation_loss if run.outcome == "finished" else None
     return -METRICS[metric].sign * comparable(run, metric, chance), math.inf if loss is None else loss, run.slot
-
-
-def winners(runs: Iterable[RunRow], metric: str, chance: Chance, *, overall: bool = False) -> Winners:
-    """The best search run for each (strategy, repeat, length); with ``overall``, for each repeat and length only."""
-    best: dict[tuple[str, int, float], tuple[Rank, RunRow]] = {}
-    for run in runs:
-        own = rank(run, metric, chance)
-        key = ("" if overall else run.strategy, run.repeat, run.length)
-        if own is not None and (key not in best or own < best[key][0]):
-            best[key] = own, run
-    return {(run.strategy, run.repeat, run.length): run for _, run in best.values()}
-
-
-def slots(chosen: Winners) -> Mapping[tuple[str, int, float], int]:
-    """The slots of the best trials, in the form that `sweep.plan` takes."""
-    return {key: run.slot for key, run in chosen.items()}

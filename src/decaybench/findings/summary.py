@@ -1,181 +1,225 @@
-"""Every number of the answer: one row per strategy and length, and one per pair and length."""
+"""Every number of the answer: where each strategy stands at each length, and the pairs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from decaybench.compare import Interval, iqm, mean_interval, wilson
+from decaybench.compare import Interval, State, wilson
 from decaybench.findings.ledger import Account, account, unequal
-from decaybench.findings.pairs import Pair, Values, pairs, turned
+from decaybench.findings.pairs import Family, Pair, families, pairs, turned
 from decaybench.findings.results import DIGITS, Results, Run
+from decaybench.findings.retraining import Retrained, retraining
+from decaybench.findings.standing import Standing, stand, trials
 from decaybench.findings.sweep import Strategy
 from decaybench.metrics import METRICS
 
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy at one length; None where there is no result yet. Values are in the units of `metrics.METRICS`.
+    """One strategy at one length; None where there is nothing yet. Values in their metrics' units (`metrics.METRICS`).
 
-    * ``slots_at_chance``: the number of trials that were trained to the end, but did no better than guessing.
-    * ``best_validation``: the mean validation result of the best configurations; optimistic, as it selected them.
-    * ``by_repeat`` (R,): the retrained result, the mean per repeat over its confirm seeds; NaN for a repeat without
-      one. Diverged runs count at chance.
-    * ``confirmed``: its mean and interval over repeats, by metric.
-    * ``survivors``: its mean without diverged runs.
-    * ``middle``: the interquartile mean of all confirm runs.
-    * ``learning_rate``: the geometric mean of the best configurations' learning rates.
-    * ``rank``: counts from 1; equal means share a rank.
+    ``repeats`` are looked at, ``estimates`` the expected test results of a search with their unadjusted 95% intervals,
+    by metric. ``bound`` says that the strategy is at most so far below the best, with 95% confidence for all at once;
+    ``bound`` and ``state`` are None where nothing is stated. A ``parked`` strategy stands at fewer repeats than others.
+    ``by_repeat`` (R,) is the test result of each repeat's best trial. ``mean`` is that of all trials, and
+    ``mean_finished`` that of those that did not diverge. ``at_chance`` counts trials that finished but learned nothing.
+    ``learning_rate`` is the geometric mean of the best trials. ``rank`` counts from 1 by estimate.
     """
 
     strategy: Strategy
     length: float
     account: Account
-    slots_at_chance: int
-    best_validation: float | None
+    repeats: int
+    estimates: Mapping[str, Interval | None]
+    bound: float | None
+    state: State | None
+    parked: bool
     by_repeat: NDArray[np.float64]
-    confirmed: Mapping[str, Interval | None]
-    survivors: float | None
-    middle: float | None
+    mean: float | None
+    mean_finished: float | None
+    at_chance: int
+    diverged: Interval
     learning_rate: float | None
-    rank: int | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether all trials and confirm runs are done; replays do not count, since they decide nothing."""
-        slots, confirm = self.account.slots, self.account.confirm
-        return (slots.done, confirm.done) == (slots.planned, confirm.planned)
-
-    @property
-    def diverged(self) -> Interval:
-        """The share of trials that diverged, with its Wilson interval; NaN without bounds if no trial is done."""
-        return wilson(self.account.slots.diverged, self.account.slots.done)
-
-    @property
-    def repeats_done(self) -> int:
-        return int(np.isfinite(self.by_repeat).sum())
+    retrained: Retrained | None
+    rank: int | None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All rows and pairs, in the order of the sweep file's lengths and strategies; a length's family row comes last."""
+    """All rows and standings, lengths and strategies in the sweep file's order."""
 
     results: Results
+    standings: Mapping[float, Standing]
     rows: tuple[Row, ...]
-    pairs: tuple[Pair, ...]
 
     @property
     def adaptive(self) -> bool:
-        """Whether the strategies shared one budget of trials, so that nothing is compared and no row has a rank."""
+        """Whether the strategies shared their trials: then nothing here is a comparison."""
         return self.results.adaptive
 
     @property
-    def slots_planned(self) -> int:
-        """Trials of the whole sweep, including those that an adaptive search has not yet given to a strategy."""
-        return self.results.sweep.slots_in_all
+    def decisive(self) -> Standing:
+        """The standing at the longest length, which decides what is trained and when the sweep ends."""
+        return self.standings[self.results.longest]
 
     @property
-    def confirm_planned(self) -> int:
-        """Confirm runs of the whole sweep; an adaptive one retrains one configuration per repeat and length."""
-        confirmed = 1 if self.adaptive else len(self.results.strategies)
-        return confirmed * self.results.repeats * self.results.confirm_seeds * len(self.results.lengths)
+    def settled(self) -> bool:
+        return self.decisive.decision is not None and self.decisive.decision.settled
 
-    def at(self, length: float) -> list[Row]:
-        return [row for row in self.rows if row.length == length]
+    @property
+    def answered(self) -> bool:
+        """Whether the sweep has what it was run for.
 
-    def ranked(self, length: float) -> list[Row]:
-        """The rows of ``length``, the best first; those without a retrained result come last."""
-        return sorted(self.at(length), key=lambda row: math.inf if row.rank is None else row.rank)
+        That is what ``until`` asks for; to the end of the budget, a pick. A complete sweep of which nothing can be
+        stated has its estimates.
+        """
+        if self.decisive.decision is not None:
+            sweep = self.results.sweep
+            return self.settled or (sweep.complete and sweep.rules.until == "end" and self.pick() is not None)
+        return self.results.sweep.complete
+
+    def pick(self, length: float | None = None) -> Row | None:
+        """The strategy to take at a length, by default the longest; None where none is shown to be good."""
+        decision = self.standings[length or self.results.longest].decision
+        return None if decision is None or decision.pick is None else self.at(length)[decision.pick]
+
+    def leader(self, length: float | None = None) -> Row | None:
+        """The strategy with the smallest bound of those not ruled out; None before the first look."""
+        decision = self.standings[length or self.results.longest].decision
+        return None if decision is None else self.at(length)[decision.leader]
+
+    @property
+    def trainings(self) -> int:
+        """The search trials that have ended, at all lengths."""
+        return sum(run.phase == "search" and run.done for run in self.results.runs)
+
+    def at(self, length: float | None = None) -> list[Row]:
+        """The length's rows in the sweep file's order; by default those of the longest."""
+        return [row for row in self.rows if row.length == (length or self.results.longest)]
+
+    def ranked(self, length: float | None = None) -> list[Row]:
+        """The length's rows: the leader, then by bound, those ruled out last; by estimate where there is no bound."""
+        leader = self.leader(length)
+
+        def key(row: Row) -> tuple[bool, bool, float, float]:
+            bound = math.inf if row.bound is None else row.bound
+            return row is not leader, row.state == "ruled out", bound, math.inf if row.rank is None else row.rank
+
+        return sorted(self.at(length), key=key)
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs of every length."""
+        return tuple(pair for length in self.results.lengths for pair in pairs(self.results, self.standings[length]))
 
     def pair(self, a: str, b: str, length: float) -> Pair:
-        """The comparison of a with b, whichever of the two the sweep file lists first; KeyError if there is none."""
+        """The pair with a first; KeyError for one that is not tested."""
         for pair in self.pairs:
             if pair.length == length and (pair.a, pair.b) == (a, b):
                 return pair
             if pair.length == length and (pair.a, pair.b) == (b, a):
-                return turned(pair)
+                return turned(self.results, self.standings[length], pair)
         raise KeyError((a, b, length))
 
-    def families(self, length: float) -> Pair | None:
-        """The comparison of the reactive family with the fixed one; None without both, and in an adaptive sweep."""
-        if self.adaptive:
-            return None
-        last = [p for p in self.pairs if p.length == length and p.a == "family:reactive"]
-        return last[0] if last else None
+    def families(self, length: float | None = None) -> tuple[Family, ...]:
+        """The reactive and the fixed family where the sweep compares both, else none."""
+        return families(self.results, self.standings[length or self.results.longest])
 
 
 def summarise(results: Results) -> Summary:
-    """All rows and pairs, computed from a sweep's results."""
+    """All rows and standings from a sweep's results."""
+    accounts = {
+        (strategy.label, length): account(results, strategy.label, length)
+        for length in results.lengths
+        for strategy in results.strategies
+    }
+    withheld = unequal(results)
+    standings = {length: stand(results, length, () if withheld is None else (withheld,)) for length in results.lengths}
     rows: list[Row] = []
-    for length in results.lengths:
-        here = [_row(results, strategy, length) for strategy in results.strategies]
-        rows += here if results.adaptive else _ranked(here, results.metric)
-    accounts = {(row.strategy.label, row.length): row.account for row in rows}
-    values = [Values(row.strategy.label, row.strategy.family, row.length, row.by_repeat) for row in rows]
-    return Summary(results, tuple(rows), pairs(results, values, unequal(results, accounts)))
+    for length, standing in standings.items():
+        estimates = [_estimates(results, standing, s) for s in range(len(standing.labels))]
+        ranks = _ranks([each[results.metric] for each in estimates], METRICS[results.metric].sign)
+        rows += [
+            _row(results, standing, s, accounts[label, length], estimates[s], ranks[s])
+            for s, label in enumerate(standing.labels)
+        ]
+    return Summary(results, standings, tuple(rows))
 
 
-def _row(results: Results, strategy: Strategy, length: float) -> Row:
-    slots = results.of("search", strategy.label, length)
-    confirm = results.of("confirm", strategy.label, length)
-    winners = results.winners(strategy.label, length)
-    scores = [s for w in winners if (s := w.value("validation", results.metric)) is not None]
-    rates = [w.learning_rate for w in winners if w.learning_rate is not None and w.learning_rate > 0]
-    by_repeat = {metric: _by_repeat(confirm, metric, results.repeats) for metric in METRICS}
-    alive = _by_repeat([run for run in confirm if not run.diverged], results.metric, results.repeats)
-    tested = [v for run in confirm if (v := run.value("test", results.metric)) is not None]
+def _row(
+    results: Results,
+    standing: Standing,
+    s: int,
+    own: Account,
+    estimates: Mapping[str, Interval | None],
+    rank: int | None,
+) -> Row:
+    strategy, length, metric = results.strategies[s], standing.length, results.metric
+    ran = [run for run in results.trials(strategy.label, length) if run.done]
+    best = results.best(strategy.label, length)
+    rates = [run.learning_rate for run in best if run.learning_rate is not None and run.learning_rate > 0]
+    tested = [(run, value) for run in ran if not run.stopped and (value := run.value("test", metric)) is not None]
+    finished = [value for run, value in tested if not run.diverged]
+    decided, contest = standing.decision, standing.contest
     return Row(
         strategy=strategy,
         length=length,
-        account=account(results, strategy.label, length),
-        slots_at_chance=sum(_at_chance(results, run) for run in slots),
-        best_validation=float(np.mean(scores)) if scores else None,
-        by_repeat=by_repeat[results.metric],
-        confirmed={metric: _interval(found, METRICS[metric].high) for metric, found in by_repeat.items()},
-        survivors=float(np.nanmean(alive)) if np.isfinite(alive).any() else None,
-        middle=iqm(tested) if tested else None,
+        account=own,
+        repeats=results.repeats[strategy.label],
+        estimates=estimates,
+        bound=None if decided is None or contest is None else float(contest.bounds[s]),
+        state=None if decided is None else decided.states[s],
+        parked=contest is not None and bool(contest.levels[s] < contest.levels.max()),
+        by_repeat=np.array([math.nan if (v := run.value("test", metric)) is None else v for run in best]),
+        mean=float(np.mean([value for _, value in tested])) if tested else None,
+        mean_finished=float(np.mean(finished)) if finished else None,
+        at_chance=sum(_at_chance(results, run) for run in ran),
+        diverged=wilson(sum(run.diverged for run in ran), len(ran)),
         learning_rate=math.exp(float(np.mean(np.log(rates)))) if rates else None,
+        retrained=retraining(results, strategy.label) if length == results.longest else None,
+        rank=rank,
     )
 
 
+def _estimates(results: Results, standing: Standing, s: int) -> dict[str, Interval | None]:
+    """A strategy's expected test result by metric, each in its own unit, cut to what the metric can be."""
+    found: dict[str, Interval | None] = dict.fromkeys(METRICS)
+    if standing.contest is None:
+        return found
+    repeats = standing.estimate(s).without.size
+    for name, metric in METRICS.items():
+        if name not in results.chance:  # the sweep is older than the metric
+            continue
+        pool = trials(results, standing.labels[s], standing.length, repeats, name)
+        if pool is not None:
+            value, sign = pool.estimate, metric.sign
+            if repeats == 1:
+                found[name] = Interval(sign * value.value, None, None)
+                continue
+            half = float(stdtrit(repeats - 1, 0.975)) * value.error
+            low, high = sorted((sign * value.value - half, sign * value.value + half))
+            found[name] = Interval(sign * value.value, max(low, 0.0), min(high, metric.high))
+    return found
+
+
+def _ranks(estimates: list[Interval | None], sign: int) -> list[int | None]:
+    values = [None if each is None else round(sign * each.mean, DIGITS) for each in estimates]
+    known = [value for value in values if value is not None]
+    return [None if value is None else 1 + sum(other > value for other in known) for value in values]
+
+
 def _at_chance(results: Results, run: Run) -> bool:
-    """Whether a run was trained to the end but learned nothing: its validation result is no better than guessing."""
+    """Whether a trial finished at its end but learned nothing: its validation result is no better than guessing."""
     if run.outcome != "finished" or run.stopped:
         return False
     value, chance = run.value("validation", results.metric), results.chance.get(results.metric)
     if value is None or chance is None:
         return False
     return METRICS[results.metric].ahead(value, chance) <= 0
-
-
-def _by_repeat(runs: list[Run], metric: str, repeats: int) -> NDArray[np.float64]:
-    """(R,): means over the confirm runs that are done; NaN for a repeat without one."""
-    means = np.full(repeats, np.nan)
-    for repeat in range(repeats):
-        values = [v for run in runs if run.repeat == repeat and (v := run.value("test", metric)) is not None]
-        if values:
-            means[repeat] = np.mean(values)
-    return means
-
-
-def _interval(by_repeat: NDArray[np.float64], most: float) -> Interval | None:
-    """The t interval over repeats, clipped to [0, ``most``], the metric's possible values."""
-    present = by_repeat[np.isfinite(by_repeat)]
-    if not present.size:
-        return None
-    found = mean_interval(present)
-    if found.low is None or found.high is None:
-        return found
-    return Interval(found.mean, max(found.low, 0.0), min(found.high, most))
-
-
-def _ranked(rows: list[Row], metric: str) -> list[Row]:
-    sign = METRICS[metric].sign
-    means = [None if (c := row.confirmed[metric]) is None else round(-sign * c.mean, DIGITS) for row in rows]
-    known = [mean for mean in means if mean is not None]
-    ranks = [None if mean is None else 1 + sum(other < mean for other in known) for mean in means]
-    return [Row(**{**vars(row), "rank": rank}) for row, rank in zip(rows, ranks, strict=True)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decaybench.compare import rope
+from decaybench.compare import Until
 from decaybench.errors import UserError
 from decaybench.metrics import METRICS
 
@@ -33,6 +33,18 @@ class Strategy(NamedTuple):
     @property
     def control(self) -> bool:
         return self.schedule == "constant" and self.family == "fixed"
+
+
+class Rules(NamedTuple):
+    """Looks are taken from ``start`` repeats up to ``to``, ``until`` there is an answer.
+
+    Only pairs with the ``control`` are tested where it names a strategy.
+    """
+
+    start: int
+    to: int
+    until: Until
+    control: str | None
 
 
 @dataclass(frozen=True)
@@ -97,12 +109,12 @@ class Sweep:
         return self.parts[0].file.budget.lengths
 
     @property
-    def repeats(self) -> int:
-        return self.parts[0].file.budget.repeats
-
-    @property
-    def confirm_seeds(self) -> int:
-        return self.parts[0].file.budget.confirm_seeds
+    def rules(self) -> Rules:
+        """How the sweep decides. Joined sweeps share them, but have no control in common."""
+        file = self.parts[0].file
+        control = next((s.label for s in self.strategies if s.control), None) if file.decide.control else None
+        repeats = file.budget.repeats
+        return Rules(repeats.start, repeats.to, file.decide.until, None if self.joined else control)
 
     @property
     def adaptive(self) -> bool:
@@ -110,11 +122,6 @@ class Sweep:
         from decaybench.sweep import shares_slots
 
         return shares_slots(self.parts[0].file)
-
-    @cached_property
-    def rope(self) -> float:
-        """The smallest difference that matters, in the metric's unit: the sweep file's, else the protocol's default."""
-        return rope(self.metric, self.examples("test") or 1000, self.task.rope)  # from 1000 on, the default is constant
 
     @cached_property
     def chance(self) -> Mapping[str, float]:
@@ -143,24 +150,18 @@ class Sweep:
     def strategies(self) -> tuple[Strategy, ...]:
         return strategies(self.arms)
 
-    def slots(self, label: str) -> int:
-        """Trials of a strategy per repeat and length: one if it has nothing to search."""
-        from decaybench.sweep import slots
-
-        return slots(self._file(label), self.arms[label])
-
-    @property
-    def slots_in_all(self) -> int:
-        """Trials of all strategies together, over all repeats and lengths."""
+    def trials(self, label: str) -> int:
+        """The trials of a strategy per repeat and length; of an adaptive sweep, those of all strategies together."""
         from decaybench.sweep import all_slots
 
-        return sum(all_slots(part.file) for part in self.parts) * self.repeats * len(self.lengths)
+        file = self._file(label)
+        return all_slots(file) if self.adaptive else file.budget.trials
 
-    def replays(self, label: str) -> int:
-        """Replay runs of a strategy per repeat and length."""
-        from decaybench.sweep import replays_each
+    def confirm_seeds(self, *, further: bool) -> tuple[int, ...]:
+        """The seeds of the runs that choose a configuration, or of the ``further`` ones that are reported."""
+        from decaybench.sweep import confirm_seeds
 
-        return replays_each(self._file(label))[self.arms[label].label]
+        return confirm_seeds(self.parts[0].file, further=further)
 
     def size(self, length: float) -> Size | None:
         """The updates and epochs of a run; None if the provenance does not say how many updates an epoch has."""
@@ -176,8 +177,10 @@ class Sweep:
 def read_sweeps(rows: Sequence[Mapping[str, Any]]) -> Sweep:
     """The sweeps in these rows of the table ``sweeps``; UserError for one that this version can no longer read."""
     from decaybench.sweep import Sweep as File
+    from decaybench.sweep import require_current
 
     for row in rows:
+        require_current(row["spec"])
         _require_kinds(row["spec"])
     files = [File.from_mapping(row["spec"], f"sweep {row['name']}") for row in rows]
     times = Counter(label for file in files for label in file.strategies)  # a label has no dot

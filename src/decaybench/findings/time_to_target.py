@@ -8,20 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from decaybench.compare import performance_profile, time_to_target
-from decaybench.findings.results import Results
 from decaybench.findings.summary import Summary
 from decaybench.metrics import METRICS
 
 
 class TimeToTarget(NamedTuple):
-    """One strategy at one length.
+    """One strategy at one length, by each repeat's best trial.
 
-    ``reached`` of its ``runs`` confirm runs reached the control's final validation loss. ``updates`` is the median
-    number of updates that they needed, infinite if fewer than half of the runs got there. Both are None without a
-    control.
+    ``reached`` of these ``runs`` reached the control's final validation loss. ``updates`` is the median number of
+    updates that they needed, infinite if fewer than half of the runs got there. Both are None without a control.
 
-    ``steady`` is the share of repeats in which the strategy's retrained result was within the smallest difference that
-    matters of the repeat's best one (the performance profile at that distance); None while a repeat lacks a strategy.
+    ``steady`` is the share of the common repeats in which the test result of the strategy's best trial was within the
+    margin of the repeat's best one (the performance profile at that distance); None before there is a margin.
     """
 
     label: str
@@ -33,21 +31,21 @@ class TimeToTarget(NamedTuple):
 
 
 def times_to_target(summary: Summary, length: float) -> list[TimeToTarget]:
-    """Every strategy with retrained results, the best first; empty for fewer than two, and for an adaptive sweep."""
-    results = summary.results
+    """Every strategy, the best first; empty for fewer than two, and for an adaptive sweep."""
+    results, margin = summary.results, summary.standings[length].margin
     rows = [row for row in summary.ranked(length) if row.rank is not None]
     if summary.adaptive or len(rows) < 2:
         return []
     target, of = _target(summary, length), results.sweep.size(length)
-    values = np.array([row.by_repeat for row in rows])
+    common = min(row.by_repeat.size for row in rows)
+    values = np.array([row.by_repeat[:common] for row in rows])
     profile: list[float | None] = [None] * len(rows)
-    if np.isfinite(values).all():
-        profile = performance_profile(values, [results.rope], lower_is_better=METRICS[results.metric].lower_is_better)[
-            :, 0
-        ].tolist()
+    if margin is not None and common and np.isfinite(values).all():
+        lower = METRICS[results.metric].lower_is_better
+        profile = performance_profile(values, [margin], lower_is_better=lower)[:, 0].tolist()
     found = []
     for row, share in zip(rows, profile, strict=True):
-        runs = [run for run in results.of("confirm", row.strategy.label, length) if run.done]
+        runs = results.best(row.strategy.label, length)
         times = None
         if target is not None and of is not None:
             curves = [results.curves[run.id] for run in runs if run.id in results.curves]  # none if it diverged at once
@@ -68,14 +66,10 @@ def times_to_target(summary: Summary, length: float) -> list[TimeToTarget]:
 
 
 def _target(summary: Summary, length: float) -> float | None:
-    """The mean final validation loss of the best control's finished confirm runs; None if there are none."""
+    """The mean final validation loss of the control's best trials that finished; None if there are none."""
     controls = [row for row in summary.ranked(length) if row.strategy.control and row.rank is not None]
     if not controls:
         return None
-    final = _final_losses(summary.results, controls[0].strategy.label, length)
+    best = summary.results.best(controls[0].strategy.label, length)
+    final = [loss for run in best if not run.diverged and (loss := run.value("validation", "loss")) is not None]
     return float(np.mean(final)) if final else None
-
-
-def _final_losses(results: Results, label: str, length: float) -> list[float]:
-    finished = [run for run in results.of("confirm", label, length) if run.outcome == "finished"]
-    return [loss for run in finished if (loss := run.value("validation", "loss")) is not None]

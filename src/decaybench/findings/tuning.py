@@ -1,4 +1,4 @@
-"""What a tuning budget buys: the expected best validation result of n trials."""
+"""What a tuning budget buys: the expected test result of the trial that validation picks among n."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from decaybench import compare
 from decaybench.findings.results import DIGITS, Results
+from decaybench.findings.standing import trials
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy
 from decaybench.metrics import METRICS
@@ -19,11 +20,16 @@ POINTS = 40
 """The most points of a curve, for each number of trials that a strategy has."""
 
 
-class Cost(NamedTuple):
-    """One strategy: numbers of trials ``n`` (M,), and the expected best result (M,) and its band, in the metric's unit.
+LEAST_REPEATS = 6
+"""Below so many repeats the pool is too small to stand for other searches."""
+SHARE = 4
+"""A curve ends at a quarter of the pool: beyond it, searches would be nearly the same."""
 
-    The band is NaN with one repeat. If there was nothing to search, ``searched`` is False, more trials change nothing,
-    and the result is the mean over repeats.
+
+class Cost(NamedTuple):
+    """One strategy: numbers of trials ``n`` (M,), and the expected test result (M,) with its unadjusted 95% band.
+
+    Values are in the metric's own unit.
     """
 
     strategy: Strategy
@@ -31,7 +37,6 @@ class Cost(NamedTuple):
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    searched: bool
 
 
 class Advice(NamedTuple):
@@ -57,39 +62,40 @@ def refused(results: Results) -> Refusal | None:
 
 
 def costs(summary: Summary) -> tuple[Cost, ...]:
-    """Every strategy with a finished search at the longest length, in the order of the sweep file; none if `refused`.
+    """Every strategy with LEAST_REPEATS at the longest length, in the order of the sweep file; none if `refused`.
 
-    A repeat counts once all of its trials are done. Diverged trials count at chance.
+    Trials count as independent draws, whatever the sampler. Diverged trials count at chance.
     """
     results = summary.results
     if refused(results):
         return ()
-    pools = {s: pool for s in results.strategies if (pool := _pool(results, s))}
-    sizes = {min(map(len, pool)) for s, pool in pools.items() if results.sweep.arms[s.label].space} or {1}
-    # joined sweeps may differ in trials: one grid for all, so that curves can be compared point by point
-    grid = np.unique(np.concatenate([np.geomspace(1, size, POINTS).round().astype(np.int64) for size in sizes]))
-    return tuple(_cost(results, strategy, pool, grid) for strategy, pool in pools.items())
+    found = []
+    for strategy in results.strategies:
+        repeats = results.repeats[strategy.label]
+        pool = trials(results, strategy.label, results.longest, repeats) if repeats >= LEAST_REPEATS else None
+        if pool is not None:
+            most = max(1, pool.test.size // SHARE)
+            found.append(_cost(results, strategy, pool, np.unique(np.geomspace(1, most, POINTS).round().astype(int))))
+    return tuple(found)
 
 
 def recommendations(summary: Summary) -> list[Advice]:
-    """Which strategy to take from how many trials on, by expected validation result, with n rising from 1.
+    """Which strategy to take from how many trials on, by expected test result, with n rising from 1.
 
-    The advice changes only if another strategy is ahead by more than the smallest difference that matters (for the size
-    of the validation split), so that a tie does not look like advice. It is not a verdict: verdicts come from retrained
-    results. It ends at the fewest trials that a searched strategy had.
-
-    Empty if `refused`, if fewer than two strategies have a finished search, and if nothing sets them apart.
+    The advice changes only if another strategy is ahead by more than the margin, so that a tie does not look like
+    advice. It is not a verdict. It ends at the shortest curve. Empty if `refused`, if fewer than two strategies have a
+    curve, and if nothing sets them apart.
     """
-    results = summary.results
+    results, matters = summary.results, summary.decisive.margin
     found = costs(summary)
-    examples = results.sweep.examples("validation")
-    if len(found) < 2 or not examples:
+    if len(found) < 2 or matters is None:
         return []
     sign = METRICS[results.metric].sign
-    matters = compare.rope(results.metric, examples, results.sweep.task.rope)
-    most = min(cost.n[-1] for cost in found)
-    n = found[0].n[found[0].n <= most]
-    values = np.round([sign * cost.mean[cost.n <= most] for cost in found], DIGITS)
+    shared = found[0].n
+    for cost in found[1:]:
+        shared = np.intersect1d(shared, cost.n)
+    n = shared
+    values = np.round([sign * cost.mean[np.isin(cost.n, n)] for cost in found], DIGITS)
     taken = [int(values[:, 0].argmax())]
     for here in values.T[1:]:
         behind = round(here.max() - here[taken[-1]], DIGITS) > matters
@@ -106,20 +112,8 @@ def recommendations(summary: Summary) -> list[Advice]:
     return [] if len(advice[0].level) == len(labels) - 1 and len(advice) == 1 else advice
 
 
-def _pool(results: Results, strategy: Strategy) -> list[NDArray[np.float64]]:
-    """The validation results of every repeat whose search is finished, one array per repeat."""
-    slots: dict[int, list[float | None]] = {}
-    for run in results.of("search", strategy.label, results.longest):
-        slots.setdefault(run.repeat, []).append(run.value("validation", results.metric))
-    return [np.array(values, dtype=np.float64) for values in slots.values() if None not in values]
-
-
-def _cost(results: Results, strategy: Strategy, pool: list[NDArray[np.float64]], grid: NDArray[np.int64]) -> Cost:
-    searched = bool(results.sweep.arms[strategy.label].space)
-    n = grid[grid <= min(map(len, pool))] if searched else grid
+def _cost(results: Results, strategy: Strategy, pool: compare.Trials, n: NDArray[np.int64]) -> Cost:
     metric = METRICS[results.metric]
-    found = compare.expected_best_curve(pool, n if searched else [1], lower_is_better=metric.lower_is_better)
-    mean, low, high = (
-        np.broadcast_to(x, n.shape) for x in (found.mean, np.maximum(found.low, 0), np.minimum(found.high, metric.high))
-    )
-    return Cost(strategy, n, mean, low, high, searched)
+    found = compare.tuning_curve(pool, n)
+    low, high = np.sort([metric.sign * found.low, metric.sign * found.high], axis=0)
+    return Cost(strategy, n, metric.sign * found.mean, np.maximum(low, 0), np.minimum(high, metric.high))

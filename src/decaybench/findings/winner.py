@@ -1,57 +1,50 @@
-"""The one configuration to take: that of the first strategy, from the repeat with the best retrained mean."""
+"""The one configuration to take: that of the pick, or of a strategy that is asked for, chosen by validation."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from decaybench.errors import UserError
-from decaybench.findings.results import DIGITS, Run
+from decaybench.findings.results import Run
+from decaybench.findings.retraining import Retrained, configurations
 from decaybench.findings.summary import Row, Summary
-from decaybench.metrics import METRICS
 
 
 class Pick(NamedTuple):
-    """The strategy's row, and the first confirm run of its best repeat, whose ``params`` are the configuration.
+    """The strategy's row, and the trial whose ``params`` are the configuration.
 
-    It was retrained on ``seeds`` seeds, of which ``diverged`` diverged; ``mean`` is the metric's mean over all of them.
-    ``level`` lists the strategies that share its rank.
+    ``retrained`` is None where the configuration was not retrained, and is the best trial by validation alone.
     """
 
     row: Row
     run: Run
-    seeds: int
-    diverged: int
-    mean: float
-    level: tuple[str, ...]
+    retrained: Retrained | None
 
 
 def pick(summary: Summary, strategy: str | None = None) -> Pick:
-    """The best configuration at the longest length, of all strategies or of one ``strategy``.
+    """The configuration to take at the longest length: the pick's, without one the leader's, or a ``strategy``'s.
 
-    In an adaptive sweep it is that of the best repeat. Raises UserError for an unknown strategy, if nothing has been
-    retrained yet, or if all of the configuration's confirm runs diverged.
+    Raises UserError for an unknown strategy, if no repeat is closed yet, or if all of its trials diverged.
     """
     results = summary.results
-    name, length = results.sweep.name, results.longest
-    sign = METRICS[results.metric].sign
-    known = [each.label for each in results.strategies]
+    name, known = results.sweep.name, [each.label for each in results.strategies]
     if strategy is not None and strategy not in known:
         raise UserError(f"--strategy: must be one of {', '.join(known)}, got {strategy!r}")
-    rows = [r for r in summary.ranked(length) if strategy in (None, r.strategy.label) and r.repeats_done]
-    if not rows:
+    rows = [row for row in summary.ranked() if strategy in (None, row.strategy.label)]
+    if summary.adaptive:  # it ranks no strategies: its answer is what retraining chose, or the best trial of all
+        best = configurations(results, [row.strategy.label for row in rows], 1)
+        reported = [row for row in rows if row.retrained is not None and row.retrained.further]
+        rows = reported or [row for row in rows if best and row.strategy.label == best[0].strategy]
+    tried = [row for row in rows if results.trials(row.strategy.label, results.longest)]
+    if not tried or not tried[0].repeats:
         raise UserError(
-            f"sweep {name}: no configuration of {strategy or 'any strategy'} has been retrained yet;"
-            " decaybench run continues the sweep"
+            f"sweep {name}: no repeat of {strategy or 'every strategy'} is complete yet; "
+            "decaybench run continues the sweep"
         )
-    # An adaptive sweep does not rank strategies: its answer is the configuration of its best repeat.
-    row = max(rows, key=lambda r: float(np.nanmax(sign * r.by_repeat))) if summary.adaptive else rows[0]
-    label = row.strategy.label
-    best = int(np.nanargmax(sign * np.round(row.by_repeat, DIGITS)))  # the first of equal ones
-    confirmed = [run for run in results.of("confirm", label, length) if run.done and run.repeat == best]
-    if all(run.diverged for run in confirmed):
-        raise UserError(f"sweep {name}: every retrained run of {label} diverged: no configuration to export")
-    level = [other.strategy.label for other in summary.at(length) if other.rank == row.rank and other is not row]
-    lost = sum(run.diverged for run in confirmed)
-    return Pick(row, confirmed[0], len(confirmed), lost, float(row.by_repeat[best]), tuple(level))
+    row = tried[0]
+    retrained = row.retrained if row.retrained is not None and row.retrained.chosen is not None else None
+    chosen = retrained.chosen if retrained is not None else None
+    run = chosen or configurations(results, [row.strategy.label], 1)[0]
+    if run.diverged:
+        raise UserError(f"sweep {name}: every trial of {row.strategy.label} diverged: no configuration to export")
+    return Pick(row, run, retrained)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.findings.selection import Chance, slots, told, winners
+from decaybench.findings.plan import look_rows, reached, retrained, summary_at, wanted
+from decaybench.findings.selection import Chance, told
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
-from decaybench.store import PHASES, Frames, RunRow
+from decaybench.store import PHASES, Frames, LookRow, RunRow
 from decaybench.sweep import (
     Arm,
     PlannedRun,
     Size,
     Sweep,
     arms,
-    plan_confirm,
-    plan_replay,
     plan_search,
+    require_current,
     resolve,
     rung,
     shares_slots,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CURVES = ("epoch", "validation_loss", "validation_accuracy", "learning_rate")
 
 
-def audit(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> list[str]:
+def audit(frames: Frames, runs: Sequence[RunRow], looks: Sequence[LookRow], study: StoredStudy | None) -> list[str]:
     """Contradictions in a sweep's tables and its study, one line each; ``runs`` are its rows.
 
     It compares curves with results and learning rates used, rows with the plan, retrained trials with the selection,
@@ -41,20 +41,24 @@ def audit(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> 
     """
     found: list[str] = []
     try:
-        found.extend(_contradictions(frames, runs, study))
+        found.extend(_contradictions(frames, runs, looks, study))
     except Exception as error:
         found.append(f"sweep {frames.sweep['name']} cannot be checked: {type(error).__name__}: {error}")
     return found
 
 
-def _contradictions(frames: Frames, runs: Sequence[RunRow], study: StoredStudy | None) -> Iterator[str]:
+def _contradictions(
+    frames: Frames, runs: Sequence[RunRow], looks: Sequence[LookRow], study: StoredStudy | None
+) -> Iterator[str]:
+    require_current(frames.sweep["spec"])
     sweep = Sweep.from_mapping(frames.sweep["spec"], f"sweep {frames.sweep['name']}")
     provenance, complete = frames.sweep["provenance"], frames.sweep["status"] == "complete"
     chance = {sweep.task.metric: provenance[f"chance_{sweep.task.metric}"]}
     sizes = {length: size(sweep, provenance["examples"]["train"], length) for length in sweep.budget.lengths}
     yield from _against_curves(frames, runs, sizes, {length: rung(sweep, length) for length in sizes})
     yield from _against_sources(frames, runs)
-    yield from _against_plan(sweep, runs, chance, complete)
+    yield from _against_looks(frames, sweep, runs, looks, complete)
+    yield from _against_plan(frames, sweep, runs, looks, complete)
     if study is not None:
         yield from _against_study(sweep, runs, study, chance, sizes, complete)
 
@@ -117,30 +121,88 @@ def _against_sources(frames: Frames, runs: Sequence[RunRow]) -> Iterator[str]:
             yield f"{_called(run)}: its learning rates are not those of run {run.replay_of}"
 
 
-def _against_plan(sweep: Sweep, runs: Sequence[RunRow], chance: Chance, complete: bool) -> Iterator[str]:
-    adaptive, search = shares_slots(sweep), [run for run in runs if run.phase == "search"]
-    chosen = {(run.repeat, run.slot, run.length): run.strategy for run in search} if adaptive else None
-    planned = list(plan_search(sweep, chosen))
-    # The selection is final only then: an unfinished sweep may still contain retraining runs of a former best trial.
-    if complete:
-        won = winners(search, sweep.task.metric, chance, overall=adaptive)
-        planned += [*plan_confirm(sweep, slots(won)), *plan_replay(sweep, slots(won))]
-    phases = PHASES if complete else ("search",)
+def _against_plan(
+    frames: Frames, sweep: Sweep, runs: Sequence[RunRow], looks: Sequence[LookRow], complete: bool
+) -> Iterator[str]:
+    search = [run for run in runs if run.phase == "search"]
+    chosen = {(run.repeat, run.slot, run.length): run.strategy for run in search} if shares_slots(sweep) else None
+    planned = list(plan_search(sweep, wanted(sweep, looks), chosen))
+    needed = planned
+    after: tuple[PlannedRun, ...] = ()
+    # Without one of the trials nobody knows what is retrained.
+    searched = complete and {plan.id for plan in planned} <= {run.id for run in search if not run.superseded}
+    if searched:
+        after = retrained(sweep, summary_at(frames.sweep, runs, looks))
+        planned += after
+    elif not complete:
+        # Only what was looked at holds at any moment: between a look and its step, the rows of the step are missing or
+        # too many, and there may be confirm runs of a former best trial.
+        needed = list(plan_search(sweep, reached(looks))) if looks else []
+        planned = list(plan_search(sweep, dict.fromkeys(sweep.strategies, _furthest(sweep, looks)), chosen))
+    phases = PHASES if searched else ("search",)
     rows = {run.id: run for run in runs if run.phase in phases and not run.superseded}
-    wanted = {run.id: run for run in planned}
-    for run_id, plan in wanted.items():
+    wanted_runs = {run.id: run for run in planned}
+    # While a run that chooses a configuration is missing, nobody knows what is retrained on further seeds.
+    known = None if all(plan.id in rows for plan in after) else {plan.seed for plan in after}
+    for plan in needed:
+        run_id = plan.id
         if run_id not in rows:
             why = "is planned" if plan.phase == "search" else "is planned for a selected trial"
             yield f"{_called(plan)}: {why}, but has no row"
     for run_id, row in rows.items():
-        if run_id not in wanted or _key(row) != _key(wanted[run_id]):
-            why = "is not in the plan" if row.phase == "search" else "is not in the plan of the selected trials"
-            yield f"{_called(row)}: {why}"
-        elif row.replay_of != wanted[run_id].replay_of:
-            planned_source = wanted[run_id].replay_of
-            yield f"{_called(row)}: uses the learning rates of {row.replay_of} instead of {planned_source}"
+        if known is not None and row.phase != "search" and row.seed not in known:
+            continue
+        if run_id not in wanted_runs or _key(row) != _key(wanted_runs[run_id]):
+            yield f"{_called(row)}: is not in the plan{'' if row.phase == 'search' else ', nor selected'}"
+        elif row.replay_of != wanted_runs[run_id].replay_of:
+            yield f"{_called(row)}: takes the learning rates of {row.replay_of}, not of {wanted_runs[run_id].replay_of}"
         elif complete and row.outcome not in ENDED:
             yield f"{_called(row)}: has no result, although the sweep is complete"
+
+
+def _furthest(sweep: Sweep, looks: Sequence[LookRow]) -> int:
+    """The most repeats to which a strategy can have been trained."""
+    return max([sweep.budget.repeats.to, *(int(look.trained_next.get("repeats", 0)) for look in looks)])
+
+
+def _against_looks(
+    frames: Frames, sweep: Sweep, runs: Sequence[RunRow], looks: Sequence[LookRow], complete: bool
+) -> Iterator[str]:
+    """Every look must follow from the results of its repeats, and from the looks before it."""
+    for number in range(max((look.step for look in looks), default=-1) + 1):
+        here = [look for look in looks if look.step == number]
+        before = [look for look in looks if look.step < number]
+        if sorted(look.length for look in here) != sorted(sweep.budget.lengths):
+            yield f"look {number}: is missing, or is not there at every length"
+            continue
+        asked = [wanted(sweep, before), *([reached(before)] if before else [])]  # the latter where the file changed
+        if reached(here) not in asked:
+            yield f"look {number}: is of repeats {reached(here)}, but the look before it asks for {asked[0]}"
+        try:
+            spec = as_decided(frames.sweep["spec"], here[0])
+            summary = summary_at({**frames.sweep, "spec": spec}, runs, before, reached(here))
+            again = look_rows(summary, number, here[0].sweep_id)
+        except (AssertionError, KeyError, ValueError) as error:
+            yield f"look {number}: cannot be taken again: {error or type(error).__name__}"
+            continue
+        if complete and number == looks[-1].step and spec != frames.sweep["spec"]:
+            yield f"look {number}: is not of the sweep's own to, until and rope"
+        for look, other in zip(here, sorted(again, key=lambda row: row.length), strict=True):
+            for column in vars(look):
+                if (kept := getattr(look, column)) != (found := getattr(other, column)):
+                    yield f"look {number}, length {look.length:g}: {column} is {kept}, but its trials give {found}"
+
+
+def as_decided(spec: Mapping[str, Any], look: LookRow) -> dict[str, Any]:
+    """The sweep's spec with the rules that were in force at a look, since these may change while it runs."""
+    repeats = {**spec["budget"]["repeats"], "to": look.to_repeats}
+    task = {key: value for key, value in spec["task"].items() if key != "rope"}
+    return {
+        **spec,
+        "task": task | ({"rope": look.margin} if look.margin_source == "file" else {}),
+        "budget": {**spec["budget"], "repeats": repeats},
+        "decide": {**spec["decide"], "until": look.outcome["until"]},
+    }
 
 
 def _against_study(

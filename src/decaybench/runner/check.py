@@ -5,19 +5,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from decaybench import store
+from decaybench.compare import LEAST, planned
+from decaybench.errors import UserError
 from decaybench.optimizers import DEFAULT
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import Rarest, choose_device, prepare_environment, provenance
-from decaybench.runner.estimate import estimate_seconds, shared_updates
-from decaybench.sweep import Arm, Sweep, arms, ledger, long_warmups, most_pruned
+from decaybench.runner.estimate import Cost, costs, shared_updates, testing_share
+from decaybench.runner.rerun import require_extension, what_is_left
+from decaybench.sweep import Arm, Sweep, arms, ledger, long_warmups, most_pruned, shares_slots
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """The budget of one strategy at one length; ``updates`` covers search, confirm and replay.
+    """The trials of one strategy at one length, up to the first look (``least``) and to the last (``most``).
 
-    In an adaptive sweep, one row per length holds the budget of all strategies: ``strategy`` says so, and ``searched``
-    begins with "strategy".
+    ``updates`` are those of one run. In an adaptive sweep, one row stands for all strategies: ``strategy`` says so, and
+    ``searched`` begins with "strategy".
     """
 
     strategy: str
@@ -25,20 +29,21 @@ class PlanRow:
     family: str
     length: float
     epochs: int
-    search_runs: int
-    confirm_runs: int
-    replay_runs: int
+    least: int
+    most: int
     updates: int
     searched: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole plan; ``seconds`` is estimated from a short measurement on ``device``, for ``workers`` processes.
+    """The whole plan; times are estimated from a short measurement on ``device``, for ``workers`` processes.
 
-    ``shared`` is the smallest share of the search's updates that is saved by computing identical parts of runs once.
-    ``pruned`` is the largest share that pruning is expected to save. ``notes`` are lines about settings that are legal
-    but hardly intended.
+    ``looks`` are the repeats after which a sweep is judged, ``costs`` the least, the likely and the most that it costs.
+    ``testing`` is the share of the time that testing takes. ``shared`` is the smallest share of the search's updates
+    that is saved by computing identical parts of runs once; ``pruned`` the largest that pruning is expected to save.
+    ``notes`` are lines about settings that are legal but hardly intended, and about the sweep of that name in the
+    database.
     """
 
     name: str
@@ -48,21 +53,24 @@ class Plan:
     smallest_class: Rarest
     steps_per_epoch: int
     rows: tuple[PlanRow, ...]
-    runs: int
-    updates: int
+    looks: tuple[int, ...]
+    costs: dict[str, Cost]
     workers: int
+    testing: float
     shared: float
     pruned: float
-    seconds: float
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-able dicts and lists."""
-        return asdict(self)
+        return asdict(self) | {"costs": {name: cost._asdict() for name, cost in self.costs.items()}}
 
 
-def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
-    """Check a sweep against its data, model and device; UserError if it does not fit. Writes only the image cache."""
+def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str | None = None) -> Plan:
+    """Check a sweep against its data, model and device; UserError if it does not fit. Writes only the image cache.
+
+    The notes say what a sweep of that name in the database at ``url`` would change.
+    """
     environment = prepare_environment(sweep, data_root, choose_device(device))
     crew = choose_crew(sweep, environment, None, None)
     facts = provenance(sweep, environment, crew.width, crew.workers)
@@ -78,9 +86,8 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
                 ", ".join(dict.fromkeys(arm.family for arm in takers)),
                 entry.length,
                 sweep.epochs(entry.length),
-                entry.slots,
-                entry.confirm_seeds,
-                entry.replays,
+                entry.least,
+                entry.most,
                 entry.updates,
                 _searched(takers, entry.strategy),
             )
@@ -93,14 +100,46 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str) -> Plan:
         smallest_class=environment.rarest,
         steps_per_epoch=facts["steps_per_epoch"],
         rows=tuple(rows),
-        runs=sum(row.search_runs + row.confirm_runs + row.replay_runs for row in rows),
-        updates=sum(row.updates for row in rows),
+        looks=tuple(look.repeats for look in planned(sweep.budget.repeats.start, sweep.budget.repeats.to)),
+        costs=costs(sweep, environment, crew, shared),
         workers=crew.workers,
+        testing=testing_share(sweep, environment),
         shared=shared,
         pruned=most_pruned(sweep),
-        seconds=estimate_seconds(sweep, environment, crew, shared),
-        notes=long_warmups(sweep, facts["steps_per_epoch"]),
+        notes=(
+            *long_warmups(sweep, facts["steps_per_epoch"]),
+            *undecided(sweep, facts["examples"]["test"]),
+            *_known(sweep, url),
+        ),
     )
+
+
+def _known(sweep: Sweep, url: str | None) -> tuple[str, ...]:
+    """What the database at ``url`` says about the sweep: why it would be refused, or what a change of ``to`` leaves."""
+    if url is None or (existing := store.find_storage(store.absolute(url))) is None:
+        return ()
+    with existing:
+        stored = store.sweep_row(existing, sweep.name)
+        looks = [] if stored is None else store.looks(existing, sweep.name)
+    if stored is None:
+        return ()
+    try:
+        require_extension(sweep, stored, looks)
+    except UserError as refused:
+        return (f"cannot be run: {refused}",)
+    left = what_is_left(sweep, stored, looks)
+    return () if left is None else (left,)
+
+
+def undecided(sweep: Sweep, test_images: int) -> tuple[str, ...]:
+    """Lines about what a sweep leaves undecided, whatever it trains."""
+    found = {"trials": sweep.budget.trials, "repeats": sweep.budget.repeats.start, "test images": test_images}
+    few = [f"{found[what]} {what} (at least {least})" for what, least in LEAST.items() if found[what] < least]
+    if few and not shares_slots(sweep):
+        return (f"too few for statements, so the sweep ends at its first look with estimates: {', '.join(few)}",)
+    if sweep.decide.until == "all":
+        return ('decide.until = "all" often needs all repeats: strategies that are nearly equal stay open',)
+    return ()
 
 
 def _kind(arm: Arm) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from decaybench.runner.environment import Environment
 from decaybench.runner.measure import measure
 from decaybench.runner.pool import cores
-from decaybench.sweep import Sweep, ledger, size
+from decaybench.sweep import Sweep, ledger, most_retrained, size
 
 SMALL = 20_000  # updates of all runs; in a smaller sweep, a measurement takes longer than it saves
 WIDTH = 8  # the models at once of such a small sweep
@@ -39,6 +39,7 @@ def choose_crew(sweep: Sweep, environment: Environment, begun: Mapping[str, Any]
 
 
 def planned_updates(sweep: Sweep, environment: Environment) -> int:
-    """Updates of all runs of the sweep."""
+    """Updates of the sweep up to its first look, with retraining: the least that it trains."""
     steps = size(sweep, len(environment.data.train), 1.0).steps_per_epoch
-    return sum(row.updates for row in ledger(sweep, steps))
+    rows = ledger(sweep, steps)
+    return sum(row.least * row.updates for row in rows) + most_retrained(sweep) * max(row.updates for row in rows)

@@ -1,7 +1,6 @@
 """From a sweep to its results: plan, train what is missing, retrain the best. Every step can be killed and resumed."""
 
-import hashlib
-import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -11,12 +10,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from filelock import BaseFileLock, FileLock, Timeout
-
 from decaybench import store
-from decaybench.errors import MachineError, UserError
+from decaybench.errors import MachineError, UserError, reason
 from decaybench.findings.selection import stopped_after, told
 from decaybench.runner import stacks
+from decaybench.runner.alone import alone
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import (
     Environment,
@@ -30,11 +28,12 @@ from decaybench.runner.pool import Bench, Job, Pool, open_pool
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import ENDED, direction, slot_of
 from decaybench.runner.replay import replaying
+from decaybench.runner.rerun import require_extension, what_is_left
 from decaybench.runner.tally import Tally
 from decaybench.runner.worker import Stack, failed
 from decaybench.search import Slot, StudyMirror, study_exists
 from decaybench.store import Mirror, RunResult, RunRow, Storage
-from decaybench.sweep import RunParameters, Sweep, extends, from_params, long_warmups, resolve
+from decaybench.sweep import RunParameters, Sweep, from_params, long_warmups, resolve, shares_slots
 
 
 def run_sweep(
@@ -44,21 +43,26 @@ def run_sweep(
     data_root: Path | None,
     device: str = "auto",
     workers: int | None = 1,
+    time_limit: float | None = None,
     watcher: Watcher | None = None,
 ) -> int:
     """Train the missing runs of a sweep (search, confirm and replay) and return the number of runs trained.
 
     ``workers`` is the number of processes; None means one per core, if the sweep is long enough to be worth it.
 
+    After ``time_limit`` seconds the search stops: what is being trained is finished, and retraining follows.
+
     Everything is checked before anything is written: the database, the sweep against its stored form, the data and the
     model. Raises UserError for what the user can fix, and MachineError if a training process is killed.
     """
-    stored, url, watcher, extended = None, store.absolute(url), watcher or Watcher(), False
+    stored, url, watcher, extended, left = None, store.absolute(url), watcher or Watcher(), False, None
     if (existing := store.find_storage(url)) is not None:
         with existing:
             stored = store.sweep_row(existing, sweep.name)
+            looks = store.looks(existing, sweep.name) if stored is not None else []
     if stored is not None:
-        extended = _require_extension(sweep, stored)
+        extended = require_extension(sweep, stored, looks)
+        left = what_is_left(sweep, stored, looks)
         device = stored["provenance"]["device"] if device == "auto" else device
     elif study_exists(url, sweep.name):
         raise UserError(f"{sweep.name}: the database already has an Optuna study of that name; use another name")
@@ -70,13 +74,16 @@ def run_sweep(
     if stored is None or stored["status"] != "complete" or extended:
         for line in long_warmups(sweep, now["steps_per_epoch"]):
             watcher.note(line)  # before anything is written, since it raises if warnings are errors
-    with store.open_storage(url, create=True) as storage, _alone(storage, sweep.name):
+    if left is not None:
+        watcher.extended(left)
+    with store.open_storage(url, create=True) as storage, alone(storage, sweep.name):
         # Check again, now behind the lock: another process may have written the sweep in the meantime.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
-            _require_extension(sweep, stored)
+            require_extension(sweep, stored, store.looks(storage, sweep.name))
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
-        driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher)
+        deadline = None if time_limit is None else time.monotonic() + time_limit
+        driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher, deadline)
         driver.planner.write_search(now)
         bench = Bench(sweep, storage, environment, now["stack_size"])
         try:
@@ -87,36 +94,6 @@ def run_sweep(
                 f"sweep {sweep.name}: a training process was killed (out of memory?); "
                 "run the same command again to continue"
             ) from None
-
-
-def _require_extension(sweep: Sweep, stored: dict[str, Any]) -> bool:
-    """Whether the file extends the stored sweep; UserError if the two contradict each other.
-
-    A key that the stored spec lacks, because an older version wrote it, counts as having its default.
-    """
-    known = Sweep.from_mapping(stored["spec"], sweep.name).spec()
-    with sweep.named():
-        extends(known, sweep.spec())
-    return known != sweep.spec()
-
-
-def _alone(storage: Storage, name: str) -> BaseFileLock:
-    """A lock that lets only one process at a time train the sweep; UserError if another one holds it.
-
-    The lock file lies beside the database. The system releases the lock when the process dies. For a database server,
-    the lock covers this machine only.
-    """
-    if storage.file is not None:
-        path = storage.file.with_name(f".{storage.file.name}.{name}.lock")
-    else:
-        key = hashlib.sha256(f"{storage.where} {name}".encode()).hexdigest()[:32]
-        path = Path(tempfile.gettempdir()) / f"decaybench-{key}.lock"
-    lock = FileLock(str(path), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"sweep {name} is being run on {storage.where} by another process") from None
-    return lock
 
 
 @dataclass(frozen=True)
@@ -136,16 +113,18 @@ class _Driver:
         stack_size: int,
         workers: int,
         watcher: Watcher,
+        deadline: float | None,
     ) -> None:
         self.sweep, self.storage, self.environment, self.watcher = sweep, storage, environment, watcher
-        self.stack_size = stack_size
+        self.stack_size, self.deadline = stack_size, deadline
+        self.cut = self.begun = False  # whether the time limit ended the search; whether anything is trained
         self.metric = sweep.task.metric
         self.planner = Planner(sweep, storage, environment, stack_size, workers)
         self.arms, self.proposals = self.planner.arms, self.planner.proposals
         self.mirror: StudyMirror
 
     def work(self, pool: Pool) -> int:
-        """Run the phases search, confirm and replay; return the number of runs trained."""
+        """Search until a look has the answer, then retrain and replay; returns the number of runs trained."""
         with StudyMirror(
             self.storage.url,
             self.sweep.name,
@@ -155,20 +134,38 @@ class _Driver:
             plain_errors=self.storage.plain_errors,
         ) as self.mirror:
             self._reconcile()
-            if updates := self.planner.updates_left():
-                store.update_sweep(self.storage, self.sweep.name, status="running")
-                at_once = self.stack_size * pool.workers
-                self.watcher.begin(self.sweep.name, updates, at_once, self.environment.device.type)
-            trained = self._train_phase("search", pool)
-            for _ in self.planner.write_waves():
-                trained += self._train_phase("search", pool)
+            trained = self._search(pool)
             self.planner.write_confirm()
-            for phase in AFTER_SEARCH:
-                trained += self._train_phase(phase, pool)
-        store.update_sweep(self.storage, self.sweep.name, status="complete")
-        if updates:
+            # The choosing runs say which configurations are trained on further seeds.
+            while more := sum(self._train_phase(phase, pool) for phase in AFTER_SEARCH):
+                trained += more
+                self.planner.write_confirm()
+        store.update_sweep(self.storage, self.sweep.name, status="stopped" if self.cut else "complete")
+        if self.begun:
             self.watcher.end()
         return trained
+
+    def _search(self, pool: Pool) -> int:
+        trained = self._train_phase("search", pool)
+        waves = self.planner.write_waves()
+        while not self.cut and next(waves, self) is not self:
+            trained += self._train_phase("search", pool)
+        while not self.cut and (shown := self.planner.look()) is not None:
+            self.watcher.look(shown)
+            trained += self._train_phase("search", pool)
+        return trained
+
+    def _announce(self, phase: str, pool: Pool) -> None:
+        """Tell the watcher how much is trained next."""
+        updates = self.planner.updates(phase)
+        if self.begun:
+            # An adaptive sweep's first wave has announced its open trials, so all the others.
+            if not (phase == "search" and shares_slots(self.sweep)):
+                self.watcher.more(updates)
+            return
+        self.begun = True
+        store.update_sweep(self.storage, self.sweep.name, status="running")
+        self.watcher.begin(self.sweep.name, updates, self.stack_size * pool.workers, self.environment.device.type)
 
     def _train_phase(self, phase: str, pool: Pool) -> int:
         todo = stacks.members(self.planner.pending(phase))
@@ -176,14 +173,19 @@ class _Driver:
         open_slots = self.planner.open_slots() if phase == "search" else 0
         tally.plan((run for run in self.planner.runs(phase) if not run.superseded), open_slots)
         if todo:
+            self._announce(phase, pool)
             self.watcher.phase(phase, tally.shares())
+        trained = 0
         # A sampler that learns needs the results of one wave for the proposals of the next.
         for _, wave in groupby(todo, key=lambda members: self.planner.wave(members[0])):
+            if self.cut and phase == "search":
+                break
             for begun, results in self._train_wave(phase, wave, pool):
+                trained += len(results)
                 for run, result in zip(begun.members, results, strict=True):
                     tally.count(run.strategy, result)
                 self.watcher.phase(phase, tally.shares())
-        return sum(len(members) for members in todo)
+        return trained
 
     def _train_wave(
         self, phase: str, wave: Iterator[list[RunRow]], pool: Pool
@@ -191,6 +193,9 @@ class _Driver:
         """Train stacks that do not depend on each other, as many at once as the pool has processes."""
         while True:
             while not pool.full and (members := next(wave, None)) is not None:
+                if phase == "search" and self.deadline is not None and time.monotonic() > self.deadline:
+                    self.cut = True
+                    break
                 begun, job = self._begin(phase, members)
                 pool.start(job, begun)
             ended = list(pool.finished())
@@ -209,7 +214,7 @@ class _Driver:
             parameters = {run.id: self._resolved(run, values[run.id]) for run in members}
             numbers = self.mirror.begin({slot_of(run): values[run.id] for run in members})
         else:
-            parameters = self._won_parameters(members)
+            parameters = self._retrained_parameters(members)
         store.begin_attempt(
             self.storage,
             ids,
@@ -222,17 +227,22 @@ class _Driver:
         )
         sizes = [self.planner.size(run.length) for run in members]
         stack = Stack(members, [parameters[run_id] for run_id in ids], self.planner.form(members[0]), sizes)
-        return _Begun(members, numbers), Job(stack, read_test=not searching)
+        return _Begun(members, numbers), Job(stack)
 
     def _finish(self, begun: _Begun, future: Future[list[RunResult]]) -> list[RunResult]:
         """Close the stack's trials in the study, now that the worker has written its results to our tables."""
         try:
             results = future.result()
-        except Exception:  # the machine's fault (memory, a driver): stored as failed, and retried by the next run
+        except Exception as error:  # the machine's fault (memory, a driver): stored as failed, retried by the next run
             ids = [run.id for run in begun.members]
             store.finish_runs(self.storage, [failed(run) for run in store.some_runs(self.storage, ids)])
             self.mirror.fail(begun.numbers.values())
-            raise
+            if isinstance(error, BrokenProcessPool):
+                raise
+            raise MachineError(
+                f"sweep {self.sweep.name}: {_called(begun.members)} failed: {reason(error)}; "
+                "run the same command again to continue"
+            ) from error
         worth = {result.run_id: told(result, self.metric, self.environment.chance) for result in results}
         rungs = {result.run_id: rung for result in results if (rung := stopped_after(result)) is not None}
         self.mirror.tell(
@@ -249,16 +259,18 @@ class _Driver:
         arm = self.arms[run.strategy]
         return resolve(arm, values, total_steps=of.total_steps, steps_per_epoch=of.steps_per_epoch)
 
-    def _won_parameters(self, members: list[RunRow]) -> dict[str, RunParameters]:
-        won = {key: run.params or {} for key, run in self.planner.winners().items()}
-        chosen = {
-            run.id: from_params(self.arms[run.strategy], won[run.strategy, run.repeat, run.length]) for run in members
-        }
-        if all(run.replay_of is None for run in members):
-            return chosen
+    def _retrained_parameters(self, members: list[RunRow]) -> dict[str, RunParameters]:
+        """The parameters of confirm and replay runs: those of the trials whose configurations they retrain."""
+        trials = {(run.strategy, run.repeat, run.slot, run.length): run for run in self.planner.runs("search")}
+        chosen = {}
+        for run in members:
+            trial = trials[run.strategy, run.repeat, run.slot, run.length]
+            chosen[run.id] = from_params(self.arms[run.strategy], trial.params or {})
         recorded = store.traces(self.storage, [run.replay_of for run in members if run.replay_of is not None])
         return {
-            run.id: replaying(chosen[run.id], recorded[run.replay_of or ""], self.planner.size(run.length))
+            run.id: chosen[run.id]
+            if run.replay_of is None
+            else replaying(chosen[run.id], recorded[run.replay_of], self.planner.size(run.length))
             for run in members
         }
 
@@ -275,3 +287,9 @@ class _Driver:
         numbers = self.mirror.reconcile(results, propose, rungs)
         other = [run for run in done.values() if run.trial_number != numbers[run.id]]
         store.set_mirror(self.storage, [Mirror(run.id, numbers[run.id], run.params or {}) for run in other])
+
+
+def _called(runs: Sequence[RunRow]) -> str:
+    """The runs of a stack by name: ``search of cosine, repeat 0, trial 3, seed 17; ...``."""
+    named = [f"{run.phase} of {run.strategy}, repeat {run.repeat}, trial {run.slot}, seed {run.seed}" for run in runs]
+    return "; ".join(named)

@@ -1,5 +1,7 @@
 """The cost of a sweep on this machine: its time, and the updates saved for runs that begin alike."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,27 +12,77 @@ from decaybench.runner.proposals import Proposals
 from decaybench.schedules import Fixed, Reactive
 from decaybench.schedules.bank import fixed_scales
 from decaybench.shared import SHARED
-from decaybench.sweep import RunParameters, Size, Sweep, arms, ledger, plan_search, resolve, shares_slots, size
+from decaybench.sweep import (
+    RunParameters,
+    Size,
+    Sweep,
+    arms,
+    least_retrained,
+    ledger,
+    most_retrained,
+    plan_search,
+    resolve,
+    shares_slots,
+    size,
+)
 
+LIKELY_REPEATS = 14
+"""Where six strategies settle on average (benchmarks/README.md): 487 trainings with 6 trials each, 662 with 8."""
 FAMILIES = 100  # how many families of runs that may begin alike are examined; the rest are assumed to be similar
 
 
-def estimate_seconds(sweep: Sweep, environment: Environment, crew: Crew, shared: float) -> float:
-    """Seconds to train the whole sweep with this crew, if a share ``shared`` of the search's updates is saved.
+class Cost(NamedTuple):
+    """What a sweep costs if the search ends after so many ``repeats`` of every strategy.
 
-    Starting the program, loading data and writing the report are not included.
+    ``search`` and ``retraining`` are runs; ``updates`` those of all of them, and ``seconds`` the time they take.
     """
-    task, data = sweep.task, environment.data
-    speed = measure(task, environment)
-    steps = size(sweep, len(data.train), 1.0).steps_per_epoch
-    batch = len(data.train) if task.batch_size == "full" else task.batch_size
+
+    repeats: int
+    search: int
+    retraining: int
+    updates: int
+    seconds: float
+
+
+def costs(sweep: Sweep, environment: Environment, crew: Crew, shared: float) -> dict[str, Cost]:
+    """The ``least``, the ``likely`` and the ``most`` that a sweep costs, retraining included.
+
+    The least is a search that ends at the first look; the most one that goes on to the last, with all strategies. The
+    likely one ends where simulated sweeps did on average, if one good strategy is all that is asked for. ``shared`` is
+    the share of the search's updates that is saved. Starting, loading data and the report are not included.
+    """
+    repeats = sweep.budget.repeats
+    likely = min(max(LIKELY_REPEATS, repeats.start), repeats.to) if sweep.decide.until == "one" else repeats.to
+    retraining = least_retrained(sweep), most_retrained(sweep), most_retrained(sweep)
+    ends = {"least": repeats.start, "likely": likely, "most": repeats.to}
+    second = seconds_per_update(sweep, environment) / crew.workers
+    rows = ledger(sweep, size(sweep, len(environment.data.train), 1.0).steps_per_epoch)
+    found = {}
+    for (name, end), after in zip(ends.items(), retraining, strict=True):
+        search = sum(row.least // repeats.start * end for row in rows)
+        trained = sum(row.least // repeats.start * end * row.updates for row in rows)
+        again = after * max(row.updates for row in rows)
+        found[name] = Cost(end, search, after, trained + again, (trained * (1 - shared) + again) * second)
+    return found
+
+
+def seconds_per_update(sweep: Sweep, environment: Environment) -> float:
+    """Seconds that an update of one run takes in one process, with its part of validation and of the one test."""
+    data, epochs = environment.data, sweep.task.epochs
     # A forward pass costs about a third of a forward and a backward pass.
-    validation = len(data.validation) / 3 / (steps * batch)
-    updates = 0.0
-    for row in ledger(sweep, steps):
-        search = row.updates * row.slots / (row.slots + row.confirm_seeds + row.replays)
-        updates += row.updates - search * shared
-    return updates * (1 + validation) * speed.seconds / crew.workers
+    evaluated = (len(data.validation) + len(data.test) / epochs) / 3
+    return measure(sweep.task, environment).seconds * (1 + evaluated / _seen(sweep, environment))
+
+
+def testing_share(sweep: Sweep, environment: Environment) -> float:
+    """The share of the time that the one test at the end of each run takes, in [0, 1)."""
+    return len(environment.data.test) / (3 * _seen(sweep, environment) * sweep.task.epochs)
+
+
+def _seen(sweep: Sweep, environment: Environment) -> int:
+    """The training examples that an epoch sees."""
+    size_, train = sweep.task.batch_size, len(environment.data.train)
+    return train if size_ == "full" else size(sweep, train, 1.0).steps_per_epoch * size_
 
 
 def shared_updates(sweep: Sweep, environment: Environment) -> float:
@@ -51,7 +103,7 @@ def shared_updates(sweep: Sweep, environment: Environment) -> float:
     known = {arm.label: arm for arm in arms(sweep)}
     proposals = Proposals(sweep, known, environment.chance, length)
     families: dict[tuple[float, ...], list[tuple[RunParameters, Size]]] = {}
-    for run in plan_search(sweep):
+    for run in plan_search(sweep, dict.fromkeys(sweep.strategies, sweep.budget.repeats.start)):
         place = (run.repeat, run.slot)
         if place not in families and len(families) == FAMILIES:
             continue

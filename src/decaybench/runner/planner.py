@@ -1,16 +1,17 @@
 """The stored plan: the rows of a sweep, those that are missing, and the stacks in which they are trained."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from decaybench import store
-from decaybench.findings.selection import Winners, slots, winners
+from decaybench.findings import Summary
+from decaybench.findings.plan import look_rows, retrained, step, summary_at, wanted
 from decaybench.runner import stacks
 from decaybench.runner.environment import Environment
-from decaybench.runner.proposals import ENDED, Place, Proposals
+from decaybench.runner.proposals import Place, Proposals
 from decaybench.shared import SHARED
-from decaybench.store import NewRun, RunRow, Storage
+from decaybench.store import LookRow, NewRun, RunRow, Storage
 from decaybench.sweep import (
     Arm,
     PlannedRun,
@@ -19,11 +20,8 @@ from decaybench.sweep import (
     all_slots,
     arms,
     batch_of,
-    plan_confirm,
-    plan_replay,
     plan_search,
     prune_group,
-    replays_each,
     rung,
     shares_slots,
     size,
@@ -45,12 +43,13 @@ class Planner:
         self.proposals = Proposals(sweep, self.arms, environment.chance, self.size)
 
     def write_search(self, provenance: dict[str, Any]) -> None:
-        """Write the sweep and its search runs; if the sweep exists already, only what was added to it.
+        """Write the sweep and the search runs of its next step; if the sweep exists already, only what was added to it.
 
         The runs of an adaptive sweep are written by ``write_waves``, since their strategies are not known yet.
         """
-        name, spec, planned = self._sweep.name, self._sweep.spec(), _new(plan_search(self._sweep))
+        name, spec = self._sweep.name, self._sweep.spec()
         if store.sweep_row(self._storage, name) is None:
+            planned = plan_search(self._sweep, wanted(self._sweep, []))
             store.create_sweep(
                 self._storage,
                 name=name,
@@ -58,64 +57,85 @@ class Planner:
                 spec=spec,
                 spec_hash=spec_hash(spec),
                 provenance=provenance,
-                runs=planned,
+                runs=_new(planned),
             )
         else:
-            # The status first: a kill in between must not leave a complete sweep with runs to train.
+            # The status first: a kill between the two must not leave a complete sweep with runs to train.
             store.update_sweep(self._storage, name, question=self._sweep.question, spec=spec, status="running")
-            store.add_runs(self._storage, name, planned)
-        self._assign_stacks(plan_search(self._sweep, self._chosen()))
+            self._look_again()
+            planned = plan_search(self._sweep, wanted(self._sweep, self._looks()), self._chosen())
+            store.add_runs(self._storage, name, _new(planned))
+            # A lower `to`, another until or rope take repeats out of a step that is being trained, or bring them back.
+            self._supersede(self.runs("search"), planned)
+        self._assign_stacks(planned)
 
     def write_waves(self) -> Iterator[None]:
-        """Write an adaptive sweep's runs wave by wave, each wave one batch of every repeat; yield after each.
+        """Write an adaptive sweep's runs in waves: one batch of every repeat at a time. Other sweeps have no waves.
 
-        The strategies of a wave are chosen from earlier results when it is written, so the caller must train it before
-        it asks for the next. Other sweeps have no waves.
+        The strategies of a batch are chosen when it is written, so each wave must be trained before the next.
         """
         waves: dict[tuple[float, int], list[Place]] = {}
         for place in self._open_places():
             waves.setdefault((place[2], batch_of(self._sweep, place[1])), []).append(place)
         for places in waves.values():
-            planned = plan_search(self._sweep, self.proposals.strategies(places, self.runs("search")))
+            strategies = self.proposals.strategies(places, self.runs("search"))
+            planned = plan_search(self._sweep, {}, strategies)
             store.add_runs(self._storage, self._sweep.name, _new(planned))
             self._assign_stacks(planned)
             yield
 
+    def look(self) -> Summary | None:
+        """Take the look that is due now that a step is trained, and write what is trained next.
+
+        The look is written in one transaction before its consequences: a process that is killed in between writes the
+        same rows again. Returns what it showed; None if no look is due, since a repeat is not closed, there are
+        estimates only, or the search is over.
+        """
+        looks = self._looks()
+        if self._adaptive or (following := step(self._sweep, looks)) is None:
+            return None
+        summary = self.summary(following)
+        closed = summary.results.closed
+        if summary.decisive.decision is None or any(closed[label] < following[label] for label in following):
+            return None
+        number = looks[-1].step + 1 if looks else 0
+        store.write_look(self._storage, look_rows(summary, number, store.sweep_id(self._sweep.name)))
+        planned = plan_search(self._sweep, wanted(self._sweep, self._looks()))
+        store.add_runs(self._storage, self._sweep.name, _new(planned))
+        self._supersede(self.runs("search"), planned)
+        self._assign_stacks(planned)
+        return summary
+
+    def summary(self, at: Mapping[str, int] | None = None) -> Summary:
+        """What the sweep shows at its last look, or ``at`` so many repeats of each strategy; without curves."""
+        row = store.sweep_row(self._storage, self._sweep.name)
+        assert row is not None
+        return summary_at(row, store.runs(self._storage, self._sweep.name), self._looks(), at)
+
     def write_confirm(self) -> None:
-        """Write the confirm and replay runs of the best trials; mark those of trials that no longer are superseded."""
-        chosen = slots(self.winners())
-        planned = (*plan_confirm(self._sweep, chosen), *plan_replay(self._sweep, chosen))
+        """Write the confirm and replay runs that follow from the last look, as far as they are known.
+
+        Which configuration is retrained on further seeds is known once the choosing runs are done. Runs of
+        configurations that are no longer retrained stay, marked superseded.
+        """
+        planned = retrained(self._sweep, self.summary())
         store.add_runs(self._storage, self._sweep.name, _new(planned))
         wanted = {run.id: run.replay_of for run in planned}
         rows = [*self.runs("confirm"), *self.runs("replay")]
-        lost = [run.id for run in rows if run.id not in wanted and not run.superseded]
-        won = [run.id for run in rows if run.id in wanted and run.superseded]
-        store.supersede(self._storage, lost)
-        store.supersede(self._storage, won, superseded=False)
-        # With more confirm seeds, the first seed uses the learning rates of another seed: replay it again.
+        if self._supersede(rows, planned):
+            self.write_confirm()  # what counts again may have chosen a configuration long ago
+            return
+        # With more seeds the first one uses another one's learning rates: it is replayed again.
         moved = {run.id: wanted[run.id] for run in rows if run.replay_of != wanted.get(run.id, run.replay_of)}
         store.replay_other(self._storage, moved)
         self._assign_stacks(planned)
 
-    def winners(self) -> Winners:
-        """The trials to retrain: the best per strategy, repeat and length; of all strategies, if they share trials."""
-        chance = self._environment.chance
-        return winners(self.runs("search"), self._sweep.task.metric, chance, overall=self._adaptive)
-
-    def updates_left(self) -> int:
-        """Updates of all runs still to be trained, including confirm runs whose best trials are not known yet."""
-        budget = self._sweep.budget
-        ended = Counter(run.length for run in self.runs("search") if run.outcome in ENDED)
-        after = [*self.runs("confirm"), *self.runs("replay")]
-        confirmed = Counter(run.length for run in after if run.outcome in ENDED and not run.superseded)
-        search = all_slots(self._sweep) * budget.repeats
-        if any(ended[length] < search for length in budget.lengths):
-            confirm = (1 if self._adaptive else len(self.arms)) * budget.repeats * budget.confirm_seeds
-            confirm += sum(replays_each(self._sweep).values()) * budget.repeats
-            left = {n: search - ended[n] + max(confirm - confirmed[n], 0) for n in budget.lengths}
-            return sum(runs * self.size(n).total_steps for n, runs in left.items())
-        self.write_confirm()
-        return sum(self.size(run.length).total_steps for phase in AFTER_SEARCH for run in self.pending(phase))
+    def updates(self, phase: str) -> int:
+        """Updates of the phase's runs that are still to be trained, an adaptive sweep's open trials included."""
+        left = sum(self.size(run.length).total_steps for run in self.pending(phase))
+        if phase == "search":
+            left += sum(self.size(length).total_steps for _, _, length in self._open_places())
+        return left
 
     def open_slots(self) -> int:
         """Trials of an adaptive sweep that have no strategy yet."""
@@ -157,6 +177,31 @@ class Planner:
         batch = batch_of(self._sweep, run.slot) if run.phase == "search" else 0
         return self._sweep.budget.lengths.index(run.length), batch
 
+    def _looks(self) -> list[LookRow]:
+        return store.looks(self._storage, self._sweep.name)
+
+    def _look_again(self) -> None:
+        """Write another look at the same repeats where the file has changed what follows from the last one."""
+        if not (looks := self._looks()):
+            return
+        summary = self.summary()
+        if summary.decisive.decision is None:
+            return
+        now = look_rows(summary, looks[-1].step + 1, store.sweep_id(self._sweep.name))
+        before = [look for look in looks if look.step == looks[-1].step]
+        if [replace(look, step=0) for look in sorted(now, key=lambda look: look.length)] != [
+            replace(look, step=0) for look in before
+        ]:
+            store.write_look(self._storage, now)
+
+    def _supersede(self, rows: Sequence[RunRow], planned: Sequence[PlannedRun]) -> bool:
+        """Mark the rows that are not in the plan (any more), and unmark those that are; whether any was unmarked."""
+        wanted = {run.id for run in planned}
+        store.supersede(self._storage, [run.id for run in rows if run.id not in wanted and not run.superseded])
+        again = [run.id for run in rows if run.id in wanted and run.superseded]
+        store.supersede(self._storage, again, superseded=False)
+        return bool(again)
+
     def _family(self, run: RunRow) -> Hashable:
         """A key for runs that may begin alike: those with one seed and the same shared parameters.
 
@@ -164,7 +209,7 @@ class Planner:
         since the runs that are compared at a rung must be trained together.
         """
         if run.phase in AFTER_SEARCH:
-            return run.phase, run.repeat, run.seed
+            return run.phase, run.seed
         if rung(self._sweep, run.length) is not None:
             return prune_group(self._sweep, run.strategy, run.repeat, run.length, run.slot)
         arm = self.arms[run.strategy]
@@ -183,7 +228,7 @@ class Planner:
         chosen = self._chosen()
         for length in self._sweep.budget.lengths:
             for slot in range(all_slots(self._sweep)):
-                for repeat in range(self._sweep.budget.repeats):
+                for repeat in range(self._sweep.budget.repeats.to):
                     if (repeat, slot, length) not in chosen:
                         yield repeat, slot, length
 

@@ -25,10 +25,9 @@ LISTEN_S = 0.25  # seconds between progress updates while stacks are trained
 
 @dataclass(frozen=True)
 class Job:
-    """A stack to train, and whether its runs are evaluated on the test split at the end."""
+    """A stack to train."""
 
     stack: Stack
-    read_test: bool
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,6 @@ class Bench:
             advance,
             pruning=Pruning(self.sweep, job.stack.runs, self.environment.chance),
             width=self.width,
-            read_test=job.read_test,
         )
 
 

@@ -1,11 +1,16 @@
 """The runner's progress as method calls, independent of any terminal."""
 
+from __future__ import annotations
+
 import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from decaybench.findings import Summary
 
 PACKAGE: Final = f"{Path(__file__).parents[1]}/"
 
@@ -28,8 +33,17 @@ class Watcher:
         """A setting is legal but hardly intended. Called before anything is written; by default, a UserWarning."""
         warnings.warn(line, stacklevel=_callers_level())
 
+    def extended(self, line: str) -> None:
+        """The file changes the ``to`` of a sweep in the database: which error is left, and which looks are to come."""
+
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
         """Training of sweep ``name`` begins; ``updates_left`` counts the updates of all runs still to be trained."""
+
+    def more(self, updates: int) -> None:
+        """``updates`` more are to be made, summed over runs: a look or retraining asked for them."""
+
+    def look(self, shown: Summary) -> None:
+        """A look was taken: what the sweep shows now."""
 
     def phase(self, phase: str, shares: Sequence[Share]) -> None:
         """The progress of every strategy in ``phase``; called when it begins and whenever runs end."""

@@ -31,7 +31,6 @@ def train_stack(
     *,
     pruning: Pruning,
     width: int,
-    read_test: bool,
 ) -> list[RunResult]:
     """Train a stack, ``width`` models at once, and write its epochs and results.
 
@@ -56,7 +55,7 @@ def train_stack(
         environment.data,
         device=environment.device,
         width=width,
-        read_test=read_test,
+        read_test=True,
         on_epoch=write,
         stop=pruning.stop,
     )

@@ -17,7 +17,8 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "keras":  # Keras is installed, but its backend is not
         raise
-    raise ImportError("KerasCallback needs Keras 3: pip install 'decaybench[keras]'") from None
+    how = "install its extra, python3 -m pip install -e '.[keras]' in a clone"
+    raise ImportError(f"KerasCallback needs Keras 3: {how}") from None
 
 from decaybench.schedules.keras_backup import Backup
 from decaybench.schedules.keras_model import BatchLoss, base_rate, check_optimizer, check_unmoved, check_updates, found

@@ -5,6 +5,7 @@ from decaybench.store.columns import (
     PHASES,
     STATUSES,
     EpochRow,
+    LookRow,
     Mirror,
     NewRun,
     RunResult,
@@ -20,6 +21,7 @@ from decaybench.store.read import (
     frames,
     load,
     load_frames,
+    looks,
     pending_runs,
     progress,
     runs,
@@ -41,6 +43,7 @@ from decaybench.store.write import (
     supersede,
     update_sweep,
     write_epochs,
+    write_look,
 )
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "VERSION",
     "EpochRow",
     "Frames",
+    "LookRow",
     "Mirror",
     "NewRun",
     "Progress",
@@ -69,6 +73,7 @@ __all__ = [
     "frames",
     "load",
     "load_frames",
+    "looks",
     "open_storage",
     "pending_runs",
     "progress",
@@ -85,4 +90,5 @@ __all__ = [
     "traces",
     "update_sweep",
     "write_epochs",
+    "write_look",
 ]

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PHASES: Final = ("search", "confirm", "replay")
-STATUSES: Final = ("pending", "running", "complete")
+STATUSES: Final = ("pending", "running", "stopped", "complete")
 OUTCOMES: Final = ("finished", "diverged", "failed")
 PRUNED: Final = ("stopped", "spared")
+MARGIN_SOURCES: Final = ("file", "default")
 
 Writer = Literal["plan", "mirror", "stacks", "attempt", "result", "selection"]
 """What fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `begin_attempt`, `RunResult` or `supersede`."""
@@ -137,9 +138,10 @@ class SweepRow:
 class RunRow:
     """One training of one model, kept through its retries; ``outcome`` is NULL while it is pending.
 
-    ``stack`` is the number of the stack in which the run is trained. A ``superseded`` run retrained a trial that is no
-    longer the best. ``replay_of`` is the id of the confirm run whose learning rates a replay run uses. ``pruned`` says
-    what pruning did: a ``stopped`` run finished after fewer epochs; a ``spared`` one would have been stopped.
+    ``stack`` is the number of the stack in which the run is trained. A ``superseded`` run is no longer in the plan: it
+    retrained a trial that is no longer chosen, or searched for a step that the file has changed since. ``replay_of`` is
+    the id of the confirm run whose learning rates a replay run uses. ``pruned`` says what pruning did: a ``stopped``
+    run finished after fewer epochs; a ``spared`` one would have been stopped.
 
     ``updates_computed`` counts the run's updates that were not already computed for another run: runs that begin alike
     share updates. Its sum over all runs is the work done. The sum is slightly low if runs diverge, because updates that
@@ -245,11 +247,12 @@ class TraceRow:
 class LookRow:
     """What a sweep showed at one look at one of its lengths, and what followed from it.
 
-    ``step`` numbers a sweep's looks. ``repeats``, the number of repeats looked at, does not identify a look, because a
-    strategy that catches up is looked at after a number of repeats that others reached earlier. ``spent`` is the share
-    of the error probability spent so far; ``margin`` is the smallest difference that matters, in the metric's unit.
-    ``strategies`` maps each label to its estimate, bound and state; ``trained_next`` says which strategies are trained
-    next, and up to how many repeats.
+    ``step`` numbers a sweep's looks. ``repeats`` is the highest number of repeats looked at; it does not identify a
+    look, because a strategy that catches up is looked at after a number of repeats that others reached earlier.
+    ``to_repeats`` is the sweep file's ``to`` at the time, and ``spent`` the share of the error spent so far. ``margin``
+    is the smallest difference that matters, in the metric's unit, from the "file" or the "default". ``strategies`` maps
+    each label to its repeats, estimate, bound and state. ``outcome`` holds the leader, the pick, and whether the sweep
+    is settled; ``trained_next`` the members of the next step and up to how many repeats they train, or nothing.
     """
 
     sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps")]
@@ -260,3 +263,6 @@ class LookRow:
     margin: Annotated[float, Kept(Float(53), None, FINITE)]
     strategies: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False))]
     trained_next: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False))]
+    to_repeats: Annotated[int, Kept(Integer(), None, at_least(1), since=4)]
+    margin_source: Annotated[str, Kept(String(16), None, one_of(MARGIN_SOURCES), since=4)]
+    outcome: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False), since=4)]

@@ -38,7 +38,13 @@ def layout_3(connection: Connection) -> None:
     tables(3).tables["looks"].create(connection)
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (layout_2, layout_3)
+def layout_4(connection: Connection) -> None:
+    """Make the table ``looks`` anew, with the columns it lacked; layout 3 had it, but nothing wrote to it."""
+    tables(3).tables["looks"].drop(connection)
+    tables(4).tables["looks"].create(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (layout_2, layout_3, layout_4)
 VERSION: Final = 1 + len(MIGRATIONS)
 """The layout that this code writes; the one row of ``decaybench_version``. Older ones are read as they are."""
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, null, or_, select
 
 from decaybench.errors import UserError
-from decaybench.store.columns import OUTCOMES, PHASES, EpochRow, RunRow, described
+from decaybench.store.columns import OUTCOMES, PHASES, EpochRow, LookRow, RunRow, described
 from decaybench.store.open import Storage
-from decaybench.store.schema import EPOCHS, RUNS, SWEEPS, TRACES
+from decaybench.store.schema import EPOCHS, LOOKS, RUNS, SWEEPS, TRACES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,13 +38,14 @@ class Stored(NamedTuple):
 
     ``sweep`` is the sweeps row with ``spec`` and ``provenance`` as dicts; ``runs`` are sorted as in `Frames`.
     ``epochs`` maps a run's id to its epochs by number, records (E,) with the table's columns; ``traces`` to its
-    learning rates, float32 (updates made,).
+    learning rates, float32 (updates made,). ``looks`` are sorted by step, then as the lengths are stored.
     """
 
     sweep: dict[str, Any]
     runs: list[RunRow]
     epochs: "dict[str, NDArray[np.void]]"
     traces: "dict[str, NDArray[np.float32]]"
+    looks: list[LookRow]
 
 
 class Frames(NamedTuple):
@@ -118,6 +119,12 @@ def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.fl
     return found
 
 
+def looks(storage: Storage, name: str) -> list[LookRow]:
+    """Return the sweep's looks, by step and length; UserError for an unknown sweep."""
+    with storage.read() as connection:
+        return _looks(storage, connection, require_sweep(connection, name, storage.where))
+
+
 def portions(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield the ids in parts that fit one statement, because databases limit the number of values in it."""
     for start in range(0, len(run_ids), _AT_ONCE):
@@ -158,9 +165,9 @@ def load(storage: Storage, name: str) -> Stored:
         traces = connection.execute(
             select(TRACES.c.run_id, TRACES.c.learning_rate).where(TRACES.c.run_id.in_(ours)).order_by(TRACES.c.run_id)
         ).all()
-    return Stored(
-        sweep, found, epochs, {run_id: np.frombuffer(rates, "<f4").astype(np.float32) for run_id, rates in traces}
-    )
+        looked = _looks(storage, connection, owner)
+    rates = {run_id: np.frombuffer(stored, "<f4").astype(np.float32) for run_id, stored in traces}
+    return Stored(sweep, found, epochs, rates, looked)
 
 
 def load_frames(storage: Storage, name: str) -> Frames:
@@ -219,6 +226,13 @@ def _epochs(connection: Connection, ours: Select[Any]) -> "dict[str, NDArray[np.
 def _sweep(storage: Storage, connection: Connection, name: str) -> dict[str, Any] | None:
     row = connection.execute(_select(storage, SWEEPS).where(SWEEPS.c.name == name)).mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+def _looks(storage: Storage, connection: Connection, owner: str) -> list[LookRow]:
+    if storage.layout < LOOKS.c.outcome.info["since"]:
+        return []
+    rows = connection.execute(select(LOOKS).where(LOOKS.c.sweep_id == owner)).mappings()
+    return sorted((LookRow(**row) for row in rows), key=lambda look: (look.step, look.length))
 
 
 def _names(connection: Connection) -> list[str]:

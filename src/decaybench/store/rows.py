@@ -6,14 +6,16 @@ numpy is imported where it is needed, here and in `read`, because ``decaybench s
 import math
 from typing import Any
 
-from decaybench.store.columns import OUTCOMES, EpochRow, NewRun, RunResult
+from decaybench.store.columns import OUTCOMES, EpochRow, LookRow, NewRun, RunResult
 
 
-def plain_row(row: NewRun | EpochRow) -> dict[str, Any]:
+def plain_row(row: NewRun | EpochRow | LookRow) -> dict[str, Any]:
     """Return ``row`` as columns of plain Python numbers; ValueError for a NaN or infinity.
 
     Database drivers do not know numpy's numbers: sqlite3 would store their bytes.
     """
+    if isinstance(row, LookRow):
+        return _plain(vars(row), f"look {row.step}")
     return _plain(vars(row), f"run {row.id if isinstance(row, NewRun) else row.run_id}")
 
 

@@ -84,6 +84,7 @@ SWEEPS: Final = METADATA.tables["sweeps"]
 RUNS: Final = METADATA.tables["runs"]
 EPOCHS: Final = METADATA.tables["epochs"]
 TRACES: Final = METADATA.tables["traces"]
+LOOKS: Final = METADATA.tables["looks"]
 TABLES: Final = frozenset(METADATA.tables)
 """The names of our tables, the version table included."""
 

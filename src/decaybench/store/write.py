@@ -13,11 +13,11 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from decaybench.errors import UserError
-from decaybench.store.columns import STATUSES, EpochRow, Mirror, NewRun, RunResult, RunRow, described
+from decaybench.store.columns import STATUSES, EpochRow, LookRow, Mirror, NewRun, RunResult, RunRow, described
 from decaybench.store.open import Storage
 from decaybench.store.read import portions, require_sweep
 from decaybench.store.rows import plain_result, plain_row
-from decaybench.store.schema import EPOCHS, RUNS, SWEEPS, TRACES, sweep_id
+from decaybench.store.schema import EPOCHS, LOOKS, RUNS, SWEEPS, TRACES, sweep_id
 
 _UNTRAINED: Final = {each.name: each.kept.default for each in described(RunRow) if each.kept.by == "result"}
 """The values of a run's result columns before it has a result."""
@@ -124,7 +124,7 @@ def set_stacks(storage: Storage, stacks: Mapping[str, int]) -> None:
 
 
 def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True) -> None:
-    """Mark confirm and replay runs whose trial is no longer the best, or unmark them if it is the best again."""
+    """Mark runs that are no longer in the plan, or unmark them if they are in it again."""
     _update_runs(storage, run_ids, [{"of": run_id, "superseded": superseded} for run_id in run_ids])
 
 
@@ -178,6 +178,15 @@ def finish_runs(storage: Storage, results: Sequence[RunResult]) -> None:
         _set_columns(connection, rows)
         if traces:
             connection.execute(insert(TRACES), traces)
+
+
+def write_look(storage: Storage, rows: Sequence[LookRow]) -> None:
+    """Write one look at every length of a sweep; ValueError for a step that is there already."""
+    with storage.write() as connection:
+        try:
+            connection.execute(insert(LOOKS), [plain_row(row) for row in rows])
+        except IntegrityError as error:
+            raise ValueError(f"look {rows[0].step} of sweep {rows[0].sweep_id} is already there") from error
 
 
 def _require_status(status: str) -> None:

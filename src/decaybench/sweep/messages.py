@@ -40,7 +40,8 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     elif details["type"] == "missing":
         rule = "required key is missing"
     elif details["type"] == "extra_forbidden":
-        rule = f"unknown key; known: {', '.join(_table(model, path).model_fields)}"
+        fields = _table(model, path).model_fields
+        rule = f"unknown key; known: {', '.join(field.alias or name for name, field in fields.items())}"
     else:
         if "expected" in context:  # 'fp32', 'bf16' or 'fp64'
             context["expected"] = ", ".join(re.findall(r"'([^']*)'", context["expected"]))

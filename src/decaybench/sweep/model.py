@@ -1,92 +1,37 @@
 """A sweep file's tables as frozen pydantic models: strict types, no unknown keys, one rule per refusal."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    PrivateAttr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from decaybench.errors import UserError
-from decaybench.metrics import METRICS
-from decaybench.optimizers import DEFAULT, OPTIMIZERS, Velocity
+from decaybench.optimizers import DEFAULT, Velocity
 from decaybench.schedules import SCHEDULES
-from decaybench.shared import SHARED
 from decaybench.sweep.arms import build_arms
+from decaybench.sweep.budget import Budget, Decide
+from decaybench.sweep.fields import (
+    EXACT,
+    BatchSize,
+    Epochs,
+    LearningRate,
+    MetricName,
+    Momentum,
+    Name,
+    Optimizer,
+    Own,
+    Table,
+    Text,
+    WeightDecay,
+    Whole,
+    label,
+)
 from decaybench.sweep.messages import one_line
-from decaybench.sweep.values import Parameter, RuleError, Value, parse, parse_shared, plain, show
+from decaybench.sweep.values import RuleError, Value, plain, show
 
-EXACT = 2**53  # the largest whole number up to which JSON and floats are exact
-
-
-def _name(raw: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", raw) is None:
-        raise RuleError(f"must match [A-Za-z0-9_-]{{1,64}}, got {show(raw)}")
-    return raw
-
-
-def _tuple(raw: object) -> object:
-    return tuple(raw) if isinstance(raw, list) else raw
-
-
-def _batch_size(raw: object) -> int | str:
-    if isinstance(raw, int) and not isinstance(raw, bool) and 1 <= raw <= EXACT:
-        return raw
-    if isinstance(raw, str) and raw == "full":
-        return raw
-    raise RuleError(f'must be a whole number >= 1 or "full", got {show(raw)}')
-
-
-def _optimizer(raw: object) -> str:
-    if isinstance(raw, str) and raw in OPTIMIZERS:
-        return raw
-    raise RuleError(f"must be one of {', '.join(OPTIMIZERS)}, got {show(raw)}")
-
-
-def _metric(raw: object) -> str:
-    if isinstance(raw, str) and raw in METRICS:
-        return raw
-    raise RuleError(f"must be one of {', '.join(METRICS)}, got {show(raw)}")
-
-
-def _shared(name: str) -> PlainValidator:
-    parameter = next(shared for shared in SHARED if shared.name == name)
-    return PlainValidator(lambda raw: parse_shared(parameter, raw))
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Text = Annotated[str, Field(min_length=1)]
-Whole = Annotated[int, Field(ge=1, le=EXACT)]
-# Bounds far beyond any real sweep, so that a typo is refused before it fills a disk.
-Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
-Repeats = Annotated[int, Field(ge=1, le=10_000)]
 MOST_RUNS = 10_000_000
-Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-MetricName = Annotated[str, PlainValidator(_metric)]
-BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
-Optimizer = Annotated[str, PlainValidator(_optimizer)]
-LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
-Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
-WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]
-Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
-
-
-class Table(BaseModel):
-    """The base of all tables: strict types, no unknown keys, immutable."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+"""Far beyond any real sweep, so that a typo is refused before it fills a disk."""
 
 
 class Task(Table):
@@ -110,22 +55,6 @@ class Task(Table):
     train_size: Whole | None = None
     validation_size: Whole | None = None
     test_size: Whole | None = None
-
-
-class Budget(Table):
-    """How much is trained; ``lengths`` are fractions of ``task.epochs``."""
-
-    trials: Annotated[int, Field(ge=1, le=100_000)]
-    repeats: Repeats
-    confirm_seeds: Repeats
-    lengths: Annotated[tuple[Fraction, ...], BeforeValidator(_tuple)] = (1.0,)
-
-    @field_validator("lengths")
-    @classmethod
-    def _distinct(cls, lengths: tuple[float, ...]) -> tuple[float, ...]:
-        if not lengths or len(set(lengths)) < len(lengths):
-            raise RuleError(f"must be a list of distinct fractions, at least one, got {show(lengths)}")
-        return lengths
 
 
 class Prune(Table):
@@ -177,7 +106,7 @@ class Strategy(Table):
     learning_rate: LearningRate | None = None
     momentum: Momentum | None = None
     weight_decay: WeightDecay | None = None
-    own: dict[str, Own] = {}
+    own: dict[str, Own] = Field(default={})
 
     @model_validator(mode="before")
     @classmethod
@@ -216,8 +145,21 @@ class Sweep(Table):
     question: str = ""
     task: Task
     budget: Budget
+    decide: Decide = Decide()
     search: Search = Search()
     strategies: dict[str, Strategy]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compared(cls, raw: Any) -> Any:
+        """Where nothing is compared there is nothing to go on for: repeats default to those of a first look."""
+        tables = raw if isinstance(raw, Mapping) else {}
+        search, budget = tables.get("search"), tables.get("budget")
+        if not isinstance(search, Mapping) or not isinstance(budget, Mapping):
+            return raw
+        if search.get("allocation") == "adaptive" and "repeats" not in budget:
+            return {**tables, "budget": {**budget, "repeats": {"from": 6, "to": 6}}}
+        return raw
 
     @field_validator("strategies", mode="before")
     @classmethod
@@ -227,13 +169,13 @@ class Sweep(Table):
             return raw
         if not raw:
             raise RuleError("must hold at least one strategy, got {}")
-        for label in raw:
+        for name in raw:
             try:
-                _name(str(label))
+                label(str(name))
             except RuleError as broken:
-                raise broken.below(str(label)) from None
+                raise broken.below(str(name)) from None
         return {
-            label: {"schedule": label, **table} if isinstance(table, Mapping) else table for label, table in raw.items()
+            name: {"schedule": name, **table} if isinstance(table, Mapping) else table for name, table in raw.items()
         }
 
     @model_validator(mode="after")
@@ -245,12 +187,28 @@ class Sweep(Table):
             found = f"{show(lengths)}, which of {self.task.epochs} epochs are {show(epochs)}"
             rule = f"must differ in whole epochs, got {found}"
             raise RuleError(rule, "budget", "lengths")
-        each = self.budget.trials + 2 * self.budget.confirm_seeds  # a replay for each, at most
-        runs = each * self.budget.repeats * len(lengths) * len(self.strategies)
+        retrained = 5 * self.budget.confirm_seeds  # three configurations, the chosen one again, and its replays
+        runs = (self.budget.trials * self.budget.repeats.to * len(lengths) + retrained) * len(self.strategies)
         if runs > MOST_RUNS:
             raise RuleError(f"must plan at most {MOST_RUNS:,} runs in total, got {runs:,}", "budget")
+        self._require_decidable()
         build_arms(self.task, self.search, self.strategies)
         return self
+
+    def _require_decidable(self) -> None:
+        repeats = self.budget.repeats
+        if self.search.allocation == "adaptive" and repeats.to != repeats.start:
+            found = show(repeats.model_dump(by_alias=True))
+            rule = 'must be one number with search.allocation = "adaptive", which compares nothing'
+            raise RuleError(f"{rule}, got {found}", "budget", "repeats")
+        if not self.decide.control:
+            return
+        controls = [label for label, strategy in self.strategies.items() if strategy.schedule == "constant"]
+        if len(controls) != 1:
+            found = ", ".join(controls) or "none"
+            raise RuleError(f"true needs exactly one strategy of kind constant, got {found}", "decide", "control")
+        if self.decide.until == "all":
+            raise RuleError('true cannot decide until = "all", which needs every pair', "decide", "control")
 
     def epochs(self, length: float) -> int:
         """Whole epochs of a run at this fraction of ``task.epochs``: at least one."""
@@ -267,7 +225,8 @@ class Sweep(Table):
             "name": self.name,
             "question": self.question,
             "task": self.task.model_dump(mode="json", exclude_none=True),
-            "budget": self.budget.model_dump(mode="json"),
+            "budget": self.budget.model_dump(mode="json", by_alias=True),
+            "decide": self.decide.model_dump(mode="json"),
             "search": self.search.model_dump(mode="json", exclude_none=True),
             "strategies": {label: strategy.table() for label, strategy in self.strategies.items()},
         }

@@ -1,13 +1,13 @@
 """The plan: every run that a sweep needs, as a pure function of the sweep and of its best trials so far."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from decaybench.errors import UserError
 from decaybench.seeds import derive
-from decaybench.sweep.arms import Arm, arms
+from decaybench.sweep.arms import arms
 from decaybench.sweep.model import Sweep
 
 _NAMESPACE: Final = uuid.UUID("8a4c1c0e-5d0b-5f0c-9a57-6f2f0b1f7f31")
@@ -42,29 +42,30 @@ class Size:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """The planned budget of a strategy at one length, over all repeats: its runs by phase, and their updates.
+    """The trials of a strategy at one length: up to the first look (``least``), and to the last (``most``).
 
-    If the strategies share their trials, it is the budget of all of them together, and ``strategy`` is None.
+    ``updates`` is the length of one. If the strategies share their trials, it is the budget of all of them together,
+    and ``strategy`` is None.
     """
 
     strategy: str | None
     length: float
-    slots: int
-    confirm_seeds: int
-    replays: int
+    least: int
+    most: int
     updates: int
 
 
-def slots(sweep: Sweep, arm: Arm) -> int:
-    """Trials of a strategy per repeat and length in a balanced sweep: one if it has nothing to search."""
-    return sweep.budget.trials if arm.space else 1
+Place = tuple[int, int]
+"""A trial by its repeat and its index within it, both from 0."""
+RETRAINED: Final = 3
+"""The configurations of a strategy that are retrained, so that validation on fresh seeds may choose between them."""
+CANDIDATES: Final = 6
+"""Strategies at most that are retrained: the pick, the control, the best of either family, and the next two."""
 
 
 def all_slots(sweep: Sweep) -> int:
-    """Trials per repeat and length of all strategies together; an adaptive sweep has ``trials`` times strategies."""
-    if shares_slots(sweep):
-        return sweep.budget.trials * len(sweep.strategies)
-    return sum(slots(sweep, arm) for arm in arms(sweep))
+    """Trials per repeat and length of all strategies together; an adaptive sweep shares ``trials`` for each of them."""
+    return sweep.budget.trials * len(sweep.strategies)
 
 
 def shares_slots(sweep: Sweep) -> bool:
@@ -77,24 +78,25 @@ def batch_of(sweep: Sweep, slot: int) -> int:
     return slot // sweep.search.batch if sweep.search.sampler == "tpe" else 0
 
 
-def plan_search(sweep: Sweep, chosen: Mapping[tuple[int, int, float], str] | None = None) -> tuple[PlannedRun, ...]:
-    """Every run of the search, ordered by trial before strategy, so that an interrupted sweep is balanced too.
+def plan_search(
+    sweep: Sweep, repeats: Mapping[str, int], chosen: Mapping[tuple[int, int, float], str] | None = None
+) -> tuple[PlannedRun, ...]:
+    """Every run of the search up to each strategy's number of ``repeats``, trial by trial over all strategies.
 
-    A trial has the same seed for every strategy and length, so trials are paired. In an adaptive sweep, only trials
-    whose strategy has been ``chosen`` are planned; it maps (repeat, slot, length) to a label.
+    For an adaptive sweep, the runs of the trials whose strategies are ``chosen`` so far, (repeat, slot, length) ->
+    label. A trial's seed is the same for every strategy and length: trials are paired.
     """
     if shares_slots(sweep):
         taken = [(length, repeat, slot, label) for (repeat, slot, length), label in (chosen or {}).items()]
         taken.sort(key=lambda run: (sweep.budget.lengths.index(run[0]), *run[1:3]))
     else:
-        owned = {arm.label: slots(sweep, arm) for arm in arms(sweep)}
         taken = [
             (length, repeat, slot, label)
             for length in sweep.budget.lengths
-            for repeat in range(sweep.budget.repeats)
-            for slot in range(max(owned.values()))
-            for label in owned
-            if slot < owned[label]
+            for repeat in range(max(repeats.values()))
+            for slot in range(sweep.budget.trials)
+            for label in sweep.strategies
+            if repeat < repeats[label]
         ]
     return tuple(
         _planned(sweep, "search", label, repeat, slot, length, derive(sweep.search.seed, "search", repeat, slot))
@@ -102,58 +104,62 @@ def plan_search(sweep: Sweep, chosen: Mapping[tuple[int, int, float], str] | Non
     )
 
 
-def plan_confirm(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> tuple[PlannedRun, ...]:
-    """The runs that retrain the best trials on fresh seeds; ``winners`` maps (strategy, repeat, length) to a slot.
+def plan_choosing(sweep: Sweep, configurations: Mapping[str, Sequence[Place]]) -> tuple[PlannedRun, ...]:
+    """The runs that retrain each strategy's ``configurations``, so that their mean validation chooses one.
 
-    The seeds are the same for every strategy and length, and differ from those of the search. Raises ValueError for a
-    trial that is not part of the sweep.
+    They train at the longest length. Seed i is the same for all, and is not one of the search.
     """
-    lengths, repeats = sweep.budget.lengths, range(sweep.budget.repeats)
-    legal = {(label, repeat, length) for label in sweep.strategies for repeat in repeats for length in lengths}
-    if stray := set(winners) - legal:
-        raise ValueError(f"no such strategy, repeat and length in {sweep.name}: {sorted(stray)}")
+    return _retrained(sweep, configurations, further=False)
+
+
+def plan_further(sweep: Sweep, chosen: Mapping[str, Place]) -> tuple[PlannedRun, ...]:
+    """The runs that retrain each strategy's ``chosen`` configuration on as many further seeds.
+
+    Only they are reported: the runs that chose it would report their own selection.
+    """
+    return _retrained(sweep, {label: [place] for label, place in chosen.items()}, further=True)
+
+
+def plan_replay(sweep: Sweep, further: Sequence[PlannedRun]) -> tuple[PlannedRun, ...]:
+    """The replays of one reactive strategy's ``further`` runs.
+
+    Replays show whether reacting to the run helps, or only the learning rates that it led to. Each seed is trained
+    again with the learning rates recorded on the previous seed; the first seed uses those of the last. (With its own
+    learning rates, a run would reproduce itself.) There are none with only one seed.
+    """
+    if len(further) < 2:
+        return ()
     return tuple(
-        _planned(
-            sweep,
-            "confirm",
-            label,
-            repeat,
-            winners[label, repeat, length],
-            length,
-            derive(sweep.search.seed, "confirm", repeat, fresh),
-        )
-        for length in lengths
-        for repeat in repeats
-        for fresh in range(sweep.budget.confirm_seeds)
-        for label in sweep.strategies
-        if (label, repeat, length) in winners
+        _planned(sweep, "replay", run.strategy, run.repeat, run.slot, run.length, run.seed, further[i - 1].id)
+        for i, run in enumerate(further)
     )
 
 
-def plan_replay(sweep: Sweep, winners: Mapping[tuple[str, int, float], int]) -> tuple[PlannedRun, ...]:
-    """The replays of reactive strategies' best trials; ``winners`` maps (strategy, repeat, length) to a slot.
-
-    Replays show whether reacting to the run helps, or only the learning rates that it led to. Each confirm seed is
-    trained again with the learning rates recorded on the previous seed; the first seed uses those of the last. (With
-    its own learning rates, a run would reproduce itself.) There are no replays with only one confirm seed, and none if
-    the strategies share their trials, since then nothing is compared.
-    """
-    replayed = replays_each(sweep)
-    groups: dict[tuple[str, int, float], list[PlannedRun]] = {}
-    for run in plan_confirm(sweep, {key: slot for key, slot in winners.items() if replayed[key[0]]}):
-        groups.setdefault((run.strategy, run.repeat, run.length), []).append(run)
-    return tuple(
-        _planned(sweep, "replay", run.strategy, run.repeat, run.slot, run.length, run.seed, group[i - 1].id)
-        for group in groups.values()
-        for i, run in enumerate(group)
-    )
+def confirm_seeds(sweep: Sweep, *, further: bool) -> tuple[int, ...]:
+    """The seeds of the runs that choose a configuration, or of the ``further`` ones that are reported."""
+    first = sweep.budget.confirm_seeds if further else 0
+    return tuple(derive(sweep.search.seed, "confirm", first + i) for i in range(sweep.budget.confirm_seeds))
 
 
-def replays_each(sweep: Sweep) -> dict[str, int]:
-    """The number of replays of each strategy per repeat and length: one per confirm seed if it is reactive, or none."""
-    seeds = sweep.budget.confirm_seeds
-    any_at_all = seeds > 1 and not shares_slots(sweep)
-    return {arm.label: seeds if any_at_all and arm.family == "reactive" else 0 for arm in arms(sweep)}
+def most_retrained(sweep: Sweep) -> int:
+    """The runs after the search at most: every candidate's choosing and further runs, and one strategy's replays."""
+    seeds, built = sweep.budget.confirm_seeds, arms(sweep)
+    more = max(0, sum(arm.kind == "constant" for arm in built) - 1)  # every control is retrained
+    candidates = 1 if shares_slots(sweep) else min(CANDIDATES + more, len(built))
+    replayed = seeds > 1 and not shares_slots(sweep) and any(arm.family == "reactive" for arm in built)
+    return candidates * (RETRAINED + 1) * seeds + replayed * seeds
+
+
+def least_retrained(sweep: Sweep) -> int:
+    """The runs after the search at least: those of the best strategy of each family, and one strategy's replays."""
+    seeds, built = sweep.budget.confirm_seeds, arms(sweep)
+    if shares_slots(sweep):
+        return (RETRAINED + 1) * seeds
+    each: dict[str, int] = {}
+    for arm in built:  # a strategy with nothing to search has one configuration
+        each[arm.family] = min(each.get(arm.family, RETRAINED), RETRAINED if arm.space else 1)
+    replayed = seeds if seeds > 1 and "reactive" in each else 0
+    return sum(number + 1 for number in each.values()) * seeds + replayed
 
 
 def size(sweep: Sweep, train_examples: int, length: float) -> Size:
@@ -174,20 +180,24 @@ def size(sweep: Sweep, train_examples: int, length: float) -> Size:
 
 
 def ledger(sweep: Sweep, steps_per_epoch: int) -> tuple[LedgerRow, ...]:
-    """The planned budget of each strategy, in file order, at each length; one row per length if they share trials."""
-    repeats = sweep.budget.repeats
-    confirm, replayed = sweep.budget.confirm_seeds * repeats, replays_each(sweep)
-    if shares_slots(sweep):
-        shares: list[tuple[str | None, int]] = [(None, all_slots(sweep))]
-    else:
-        shares = [(arm.label, slots(sweep, arm)) for arm in arms(sweep)]
-    rows = []
-    for label, each in shares:
-        for length in sweep.budget.lengths:
-            search, replays = each * repeats, repeats * replayed.get(label or "", 0)
-            updates = (search + confirm + replays) * sweep.epochs(length) * steps_per_epoch
-            rows.append(LedgerRow(label, length, search, confirm, replays, updates))
-    return tuple(rows)
+    """The trials of each strategy, in file order, at each length; one row per length if they share trials."""
+    repeats, shared = sweep.budget.repeats, shares_slots(sweep)
+    each = all_slots(sweep) if shared else sweep.budget.trials
+    labels: list[str | None] = [None] if shared else list(sweep.strategies)
+    return tuple(
+        LedgerRow(label, length, each * repeats.start, each * repeats.to, sweep.epochs(length) * steps_per_epoch)
+        for label in labels
+        for length in sweep.budget.lengths
+    )
+
+
+def _retrained(sweep: Sweep, configurations: Mapping[str, Sequence[Place]], *, further: bool) -> tuple[PlannedRun, ...]:
+    return tuple(
+        _planned(sweep, "confirm", label, repeat, slot, max(sweep.budget.lengths), seed)
+        for seed in confirm_seeds(sweep, further=further)
+        for label in sweep.strategies
+        for repeat, slot in configurations.get(label, ())
+    )
 
 
 def _planned(

@@ -5,7 +5,7 @@ from typing import Final
 from decaybench.seeds import derive
 from decaybench.sweep.arms import arms
 from decaybench.sweep.model import Sweep
-from decaybench.sweep.plan import batch_of, slots
+from decaybench.sweep.plan import batch_of
 
 BLOCK: Final = 64
 """The most trials in a group. A group is trained together, so this bounds its memory."""
@@ -52,7 +52,7 @@ def most_pruned(sweep: Sweep) -> float:
         for length in sweep.budget.lengths:
             epochs, at = sweep.epochs(length), rung(sweep, length)
             sizes: dict[Group, int] = {}
-            for slot in range(slots(sweep, arm)):
+            for slot in range(sweep.budget.trials):
                 group = prune_group(sweep, arm.label, 0, length, slot)
                 sizes[group] = sizes.get(group, 0) + 1
             planned += epochs * sum(sizes.values())

@@ -2,44 +2,73 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from decaybench.errors import UserError
+from decaybench.sweep.budget import LEAST_REPEATS
 from decaybench.sweep.values import show
 
-EXTENDABLE = ("trials", "repeats", "confirm_seeds")
+CHANGEABLE: Final = (
+    ("question",),
+    ("budget", "trials"),
+    ("budget", "repeats", "to"),
+    ("budget", "confirm_seeds"),
+    ("decide", "until"),
+    ("task", "rope"),
+)
+"""What may change under a name in use; `rerun` of the runner says until when."""
+RAISED: Final = (("budget", "trials"), ("budget", "confirm_seeds"))
+"""What of these may be raised, but not lowered."""
 _ABSENT = object()
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:
-    """The SHA-256, in hex, of what must not change under a name in use: all but ``question`` and EXTENDABLE."""
-    fixed = {key: value for key, value in spec.items() if key != "question"}
-    fixed["budget"] = {key: value for key, value in spec["budget"].items() if key not in EXTENDABLE}
+    """The SHA-256, in hex, of what must not change under a name in use: all but CHANGEABLE."""
+    fixed = _without(spec, CHANGEABLE)
     fixed["strategies"] = list(spec["strategies"].items())  # their order matters; that of keys does not
     text = json.dumps(_plain(fixed), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def require_current(spec: Mapping[str, Any]) -> None:
+    """UserError for a sweep of a version that judged its results by other rules, with other runs."""
+    if not isinstance(spec["budget"]["repeats"], Mapping):
+        raise UserError(
+            f"sweep {spec['name']}: was run by an older decaybench, whose trials have no test results; "
+            "run it again under another name"
+        )
+
+
 def extends(old_spec: Mapping[str, Any], new_spec: Mapping[str, Any]) -> None:
-    """Check that the file's spec extends the database's: more runs and a reworded question are allowed.
+    """Check that the file's spec differs from the database's in nothing but CHANGEABLE.
 
     Raises UserError with the first other difference: ``NAME: task.epochs: 10 in the database, 12 in the file``.
     """
     name = old_spec["name"]
-    for key in EXTENDABLE:
-        old, new = old_spec["budget"][key], new_spec["budget"][key]
+    for table, key in RAISED:
+        old, new = old_spec[table][key], new_spec[table][key]
         if new < old:
             difference = f"{old} in the database, {new} in the file"
-            raise UserError(f"{name}: budget.{key}: {difference}; it can be raised but not lowered")
-    allowed = {("question",), *(("budget", key) for key in EXTENDABLE)}
+            raise UserError(f"{name}: {table}.{key}: {difference}; it can be raised but not lowered")
     for path, old, new in _differences(old_spec, new_spec):
-        if path not in allowed:
-            key = ".".join(path)
+        if path == ("budget", "repeats", "from") and LEAST_REPEATS <= old < (to := new_spec["budget"]["repeats"]["to"]):
+            instead = f"repeats = {{ from = {old}, to = {to} }}"
+            raise UserError(f"{name}: {'.'.join(path)}: {old} in the database, {new} in the file; write {instead}")
+        if path not in CHANGEABLE:
             raise UserError(
-                f"{name}: {key}: {_shown(old)} in the database, {_shown(new)} in the file; "
-                f"only question, {', '.join(EXTENDABLE)} may change: another question needs another name"
+                f"{name}: {'.'.join(path)}: {_shown(old)} in the database, {_shown(new)} in the file; "
+                f"only {', '.join('.'.join(key) for key in CHANGEABLE)} may change: another question needs another name"
             )
+
+
+def _without(spec: Mapping[str, Any], paths: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    """A copy without the keys at these paths."""
+    here = {path[0] for path in paths if len(path) == 1}
+    kept = {key: value for key, value in spec.items() if key not in here}
+    for table in {path[0] for path in paths if len(path) > 1} & set(kept):
+        kept[table] = _without(kept[table], [path[1:] for path in paths if path[0] == table])
+    return kept
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:

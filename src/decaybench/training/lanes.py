@@ -57,7 +57,7 @@ class Lanes:
         self.optimizer.take(rows)
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
-        widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks()}
+        widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
     def clear(self, dead: Tensor) -> None:
@@ -79,7 +79,9 @@ class Lanes:
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
-        leaves = [(rows, seats, self.parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks()]
+        leaves = [
+            (rows, seats, self.parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))
+        ]
         examples = self.data.train
         for part in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
@@ -97,16 +99,19 @@ class Lanes:
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
 
     @torch.no_grad()
-    def evaluate(self, examples: Examples) -> tuple[Tensor, Tensor]:
-        """The mean loss and the accuracy of each lane on ``examples``, both (L,) float64."""
-        loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
-        right = torch.zeros(len(self), dtype=torch.int64, device=self.device)
+    def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
+        """The mean loss and the accuracy on ``examples`` of these M ``lanes`` (default: all), both (M,) float64."""
         weights = self.optimizer.weights(self.parameters)
+        if lanes is not None and len(lanes) < len(self):
+            weights = weights[torch.tensor(lanes, device=self.device)]
+        loss = torch.zeros(len(weights), dtype=torch.float64, device=self.device)
+        right = torch.zeros(len(weights), dtype=torch.int64, device=self.device)
+        chunks = self._chunks(len(weights))
         for images, labels in zip(
             torch.split(examples.images, EVALUATION_CHUNK), torch.split(examples.labels, EVALUATION_CHUNK), strict=True
         ):
             x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
-            for rows, seats in self._chunks():
+            for rows, seats in chunks:
                 mine = weights[seats]
                 logits = self._stack(len(mine)).forward(mine, x.expand(-1, len(mine), -1, -1, -1))
                 expected = labels.expand(len(mine), -1)
@@ -125,13 +130,12 @@ class Lanes:
         compute, vectorised = COMPUTED_IN[self.recipe.precision], self.device.type != "cpu"
         return Stack(self._template, k, compute, vectorised=vectorised)
 
-    def _chunks(self) -> list[tuple[slice, slice | Tensor]]:
-        """Divide the lanes into parts of about ``width``. Each is a slice of lanes and the lanes to compute for it.
+    def _chunks(self, lanes: int) -> list[tuple[slice, slice | Tensor]]:
+        """Divide so many lanes into parts of about ``width``. Each is a slice of lanes and the lanes to compute for it.
 
         A part never has only one lane: with one group, convolutions would use another kernel and give other bits. A
         single remaining lane is therefore computed twice.
         """
-        lanes = len(self)
         if lanes == 1:
             return [(slice(0, 1), torch.zeros(2, dtype=torch.int64, device=self.device))]
         parts = max(1, min(-(-lanes // self.width), lanes // 2))

@@ -1,5 +1,6 @@
 """The training loop: trains K runs as one stack, from their seeds to their curves."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -36,7 +37,7 @@ def train(
     Runs that start identical are computed once until they differ. At most ``width`` models (default: all) go through
     the network at once. After each epoch, ``stop`` returns a mask (K,) of the runs that end there, like runs of fewer
     epochs; ``on_epoch`` is then called if any run finished the epoch. Only with ``read_test``, each run is evaluated on
-    the test split, once, at its end.
+    the test split, once, at its end; a run that ``stop`` ends is not.
 
     With ``captured`` (default: on a GPU) the host never waits for the device within an epoch. Updates are made in
     chunks, on a GPU as CUDA graphs if the model allows it, and every run is computed separately.
@@ -87,7 +88,7 @@ class _Training:
         self.rates = torch.zeros(self.k, self.steps, dtype=torch.float32, device=device)  # this epoch's
         self.traces: list[NDArray[np.float32]] = []  # one (K, steps) per epoch
         self.curves: list[EpochCurves] = []
-        self.tests: dict[int, tuple[float, float]] = {}
+        self.tests: dict[int, tuple[float | None, float]] = {}
         # To notice that runs differ, the host must read their learning rates, which would stall a GPU's queue.
         self.shares = not captured
         lane_of: dict[object, int] = {}
@@ -256,12 +257,10 @@ class _Training:
 
     def end(self, done: int, stopped: NDArray[np.bool_]) -> None:
         """End the runs whose last epoch was ``done`` (from 1) and those in ``stopped`` (K,); drop idle lanes."""
-        ends = self.active & torch.from_numpy((np.array(self.epochs) == done) | stopped).to(self.device)
-        if self.read_test and bool(ends.any()):
-            loss, accuracy = (value[self.lane] for value in self.lanes.evaluate(self.data.test))
-            self._bury(ends & ~loss.isfinite(), done * self.steps - 1)
-            for run in (ends & self.active).nonzero().flatten().tolist():
-                self.tests[run] = float(loss[run]), float(accuracy[run])
+        stops = torch.from_numpy(stopped).to(self.device)
+        ends = self.active & (torch.from_numpy(np.array(self.epochs) == done).to(self.device) | stops)
+        if self.read_test:
+            self._test((ends & ~stops).nonzero().flatten().tolist())
         self.active = self.active & ~ends
         lane, active = self.lane.tolist(), self.active.tolist()
         needed = {place for place, goes_on in zip(lane, active, strict=True) if goes_on}
@@ -273,6 +272,18 @@ class _Training:
             self.chunks = self.chunks and self._chunks()
         elif self.shares:
             self._settle()
+
+    def _test(self, runs: list[int]) -> None:
+        """Look at the test split with the lanes of these runs, which have come to their ends, and with no others."""
+        lanes = sorted({int(self.lane[run]) for run in runs})
+        if not lanes:
+            return
+        place = {lane: i for i, lane in enumerate(lanes)}
+        loss, accuracy = (value.tolist() for value in self.lanes.evaluate(self.data.test, lanes))
+        for run in runs:
+            mine = place[int(self.lane[run])]
+            # A loss that overflows on the test split alone leaves the outcome as it is, which validation decided.
+            self.tests[run] = loss[mine] if math.isfinite(loss[mine]) else None, accuracy[mine]
 
     def results(self) -> list[TrainingResult]:
         """The result of each run."""

@@ -15,23 +15,38 @@ def test_the_note_of_a_report_has_question_plan_answer_and_place():
     assert got.note.startswith("## Which decay is best?\n")
     assert f"**Answer.** {answer_text(summary)}\n" in got.note
     assert f"`{Path.cwd() / 'studies/synthetic/report/index.html'}`" in got.note
-    assert "4 trials for every strategy in each of 5 repeats" in got.note and "2 fresh seeds" in got.note
+    assert "6 trials for every strategy in each repeat" in got.note and "2 fresh seeds" in got.note
+    assert "**Looks:** one, after 6 repeats" in got.note and "**Cost:** 108 trials, and" in got.note
     assert "| `exp_loss` | `exp_loss` | reactive |" in got.note and "first page" in got.note
 
 
 def test_before_training_the_note_has_the_plan():
-    spec = make(lengths=(0.5, 1.0), metric="loss").sweep["spec"]
+    spec = make(lengths=(0.5, 1.0), metric="loss", to=15, confirmed=False).sweep["spec"]
     got = planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html"))
     assert got.metric == "validation loss" and got.graphs == {}
     assert "Not finished yet" in got.note and "at 50% and 100% of the epochs" in got.note
     assert "figures" not in got.note
+    assert "**Looks:** after 6, 9, 12 and 15 repeats, until one strategy is shown to be good" in got.note
+    assert "**Cost:** 216 to 540 trials, and 18 to 26 runs to retrain" in got.note
+    assert "the 3 best configurations of every strategy that matters, each on 2 fresh seeds" in got.note
+
+
+def test_without_seeds_nothing_is_retrained():
+    spec = make(confirm_seeds=0, confirmed=False).sweep["spec"]
+    note = planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html")).note
+    assert "**Retraining:** none" in note and "108 trials\n" in note
 
 
 def test_an_adaptive_sweep_is_called_what_it_is():
     spec = make().sweep["spec"]
     spec["search"] |= {"allocation": "adaptive", "sampler": "random"}
     note = planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html")).note
-    assert "12 trials in each of 5 repeats" in note and "not a comparison" in note and "best configuration" in note
+    assert (
+        "18 trials in each of 6 repeats" in note
+        and "not a comparison" in note
+        and "3 best configurations, each" in note
+    )
+    assert "Looks" not in note
 
 
 @pytest.mark.parametrize(

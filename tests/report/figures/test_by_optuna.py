@@ -40,7 +40,7 @@ def test_together_is_slot_by_slot_with_what_strategies_share():
     whole = together(results, by_strategy(results))
     assert whole.names == ["strategy", "learning_rate", "one_minus_momentum"]
     assert [p.params["strategy"] for p in whole.points[:5]] == ["constant", "stairs", "cosine", "steps", "constant"]
-    assert len(whole.points) == 4 * 4 * 5
+    assert len(whole.points) == 4 * 6 * 6
 
 
 def test_every_kind_of_plot_is_drawn_without_a_trace_in_pyplot():
@@ -89,7 +89,7 @@ def test_of_many_slots_some_are_drawn_and_it_is_said(monkeypatch):
     monkeypatch.setattr(by_optuna, "MOST_DOTS", 30)
     monkeypatch.setattr(by_optuna, "MOST_LINES", 8)
     history, distribution, importances, parallel = draw_optunas(searched())
-    assert "a random sample of 30 of the 80 trials" in history.read and "at most 8 trials" in parallel.read
+    assert "a random sample of 30 of the 144 trials" in history.read and "at most 8 trials" in parallel.read
     assert distribution.read == by_optuna.DISTRIBUTION and importances.read == by_optuna.IMPORTANCES
     assert marks(history.wide[0], "PathCollection_1", "<use") == 30
     for figure in (*parallel.wide, *parallel.narrow):
@@ -99,8 +99,8 @@ def test_of_many_slots_some_are_drawn_and_it_is_said(monkeypatch):
 def test_few_slots_are_all_drawn():
     history, _, _, parallel = draw_optunas(searched())
     assert (history.read, parallel.read) == (by_optuna.HISTORY, by_optuna.PARALLEL)
-    assert marks(history.wide[0], "PathCollection_1", "<use") == 80
-    assert [marks(f, "LineCollection_1", "<path") for f in (*parallel.wide, *parallel.narrow)] == [80, 20, 20, 20, 20]
+    assert marks(history.wide[0], "PathCollection_1", "<use") == 144
+    assert [marks(f, "LineCollection_1", "<path") for f in (*parallel.wide, *parallel.narrow)] == [144, 36, 36, 36, 36]
 
 
 def test_the_best_and_the_worst_are_kept_and_axes_without_a_value_are_not(monkeypatch):

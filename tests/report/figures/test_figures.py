@@ -2,38 +2,31 @@ import re
 import sys
 import warnings
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
 import matplotlib
 import numpy as np
 import pytest
 
 import drawn_once
-from decaybench.findings.summary import Summary
 from decaybench.report.figures import (
-    confirmed,
     curves,
     draw_all,
     evenly,
+    every_trial,
     learning_rate,
     look,
     sample,
     search,
-    slots,
-    validated,
+    trials,
 )
 from frames_factory import THREE, change, fifteen, make, summary_of, unconfirm
 
-ALWAYS = {"confirmed", "learning-rate", "curves", "search", "slots"}
+ALWAYS = {"decision", "learning-rate", "curves", "search", "trials"}
 ORDER = [
-    *("confirmed", "differences", "verdicts", "lengths", "tuning-cost", "learning-rate", "loss-against-rate"),
-    *("replay", "curves", "search", "divergence", "slots"),
+    *("decision", "bounds", "differences", "verdicts", "lengths", "tuning-cost", "retrained", "replay"),
+    *("learning-rate", "loss-against-rate", "curves", "search", "divergence", "trials"),
 ]
-BESIDE = {"differences", "verdicts", "tuning-cost", "loss-against-rate", "divergence"}
-
-
-def judged(summary: Summary, verdict: str = "no difference shown") -> Summary:
-    return replace(summary, pairs=tuple(replace(pair, verdict=verdict) for pair in summary.pairs))
+BESIDE = {"differences", "verdicts", "tuning-cost", "retrained", "replay", "loss-against-rate", "divergence"}
 
 
 def never_started(frames):
@@ -50,38 +43,37 @@ SWEEPS = {
     "three": lambda: make(),
     "loss": lambda: make(metric="loss"),
     "lengths": lambda: make(lengths=(0.5, 1.0)),
-    "one slot": lambda: make({"cosine": "cosine"}, trials=1, repeats=1, confirm_seeds=1, diverge=0.0),
+    "one trial": lambda: make({"cosine": "cosine"}, trials=1, repeats=1, confirm_seeds=1, diverge=0.0),
     "one epoch": lambda: make(lengths=(0.125,), diverge=0.0),
     "all diverged": lambda: make(diverge=9.0),
-    "not confirmed": lambda: make(confirmed=False),
-    "half confirmed": lambda: unconfirm(make(), lambda r: r.strategy == "cosine"),
+    "not retrained": lambda: make(confirmed=False),
+    "half retrained": lambda: unconfirm(make(), lambda r: r.strategy == "cosine"),
     "not started": lambda: never_started(make()),
     "no traces": lambda: make()._replace(traces={}),
     "no numbers": lambda: without_numbers(make()),
-    "replayed": lambda: make(replayed=True, lengths=(0.25, 1.0)),
-    "replayed by loss": lambda: make(replayed=True, metric="loss", diverge=0.0),
+    "looks": lambda: make(repeats=9, lengths=(0.25, 1.0), rope=1e-4),
+    "one seed": lambda: make(metric="loss", confirm_seeds=1, diverge=0.0),
     "fixed only": lambda: make({"constant": "constant", "cosine": "cosine"}),
     "one repeat": lambda: make(repeats=1, diverge=0.0),
-    "equal results": lambda: change(make(diverge=0.0), lambda r: r.index > -1, validation_accuracy=0.9),
+    "equal results": lambda: change(make(diverge=0.0), lambda r: r.index > -1, test_accuracy=0.9),
     "no provenance": lambda: make(diverge=0.0)._replace(sweep={**make().sweep, "provenance": {}}),
 }
 
 
 GETS = {
     "lengths": BESIDE | {"lengths"},
-    "one slot": set(),
+    "one trial": {"retrained"},
     "one epoch": BESIDE - {"divergence"},
-    "not confirmed": BESIDE - {"differences", "verdicts"},
-    "half confirmed": BESIDE - {"verdicts"},
+    "not retrained": BESIDE - {"retrained", "replay"},
     "not started": set(),
     "no traces": BESIDE - {"loss-against-rate"},
     "no numbers": BESIDE - {"loss-against-rate"},
-    "replayed": BESIDE | {"lengths", "replay"},
-    "replayed by loss": BESIDE - {"divergence"} | {"replay"},
-    "fixed only": BESIDE - {"loss-against-rate"},
-    "one repeat": BESIDE - {"divergence", "verdicts"},
+    "looks": BESIDE | {"lengths", "bounds"},
+    "one seed": BESIDE - {"divergence", "replay"},
+    "fixed only": BESIDE - {"loss-against-rate", "replay"},
+    "one repeat": BESIDE - {"divergence", "verdicts", "tuning-cost"},
     "equal results": BESIDE - {"divergence"},
-    "no provenance": BESIDE - {"divergence"},
+    "no provenance": BESIDE - {"divergence", "verdicts"},
 }
 
 
@@ -120,12 +112,12 @@ def test_ids_are_a_figures_own_and_every_reference_has_its_target() -> None:
 
 
 def test_fifteen_strategies_stay_readable_and_small() -> None:
-    drawn = draw_all(judged(summary_of(make(fifteen(), repeats=5, replayed=True, lengths=(0.5, 1.0)))))
-    assert [figure.name for figure in drawn] == ORDER
+    drawn = draw_all(summary_of(make(fifteen())))
+    assert [figure.name for figure in drawn] == [name for name in ORDER if name not in ("bounds", "lengths")]
     assert sum(len(figure.svg) for figure in drawn) < 4_000_000
 
 
-def test_a_sample_holds_every_strategy_of_slots_that_alternate() -> None:
+def test_a_sample_holds_every_strategy_of_trials_that_alternate() -> None:
     some = sample(8000, 2000)
     assert len(set(some)) == 2000 and (np.diff(some) > 0).all() and some.tolist() == sample(8000, 2000).tolist()
     assert np.bincount(some % 4) == pytest.approx([500] * 4, rel=0.2)
@@ -137,15 +129,15 @@ def test_evenly_keeps_both_ends() -> None:
     assert evenly(3, 5) == [0, 1, 2] and evenly(0, 5) == []
 
 
-@pytest.mark.parametrize("figure", [search, slots])
-def test_of_many_slots_a_sample_is_drawn_with_the_selected_and_it_is_said(figure, monkeypatch) -> None:
-    monkeypatch.setattr(validated, "MOST_SLOTS", 6)
+@pytest.mark.parametrize("figure", [search, trials])
+def test_of_many_trials_a_sample_is_drawn_with_the_selected_and_it_is_said(figure, monkeypatch) -> None:
+    monkeypatch.setattr(every_trial, "MOST_OWN", 6)
     with look.settings("test"):
         drawing = figure.draw(figure.data(summary_of(make(diverge=0.1))))
     for axes in drawing.axes:
-        assert "drawn: 6 of 20 trials, and the best" in axes.texts[-1].get_text()
+        assert "drawn: 6 of 36 trials, and the best" in axes.texts[-1].get_text()
         marks = [line.get_xdata().size for line in axes.lines if line.get_zorder() in (3, 4)]
-        assert sum(marks) <= 6 and [line.get_xdata().size for line in axes.lines if line.get_zorder() == 5] == [5]
+        assert sum(marks) <= 6 and [line.get_xdata().size for line in axes.lines if line.get_zorder() == 5] == [6]
     with look.settings("test"):
         small = figure.draw(figure.data(summary_of(make(trials=1, diverge=0.0))))
     assert not any(axes.texts for axes in small.axes)
@@ -169,60 +161,60 @@ def test_thin_at_any_size(size: int) -> None:
 def test_traces_of_equal_runs_are_one_line_and_the_diverged_end_early() -> None:
     frames = make({"constant": "constant", "exp_loss": "exp_loss"}, repeats=3, diverge=0.0)
     shown = learning_rate.data(summary_of(frames))
-    assert len(shown.lines[0]) <= 3 and len(shown.lines[1]) == 6
+    assert len(shown.lines[0]) <= 3 and len(shown.lines[1]) == 3
     lost = learning_rate.data(summary_of(make(diverge=9.0)))
     assert all(line.diverged for lines in lost.lines for line in lines)
 
 
 def test_many_runs_are_thinned_to_twelve_lines() -> None:
-    frames = make({"exp_loss": "exp_loss"}, repeats=8, confirm_seeds=4, diverge=0.0)
+    frames = make({"exp_loss": "exp_loss"}, trials=2, repeats=15, diverge=0.0)
     assert len(learning_rate.data(summary_of(frames)).lines[0]) == learning_rate.MOST_RUNS
 
 
-def test_curves_are_medians_over_the_confirm_runs() -> None:
+def test_curves_are_medians_over_the_best_trial_of_each_repeat() -> None:
     frames = make(diverge=0.0)
     got = {c.strategy.label: c for c in curves.data(summary_of(frames))}["cosine"]
-    ids = frames.runs[(frames.runs.phase == "confirm") & (frames.runs.strategy == "cosine")].id
+    own = frames.runs[(frames.runs.phase == "search") & (frames.runs.strategy == "cosine")]
+    ids = own.loc[own.groupby("repeat").validation_accuracy.idxmax()].id
     epochs = frames.epochs[frames.epochs.run_id.isin(ids)].groupby("epoch").validation_loss
     assert got.validation == pytest.approx(epochs.median().to_numpy())
     assert got.low == pytest.approx(epochs.min().to_numpy()) and got.high == pytest.approx(epochs.max().to_numpy())
-    assert got.runs == 10 and got.diverged == 0
+    assert got.runs == 6 and got.diverged == 0
 
 
-@pytest.mark.parametrize("figure", [search, slots])
-def test_every_slot_is_drawn_the_diverged_ones_at_chance(figure) -> None:
+@pytest.mark.parametrize("figure", [search, trials])
+def test_every_trial_is_drawn_the_diverged_ones_at_chance(figure) -> None:
     frames = make(diverge=0.4)
     shown = figure.data(summary_of(frames))
-    for own in shown.slots:
+    for own in shown.strategies:
         runs = frames.runs[(frames.runs.phase == "search") & (frames.runs.strategy == own.strategy.label)]
-        expected = 100 * runs.validation_accuracy.where(runs.outcome == "finished", 0.1)
-        assert sorted(own.result) == pytest.approx(sorted(expected))
+        for part, found in (("validation", own.validation), ("test", own.test)):
+            expected = 100 * runs[f"{part}_accuracy"].where(runs.outcome == "finished", 0.1)
+            assert sorted(found) == pytest.approx(sorted(expected))
         assert own.diverged.sum() == (runs.outcome == "diverged").sum() > 0
-        assert own.winner.sum() == 5
+        assert own.best.sum() == 6
     assert shown.chance == pytest.approx(10)
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("accuracy", -1), ("loss", 1)])
-def test_the_best_slot_comes_first(metric: str, sign: int) -> None:
-    for own in slots.data(summary_of(make(metric=metric))).slots:
-        assert (np.diff(sign * own.result) >= 0).all()
+def test_the_best_validation_comes_first_and_test_results_stay_with_their_trials(metric: str, sign: int) -> None:
+    frames = make(metric=metric)
+    for own in trials.data(summary_of(frames)).strategies:
+        assert (np.diff(sign * own.validation) >= 0).all()
+        runs = frames.runs[(frames.runs.phase == "search") & (frames.runs.strategy == own.strategy.label)]
+        factor = 100 if metric == "accuracy" else 1
+        pairs = {
+            (round(v * factor, 9), round(t * factor, 9))
+            for v, t in runs[[f"validation_{metric}", f"test_{metric}"]].dropna().to_numpy()
+        }
+        kept = ~own.diverged
+        assert {(round(v, 9), round(t, 9)) for v, t in zip(own.validation[kept], own.test[kept], strict=True)} == pairs
 
 
-def test_confirmed_lists_the_best_first_and_the_longest_length_first() -> None:
-    summary = summary_of(make(lengths=(0.5, 1.0), skill={"cosine": 0.02}, diverge=0.0))
-    shown = confirmed.data(summary)
-    assert [length for length, _ in shown.lengths] == [1.0, 0.5]
-    best = shown.lengths[0][1][0]
-    assert best.strategy.label == "cosine" and best.by_repeat.shape == (5,)
-    assert best.interval is not None and best.interval.mean == pytest.approx(best.by_repeat.mean())
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "loss"])
-def test_the_confirmed_axis_ends_where_results_can_be(metric: str) -> None:
-    summary = summary_of(make(repeats=2, metric=metric, diverge=0.5))
-    with look.settings("test"):
-        low, high = confirmed.draw(confirmed.data(summary)).axes[0].get_xlim()
-    assert low >= -2 and high <= (102 if metric == "accuracy" else 1.5 * 2.4)
+def test_a_test_loss_that_was_too_large_to_be_kept_is_at_chance() -> None:
+    frames = change(make(metric="loss", diverge=0.0), lambda r: (r.phase == "search") & (r.slot == 0), test_loss=None)
+    for own in trials.data(summary_of(frames)).strategies:
+        assert np.isclose(own.test, np.log(10)).sum() == 6
 
 
 def test_panels_are_named_in_file_order() -> None:

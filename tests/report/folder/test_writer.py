@@ -20,13 +20,17 @@ from decaybench.report import answer_text, check_folder, source
 from decaybench.store.read import Frames
 from frames_factory import THREE, change, make, searched, summary_of, write_report
 
+FIGURES = (
+    *("decision", "differences", "verdicts", "tuning-cost", "retrained", "replay"),
+    *("learning-rate", "loss-against-rate", "curves", "search", "divergence", "trials"),
+)
 FILES = {
-    *("index.html", "summary.csv", "verdicts.csv", "ledger.csv", "runs.csv", "manifest.json", "report.md"),
-    *(f"figures/{name}.svg" for name in ("confirmed", "differences", "verdicts", "tuning-cost", "curves")),
-    *(f"figures/{name}.svg" for name in ("learning-rate", "loss-against-rate", "search", "divergence", "slots")),
+    *("index.html", "report.md", "manifest.json", "decision.json"),
+    *(f"{name}.csv" for name in ("summary", "verdicts", "looks", "ledger", "runs")),
+    *(f"figures/{name}.svg" for name in FIGURES),
     *(f"figures/optuna-{name}.svg" for name in ("history", "edf", "parallel")),
 }
-OF_SOME = {"figures/lengths.svg"}
+OF_SOME = {"figures/lengths.svg", "figures/bounds.svg"}  # of several lengths, of several looks
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
@@ -138,22 +142,11 @@ def test_the_verdicts(tmp_path: Path, undrawn: None) -> None:
     write_report(make(lengths=(0.5, 1.0)), tmp_path)
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert list(table) == [
-        "a",
-        "b",
-        "length",
-        "metric",
-        "difference",
-        "low",
-        "high",
-        "p_adjusted",
-        "p_better",
-        "verdict",
-        "reason",
-        "p_better_unpaired",
-        "detectable",
-        "repeats_needed",
+        *("a", "b", "length", "metric", "difference", "low", "high", "p_adjusted", "p_better", "verdict", "reason"),
+        *("repeats", "se", "repeats_needed"),
     ]
-    assert len(table) == 2 * 4 and set(table.verdict) <= set(get_args(Verdict)) and table.p_adjusted.between(0, 1).all()
+    assert len(table) == 2 * 3 and set(table.repeats) == {6} and (table.se >= 0).all()
+    assert set(table.verdict) <= set(get_args(Verdict)) and table.p_adjusted.between(0, 1).all()
     assert (table.low <= table.difference).all() and (table.difference <= table.high).all()
 
 
@@ -163,12 +156,93 @@ def test_the_summary(tmp_path: Path, undrawn: None, metric: str) -> None:
     write_report(make(metric=metric), tmp_path)
     table = pd.read_csv(tmp_path / "summary.csv")
     assert list(table.strategy) == list(THREE)
-    assert list(table.slots_planned) == [20] * 3 and list(table.confirm_done) == [10] * 3
-    assert f"best_validation_{metric}_optimistic" in table
+    assert list(table.trials_planned) == [36] * 3 == list(table.trials_done)
     for row, ours in zip(table.itertuples(), summary.rows, strict=True):
-        assert ours.confirmed["accuracy"] is not None and ours.confirmed["loss"] is not None
-        assert (row.test_accuracy, row.test_accuracy_low, row.test_accuracy_high) == ours.confirmed["accuracy"]
-        assert (row.test_loss, row.rank) == (ours.confirmed["loss"].mean, ours.rank)
+        for name in ("accuracy", "loss"):
+            own = ours.estimates[name]
+            assert own is not None and own.low is not None and own.low < own.mean
+            assert tuple(getattr(row, f"test_{name}{end}") for end in ("", "_low", "_high")) == own
+        assert (row.estimate, row.low, row.high) == ours.estimates[metric]
+        assert (row.bound, row.state, row.parked, row.rank) == (ours.bound, ours.state, ours.parked, ours.rank)
+        assert ours.retrained is not None and row.retrained == ours.retrained.mean
+        assert (row.retrained_runs, row.chosen_of, row.choosing_runs) == (2, 3, 6)
+        assert row.failures == ours.retrained.failures
+        assert (row.mean_all, row.mean_finished) == (ours.mean, ours.mean_finished)
+        assert row.trials_diverged == round(36 * ours.diverged.mean) and row.diverged_low < row.diverged_high
+
+
+DECISION = {
+    "metric": str,
+    "length": float,
+    "trials": int,
+    "margin": float,
+    "margin_source": str,
+    "settled": bool,
+    "pick": str,
+    "looks": list,
+    "trainings": int,
+    "strategies": dict,
+    "pairs": list,
+}
+
+
+def test_the_answer_as_data(tmp_path: Path, undrawn: None) -> None:
+    frames = make(lengths=(0.5, 1.0), rope=0.02, skill={"exp_loss": -0.3}, diverge=0.0)
+    written = (write_report(frames, tmp_path).out / "decision.json").read_text()
+    told = json.loads(written)
+    assert written == json.dumps(told, indent=2) + "\n"
+    (half,) = told.pop("other_lengths")
+    assert told.pop("sweep") == "synthetic"
+    for one, length in ((told, 1.0), (half, 0.5)):
+        assert {key: type(value) for key, value in one.items()} == DECISION
+        assert (one["metric"], one["length"], one["trials"], one["margin"]) == ("accuracy", length, 6, 0.02)
+        assert (one["margin_source"], one["looks"], one["trainings"]) == ("file", [6], 2 * 3 * 36)
+        assert list(one["strategies"]) == list(THREE)
+        for strategy in one["strategies"].values():
+            assert list(strategy) == [
+                *("repeats", "estimate", "low", "high", "bound", "state", "parked"),
+                *("retrained", "retrained_runs", "chosen_of", "failures"),
+            ]
+            assert strategy["low"] < strategy["estimate"] < strategy["high"] and strategy["bound"] >= 0
+            assert strategy["state"] in ("good", "ruled out", "open") and strategy["parked"] is False
+        assert [(pair["a"], pair["b"]) for pair in one["pairs"]] == [
+            *(("constant", "cosine"), ("constant", "exp_loss"), ("cosine", "exp_loss"))
+        ]
+        for pair in one["pairs"]:
+            assert list(pair) == [
+                *("a", "b", "repeats", "difference", "se", "low", "high", "p_adjusted", "verdict"),
+            ]
+            assert pair["repeats"] == 6 and pair["low"] < pair["difference"] < pair["high"]
+            assert pair["verdict"] in get_args(Verdict)
+        assert one["pairs"][1]["difference"] > 0.1 and one["pairs"][1]["verdict"] == "better"  # positive favours a
+        assert one["settled"] and one["strategies"][one["pick"]]["state"] == "good"
+        assert one["strategies"]["exp_loss"]["state"] == "ruled out"
+    again = told["strategies"][told["pick"]]
+    assert again["retrained"] > 0.5 and (again["retrained_runs"], again["chosen_of"]) == (2, 3)
+    assert [s["retrained"] for s in half["strategies"].values()] == [None] * 3
+
+
+def test_what_is_not_known_is_null(tmp_path: Path, undrawn: None) -> None:
+    told = json.loads((write_report(make(repeats=1), tmp_path).out / "decision.json").read_text())
+    assert (told["pick"], told["settled"], told["other_lengths"]) == (None, False, [])
+    assert {s["state"] for s in told["strategies"].values()} == {None} == {p["low"] for p in told["pairs"]}
+    assert {pair["verdict"] for pair in told["pairs"]} == {"no verdict"}
+
+
+def test_the_looks(tmp_path: Path, undrawn: None) -> None:
+    frames = make(rope=1e-4, repeats=9, to=12, metric="loss")
+    write_report(frames, tmp_path)
+    table = pd.read_csv(tmp_path / "looks.csv")
+    assert list(table.strategy) == 2 * list(THREE) and list(table.look) == [6] * 3 + [9] * 3
+    assert set(table.sweep) == {"synthetic"} and list(table.step) == [0] * 3 + [1] * 3
+    assert list(table.spent.unique()) == pytest.approx([0.4, 0.6]) and set(table.margin) == {1e-4}
+    assert table.leader.sum() == 2 and set(table.margin_source) == {"file"} and set(table.until) == {"one"}
+    last = table[table.step == 1].set_index("strategy")
+    for row in summary_of(frames).rows:
+        own = row.estimates["loss"]
+        assert own is not None and last.estimate[row.strategy.label] == pytest.approx(own.mean)
+        assert (last.bound[row.strategy.label], last.state[row.strategy.label]) == (row.bound, row.state)
+    assert set(table[table.step == 0].trained_next.dropna()) == {9.0}
 
 
 def test_every_run_is_listed_the_superseded_too(tmp_path: Path, undrawn: None) -> None:
@@ -215,9 +289,9 @@ def test_the_page_is_sound_and_self_contained(tmp_path: Path, name: str) -> None
         for key in ("aria-labelledby", "href"):
             for target in (a.get(key) or "").split():
                 assert target in links or target.removeprefix("#") in ids
-    for heading in ("The answer", "Results", "Figures", "How it was done", "Provenance"):
+    for heading in ("The answer", "Where each strategy stands", "Figures", "How it was done", "Provenance"):
         assert heading in page.text
-    assert ("Fixed against reactive" in page.text) == (name not in ("one", "one family"))
+    assert ("Fixed against reactive" in page.text) == (name not in ("one", "one family", "all diverged"))
     ours = sum(link.startswith("figures/") and "optuna" not in link for link in links)
     assert ours >= 5 and page.text.count("How to read this.") == ours + (0 if name == "one" else 3)
     assert "Optuna's own plots" in page.text

@@ -1,21 +1,30 @@
 """What a reader must know beside the answer."""
 
 from decaybench.report.words.remarks import remarks
-from frames_factory import change, make, named, summary_of
+from frames_factory import make, summary_of
+from report.words.scenarios import under
 
 
-def test_tuning_and_replay() -> None:
-    budget, replayed = remarks(summary_of(make(diverge=0.0, replayed=True, skill={"cosine": 0.02})))
-    assert budget.startswith("By tuning budget: with any number of trials, take cosine. ")
-    assert "it is not a verdict" in budget
-    assert replayed.startswith("Does reacting help, or is the resulting shape of the learning rate enough? ")
-    assert replayed.endswith("for exp_loss.")
-
-
-def test_one_confirm_seed_is_not_replayed() -> None:
-    assert "Nothing was replayed: a replay uses the learning rates of another retraining seed" in " ".join(
-        remarks(summary_of(make(confirm_seeds=1)))
+def test_retraining_tuning_and_the_replay() -> None:
+    retrained, budget, replayed = remarks(summary_of(make(diverge=0.0, skill={"cosine": 0.02})))
+    assert retrained.startswith(
+        "Retrained on 2 further seeds, the configuration of cosine that validation chose has mean"
     )
+    assert budget.startswith("By tuning budget: with up to 9 trials, cosine is always within the margin")
+    assert "It is not a verdict" in budget
+    assert replayed.startswith("Does reacting help exp_loss? Over 2 seeds, reacting was ")
+    assert replayed.endswith("An interval needs confirm_seeds = 8 or more.")
+
+
+def test_eight_seeds_have_an_interval() -> None:
+    said = " ".join(remarks(summary_of(make(diverge=0.0, confirm_seeds=8))))
+    assert "Over 8 seeds, reacting was" in said and "(95% interval " in said
+    assert "An interval needs" not in said
+
+
+def test_without_seeds_nothing_is_retrained() -> None:
+    said = " ".join(remarks(summary_of(make(diverge=0.0, confirm_seeds=0))))
+    assert said.startswith("Nothing was retrained (confirm_seeds = 0)") and "reacting" not in said
 
 
 def test_fixed_strategies_alone_have_nothing_to_replay() -> None:
@@ -23,19 +32,6 @@ def test_fixed_strategies_alone_have_nothing_to_replay() -> None:
     assert "react" not in " ".join(remarks(summary_of(make(fixed)))).lower()
 
 
-def test_replays_that_are_still_to_be_trained() -> None:
-    frames = make(diverge=0.0)
-    found = [note for note in remarks(summary_of(frames)) if "replay" in note]
-    assert found == ['0 of 10 replays are done. To train the rest, run "decaybench run synthetic".']
-    pending = change(frames, lambda r: r.index == 0, outcome=None)
-    for done in (make(diverge=0.0, replayed=True), pending):  # the search goes first, and the answer says so
-        assert "decaybench run" not in " ".join(remarks(summary_of(done)))
-    a, b = make({"constant": "constant", "cosine": "cosine"}, diverge=0.0), make({"exp_loss": "exp_loss"}, diverge=0.0)
-    joined = summary_of(named(a, "a"), named(b, "b"))
-    assert 'To train the rest, run "decaybench run b".' in " ".join(remarks(joined))
-
-
 def test_what_fewer_trials_would_have_found_is_refused_for_tpe() -> None:
-    frames = make()
-    frames.sweep["spec"]["search"]["sampler"] = "tpe"
-    assert remarks(summary_of(frames))[0].startswith("It is unknown what fewer trials would have found: TPE based")
+    said = remarks(summary_of(under(make(confirmed=False), search={"sampler": "tpe"})))
+    assert any(line.startswith("It is unknown what fewer trials would have found: TPE based") for line in said)

@@ -20,10 +20,11 @@ from decaybench.report.figures import evenly, sample
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from decaybench.report.figures.validated import Search
+    from decaybench.report.figures.decision import Line
+    from decaybench.report.figures.every_trial import Search
 
-CONFIRMED, SEARCH, TRACES, SLOTS = (
-    f"decaybench-{name}" for name in ("confirmed", "search", "learning-rate", "slots")
+DECISION, SEARCH, TRACES, TRIALS = (
+    f"decaybench-{name}" for name in ("decision", "search", "learning-rate", "trials")
 )  # fixed, so that a new graph replaces the old one
 MOST_POINTS = 2000
 """The most trials in a graph; of more, a random sample of each strategy's is drawn."""
@@ -42,54 +43,59 @@ LOG: Graph = {"type": "log", "exponentformat": "e"}  # not 100µ
 def graphs(summary: Summary) -> dict[str, Graph]:
     """Every graph by its id, ``{"data": [...], "layout": {...}}``. Loads matplotlib, for the figures' data."""
     return {
-        CONFIRMED: _confirmed(summary),
+        DECISION: _decision(summary),
         SEARCH: _search(summary),
         TRACES: _traces(summary),
-        SLOTS: _slots(summary),
+        TRIALS: _trials(summary),
     }
 
 
-def _confirmed(summary: Summary) -> Graph:
-    from decaybench.report.figures import confirmed
+def _decision(summary: Summary) -> Graph:
+    from decaybench.report.figures import decision
 
-    shown = confirmed.data(summary)
-    _, lines = shown.lengths[0]
+    shown = decision.data(summary)
+    lines = () if shown is None else shown.panels[0].lines
     data: list[Graph] = []
     for place, family in enumerate(MARK):
         own = [(y, line) for y, line in enumerate(lines) if line.strategy.family == family]
-        known = [(y, line.interval) for y, line in own if line.interval is not None]
-        repeats = [(y, value) for y, line in own for value in line.by_repeat]
+        known = [(y, line, line.estimate) for y, line in own if line.estimate is not None]
         if not known:
             continue
-        color = COLORS[place]
-        marks: Graph = {"mode": "markers", "name": family, "legendgroup": family, "type": "scatter"}
-        above = [(at.high if at.high is not None else at.mean) - at.mean for _, at in known]
-        below = [at.mean - (at.low if at.low is not None else at.mean) for _, at in known]
+        marks: Graph = {"mode": "markers", "type": "scatter", "legendgroup": family}
+        above = [(at.high if at.high is not None else at.mean) - at.mean for _, _, at in known]
+        below = [at.mean - (at.low if at.low is not None else at.mean) for _, _, at in known]
         bars: Graph = {"type": "data", "symmetric": False, "array": _numbers(above), "arrayminus": _numbers(below)}
+        symbols = [MARK[family] + ("" if line.state in ("good", None) else "-open") for _, line, _ in known]
         data.append(
             marks
-            | _xy([at.mean for _, at in known], [y for y, _ in known])
-            | {"error_x": bars, "marker": {"size": 11, "symbol": MARK[family], "color": color}}
+            | _xy([at.mean for _, _, at in known], [y for y, _, _ in known])
+            | {"name": family, "error_x": bars, "text": [line.remark.replace("\n", "<br>") for _, line, _ in known]}
+            | {"hoverinfo": "text", "marker": {"size": 11, "symbol": symbols, "color": COLORS[place]}}
         )
+        repeats = [(y, value) for y, line in own for value in line.by_repeat]
         data.append(
             marks
             | _xy([value for _, value in repeats], [y + 0.25 for y, _ in repeats])
-            | {"showlegend": False, "opacity": 0.5, "hoverinfo": "x"}
-            | {"marker": {"size": 6, "symbol": MARK[family], "color": color}}
+            | {"name": family, "showlegend": False, "opacity": 0.5, "hoverinfo": "x"}
+            | {"marker": {"size": 6, "symbol": MARK[family], "color": COLORS[place]}}
         )
-    metric = METRICS[shown.metric]
+    metric = METRICS[summary.results.metric]
     return _graph(
         summary,
-        ("Test results after retraining", "mean and 95% interval; small marks: repeats"),
+        ("Which strategy to take", "expected test result, 95% interval; filled: good; small marks: repeats"),
         data,
         {"title": {"text": f"test {metric.label} {metric.hint}".rstrip()}},
         {
             "tickvals": list(range(len(lines))),
-            "ticktext": [line.strategy.label for line in lines],
+            "ticktext": [_ticked(line) for line in lines],
             "range": [len(lines) - 0.4, -0.6],
             "automargin": True,
         },
     )
+
+
+def _ticked(line: Line) -> str:
+    return line.strategy.label + ("" if line.state is None else f" ({line.state})")
 
 
 def _search(summary: Summary) -> Graph:
@@ -98,16 +104,18 @@ def _search(summary: Summary) -> Graph:
     shown = search.data(summary)
     axis = {"title": {"text": "base learning rate"}, **LOG}
     title = ("Validation result by learning rate", "ringed: best of a repeat; x: diverged")
-    return _graph(summary, title, _marks(shown, rates=True), axis, _result_axis(shown))
+    result = {"title": {"text": f"validation {METRICS[shown.metric].label} (optimistic)"}}
+    return _graph(summary, title, _marks(shown, rates=True), axis, result)
 
 
-def _slots(summary: Summary) -> Graph:
-    from decaybench.report.figures import slots
+def _trials(summary: Summary) -> Graph:
+    from decaybench.report.figures import trials
 
-    shown = slots.data(summary)
+    shown = trials.data(summary)
     axis = {"title": {"text": "share of the trials, %, best first"}}
-    title = ("All trials, best first", "ringed: best of a repeat; x: diverged")
-    return _graph(summary, title, _marks(shown, rates=False), axis, _result_axis(shown))
+    title = ("All trials, test results, best validation first", "ringed: best of a repeat; x: diverged")
+    result = {"title": {"text": f"test {METRICS[shown.metric].label}"}}
+    return _graph(summary, title, _marks(shown, rates=False), axis, result)
 
 
 def _traces(summary: Summary) -> Graph:
@@ -138,14 +146,15 @@ def _traces(summary: Summary) -> Graph:
 
 
 def _marks(shown: Search, rates: bool) -> list[Graph]:
-    """Three traces per strategy (plain, best, diverged), against the learning rate or the share of trials."""
+    """Three traces per strategy (plain, best, diverged): validation by learning rate, or test by share of trials."""
     data: list[Graph] = []
-    for place, own in enumerate(shown.slots):
-        total = own.result.size
+    for place, own in enumerate(shown.strategies):
+        total = own.diverged.size
         x = own.rate if rates else 100 * (np.arange(total) + 0.5) / max(total, 1)
+        y = own.validation if rates else own.test
         kept = np.zeros(total, dtype=bool)
-        kept[sample(total, max(1, MOST_POINTS // len(shown.slots)))] = True
-        groups = (kept & ~own.winner & ~own.diverged, own.winner & ~own.diverged, kept & own.diverged)
+        kept[sample(total, max(1, MOST_POINTS // len(shown.strategies)))] = True
+        groups = (kept & ~own.best & ~own.diverged, own.best & ~own.diverged, kept & own.diverged)
         for group, size, symbol, ring in zip(groups, (6, 9, 7), (None, None, "x"), (0, 2, 0), strict=True):
             marker = {
                 "size": size,
@@ -155,17 +164,13 @@ def _marks(shown: Search, rates: bool) -> list[Graph]:
             }
             # the plain ones represent the strategy in the legend, even if there are none
             named = _of(own.strategy, first=ring == 0 and symbol is None)
-            data.append(named | {"mode": "markers", "marker": marker} | _xy(x[group], own.result[group]))
+            data.append(named | {"mode": "markers", "marker": marker} | _xy(x[group], y[group]))
     return data
 
 
 def _of(strategy: Strategy, first: bool) -> Graph:
     label = strategy.label
     return {"type": "scatter", "name": label, "legendgroup": label, "showlegend": first}
-
-
-def _result_axis(shown: Search) -> Graph:
-    return {"title": {"text": f"validation {METRICS[shown.metric].label} (optimistic)"}}
 
 
 def _graph(summary: Summary, title: tuple[str, str], data: list[Graph], x: Graph, y: Graph) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy, strategies
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from decaybench.search.views import Content
     from decaybench.sweep import Sweep
 
+_UNTIL: Final = {
+    "one": "until one strategy is shown to be good",
+    "all": "until nothing is open",
+    "end": "to the end of the budget",
+}
 UNFINISHED = "Not finished yet: the sweep is being trained."
 
 
@@ -65,15 +70,16 @@ def _note(sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path,
 
 
 def _plan(sweep: Sweep) -> str:
+    from decaybench.sweep import all_slots, shares_slots
+
     task, budget, search = sweep.task, sweep.budget, sweep.search
-    repeats = words.count(budget.repeats, "repeat")
-    retrained = "the best configuration of every strategy in each repeat"
-    share = f"{words.count(budget.trials, 'trial')} for every strategy in each of {repeats} (one for a strategy with"
-    share += " nothing to search)"
-    if search.allocation == "adaptive":
-        share = f"{words.count(budget.trials * len(sweep.strategies), 'trial')} in each of {repeats}, allocated by"
-        share += " the sampler: a search for one good configuration, not a comparison"
-        retrained = "the best configuration of each repeat"
+    shared = shares_slots(sweep)
+    each = f"{words.count(budget.trials, 'trial')} for every strategy in each repeat"
+    if shared:
+        each = (
+            f"{words.count(all_slots(sweep), 'trial')} in each of {words.count(budget.repeats.to, 'repeat')}, allocated"
+        )
+        each += " by the sampler: a search for one good configuration, not a comparison"
     lengths = [words.percent(length) for length in budget.lengths]
     at = f", at {words.listed(lengths)} of the epochs" if lengths != ["100%"] else ""
     settings = f"batch size {task.batch_size}", f"optimizer {task.optimizer}", f"precision {task.precision}"
@@ -81,10 +87,49 @@ def _plan(sweep: Sweep) -> str:
         [
             f"- **Task:** {_code(task.model)} on {_code(task.data)}, "
             + ", ".join([words.count(task.epochs, "epoch"), *map(_plain, settings)]),
-            f"- **Search:** {share}{at}; sampler {_code(search.sampler)}, seed {search.seed}",
-            f"- **Retraining:** {retrained}, on {words.count(budget.confirm_seeds, 'fresh seed')}; only these runs see"
-            " the test split",
+            f"- **Search:** {each}{at}; sampler {_code(search.sampler)}, seed {search.seed}; a trial is tested once, at"
+            " its end",
+            *([] if shared else [f"- **Looks:** {_looks(sweep)}"]),
+            f"- **Cost:** {_cost(sweep)}",
+            f"- **Retraining:** {_retraining(sweep)}",
         ]
+    )
+
+
+def _looks(sweep: Sweep) -> str:
+    from decaybench import compare
+
+    repeats = sweep.budget.repeats
+    looks = [str(look.repeats) for look in compare.planned(repeats.start, repeats.to)]
+    if len(looks) == 1:
+        return f"one, after {words.count(repeats.to, 'repeat')}"
+    return f"after {words.listed(looks)} repeats, {_UNTIL[sweep.decide.until]}"
+
+
+def _cost(sweep: Sweep) -> str:
+    from decaybench.sweep import least_retrained, ledger, most_retrained
+
+    rows = ledger(sweep, 1)
+    least, most = sum(row.least for row in rows), sum(row.most for row in rows)
+    again = least_retrained(sweep), most_retrained(sweep)
+    return f"{_range(least, most)} trials" + (f", and {_range(*again)} runs to retrain" if again[1] else "")
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _retraining(sweep: Sweep) -> str:
+    from decaybench.sweep import RETRAINED, shares_slots
+
+    seeds = sweep.budget.confirm_seeds
+    if not seeds:
+        return "none"
+    of = "" if shares_slots(sweep) else " of every strategy that matters"
+    fresh = words.count(seeds, "fresh seed")
+    return (
+        f"the {RETRAINED} best configurations{of}, each on {fresh}; validation chooses one, which is trained on as many"
+        " further seeds, and only these are reported"
     )
 
 

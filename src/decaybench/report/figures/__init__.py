@@ -38,25 +38,27 @@ def sample(total: int, most: int) -> NDArray[np.intp]:
 
 
 def with_data(summary: Summary) -> list[tuple[ModuleType, Any]]:
-    """The figures that the sweep has data for, with these data, the confirmed results first. Loads matplotlib."""
+    """The figures that the sweep has data for, with these data, the decision first. Loads matplotlib."""
     from decaybench.report.figures import (
-        confirmed,
+        bounds,
         curves,
+        decision,
         differences,
         divergence,
         learning_rate,
         lengths,
         loss_against_rate,
         replay,
+        retrained,
         search,
-        slots,
+        trials,
         tuning_cost,
         verdicts,
     )
 
     every = (
-        *(confirmed, differences, verdicts, lengths, tuning_cost, learning_rate, loss_against_rate, replay),
-        *(curves, search, divergence, slots),
+        *(decision, bounds, differences, verdicts, lengths, tuning_cost, retrained, replay),
+        *(learning_rate, loss_against_rate, curves, search, divergence, trials),
     )
     return [(figure, data) for figure in every if (data := figure.data(summary)) is not None]
 

@@ -17,10 +17,10 @@ from decaybench.report.figures import look
 NAME = "curves"
 TITLE = "Training and validation loss"
 READ = (
-    "The thick line is the median validation loss of the strategy's runs, and the band extends from the lowest to the "
-    "highest. The thin dotted line is the median training loss; where the two separate, the model overfits. The "
-    "validation losses of the other strategies are grey. A cross marks the last complete epoch of a diverged run. "
-    "Losses above ten times the chance loss are not shown."
+    "The runs are each repeat's best trial. The thick line is their median validation loss, and the band extends from "
+    "the lowest to the highest. The thin dotted line is the median training loss; where the two separate, the model "
+    "overfits. The validation losses of the other strategies are grey. A cross marks the last complete epoch of a "
+    "diverged run. Losses above ten times the chance loss are not shown."
 )
 
 
@@ -43,7 +43,7 @@ class Curves(NamedTuple):
 
 
 def data(summary: Summary) -> tuple[Curves, ...]:
-    """Medians and bands over the shown runs; an epoch includes the runs that completed it."""
+    """Medians and bands over each repeat's best trial at the longest length, as far as they got."""
     return tuple(_curves(summary.results, strategy) for strategy in summary.results.strategies)
 
 
@@ -93,7 +93,7 @@ def draw(curves: tuple[Curves, ...]) -> Figure:
 
 
 def _curves(results: Results, strategy: Strategy) -> Curves:
-    runs = results.shown(strategy.label)
+    runs = results.best(strategy.label, results.longest)
     found = [(run, results.curves[run.id]) for run in runs if run.id in results.curves]
     epochs = max((int(curve.epoch[-1]) for _, curve in found), default=0)
     train, validation = np.full((2, len(found), epochs), np.nan)

@@ -1,9 +1,11 @@
-"""Every strategy's difference to the control, repeat by repeat."""
+"""Every strategy's difference to the one to take."""
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 
+from decaybench.compare import Interval
 from decaybench.findings.summary import Row, Summary
 from decaybench.metrics import METRICS
 from decaybench.report import words
@@ -11,25 +13,22 @@ from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
 
 NAME = "differences"
-TITLE = "Difference to the control"
+TITLE = "Differences to the strategy to take"
 READ = (
-    "Each strategy is compared with the control. If there are several controls, this is the best one; if there is "
-    "none, it is the strategy that came first. The large mark is the mean difference over the repeats, the bar is its "
-    "95% t interval, and the small marks are the repeats. An arrow at the edge stands for one or more repeats beyond "
-    "it. Further right is better. Differences within the shaded band are too small to matter. A bar inside the band "
-    "means that the two are equivalent. A bar that crosses zero and leaves the band is inconclusive, which is not the "
-    "same. The intervals are not adjusted for the number of comparisons: among many strategies, expect one bar off "
-    "zero by chance. Rely on the verdicts."
+    "Each strategy is compared with the pick; if there is none, with the leader. A sweep that tests the pairs with the "
+    "control alone compares with the control. The mark is the difference of the two estimates over the repeats that "
+    "both have. The bar is its 95% interval, which holds at all looks together. Further right is better. Differences "
+    "within the shaded band, the margin, are too small to matter. A bar that crosses zero does not show that two "
+    "strategies are the same. The intervals are not adjusted for the number of comparisons: among many strategies, "
+    "about one bar in twenty misses zero by chance. Rely on the verdicts."
 )
 
 
 def data(summary: Summary) -> Differences | None:
-    """Paired differences at every length, positive if the strategy is better; None if there are none."""
-    results = summary.results
-    if summary.adaptive:
-        return None
-    panels = [panel for length in sorted(results.lengths, reverse=True) if (panel := _panel(summary, length))]
-    return Differences(results.metric, results.rope, tuple(panels)) if panels else None
+    """Every strategy's difference to the reference at every length, positive if it is better; None if none is known."""
+    lengths = sorted(summary.results.lengths, reverse=True)
+    panels = [panel for length in lengths if (panel := _panel(summary, length))]
+    return Differences(summary.results.metric, tuple(panels)) if panels else None
 
 
 def draw(shown: Differences) -> Figure:
@@ -38,21 +37,39 @@ def draw(shown: Differences) -> Figure:
 
 
 def _panel(summary: Summary, length: float) -> Panel | None:
-    """The strategies at a length, without the reference, best first; None if there is nothing to compare."""
-    confirmed = [row for row in summary.ranked(length) if row.rank is not None]
-    controls = [row for row in confirmed if row.strategy.control]
-    if len(confirmed) < 2:
-        return None
-    reference = (controls or confirmed)[0]
-    lines = tuple(_line(summary, row, reference) for row in confirmed if row is not reference)
-    title = f"Minus {reference.strategy.label}, {'the control' if controls else 'which came first'}"
+    """The strategies at a length, without the reference, in the order of the tables; None if no difference is known."""
+    rows, margin = summary.ranked(length), summary.standings[length].margin
+    reference, what = _reference(summary, length)
+    lines = tuple(
+        line for row in rows if row is not reference and (line := _line(summary, row, reference, length)) is not None
+    )
+    title = f"Minus {reference.strategy.label}, {what}"
     if len(summary.results.lengths) > 1:
         title += f", at {words.percent(length)} of the epochs"
-    return Panel(title, lines)
+    factor = METRICS[summary.results.metric].factor
+    return Panel(title, lines, None if margin is None else factor * margin) if lines else None
 
 
-def _line(summary: Summary, row: Row, reference: Row) -> Line:
+def _reference(summary: Summary, length: float) -> tuple[Row, str]:
+    rows, control = summary.ranked(length), summary.results.sweep.rules.control
+    if control is not None:
+        return next(row for row in rows if row.strategy.label == control), "the control"
+    if (pick := summary.pick(length)) is not None:
+        return pick, "the pick"
+    return rows[0], "which has the best estimate" if summary.leader(length) is None else "the leader"
+
+
+def _line(summary: Summary, row: Row, reference: Row, length: float) -> Line | None:
     metric = summary.results.metric
-    each = METRICS[metric].ahead(row.by_repeat, reference.by_repeat)
-    found = summary.pair(row.strategy.label, reference.strategy.label, row.length).difference
-    return forest.difference(row.strategy, metric, found, each)
+    try:
+        pair = summary.pair(row.strategy.label, reference.strategy.label, length)
+    except KeyError:  # before every strategy has closed a repeat there are no pairs
+        return None
+    if pair.difference is None:
+        return None
+    found = Interval(pair.difference, pair.low, pair.high)
+    remark = words.number(metric, found.mean, signed=True)
+    if bounds := words.bounds(metric, found, signed=True):
+        remark += f" ({bounds})"
+    interval = forest.scaled(found, METRICS[metric].factor)
+    return Line(row.strategy, interval, np.empty(0), f"{remark}\n{pair.verdict}", aside=row.state == "ruled out")

@@ -13,7 +13,7 @@ from decaybench.compare import Interval, wilson
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy
 from decaybench.report.figures import look, sample
-from decaybench.report.figures.validated import MOST_SLOTS, Slots, search
+from decaybench.report.figures.every_trial import MOST_OWN, Tried, search
 
 NAME = "divergence"
 TITLE = "Where trials diverged"
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     strategy: Strategy
     rate: NDArray[np.float64]
     diverged: NDArray[np.bool_]
-    slots: NDArray[np.int64]
+    tried: NDArray[np.int64]
     lost: NDArray[np.int64]
     overall: Interval
 
@@ -49,7 +49,7 @@ class Divergence(NamedTuple):
 
 def data(summary: Summary) -> Divergence | None:
     """Every trial that is done at the longest length; None if none diverged."""
-    every = search(summary.results, stopped=True).slots
+    every = search(summary.results, stopped=True).strategies
     if not any(own.diverged.any() for own in every):
         return None
     edges = np.geomspace(*look.log_limits((own.rate for own in every), (1e-3, 1.0)), BINS + 1)
@@ -68,8 +68,8 @@ def draw(shown: Divergence) -> Figure:
     look.log_axis(axes, "x", float(shown.edges[0]), float(shown.edges[-1]))
     for y, row in enumerate(shown.rows):
         color = look.FAMILY[row.strategy.family].color
-        for place in np.flatnonzero(row.slots):
-            start, stop, share = *shown.edges[place : place + 2], row.lost[place] / row.slots[place]
+        for place in np.flatnonzero(row.tried):
+            start, stop, share = *shown.edges[place : place + 2], row.lost[place] / row.tried[place]
             axes.add_patch(Rectangle((start, y - 0.42), stop - start, 0.55, fc="white", ec=look.OTHERS, lw=0.6))
             if share:
                 axes.add_patch(
@@ -78,13 +78,13 @@ def draw(shown: Divergence) -> Figure:
                 ink = "white" if share >= _DARK else look.INK
                 where = float(np.sqrt(start * stop)), y - 0.145
                 axes.text(*where, f"{100 * share:.0f}%", ha="center", va="center", size=6.5, color=ink)
-        rate = row.rate[sample(row.rate.size, MOST_SLOTS)]
+        rate = row.rate[sample(row.rate.size, MOST_OWN)]
         ticks = np.stack(
             [np.full(rate.size, y + 0.22), np.full(rate.size, y + 0.36), np.full(rate.size, np.nan)], axis=1
         )
         axes.plot(np.repeat(rate, 3), ticks.ravel(), color=color, lw=0.8, alpha=0.7)  # one path: many ticks stay small
         crosses = row.rate[row.diverged]
-        crosses = crosses[sample(crosses.size, MOST_SLOTS)]
+        crosses = crosses[sample(crosses.size, MOST_OWN)]
         axes.plot(crosses, np.full(crosses.size, y + 0.29), "x", color=color, ms=3.8, mew=0.9)
         axes.text(1.015, y, _overall(row), transform=axes.get_yaxis_transform(), va="center", size=7.5)
     axes.set_yticks(range(len(names)), ["\n".join(name) for name in names], parse_math=False)
@@ -96,11 +96,11 @@ def draw(shown: Divergence) -> Figure:
     return figure
 
 
-def _row(own: Slots, edges: NDArray[np.float64]) -> Row:
+def _row(own: Tried, edges: NDArray[np.float64]) -> Row:
     known = np.isfinite(own.rate)
-    slots, lost = (np.histogram(own.rate[which], edges)[0] for which in (known, known & own.diverged))
+    tried, lost = (np.histogram(own.rate[which], edges)[0] for which in (known, known & own.diverged))
     overall = wilson(int(own.diverged.sum()), own.diverged.size)
-    return Row(own.strategy, own.rate, own.diverged, slots, lost, overall)
+    return Row(own.strategy, own.rate, own.diverged, tried, lost, overall)
 
 
 def _overall(row: Row) -> str:

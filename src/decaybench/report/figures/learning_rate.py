@@ -1,4 +1,4 @@
-"""The learning rate that every shown run used."""
+"""The learning rate that each repeat's best trial used."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from decaybench.report.figures import evenly, look
 NAME = "learning-rate"
 TITLE = "Learning rate as applied"
 READ = (
-    "One line is one run: the learning rate that each update used. The lines of a panel differ because each repeat "
-    "has its own best configuration; with a reactive rule they also differ from seed to seed. Grey lines are one run "
-    "of every other strategy. A cross marks where a run diverged."
+    "One line is the best trial of one repeat: the learning rate that each update used. The lines of a panel differ "
+    "because each repeat has its own best configuration and seed. Grey lines are one trial of every other strategy. A "
+    "cross marks where a trial diverged."
 )
 MOST_RUNS = 12
 """The most lines in a panel; of more runs, evenly spaced ones are drawn."""
@@ -45,11 +45,11 @@ class Traces(NamedTuple):
 
 
 def data(summary: Summary) -> Traces:
-    """Thinned traces of the shown runs; runs with the same trace share a line."""
+    """Thinned traces of each repeat's best trial at the longest length; equal traces share a line."""
     results = summary.results
     lines, behind = [], []
     for strategy in results.strategies:
-        runs = [run for run in results.shown(strategy.label) if len(results.traces.get(run.id, ()))]
+        runs = [run for run in results.best(strategy.label, results.longest) if len(results.traces.get(run.id, ()))]
         chosen = _distinct(runs, results)
         lines.append(tuple(_line(run, results, POINTS) for run in chosen))
         whole = [run for run in chosen if not run.diverged] or chosen

@@ -1,4 +1,4 @@
-"""Results after retraining by length: does the order hold for longer training?"""
+"""Expected results by length: does the order hold for longer training?"""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from decaybench.report.figures import forest, look
 NAME = "lengths"
 TITLE = "Results by length"
 READ = (
-    "A mark is a strategy's mean test result after retraining at that share of the epochs. The bar is its 95% "
-    "interval over the repeats and may extend beyond the figure. The other strategies are grey. Each length is "
-    "searched separately, and every schedule is stretched to the end of its run. So this is not a training curve; the "
-    "lines only guide the eye. If a strategy leads in short runs but not in long ones, do not choose by short runs. "
-    "Overlapping intervals do not prove equality, because the repeats are paired."
+    "A mark is a strategy's estimate, the expected test result of a search, at that share of the epochs. The bar is "
+    "its 95% interval, without adjustment; it may extend beyond the figure. The other strategies are grey. Each length "
+    "is searched separately, and every schedule is stretched to the end of its run. So this is not a training curve; "
+    "the lines only guide the eye. If a strategy leads in short runs but not in long ones, do not choose by short "
+    "runs. Overlapping intervals do not show that two strategies are the same, because the repeats are paired."
 )
 
 
 class Line(NamedTuple):
-    """One strategy: its mean and interval at each length (None if there is none), in percent or nats."""
+    """One strategy: its estimate and interval at each length (None if there is none), in percent or nats."""
 
     strategy: Strategy
     intervals: tuple[Interval | None, ...]
@@ -45,7 +45,7 @@ def data(summary: Summary) -> Lengths | None:
     results = summary.results
     lengths = tuple(sorted(results.lengths))
     factor = METRICS[results.metric].factor
-    rows = {(row.strategy.label, row.length): row.confirmed[results.metric] for row in summary.rows}
+    rows = {(row.strategy.label, row.length): row.estimates[results.metric] for row in summary.rows}
     if summary.adaptive or sum(any(rows[s.label, n] for s in results.strategies) for n in lengths) < 2:
         return None
     lines = []
@@ -62,11 +62,8 @@ def draw(shown: Lengths) -> Figure:
     figure, panels = look.small_multiples(strategies, "share of the epochs", what)
     x = np.array(shown.lengths)
     every = [interval for line in shown.lines for interval in line.intervals if interval]
-    means = [interval.mean for interval in every]
-    low, high = look.limits([[b for b in interval if b is not None] for interval in every], (0.0, 1.0))
-    # one diverged repeat makes an interval of 80 points: limit the axis to the means and as much again
-    span = max(means) - min(means) or high - low
-    panels[0].set_ylim(max(low, min(means) - span / 2), min(high, max(means) + span / 2))
+    ends = [[b for b in interval if b is not None] for interval in every]
+    panels[0].set_ylim(*look.limits_around([interval.mean for interval in every], ends, (0.0, 1.0)))
     margin = 0.12 * (x[-1] - x[0])
     panels[0].set_xlim(x[0] - margin, x[-1] + margin)
     panels[0].set_xticks(x, [words.percent(length) for length in shown.lengths])
@@ -83,5 +80,5 @@ def draw(shown: Lengths) -> Figure:
         marks: dict[str, Any] = {"marker": style.marker, "ms": 5.5, "mec": "white", "mew": 0.8}
         axes.plot(at, mean, color=style.color, ls=style.line, lw=1.4, zorder=4, **marks)
         if not present:
-            look.note(axes, "not retrained yet")
+            look.note(axes, "no repeat complete yet")
     return figure

@@ -35,6 +35,8 @@ FAMILY: Final = {
 INK: Final = "#333333"
 FAINT: Final = "#767676"
 OTHERS: Final = "#cfcfcf"
+BAND: Final = "#e8e8e8"
+"""The colour of differences that are too small to matter."""
 WIDTH: Final = 9.0
 """Every figure's width in inches."""
 _LINE: Final = 28
@@ -154,6 +156,18 @@ def limits(values: Iterable[ArrayLike], fallback: tuple[float, float], margin: f
     low, high = float(x.min()), float(x.max())
     span = high - low or abs(high) or 1.0
     return low - margin * span, high + margin * span
+
+
+def limits_around(
+    core: Sequence[float], values: Iterable[ArrayLike], fallback: tuple[float, float]
+) -> tuple[float, float]:
+    """Limits around ``core``, and around the ``values`` as far as they are no further away than the core is wide.
+
+    One diverged run is 80 points away: it must not flatten the rest.
+    """
+    low, high = limits([core, *values], fallback)
+    span = max(core) - min(core) if core else 0.0
+    return (max(low, min(core) - span), min(high, max(core) + span)) if span else (low, high)
 
 
 def log_limits(values: Iterable[ArrayLike], fallback: tuple[float, float]) -> tuple[float, float]:

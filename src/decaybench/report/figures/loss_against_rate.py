@@ -16,11 +16,11 @@ from decaybench.report.figures import evenly, look
 NAME = "loss-against-rate"
 TITLE = "Learning rate against loss, reactive rules"
 READ = (
-    "One line is one run. A point is the end of an epoch, with the epoch's mean training loss and the learning rate "
-    "at that time. A path begins at the open mark and ends at the filled one. If a path falls towards the left, the "
-    "learning rate decreased with the loss. A level path did not react. If it moves up and down at the same loss, the "
-    "rule reacts to more than the loss. That both decrease does not show cause and effect: a fixed decay gives such a "
-    "path too."
+    "One line is the best trial of one repeat. A point is the end of an epoch, with the epoch's mean training loss and "
+    "the learning rate at that time. A path begins at the open mark and ends at the filled one. If a path falls "
+    "towards the left, the learning rate decreased with the loss. On a level path the rule did not react. If the path "
+    "moves up and down at the same loss, the learning rate depends on more than the loss. That both decrease does not "
+    "show cause and effect: a fixed decay gives such a path too."
 )
 MOST_RUNS = 12
 """The most paths in a panel; of more runs, evenly spaced ones are drawn."""
@@ -43,7 +43,7 @@ class Paths(NamedTuple):
 
 
 def data(summary: Summary) -> Paths | None:
-    """The shown runs of the reactive strategies; None if none of their epochs has loss and rate."""
+    """The best trials of the reactive strategies at the longest length; None if no epoch has loss and rate."""
     results = summary.results
     reactive = tuple(strategy for strategy in results.strategies if strategy.family == "reactive")
     paths = tuple(tuple(p for run in _some(results, s) if (p := _path(results, run)).loss.size) for s in reactive)
@@ -52,7 +52,7 @@ def data(summary: Summary) -> Paths | None:
 
 def draw(shown: Paths) -> Figure:
     """One panel per strategy, learning rate against training loss (both log)."""
-    labels = "training loss of the epoch, nats (log scale)", "learning rate at its end\n(log scale)"
+    labels = "training loss of the epoch, nats (log scale)", "learning rate at the end of the epoch\n(log scale)"
     figure, panels = look.small_multiples(shown.strategies, *labels)
     every = [path for paths in shown.paths for path in paths]
     # a diverging run must not shrink the others
@@ -75,7 +75,8 @@ def draw(shown: Paths) -> Figure:
 
 
 def _some(results: Results, strategy: Strategy) -> list[Run]:
-    runs = [run for run in results.shown(strategy.label) if run.id in results.curves and run.id in results.traces]
+    best = results.best(strategy.label, results.longest)
+    runs = [run for run in best if run.id in results.curves and run.id in results.traces]
     return [runs[i] for i in evenly(len(runs), MOST_RUNS)]
 
 

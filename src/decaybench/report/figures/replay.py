@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from decaybench.findings.replays import Replay, replays
+from decaybench.findings.replays import replays
 from decaybench.findings.summary import Summary
-from decaybench.findings.sweep import Strategy
+from decaybench.metrics import METRICS
 from decaybench.report import words
 from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
@@ -14,32 +14,32 @@ from decaybench.report.figures.forest import Differences, Line, Panel
 NAME = "replay"
 TITLE = "Reacting compared with replaying"
 READ = (
-    "Each reactive strategy minus its own replay. A replay uses the learning rates that the rule chose on one seed as "
-    "a fixed schedule on another seed, so it does not react. Right of zero, reacting to the run itself helped. Near "
-    "zero, the shape that the rule found does as well as the rule. Large marks are means over the repeats, bars are "
-    "95% t intervals, and small marks are repeats. An arrow at the edge stands for one or more repeats beyond it. "
-    "Differences within the shaded band are too small to matter. A bar across zero does not show that reacting is "
-    "useless, and the shape still had to be found by reacting."
+    "The best reactive strategy's retrained runs minus their replays. A replay uses the learning rates that the rule "
+    "chose on one seed as a fixed schedule on another seed, so it does not react. Right of zero, reacting to the run "
+    "itself helped. Near zero, the shape that the rule found does as well as the rule. The large mark is the mean over "
+    "the seeds, and the small marks are the seeds. From 8 seeds on, the bar is the 95% t interval; with fewer, the "
+    "figure only describes. An arrow at the edge stands for one or more seeds beyond it. Differences within the shaded "
+    "band, the margin, are too small to matter. A bar across zero does not show that reacting is useless, and the "
+    "shape still had to be found by reacting."
 )
 
 
 def data(summary: Summary) -> Differences | None:
-    """Every reactive strategy's difference to its replay, by length; None if nothing was replayed."""
+    """The replayed strategy's difference to its replays, seed by seed; None if nothing was replayed."""
     results = summary.results
-    strategies = {strategy.label: strategy for strategy in results.strategies}
-    panels = []
-    for length in sorted(results.lengths, reverse=True):
-        lines = tuple(_line(strategies[each.label], results.metric, each) for each in replays(results, length))
-        title = f"{words.percent(length)} of the epochs" if len(results.lengths) > 1 else ""
-        panels += [Panel(title, lines)] if lines else []
-    return Differences(results.metric, results.rope, tuple(panels)) if panels else None
+    found, metric = replays(results), METRICS[results.metric]
+    if found is None:
+        return None
+    strategy = next(strategy for strategy in results.strategies if strategy.label == found.label)
+    remark = words.number(metric.name, found.interval.mean, signed=True)
+    if bounds := words.bounds(metric.name, found.interval, signed=True):
+        remark += f" ({bounds})"
+    remark += f"\n{found.differences.size} of {words.count(found.planned, 'seed')}"
+    factor, margin = metric.factor, summary.standings[found.length].margin
+    line = Line(strategy, forest.scaled(found.interval, factor), factor * found.differences, remark)
+    return Differences(metric.name, (Panel("", (line,), None if margin is None else factor * margin),))
 
 
 def draw(shown: Differences) -> Figure:
-    """One panel per length, one line per strategy, zero always visible."""
-    return forest.draw_differences(shown, f"reactive minus replay, test {shown.metric}")
-
-
-def _line(strategy: Strategy, metric: str, replay: Replay) -> Line:
-    line = forest.difference(strategy, metric, replay.judged.difference, replay.differences)
-    return line._replace(remark=f"{line.remark}\n{replay.judged.verdict}")
+    """One line, zero always visible."""
+    return forest.draw_differences(shown, f"reacting minus replaying, test {shown.metric}")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from decaybench.findings.summary import Summary
 from decaybench.report.figures import look, sample
-from decaybench.report.figures.validated import (
+from decaybench.report.figures.every_trial import (
     MOST_BEHIND,
     Search,
     chance_line,
@@ -34,17 +34,17 @@ def data(summary: Summary) -> Search:
 
 def draw(shown: Search) -> Figure:
     """One panel per strategy, result against base learning rate (log)."""
-    strategies = [slots.strategy for slots in shown.slots]
+    strategies = [own.strategy for own in shown.strategies]
     figure, panels = look.small_multiples(strategies, "base learning rate (log scale)", label(shown.metric))
-    low, high = look.log_limits((slots.rate for slots in shown.slots), (1e-3, 1.0))
+    low, high = look.log_limits((own.rate for own in shown.strategies), (1e-3, 1.0))
     look.log_axis(panels[0], "x", low, high)
     panels[0].set_ylim(*value_limits(shown))
-    for axes, own in zip(panels, shown.slots, strict=True):
+    for axes, own in zip(panels, shown.strategies, strict=True):
         chance_line(axes, shown)
-        others = [slots for slots in shown.slots if slots is not own]
-        x = np.concatenate([np.empty(0), *(slots.rate for slots in others)])
-        y = np.concatenate([np.empty(0), *(slots.result for slots in others)])
+        others = [other for other in shown.strategies if other is not own]
+        x = np.concatenate([np.empty(0), *(other.rate for other in others)])
+        y = np.concatenate([np.empty(0), *(other.validation for other in others)])
         some = sample(x.size, MOST_BEHIND)
         axes.plot(x[some], y[some], ls="none", marker="o", ms=2.6, mew=0, color=look.OTHERS, zorder=2)
-        points(axes, own, own.rate, shown.metric)
+        points(axes, own, own.rate, own.validation, shown.metric)
     return figure

@@ -1,4 +1,4 @@
-"""The expected result by tuning budget, for each strategy."""
+"""The expected test result by tuning budget, for each strategy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from decaybench.findings.summary import Summary
 from decaybench.findings.tuning import Advice, Cost
 from decaybench.metrics import METRICS, Metric
 from decaybench.report.figures import look
-from decaybench.report.figures.validated import OPTIMISTIC
 
 NAME = "tuning-cost"
 TITLE = "What a tuning budget buys"
 READ = (
-    "A curve shows the best validation result to expect from n trials, drawn at random from all trials of a strategy. "
-    "Find the number of trials that you can afford, and take the best strategy there. Where lines cross, the choice "
-    "depends on the budget. Names in bold are the strategies to take at some budget. They and the control have a "
-    "band, the 95% interval over the repeats; where bands overlap, the choice may not matter. A level line had "
-    "nothing to search. The best trials were selected on these results, so they are optimistic, and more so with more "
-    "trials. For quasi-random trials the curve is an approximation. The vertical axis is stretched towards the "
-    "perfect result."
+    "A curve shows the test result to expect from n trials of a strategy: that of the trial that validation picks "
+    "among n that are drawn at random from all of its trials, up to a quarter of them. Find the number of trials that "
+    "you can afford, and take the best strategy there. Where lines cross, the choice depends on the budget. Names in "
+    "bold are the strategies to take at some budget. They and the control have a band, the 95% interval over the "
+    "repeats, without adjustment; where bands overlap, the choice may not matter. Only strategies with at least 6 "
+    "repeats have a curve. The vertical axis is stretched towards the perfect result."
 )
 MOST_COLOURED = 8
 """Up to so many strategies, all have their family's colour; of more, only those with a band."""
@@ -45,7 +43,7 @@ class TuningCost(NamedTuple):
 
 
 def data(summary: Summary) -> TuningCost | None:
-    """Every strategy's curve at the longest length; None with a single trial, or if `tuning.refused`."""
+    """Every strategy's curve at the longest length; None if there is none, or only for single trials."""
     found = tuning.costs(summary)
     if max((int(cost.n[-1]) for cost in found), default=1) < 2:
         return None
@@ -74,7 +72,7 @@ def draw(shown: TuningCost) -> Figure:
         _curve(axes, cost, cost.strategy.label in strong, len(shown.costs) <= MOST_COLOURED)
     _names(axes, shown, ["\n".join(names[cost.strategy.label]) for cost in shown.costs], height - 0.7)
     axes.set_xlabel("trials n (log scale)", size=9)
-    axes.set_ylabel(f"expected best validation {METRICS[shown.metric].label}\n({OPTIMISTIC})", size=9)
+    axes.set_ylabel(f"expected test {METRICS[shown.metric].label}", size=9)
     return figure
 
 

@@ -17,10 +17,11 @@ from decaybench.report.words.verdicts import SAID
 NAME = "verdicts"
 TITLE = "Verdict matrix"
 READ = (
-    "Each cell compares its row with its column. Both are sorted by mean, best first. The sign is the verdict. The "
-    "number says how far the row is ahead (+) or behind (-), in points of accuracy or in nats. Without a verdict of "
-    "better or worse, the order may be luck. Verdicts do not chain: if a is equivalent to b and b to c, that says "
-    "nothing about a and c. Below the diagonal are the same comparisons, seen from the other side."
+    "Each cell compares its row with its column. Both are in the order of the tables, the one to take first. The sign "
+    "is the verdict. The number says how far the row is ahead (+) or behind (-) over the repeats that both have, in "
+    "points of accuracy or in nats. Without a verdict of better or worse, the order may be luck. Verdicts do not "
+    "chain: if a is equivalent to b and b to c, that says nothing about a and c. Below the diagonal are the same "
+    "comparisons, seen from the other side."
 )
 
 
@@ -29,7 +30,7 @@ _NUMBERED = 0.36
 
 
 class Matrix(NamedTuple):
-    """Strategies in rank order, and for each its pairs with all of them (itself first); None with itself."""
+    """Strategies from the best, and the pairs of each with all of them; None with itself and where none is tested."""
 
     metric: str
     strategies: tuple[Strategy, ...]
@@ -40,9 +41,7 @@ def data(summary: Summary) -> Matrix | None:
     """Every verdict at the longest length; None if no pair has one."""
     length = summary.results.longest
     strategies = tuple(row.strategy for row in summary.ranked(length))
-    pairs = tuple(
-        tuple(None if a is b else summary.pair(a.label, b.label, length) for b in strategies) for a in strategies
-    )
+    pairs = tuple(tuple(_pair(summary, a.label, b.label, length) for b in strategies) for a in strategies)
     if all(pair is None or pair.verdict == "no verdict" for row in pairs for pair in row):
         return None
     return Matrix(summary.results.metric, strategies, pairs)
@@ -87,8 +86,16 @@ def draw(matrix: Matrix) -> Figure:
     return figure
 
 
+def _pair(summary: Summary, a: str, b: str, length: float) -> Pair | None:
+    """None for a strategy with itself, and for a pair that is not tested."""
+    try:
+        return summary.pair(a, b, length)
+    except KeyError:
+        return None
+
+
 def _text(pair: Pair, wide: float) -> str:
     sign = SAID[pair.verdict].sign
     if wide < _NUMBERED or pair.difference is None:
         return sign
-    return f"{sign}{' ' if wide > 0.6 else chr(10)}{words.number(pair.metric, pair.difference.mean, signed=True)}"
+    return f"{sign}{' ' if wide > 0.6 else chr(10)}{words.number(pair.metric, pair.difference, signed=True)}"

@@ -1,4 +1,4 @@
-"""summary.csv, verdicts.csv, ledger.csv and runs.csv as text; floats are Python's repr, so nothing is lost."""
+"""The report's tables as text; floats are Python's repr, so nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from decaybench.compare import Interval
 from decaybench.findings.summary import Row, Summary
-from decaybench.metrics import METRICS, Metric
+from decaybench.metrics import METRICS
 from decaybench.report.words.verdicts import reason
 
 if TYPE_CHECKING:
@@ -18,53 +17,68 @@ if TYPE_CHECKING:
 
 VERDICTS = (
     *("a", "b", "length", "metric", "difference", "low", "high"),
-    *("p_adjusted", "p_better", "verdict", "reason", "p_better_unpaired", "detectable", "repeats_needed"),
+    *("p_adjusted", "p_better", "verdict", "reason", "repeats", "se", "repeats_needed"),
+)
+LOOKS = (
+    *("sweep", "length", "step", "look", "spent", "margin", "margin_source", "until"),
+    *("strategy", "repeats", "estimate", "bound", "state", "leader", "pick", "settled", "trained_next"),
 )
 
 
 def summary_csv(summary: Summary) -> str:
     """One row per length and strategy, in the sweep file's order.
 
-    ``best_validation_<metric>_optimistic`` is the mean validation result of the repeats' best trials, which were
-    selected on it. ``test_<metric>_survivors`` is the mean without diverged runs, which otherwise count as chance.
-    ``test_<metric>_iqm`` is the interquartile mean of all retraining runs. ``learning_rate`` is the geometric mean of
-    the best trials' base learning rates. ``diverged_low`` and ``diverged_high`` are the Wilson interval of the share of
-    trials that diverged. A column named ``slots_...`` counts trials, and one named ``confirm_...`` retraining runs.
+    ``estimate`` is the expected test result of a search in the sweep's metric, ``low`` and ``high`` its unadjusted 95%
+    interval; ``test_<metric>`` and its bounds are the same for each metric. With 95% confidence the strategy is at most
+    ``bound`` below the best. ``mean_all`` and ``mean_finished`` are the mean test results of all trials, and of those
+    that did not diverge. ``diverged_low`` and ``diverged_high`` are the Wilson interval of the share that diverged.
+    ``learning_rate`` is the geometric mean of the best trials' base learning rates.
+
+    ``retrained`` is the mean test result of the configuration that was chosen from ``chosen_of``, over
+    ``retrained_runs`` on fresh seeds. ``failures`` of the ``choosing_runs`` failed.
     """
     lines = [_summary_row(row, summary.results.metric) for row in summary.rows]
     return _csv(list(lines[0]), (line.values() for line in lines))
 
 
 def _summary_row(row: Row, metric: str) -> dict[str, Any]:
-    slots, confirm = row.account.slots, row.account.confirm
+    trials, again = row.account.trials, row.retrained
+    found = row.estimates[metric]
     return {
         "strategy": row.strategy.label,
         "schedule": row.strategy.schedule,
         "family": row.strategy.family,
         "length": row.length,
-        "slots_planned": slots.planned,
-        "slots_done": slots.done,
-        "slots_diverged": slots.diverged,
-        "slots_at_chance": row.slots_at_chance,
-        f"best_validation_{metric}_optimistic": row.best_validation,
-        "confirm_planned": confirm.planned,
-        "confirm_done": confirm.done,
-        "confirm_diverged": confirm.diverged,
-        **{name: value for each in METRICS.values() for name, value in _tested(each, row).items()},
-        "learning_rate": row.learning_rate,
         "rank": row.rank,
-        f"test_{metric}_survivors": row.survivors,
-        f"test_{metric}_iqm": row.middle,
+        "repeats": row.repeats,
+        "estimate": found and found.mean,
+        "low": found and found.low,
+        "high": found and found.high,
+        "bound": row.bound,
+        "state": row.state,
+        "parked": row.parked,
+        "retrained": again and again.mean,
+        "retrained_runs": len(again.further) if again else 0,
+        "chosen_of": len(again.configurations) if again else 0,
+        "choosing_runs": len(again.choosing) if again else 0,
+        "failures": again.failures if again else 0,
+        "trials_planned": trials.planned,
+        "trials_done": trials.done,
+        "trials_diverged": trials.diverged,
+        "trials_at_chance": row.at_chance,
         "diverged_low": row.diverged.low,
         "diverged_high": row.diverged.high,
+        "mean_all": row.mean,
+        "mean_finished": row.mean_finished,
+        **{name: value for each in METRICS for name, value in _tested(each, row).items()},
+        "learning_rate": row.learning_rate,
     }
 
 
-def _tested(metric: Metric, row: Row) -> dict[str, float | None]:
-    """A metric's confirmed result; its interval as well, where a greatest value cuts it."""
-    mean, low, high = _three(row.confirmed[metric.name])
-    name = f"test_{metric.name}"
-    return {name: mean} | ({f"{name}_low": low, f"{name}_high": high} if metric.bounded else {})
+def _tested(metric: str, row: Row) -> dict[str, float | None]:
+    """A metric's estimate with its interval."""
+    name, (mean, low, high) = f"test_{metric}", row.estimates[metric] or (None, None, None)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def ledger_csv(summary: Summary) -> str:
@@ -78,7 +92,7 @@ def ledger_csv(summary: Summary) -> str:
 
 def _ledger_row(row: Row) -> dict[str, Any]:
     own = row.account
-    entries = {"slots": own.slots, "confirm": own.confirm, "replay": own.replay}
+    entries = {"trials": own.trials, "confirm": own.confirm, "replay": own.replay}
     return {
         "strategy": row.strategy.label,
         "length": row.length,
@@ -92,25 +106,44 @@ def _ledger_row(row: Row) -> dict[str, Any]:
 
 
 def verdicts_csv(summary: Summary) -> str:
-    """One row per length and unordered pair, a before b in file order, then the length's family row."""
+    """One row per length and pair that is tested, a before b in the sweep file's order.
+
+    ``low`` and ``high`` are the repeated 95% interval of the difference, which is positive where a is better, and
+    ``se`` its standard error. ``repeats`` are those that the two have in common at their last look.
+    """
     rows = (
         (
-            *(
-                p.a,
-                p.b,
-                p.length,
-                p.metric,
-                *_three(p.difference),
-                p.p_adjusted,
-                p.p_better,
-                p.verdict,
-                reason(p.reason, p.metric),
-            ),
-            *(p.p_better_unpaired, p.detectable, p.repeats_needed),
+            *(pair.a, pair.b, pair.length, pair.metric, pair.difference, pair.low, pair.high),
+            *(pair.p_adjusted, pair.p_better, pair.verdict, reason(pair.reason, pair.metric)),
+            *(pair.repeats, pair.error, pair.repeats_needed),
         )
-        for p in summary.pairs
+        for pair in summary.pairs
     )
     return _csv(VERDICTS, rows)
+
+
+def looks_csv(summary: Summary) -> str:
+    """One row per look and strategy, as they were written down when the look at the longest length was taken.
+
+    ``look`` is the number of repeats after which it was due, and ``spent`` the share of the error that it and all
+    before it have spent. ``trained_next`` are the repeats up to which the strategy was trained next.
+    """
+    sign, rows = METRICS[summary.results.metric].sign, []
+    for part, looks in zip(summary.results.sweep.parts, summary.results.looks, strict=True):
+        for look in looks:
+            own = (part.name, look.length, look.step, look.repeats, look.spent, look.margin, look.margin_source)
+            decided, following = look.outcome, look.trained_next
+            for label in part.file.strategies:
+                known = look.strategies[label]
+                rows.append(
+                    (
+                        *(*own, decided["until"], part.labels[label]),
+                        *(known["repeats"], sign * known["estimate"], known["bound"], known["state"]),
+                        *(decided["leader"] == label, decided["pick"] == label, decided["settled"]),
+                        following["repeats"] if label in following.get("members", ()) else None,
+                    )
+                )
+    return _csv(LOOKS, rows)
 
 
 def runs_csv(runs: Sequence[RunRow]) -> str:
@@ -119,10 +152,6 @@ def runs_csv(runs: Sequence[RunRow]) -> str:
 
     columns = data_columns(RunRow)
     return _csv(columns, ([_stored(name, getattr(row, name)) for name in columns] for row in runs))
-
-
-def _three(interval: Interval | None) -> tuple[float | None, float | None, float | None]:
-    return interval or (None, None, None)
 
 
 def _stored(column: str, value: Any) -> Any:

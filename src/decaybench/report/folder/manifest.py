@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from decaybench.store.read import Frames
+    from decaybench.store import Frames, LookRow
 
 MANIFEST = "manifest.json"
 WRITERS = ("decaybench", "matplotlib", "numpy", "optuna", "scipy")
 """The packages whose versions affect a report's bytes."""
 
 
-def source(frames: Frames, study: str | None = None) -> dict[str, Any]:
+def source(frames: Frames, study: str | None = None, looks: Sequence[LookRow] = ()) -> dict[str, Any]:
     """The manifest's entry of a sweep: its name, spec hash and provenance, and the SHA-256 of its database tables.
 
     ``study`` is the hash of its Optuna study, from `search.read_study`; None if it has no study.
@@ -38,6 +38,7 @@ def source(frames: Frames, study: str | None = None) -> dict[str, Any]:
             "runs": _table(frames.runs),
             "epochs": _table(frames.epochs),
             "traces": _traces(frames.traces),
+            **({"looks": sha256(json.dumps([vars(look) for look in looks]))} if looks else {}),
             "study": study,
         },
     }

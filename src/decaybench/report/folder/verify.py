@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -13,7 +14,7 @@ from decaybench.findings.join import join
 from decaybench.findings.results import collect
 from decaybench.findings.summary import summarise
 from decaybench.report.folder.manifest import MANIFEST, manifest_text, sha256, versions
-from decaybench.report.folder.writer import report_files
+from decaybench.report.folder.writer import DECISION, report_files
 
 if TYPE_CHECKING:
     from decaybench.store import Stored
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 KEYS: Final = {
     "summary.csv": ("strategy", "length"),
     "verdicts.csv": ("a", "b", "length"),
+    "looks.csv": ("sweep", "length", "step", "strategy"),
     "ledger.csv": ("strategy", "length"),
     "runs.csv": ("id",),
 }
@@ -106,6 +108,8 @@ def _against_file(path: Path, name: str, stored: str | None, text: str) -> list[
     lines: list[str] = []
     if path.suffix == ".csv":
         lines = [f"{name}: {line}" for line in _against_table(found, text, KEYS.get(name, ()))]
+    elif name == DECISION:
+        lines = [f"{name}: {line}" for line in _against_data(found, text)]
     why = "differs from what the database gives" if stored == sha256(found) else "changed since it was written"
     return _shortened(name, lines) or [f"{name}: {why}"]
 
@@ -134,6 +138,17 @@ def _against_table(found: bytes, text: str, keys: Sequence[str]) -> Iterator[str
                 yield f"{name}: {column}: {_two(a, b)}"
 
 
+def _against_data(found: bytes, text: str) -> Iterator[str]:
+    """The values of a JSON object that differ; none if the two differ only in how they are written."""
+    try:
+        said, given = (dict(_leaves(json.loads(each))) for each in (found, text))
+    except ValueError:
+        return
+    for key in dict.fromkeys([*given, *said]):
+        if said.get(key) != given.get(key):
+            yield f"{key}: {_two(said.get(key), given.get(key))}"
+
+
 def _shortened(what: str, lines: list[str]) -> list[str]:
     """At most MOST of the lines, then the number of the others."""
     return lines if len(lines) <= MOST else [*lines[:MOST], f"{what}: and {len(lines) - MOST} more differences"]
@@ -153,10 +168,10 @@ def _named(rows: Sequence[Sequence[str]], places: Sequence[int]) -> dict[str, Se
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping | list):
         yield path, value
         return
-    for key, item in value.items():
+    for key, item in value.items() if isinstance(value, Mapping) else enumerate(value, 1):
         yield from _leaves(item, f"{path}.{key}" if path else str(key))
 
 

@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from decaybench.errors import UserError
+from decaybench.findings.decision import decision
 from decaybench.findings.results import collect
 from decaybench.findings.summary import Summary, summarise
 from decaybench.report.dashboard.note import reported
-from decaybench.report.folder.csv_files import ledger_csv, runs_csv, summary_csv, verdicts_csv
+from decaybench.report.folder.csv_files import ledger_csv, looks_csv, runs_csv, summary_csv, verdicts_csv
 from decaybench.report.folder.manifest import MANIFEST, manifest_text, versions
 from decaybench.report.words.answer import answer_text
 
@@ -24,16 +25,23 @@ if TYPE_CHECKING:
     from decaybench.store import RunRow
 
 
+DECISION: Final = "decision.json"
+"""The answer as data: see `findings.decision`."""
+
+
 @dataclass(frozen=True)
 class ReportSummary:
     """The report's folder, its page, its answer as one plain paragraph, and what optuna-dashboard shows of it.
 
+    ``settled`` says whether the sweep has what it was run for, and ``complete`` whether it has nothing left to train.
     ``dashboard`` is None for joined sweeps, because they have no common study.
     """
 
     out: Path
     index: Path
     answer: str
+    settled: bool
+    complete: bool
     dashboard: Content | None
 
 
@@ -56,7 +64,8 @@ def build_report(evidence: Evidence, out: Path, sources: Sequence[Mapping[str, A
         raise UserError(f"report folder {out}: cannot be written: {error}") from error
     index = out / "index.html"
     shown = None if evidence.sweep.joined else reported(summary, index)
-    return ReportSummary(out, index, answer_text(summary), shown)
+    complete = evidence.sweep.complete
+    return ReportSummary(out, index, answer_text(summary), summary.answered, complete, shown)
 
 
 def report_files(
@@ -72,6 +81,8 @@ def report_files(
     files = {
         "summary.csv": summary_csv(summary),
         "verdicts.csv": verdicts_csv(summary),
+        "looks.csv": looks_csv(summary),
+        DECISION: json.dumps(decision(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "ledger.csv": ledger_csv(summary),
         "runs.csv": runs_csv(runs),
         **{f"figures/{figure.name}.svg": figure.svg for figure in every},

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from decaybench.findings.pairs import LEAST_REPEATS
 from decaybench.findings.summary import Summary
 from decaybench.report.figures import Drawn
 from decaybench.report.page.sections import sections
@@ -35,7 +34,7 @@ def index_html(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plo
             unequal_trials=len({part.file.budget.trials for part in sweep.parts}) > 1,
             answer=answer(summary),
             remarks=remarks(summary),
-            few=method.FEW if summary.results.repeats < LEAST_REPEATS and not summary.adaptive else "",
+            scope=method.scope(summary),
             sections=sections(summary),
             figures=figures,
             about_figures=method.figures(summary),
@@ -43,7 +42,6 @@ def index_html(summary: Summary, figures: Sequence[Drawn], optunas: Sequence[Plo
             about_optuna=method.OPTUNA,
             picture=lambda figure: Markup(inline(figure.svg)),
             proposed=method.proposed(sweep),
-            selection=method.SELECTION,
             files=files,
         )
     )
@@ -59,6 +57,7 @@ def report_md(summary: Summary, figures: Sequence[Drawn]) -> str:
         lead=lead,
         rest=rest,
         points=(*others, *remarks(summary)),
+        scope=method.scope(summary),
         sections=sections(summary),
         figures=figures,
     )

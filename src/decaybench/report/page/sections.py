@@ -8,8 +8,8 @@ from typing import NamedTuple
 from decaybench.findings.summary import Summary
 from decaybench.report import words
 from decaybench.report.page.setup import Setup, settings, setup, space_table
-from decaybench.report.words import method, tables
-from decaybench.report.words.families import families_text
+from decaybench.report.words import method, run_tables, tables
+from decaybench.report.words.families import families_text, means_text
 from decaybench.report.words.tables import Table
 
 Settings = tuple[tuple[str, str], ...]
@@ -36,14 +36,13 @@ class Section(NamedTuple):
     """A section, called ``name``. With a ``title`` it is a section of the page, otherwise folded into the last one.
 
     ``heading`` is its heading in report.md; None leaves it out there, an empty one continues the section before.
-    Only report.md contains the paragraphs ``after`` and the list ``points``.
+    Only report.md contains the list ``points``.
     """
 
     name: str
     folds: tuple[Fold, ...]
     title: str = ""
     heading: str | None = None
-    after: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
 
 
@@ -51,50 +50,55 @@ def sections(summary: Summary) -> tuple[Section, ...]:
     """Every section in its order; one without folds is empty and is not shown."""
     results = summary.results
     lengths = sorted(results.lengths, reverse=True)
-    shown = setup(results.sweep)
+    shown, times = setup(results.sweep), [run_tables.times_table(summary, n) for n in lengths]
     return (
         _results(summary, lengths),
         _families(summary, lengths),
         _verdicts(summary, lengths),
-        _folded("replay", "Replay", [tables.replays_table(summary, n) for n in lengths], method.REPLAYS),
-        _folded("time-to-target", "Time to target", [tables.times_table(summary, n) for n in lengths], method.TIMES),
-        _folded("boundaries", "Search-space boundaries", [tables.boundaries_table(summary)], method.BOUNDARIES),
-        _folded("pruning", "Pruning", [tables.pruning_table(summary)], method.PRUNING),
+        _folded("looks", "Looks", [tables.looks_table(summary)], method.LOOKS),
+        _folded("retraining", "Retraining", [run_tables.retraining_table(summary)], method.RETRAINING),
+        _folded("replay", "Replay", [run_tables.replays_table(summary)], method.REPLAYS),
+        _folded("time-to-target", "Time to target", times, method.TIMES),
+        _folded("boundaries", "Search-space boundaries", [run_tables.boundaries_table(summary)], method.BOUNDARIES),
+        _folded("pruning", "Pruning", [run_tables.pruning_table(summary)], method.PRUNING),
         _selected(summary, lengths),
         _ledger(summary, shown),
         _space(shown),
         _provenance(shown),
+        _steps(summary),
         Section("terms", (Fold("Terms", terms=method.glossary(summary.adaptive)),)),
     )
 
 
 def _results(summary: Summary, lengths: Sequence[float]) -> Section:
     found = tuple(tables.results_table(summary, length) for length in lengths)
-    return Section("results", (Fold(tables=found, below=(method.confirmed(summary),)),), "Results", "Results")
+    title = "The trials" if summary.adaptive else "Where each strategy stands"
+    return Section("results", (Fold(tables=found, below=(method.standings(summary),)),), title, title)
 
 
 def _families(summary: Summary, lengths: Sequence[float]) -> Section:
-    texts = tuple(text for length in lengths if (text := families_text(summary, length)))
+    texts = tuple(
+        text
+        for length in lengths
+        if (said := families_text(summary, length))
+        for text in (said, means_text(summary, length))
+    )
     folds = (Fold(texts=texts, below=(method.FAMILIES,)),) if texts else ()
-    return Section("families", folds, "Fixed against reactive", "")
+    return Section("families", folds, "Fixed against reactive")
 
 
 def _verdicts(summary: Summary, lengths: Sequence[float]) -> Section:
-    results = summary.results
-    if len(results.strategies) < 2:
-        return Section("verdicts", ())
-    found = [tables.pairs_table(summary, length) for length in lengths]
+    found = [(length, *tables.pairs_table(summary, length)) for length in lengths if summary.standings[length].pairs]
     folds = tuple(
         Fold(
             table.caption,
             tables=(table,),
             why=f"There is no verdict: {shared}." if shared else "",
-            below=(method.pairs(summary),),
+            below=(method.pairs(summary, length),),
         )
-        for table, shared in found
+        for length, table, shared in found
     )
-    rope = f"The smallest difference that matters is {words.exact(results.metric, results.rope)}."
-    return Section("verdicts", folds, heading="Verdicts", after=(rope,))
+    return Section("verdicts", folds, heading="Verdicts")
 
 
 def _folded(name: str, heading: str, found: Sequence[Table], *below: str) -> Section:
@@ -104,17 +108,17 @@ def _folded(name: str, heading: str, found: Sequence[Table], *below: str) -> Sec
 
 
 def _selected(summary: Summary, lengths: Sequence[float]) -> Section:
-    found = tuple(tables.best_table(summary, length) for length in lengths)
-    return Section("selected", (Fold("Best configurations of each repeat", tables=found),))
+    found = tuple(run_tables.best_table(summary, length) for length in lengths)
+    return Section("selected", (Fold("Best trial of each repeat", tables=found),))
 
 
 def _ledger(summary: Summary, shown: Setup) -> Section:
     below = [method.LEDGER]
     if former := summary.results.superseded:
         runs = words.count(former, "run")
-        below.append(f"{runs} of a former best trial (superseded): only runs.csv contains them.")
+        below.append(f"{runs} that the sweep no longer asks for (superseded): only runs.csv contains them.")
     asked = ("Task", settings(shown.task)), ("Budget", settings(shown.budget))
-    table = tables.ledger_table(summary)
+    table = run_tables.ledger_table(summary)
     fold = Fold("Task, budget and ledger", tables=(table,), lists=asked, below=tuple(below), open=True)
     return Section("ledger", (fold,), heading="Ledger")
 
@@ -131,3 +135,8 @@ def _provenance(shown: Setup) -> Section:
     every = ("spec_hash", shown.spec_hash), *settings(shown.provenance)
     points = tuple(f"{key}: {value}" for key, value in known.items())
     return Section("provenance", (Fold("Provenance", lists=(("", every),)),), heading="Provenance", points=points)
+
+
+def _steps(summary: Summary) -> Section:
+    found = method.steps(summary)
+    return Section("steps", (Fold("The method, step by step", terms=found),) if found else ())

@@ -1,6 +1,8 @@
 """Findings in words: numbers, then sentences, plain ASCII, so that a terminal and a page say the same."""
 
 from decaybench.report.words.numbers import (
+    at_most,
+    bound,
     bounds,
     count,
     exact,
@@ -13,9 +15,12 @@ from decaybench.report.words.numbers import (
     share,
     signed_gap,
     value,
+    worse,
 )
 
 __all__ = [
+    "at_most",
+    "bound",
     "bounds",
     "count",
     "exact",
@@ -28,4 +33,5 @@ __all__ = [
     "share",
     "signed_gap",
     "value",
+    "worse",
 ]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from decaybench.compare import mean_interval
-from decaybench.findings.pairs import LEAST_REPEATS
+from decaybench.findings.retraining import NEXT, configurations
 from decaybench.findings.summary import Row, Summary
+from decaybench.metrics import METRICS
 from decaybench.report import words
-from decaybench.report.words.standing import beside, difference_interval, reason, reference, standing
+from decaybench.report.words.families import families_text
+from decaybench.report.words.progress import before_the_first_look, not_settled, progress
+from decaybench.report.words.standing import against_control, named, nothing_to_take, sorted_out
+from decaybench.report.words.verdicts import lacking, reason
+
+MOST_NAMED = 5
+"""The most strategies whose estimates are in one sentence."""
 
 
 class Answer(NamedTuple):
-    """``lead`` names the first place, ``rest`` continues its sentence; ``others`` are further sentences."""
+    """``lead`` says in one sentence what to take, ``rest`` goes on; ``others`` are further sentences."""
 
     lead: str
     rest: str
@@ -22,189 +26,179 @@ class Answer(NamedTuple):
 
 
 def answer(summary: Summary) -> Answer:
-    """The answer at the longest length, further sentences on it, and one per other length, longer ones first."""
+    """The answer at the longest length, further sentences on it, and one for each other length, longer ones first."""
     results = summary.results
-    lead, rest, lines = _paragraph(summary, results.longest)
+    if summary.adaptive:
+        return _found(summary)
+    lead = _lead(summary, results.longest)
+    rest = [*_again(summary), *_rest(summary, results.longest), *_diverged(summary), *progress(summary)]
     shorter = sorted((length for length in results.lengths if length != results.longest), reverse=True)
-    return Answer(lead, rest, (*lines, *(_line(summary, length) for length in shorter)))
+    others = [
+        *against_control(summary),
+        families_text(summary, results.longest),
+        *(_line(summary, length) for length in shorter),
+    ]
+    return Answer(lead, " ".join(rest), tuple(line for line in others if line))
 
 
 def answer_text(summary: Summary) -> str:
     """The answer as one plain paragraph."""
     lead, rest, others = answer(summary)
-    return " ".join([lead + rest, *others])
+    return " ".join(part for part in (lead, rest, *others) if part)
 
 
-def _paragraph(summary: Summary, length: float) -> Answer:
-    rows = summary.at(length)
-    if summary.adaptive:
-        return Answer(*_found(summary, length), ())
-    confirmed = [row for row in rows if row.rank is not None]
-    if not confirmed:
-        return Answer("No answer yet", ": " + " ".join([_progress(summary, "the"), *_diverged_slots(rows)]), ())
-    unfinished = not all(row.complete for row in summary.rows)
-    progress = [_progress(summary, "The")] if unfinished else []
-    if _all_diverged(confirmed):
-        done = sum(row.account.confirm.done for row in confirmed)
-        rest = [f" ({done} of {done}): there is no ranking, because each {_chance(summary)}.", *progress]
-        return Answer("Every retraining run diverged", " ".join(rest), ())
-    first = [row for row in confirmed if row.rank == 1]
-    lead = _lead(summary, first, confirmed, unfinished, opening=True)
-    if len(summary.results.lengths) > 1:
-        lead += f" at {words.percent(length)} of the epochs"
-    lead += standing(summary, length, first, confirmed)
-    sentences = [f": {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."]
-    sentences += [*_diverged(summary, confirmed), *progress]
+def _lead(summary: Summary, length: float, prefix: str = "") -> str:
+    """What to take and how far it can be from the best, in at most 30 words; the ``prefix`` names another length."""
+    standing, rows = summary.standings[length], summary.at(length)
+    begun = _capital if not prefix else str
+    if standing.decision is None:
+        return prefix + begun(_undecided(summary, length))
+    leader, picked = summary.leader(length), summary.pick(length)
+    assert leader is not None
+    if nothing_to_take(summary, length):
+        why = f"no strategy is shown to be better than chance ({_chance(summary)})"
+        return f"{prefix}{begun('nothing to take')}: {'every trial diverged' if _all_diverged(rows) else why}."
+    name, held = named(leader), _held(leader)
     if len(rows) == 1:
-        sentences.append("There is nothing to compare it with.")
-        return Answer(lead, " ".join(sentences), ())
-    sentences.append(reason(summary, length, first, confirmed))
-    return Answer(lead, " ".join(sentences), tuple(beside(summary, length, first, confirmed)))
-
-
-def _found(summary: Summary, length: float) -> tuple[str, str]:
-    """The answer of an adaptive sweep: the configurations that it found and their results, without a ranking."""
-    rows = summary.at(length)
-    lead = "A search for one good configuration, not a comparison"
-    if len(summary.results.lengths) > 1:
-        lead += f", at {words.percent(length)} of the epochs"
-    sentences = [f": {_settings(summary, length)}.", *_diverged(summary, rows)]
-    done = sum(row.account.slots.done for row in summary.rows), sum(row.account.confirm.done for row in summary.rows)
-    if done != (summary.slots_planned, summary.confirm_planned):
-        sentences.append(_progress(summary, "The"))
-    if len(rows) > 1:
-        sentences.append("There is no verdict, because the strategies shared their trials.")
-    return lead, " ".join(sentences)
-
-
-def _settings(summary: Summary, length: float) -> str:
-    """The strategies whose configurations an adaptive sweep retrained, and the result over all repeats."""
-    rows = [row for row in summary.at(length) if row.repeats_done]
-    if not rows:
-        return "nothing has been retrained yet"
-    total, metric = sum(row.repeats_done for row in rows), summary.results.metric
-    names = words.listed([f"{row.strategy.label} in {words.count(row.repeats_done, 'repeat')}" for row in rows])
-    # a repeat has one best configuration, so one row has its value
-    values = np.concatenate([row.by_repeat[np.isfinite(row.by_repeat)] for row in rows])
-    found = mean_interval(values)
-    interval = f"95% interval {words.bounds(metric, found)}" if total > 1 else "no interval"
+        return f"{prefix}{name} is the only strategy, so there is nothing to compare it with{held}."
+    if picked is not None:
+        return f"{prefix}{begun('take')} {name}: with 95% confidence {_close(summary, leader, rows)}{held}."
+    assert standing.margin is not None
+    margin = words.exact(summary.results.metric, standing.margin)
     return (
-        f"the best configuration is from {names};"
-        f" test {metric} {words.value(metric, found.mean)} after retraining ({interval})"
+        f"{prefix}{begun(not_settled(summary))}: {name} leads, with 95% confidence"
+        f" {_close(summary, leader, rows).removeprefix('it is ')}; the margin is {margin}."
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _undecided(summary: Summary, length: float) -> str:
+    """Why there is no statement; the first word in lower case."""
+    standing = summary.standings[length]
+    if waiting := before_the_first_look(summary):
+        return f"no answer yet: {waiting}."
+    assert standing.contest is not None
+    if standing.withheld:
+        return f"estimates, but no statements: {reason(standing.pairs[0].reason, summary.results.metric)}."
+    assert standing.lacking is not None
+    return f"estimates, but no statements: {lacking(standing.lacking)}."
+
+
+def _close(summary: Summary, row: Row, rows: list[Row]) -> str:
+    """``it is at most 0.8 points below the best of these 5``."""
+    assert row.bound is not None
+    if row.bound == 0:
+        return "the other is not better" if len(rows) == 2 else f"none of the other {len(rows) - 1} is better"
+    best = "the better of the two" if len(rows) == 2 else f"the best of these {len(rows)}"
+    metric = summary.results.metric
+    return f"it is at most {words.at_most(metric, row.bound)} {words.worse(metric)} {best}"
+
+
+def _held(row: Row) -> str:
+    """Whether a strategy is fragile when it is retrained, as the end of a sentence."""
+    if row.retrained is None or row.retrained.chosen is None:
+        return ""
+    runs, failures = len(row.retrained.choosing), row.retrained.failures
+    if failures:
+        return f"; retrained, it failed in {failures} of {words.count(runs, 'run')}"
+    return f"; retrained, it failed in none of {words.count(runs, 'run')}"
+
+
+def _again(summary: Summary) -> list[str]:
+    """What to take instead of a fragile pick if it is to be trained again: one of the next that never failed."""
+    picked, margin = summary.pick(), summary.decisive.margin
+    if picked is None or margin is None or picked.retrained is None or not picked.retrained.failures:
+        return []
+    near = [row for row in summary.ranked()[1:] if row.state != "ruled out" and row.bound is not None]
+    for row in [row for row in near if row.bound is not None and row.bound <= 2 * margin][:NEXT]:
+        again = row.retrained
+        if again is not None and again.chosen is not None and not again.failures:
+            close = _close(summary, row, summary.at())
+            runs = words.count(len(again.choosing), "run")
+            return [f"If you will train it again, take {named(row)}: it failed in none of {runs}, and {close}."]
+    return []
+
+
+def _rest(summary: Summary, length: float) -> list[str]:
+    """What is ruled out and open, the expected result of the leader, and which length this is about."""
+    standing, found = summary.standings[length], []
+    if standing.decision is None:
+        if standing.contest is not None and not before_the_first_look(summary):
+            found.append(_estimates(summary, summary.ranked(length)))
+    else:
+        leader = summary.leader(length)
+        assert leader is not None
+        if not nothing_to_take(summary, length):
+            found += [*sorted_out(summary, length), _estimates(summary, [leader])]
+    if len(summary.results.lengths) > 1 and standing.decision is not None:
+        found.append(f"This is the answer at {words.percent(length)} of the epochs, the longest length.")
+    return found
+
+
+def _estimates(summary: Summary, rows: list[Row]) -> str:
+    """The test result that a search is expected to reach with a strategy, or with several, the best first."""
+    results, metric = summary.results, summary.results.metric
+    trials = {results.sweep.trials(row.strategy.label) for row in rows}
+    search = f"a search of {words.count(trials.pop(), 'trial')}" if len(trials) == 1 else "a search"
+    known = [(row.strategy.label, found) for row in rows if (found := row.estimates[metric]) is not None]
+    if len(known) == 1:
+        ((label, found),) = known
+        interval = words.bounds(metric, found)
+        said = f"{_capital(search)} with {label} is expected to reach test {metric} {words.value(metric, found.mean)}"
+        return said + (f" (unadjusted 95% interval {interval})." if interval else ".")
+    known.sort(key=lambda each: METRICS[metric].sign * each[1].mean, reverse=True)
+    parts = [f"{label} {words.value(metric, found.mean)}" for label, found in known]
+    if len(parts) > MOST_NAMED:
+        parts = [*parts[: MOST_NAMED - 1], f"{len(parts) - MOST_NAMED + 1} more strategies"]
+    return f"The expected test {metric} of {search}: {words.listed(parts)}."
 
 
 def _line(summary: Summary, length: float) -> str:
-    """One sentence on another length."""
-    rows = summary.at(length)
-    confirmed = [row for row in rows if row.rank is not None]
-    start = f"At {words.percent(length)} of the epochs"
-    if summary.adaptive:
-        return f"{start}: {_settings(summary, length)}."
-    if not confirmed:
-        return f"{start}, nothing has been retrained yet."
-    if _all_diverged(confirmed):
-        return f"{start}, every retraining run diverged."
-    first = [row for row in confirmed if row.rank == 1]
-    lead = _lead(summary, first, confirmed, not all(row.complete for row in rows), opening=False)
-    lead += standing(summary, length, first, confirmed)
-    return f"{start}, {lead}: {_result(summary, first)}{_ahead(summary, length, first, confirmed)}."
+    """The answer at another length, which is a question of its own."""
+    return _lead(summary, length, f"At {words.percent(length)} of the epochs, ")
 
 
-def _lead(summary: Summary, first: list[Row], confirmed: list[Row], unfinished: bool, opening: bool) -> str:
-    capital = opening and not unfinished
-    everyone = len(first) == len(confirmed) > 2
-    labels = [row.strategy.label + (" (the control)" if row.strategy.control else "") for row in first]
-    who = f"all {len(first)} strategies" if everyone else words.listed(labels)
-    if summary.results.repeats < LEAST_REPEATS:
-        who = f"{'The' if capital else 'the'} best configuration{'s' if len(first) > 1 else ''} of {who}"
-    elif everyone and capital:
-        who = who.capitalize()
-    if len(first) > 1:
-        what = "tie for first place"
-    elif len(summary.results.strategies) == 1:
-        what = "is the only strategy"
-    else:
-        what = "is first" if unfinished else "came first"
-    if len(confirmed) < len(summary.results.strategies):
-        what += f" ({len(confirmed)} of {len(summary.results.strategies)} strategies retrained)"
-    so_far = ("So far, " if opening else "so far ") if unfinished else ""
-    return f"{so_far}{who} {what}"
-
-
-def _result(summary: Summary, first: list[Row]) -> str:
-    metric = summary.results.metric
-    mean = first[0].confirmed[metric]
-    assert mean is not None  # a row with a rank has a mean
-    text = f"test {metric} {words.value(metric, mean.mean)} after retraining"
-    if len(first) > 1:
-        return f"each with {text}"
-    repeats = first[0].repeats_done
-    if repeats == 1:
-        return f"{text} (one repeat: no interval)"
-    return f"{text} (95% interval {words.bounds(metric, mean)} over {words.count(repeats, 'repeat')})"
-
-
-def _ahead(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    found = reference(first, confirmed)
-    if found is None:
-        return ""
-    other, role = found
-    name = f"{other.strategy.label}, {role}"
-    if summary.results.repeats < LEAST_REPEATS:
-        name = f"the best configuration of {name}"
-    difference = summary.pair(first[0].strategy.label, other.strategy.label, length).difference
-    if difference is None:
-        return f"; it has no repeat in common with {name}, yet"
-    if standing(summary, length, first, confirmed):  # the sentence already names the other
-        name = ""
-    # ranks are over each strategy's own repeats, the difference over those that both have
-    place = "ahead" if difference.mean > 0 else "behind" if difference.mean < 0 else "level"
-    if name:
-        place += {"ahead": " of ", "behind": " ", "level": " with "}[place] + name
-    size = f"{words.gap(difference=difference.mean, metric=summary.results.metric)} " if difference.mean else ""
-    interval = difference_interval(summary, difference) if len(first) == 1 else ""
-    return f", {size}{place}{interval}"
-
-
-def _progress(summary: Summary, the: str) -> str:
-    rows = summary.rows
-    slots, confirm = summary.slots_planned, summary.confirm_planned
-    if not summary.results.runs:
-        return f"{the} sweep has not started."
-    text = (
-        f"{the} sweep is unfinished, with {sum(r.account.slots.done for r in rows)} of {words.count(slots, 'trial')}"
-        f" and {sum(r.account.confirm.done for r in rows)} of {words.count(confirm, 'retraining run')} done"
-    )
-    failed = sum(r.account.slots.failed + r.account.confirm.failed for r in rows)
-    retried = f"; {words.count(failed, 'run')} failed and will be retried" if failed else ""
-    return f"{text}{retried}."
-
-
-def _diverged(summary: Summary, rows: list[Row]) -> list[str]:
-    lost = [(row.strategy.label, row.account.confirm.diverged) for row in rows if row.account.confirm.diverged]
+def _diverged(summary: Summary) -> list[str]:
+    """How many trials diverged at the longest length, and what they count as."""
+    rows = summary.at()
+    done, lost = (sum(getattr(row.account.trials, name) for row in rows) for name in ("done", "diverged"))
     if not lost:
         return []
-    total, done = sum(n for _, n in lost), sum(row.account.confirm.done for row in rows)
-    names = [f"{label} {n}" for label, n in lost]
-    shown = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} more strategies"]
-    of = f"Of {words.count(done, 'retraining run')}"
-    return [f"{of}, {total} diverged ({words.listed(shown)}); each {_chance(summary)}."]
-
-
-def _diverged_slots(rows: list[Row]) -> list[str]:
-    done, lost = sum(row.account.slots.done for row in rows), sum(row.account.slots.diverged for row in rows)
-    if not lost:
-        return []
+    each = f"Each counts as chance ({_chance(summary)})."
     if lost == done:
-        return [f"All {words.count(done, 'trial')} so far diverged."]
-    return [f"Of the {words.count(done, 'trial')} done, {lost} diverged."]
+        return [f"All {words.count(done, 'trial')} count as chance ({_chance(summary)})."]
+    parts = [f"{row.strategy.label} {row.account.trials.diverged}" for row in rows if row.account.trials.diverged]
+    shown = parts if len(parts) <= MOST_NAMED else [*parts[:4], f"{len(parts) - 4} more strategies"]
+    return [f"Of {words.count(done, 'trial')}, {lost} diverged ({words.listed(shown)}). {each}"]
+
+
+def _found(summary: Summary) -> Answer:
+    """The answer of an adaptive sweep: the configuration that it found, without a comparison."""
+    results = summary.results
+    labels = [strategy.label for strategy in results.strategies]
+    best = configurations(results, labels, 1)
+    lead = "This sweep searched for one good configuration and compared no strategies."
+    if not best:
+        return Answer(lead, " ".join(["No repeat is complete yet.", *progress(summary)]), ())
+    rows = [row for row in summary.at() if row.retrained is not None and row.retrained.further]
+    repeats = max(results.repeats.values())
+    said = [f"In {words.count(repeats, 'repeat')}, the best trial by validation is one of {best[0].strategy}."]
+    if rows and (again := rows[0].retrained) is not None and again.mean is not None:
+        metric, many = results.metric, words.count(len(again.further), "further seed")
+        said.append(
+            f"The configuration that validation chose after retraining is of {again.label}; on {many} its mean test"
+            f" {metric} is {words.value(metric, again.mean)}."
+        )
+    return Answer(lead, " ".join([*said, *_diverged(summary), *progress(summary)]), ())
 
 
 def _chance(summary: Summary) -> str:
     metric = summary.results.metric
-    return f"counts as chance ({words.value(metric, summary.results.chance[metric])})"
+    return words.value(metric, summary.results.chance[metric])
 
 
 def _all_diverged(rows: list[Row]) -> bool:
-    return all(row.account.confirm.diverged == row.account.confirm.done for row in rows)
+    return all(row.account.trials.diverged == row.account.trials.done for row in rows)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from decaybench.findings.pairs import LEAST_REPEATS
+from decaybench.findings.pairs import Family
 from decaybench.findings.summary import Summary
 from decaybench.report import words
-from decaybench.report.words.tables import at
-from decaybench.report.words.verdicts import reason
+from decaybench.report.words.standing import nothing_to_take
 
 
 def families_text(summary: Summary, length: float) -> str:
-    pair = summary.families(length)
-    if pair is None:
+    """How far the best of each family can be from the best of all; empty where there is only one family."""
+    found = summary.families(length)
+    if not found or found[0].bound is None or nothing_to_take(summary, length):
         return ""
-    families = [row.strategy.family for row in summary.at(length)]
-    reactive, fixed = families.count("reactive"), families.count("fixed")
-    where = at(summary, length)
-    if pair.difference is None:
-        return f"Nothing to compare yet{where}: no repeat has every strategy retrained."
-    size = words.gap(pair.metric, pair.difference.mean)
-    place = f"{size} {'ahead of' if pair.difference.mean > 0 else 'behind'}" if pair.difference.mean else "level with"
-    lead = f"On average, the reactive strategies were {place} the fixed ones"
-    if summary.results.repeats < LEAST_REPEATS:
-        lead = f"On average, the best configurations of the reactive strategies were {place} those of the fixed ones"
-    bounds = words.bounds(pair.metric, pair.difference, signed=True)
-    interval = f"unadjusted 95% interval {bounds}" if bounds else "one repeat, so no interval"
-    why = reason(pair.reason, pair.metric)
-    verdict = (
-        f"Verdict: {pair.verdict}. Reason: {why}." if pair.verdict != "no verdict" else f"There is no verdict: {why}."
-    )
-    return f"{lead}{where} ({reactive} reactive, {fixed} fixed; {interval}). {verdict}"
+    where = f" at {words.percent(length)} of the epochs" if len(summary.results.lengths) > 1 else ""
+    said = "; ".join(_said(summary.results.metric, family) for family in found)
+    return f"Fixed against reactive{where}, with 95% confidence: {said}."
+
+
+def means_text(summary: Summary, length: float) -> str:
+    """The means of the families, which only describe."""
+    metric = summary.results.metric
+    means = [f"{words.value(metric, family.mean)} ({family.name})" for family in summary.families(length)]
+    return f"The means of their estimates are {words.listed(means)}. They only describe the strategies of this sweep."
+
+
+def _said(metric: str, family: Family) -> str:
+    assert family.bound is not None
+    if family.ruled_out:
+        return f"every {family.name} strategy is ruled out"
+    if len(family.members) == 1:
+        name = f"the one {family.name} strategy ({family.members[0]})"
+    else:
+        name = f"the best {family.name} strategy"
+    if family.bound == 0:
+        return f"{name} is not worse than any other"
+    return f"{name} is at most {words.at_most(metric, family.bound)} {words.worse(metric)} the best of all"

@@ -7,42 +7,44 @@ from __future__ import annotations
 
 from typing import Final
 
-from decaybench.findings.pairs import LEAST_REPEATS
+from decaybench.findings.replays import LEAST_SEEDS
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Sweep
-from decaybench.report.words.numbers import exact, value
+from decaybench.metrics import METRICS
+from decaybench.report.words.numbers import count, exact, value, worse
 from decaybench.report.words.tables import at
 
-FEW: Final = (
-    f"With fewer than {LEAST_REPEATS} repeats, this compares the best configurations, not the strategies: another "
-    "search might have found other configurations."
-)
 FAMILIES: Final = (
-    "This is about the strategies of this sweep, not about all fixed or all reactive schedules. It is a question "
-    "separate from the pairs, tested at its own significance level."
+    "This is about the strategies of this sweep, not about all fixed or all reactive schedules. It follows from the "
+    "bounds of the strategies: a family is as good as the best of its members."
 )
 OPTUNA: Final = (
     "Optuna's plots of the search. They show validation results, on which the best trials were selected, so they are "
     "optimistic."
 )
-SELECTION: Final = (
-    "In each repeat, the best trial was selected by its validation result after the last epoch. Its configuration was "
-    "retrained on fresh seeds, the same for all strategies, and only then evaluated on the test split. Repeats are "
-    "independent searches, and every interval is taken over the repeats."
+LOOKS: Final = (
+    "Looking more than once makes a false statement likelier. So each look spends a part of the error of 5%, and what "
+    "was said at all looks together holds. At most four fifths are spent by the last planned look; the rest is kept "
+    "for a sweep that is extended. A strategy that waits at fewer repeats loses nothing: it catches up on the same "
+    "configurations and seeds if it may still be the one to take."
+)
+RETRAINING: Final = (
+    "The best configurations by validation are trained again on fresh seeds (the choosing runs), and the best mean "
+    "validation chooses one. It is then trained on further seeds, and only these are reported: the choosing runs would "
+    "report their own selection. A choosing run fails if it diverges, or if its validation result is below half-way "
+    "between chance and that of the trial itself. The share of failures has a Wilson interval."
 )
 REPLAYS: Final = (
-    "Each retraining run of a reactive strategy was trained once more, with the learning rates recorded on another "
-    "seed. Each seed uses those of the seed before it, and the first uses those of the last. If the replay does as "
-    "well, the rule found a good shape, and reacting to the run itself adds nothing. A diverged run has no learning "
-    "rates after its end; from there on, the replay keeps the last one. The verdicts follow the rules for pairs, with "
-    "p adjusted over the replays at all lengths."
+    "The chosen configuration of the best reactive strategy was trained once more on the same seeds, each with the "
+    "learning rates recorded on another seed. If that does as well, the rule found a good shape, and reacting to the "
+    "run itself adds nothing. A diverged run has no learning rates after its end; from there on, the replay keeps the "
+    f"last one. With fewer than {LEAST_SEEDS} seeds, the differences only describe."
 )
 TIMES: Final = (
-    "The target is the control's mean final validation loss. The table counts the updates until the validation loss "
-    "of a retraining run first reaches it. A run that never reaches it counts as infinite, so the median is 'never' "
-    "if at least half of the runs do not reach it. The last column is the share of repeats in which the strategy was "
-    "no further from the best one than the smallest difference that matters (the performance profile at that "
-    "difference)."
+    "The target is the mean final validation loss of the control's best trials. The table counts the updates until the "
+    "validation loss of a repeat's best trial first reaches it. A trial that never reaches it counts as infinite, so "
+    "the median is 'never' if at least half of them do not. The last column is the share of the common repeats in "
+    "which the strategy's best trial was within the margin of the repeat's best result (the performance profile there)."
 )
 BOUNDARIES: Final = (
     "A parameter is flagged if the best trial of a repeat lies within 5% of an end of its range and the results still "
@@ -58,55 +60,80 @@ PRUNING: Final = (
     "results, the count of trials at chance and the check for search-space boundaries."
 )
 LEDGER: Final = (
-    "A verdict needs equal budgets: every planned trial and retraining run must be done. Logical updates count every "
-    "run in full. Fewer updates are made if runs diverge or are stopped. Fewer still are computed, because runs that "
-    "begin alike share their first updates. A run that failed or was interrupted is restarted and gives the same "
-    "numbers. A replay is restarted if added retraining seeds changed the seed whose learning rates it uses. Extra "
-    "examples are those of the signal split that the strategy's own rule needs after each epoch. If one strategy "
-    "needs that split, it is evaluated for the runs of all strategies."
+    "Strategies are compared over the repeats that they have in common, with the same number of trials in each. "
+    "Logical updates count every run in full. Fewer updates are made if runs diverge or are stopped. Fewer still are "
+    "computed, because runs that begin alike share their first updates. A run that failed or was interrupted is "
+    "restarted and gives the same numbers. Extra examples are those of the signal split that the strategy's own rule "
+    "needs after each epoch. If one strategy needs that split, it is evaluated for the runs of all strategies."
 )
 
 
-def confirmed(summary: Summary) -> str:
-    """How to read the confirmed results."""
-    chance = ", ".join(f"{value(metric, x)} {metric}" for metric, x in summary.results.chance.items())
+def scope(summary: Summary) -> tuple[str, ...]:
+    """What the answer's statements hold for, and which margin it was; nothing where nothing is stated."""
+    standing, results = summary.decisive, summary.results
+    if standing.decision is None or standing.margin is None or len(standing.labels) < 2:
+        return ()
+    least = METRICS[results.metric].margin(results.sweep.examples("test"))
+    if standing.margin_source == "file":
+        origin = "the sweep file sets it (task.rope)"
+    elif least and standing.margin <= round(least, 12):
+        origin = "two test images, since single searches vary less than that"
+    else:
+        origin = "0.95 times the median standard deviation of single searches, taken at the first look and kept"
+    pairs = "which of two is better"
+    if results.sweep.rules.control is not None:
+        pairs = "which of the others is better or worse than the control"
     return (
-        "Test results are those of each repeat's best configuration, retrained on fresh seeds. The interval is "
-        "Student's t over the repeats, clipped to the range of the metric. It covers the variation of searches and "
-        f"seeds, but not that of the test split. Diverged runs count as chance{f' ({chance})' if chance else ''}, and "
-        "so does a loss above chance. The mean without diverged runs shows what divergence costs. Trials at chance "
-        "finished, but learned nothing. The validation column is the mean over the repeats of the result on which the "
-        "best trial was selected, so it is optimistic. The learning rate is the geometric mean over the best trials."
+        f"The margin is the smallest difference that matters. Here it is {exact(results.metric, standing.margin)}: "
+        f"{origin}.",
+        "Two kinds of statements are made, each with 95% confidence over all looks: how far each strategy can be from "
+        f"the best, and {pairs}. They are about this split of the data, these strategies and this search space.",
     )
 
 
-def pairs(summary: Summary) -> str:
-    """How to read the table of pairs."""
-    rope = exact(summary.results.metric, summary.results.rope)
+def standings(summary: Summary) -> str:
+    """How to read the table of standings."""
+    metric, results = METRICS[summary.results.metric], summary.results
+    chance = ", ".join(f"{value(name, x)} {name}" for name, x in results.chance.items())
+    counts = f"A diverged trial counts as chance{f' ({chance})' if chance else ''}, and so does a loss above chance."
+    if summary.adaptive:
+        return f"{counts} Trials at chance finished, but learned nothing."
     return (
-        "The difference is the mean over repeats of a minus b, with its sign chosen so that a positive difference "
-        "favours a. Its interval is the paired t interval, not adjusted for the number of comparisons. The p value is "
-        "one-sided, in the observed direction, and adjusted for all pairs of this report (Holm). The verdicts better "
-        f"and worse require an adjusted p below 0.025, a mean difference above {rope}, and a lead in at least three of "
-        f"four repeats. The verdict equivalent requires an interval within {rope} of zero. The share of repeats in "
-        "which a is ahead counts a tie as half; it describes these repeats and is not a probability."
+        f"With 95% confidence each strategy is at most so far {worse(metric.name)} the best, all at once. It is good "
+        "if that is within the margin, ruled out if it is shown worse than another and is not good, else open. "
+        "The expected test result is that of a search: the trial that validation picks. Its interval is for this "
+        "strategy alone, so do not compare intervals; the pairs are compared below. A strategy that waits is not "
+        f"trained further for now. {counts} The last two columns are the means of all trials with and without the "
+        "diverged ones. Trials at chance finished, but learned nothing."
+    )
+
+
+def pairs(summary: Summary, length: float) -> str:
+    """How to read the table of pairs."""
+    margin = summary.standings[length].margin
+    size = "the margin" if margin is None else f"the margin of {exact(summary.results.metric, margin)}"
+    return (
+        "A positive difference favours a. The repeated interval holds at all looks together, for this pair alone. The "
+        "adjusted p allows for all looks and all pairs of this table (Holm); a direction is shown if it is at most "
+        "0.05, and that is never taken back. P(a &gt; b) is how often a search with a ends better than one with b. "
+        f"Better and worse need a direction that is shown, a difference beyond {size}, and P of at least 0.75 (at most "
+        "0.25). If one of the last two is missing, a and b are different, but the size is unclear. Equivalent are two "
+        "that are both good, or whose trials have the same results. Inconclusive is not the same as equivalent: more "
+        "repeats might show a difference."
     )
 
 
 def figures(summary: Summary) -> str:
     """Colours and marks, and which runs the figures of learning rates and losses show."""
-    results = summary.results
-    phases = {run.phase for strategy in results.strategies for run in results.shown(strategy.label)}
-    names = {"confirm": "the retraining runs", "search": "the best trial of each repeat so far"}
-    which = " or ".join(names[phase] for phase in sorted(phases)) or "no runs yet"
     return (
         "Blue, solid lines and circles: fixed schedules, which depend on time alone. Orange, dashed lines and "
-        f"diamonds: loss-reactive schedules. Learning rates and curves show {which}{at(summary, results.longest)}."
+        "diamonds: loss-reactive schedules. Learning rates and curves show the best trial of each repeat"
+        f"{at(summary, summary.results.longest)}."
     )
 
 
 def proposed(sweep: Sweep) -> str:
-    """How trials were allocated and configurations proposed, as one or two sentences."""
+    """How trials were allocated and configurations proposed, as a few sentences."""
     search = sweep.search
     batches = f"in batches of {search.batch}, each based on the results of those before it"
     if sweep.adaptive:
@@ -114,7 +141,7 @@ def proposed(sweep: Sweep) -> str:
         return (
             "The strategies shared the trials of each repeat: the sampler chose the strategy and the configuration of "
             f"a trial {how}. That is a search for one good configuration, not a comparison. Only the best "
-            "configuration of each repeat, whatever its strategy, was retrained."
+            "configurations by validation, whatever their strategies, were retrained."
         )
     settings = {
         "sobol": "with quasi-random configurations that are paired across strategies",
@@ -123,9 +150,74 @@ def proposed(sweep: Sweep) -> str:
     }[search.sampler]
     many = "the number of trials of its own sweep" if sweep.joined else "the same number of trials"
     return (
-        f"Every strategy gets {many} in each repeat, {settings}. A strategy with nothing to search gets one trial per "
-        "repeat."
+        f"Every strategy gets {many} in each repeat, {settings}. A strategy with nothing to search trains its one "
+        "configuration on the seeds of the repeat."
     )
+
+
+def steps(summary: Summary) -> tuple[tuple[str, str], ...]:
+    """What was done and computed, step by step, with sources; nothing for a sweep that compares nothing."""
+    results = summary.results
+    if summary.adaptive:
+        return ()
+    trials = count(results.sweep.trials(results.strategies[0].label), "trial")
+    winners = results.sweep.search.sampler == "tpe" or results.sweep.search.prune is not None
+    how = "as many independent trials"
+    if results.sweep.search.sampler == "sobol":
+        how = (
+            "one trial from each stratum: the lowest base learning rate of some repeat, the second lowest of some "
+            "repeat, and so on. Where a strategy does not search its base learning rate, the trials are independent"
+        )
+    estimate = (
+        "The mean over the repeats of the test result of each repeat's best trial. Trials of one repeat depend on each "
+        "other here, so they cannot be pooled."
+        if winners
+        else f"The test result to expect of a search of {trials}. Validation picks, test scores. All searches that the "
+        "trials of all repeats allow are counted, not only those that were made, and the estimate is their mean. A "
+        f"search has {how}."
+    )
+    rows = (
+        (
+            "Repeats",
+            f"A repeat is {trials} of every strategy. Trial i has the same seed for all strategies, and the same point "
+            "of the search space as far as they share it. A trial is trained to its end, validated, and tested once. "
+            "No selection or proposal reads a test result; only looks do.",
+        ),
+        ("Estimate", estimate),
+        (
+            "Error",
+            "The jackknife over repeats (Tukey 1958): the estimates are computed again without each repeat in turn, "
+            "for both strategies of a pair together. Differences are compared with Student's t.",
+        ),
+        (
+            "Looks",
+            "The sweep is looked at after planned numbers of repeats. Each look spends its part of the error (Lan and "
+            "DeMets 1983), so stopping at any of them is safe, and so is going on.",
+        ),
+        (
+            "Bounds",
+            "How far each strategy can be from the best, for all of them at once: multiple comparisons with the best "
+            "(Hsu 1981; Edwards and Hsu 1983).",
+        ),
+        ("Pairs", "Which of two is better, allowing for all pairs by Holm's step-down (Holm 1979) and for all looks."),
+        (
+            "Decision",
+            "The strategy with the smallest bound leads. It is taken once its bound is within the margin and it is "
+            "shown better than chance. Trained next are the leader and those that may be ahead of it by more than the "
+            "margin; the others wait.",
+        ),
+        (
+            "Retraining",
+            "After the search, the best configurations of the pick, the control, the best of each family and up to two "
+            "more are trained again on fresh seeds.",
+        ),
+        (
+            "Lengths",
+            "Each length is a question of its own, at its own 5% and with its own margin. The longest one decides what "
+            "is trained.",
+        ),
+    )
+    return rows if len(results.lengths) > 1 else rows[:-1]
 
 
 def glossary(adaptive: bool) -> tuple[tuple[str, str], ...]:
@@ -135,20 +227,28 @@ def glossary(adaptive: bool) -> tuple[tuple[str, str], ...]:
     )
     if adaptive:
         trial = "One configuration, sampled and trained in a repeat. The sampler also chose its strategy."
-    return (
+    shared = (
         ("schedule", "A rule for the learning rate, based on the time and on what has been observed."),
         ("fixed, reactive", "The two families: based on time alone, or also on the run's own training."),
         ("strategy", "A labelled schedule with its search space."),
-        ("repeat", "One independent search for every strategy, with its own configurations and seeds."),
+        ("configuration", "The values of all parameters of a trial."),
+        ("repeat", "One search of every strategy, with its own configurations and seeds."),
         ("trial", trial),
-        ("best configuration", "The parameter values of a repeat's best trial, selected on validation."),
-        (
-            "retraining run",
-            "A best configuration trained on a fresh seed and tested. Only retraining runs and replays see the test "
-            "split. In the files, their phase is called confirm.",
-        ),
+        ("retrained", "A configuration trained again on fresh seeds. In the files, this phase is called confirm."),
         (
             "diverged",
             "A run whose loss, learning rate or weights are no longer finite. It is a result and is never dropped.",
         ),
+    )
+    if adaptive:
+        return shared
+    return (
+        *shared,
+        ("margin", "The smallest difference that matters."),
+        ("look", "A judgement of the evidence after a planned number of repeats."),
+        ("bound", "With 95% confidence, a strategy is at most so far from the best."),
+        ("good", "Within the margin of the best."),
+        ("ruled out", "Shown worse than another strategy, and not good."),
+        ("open", "Neither good nor ruled out, so far."),
+        ("inconclusive", "A pair in which no direction is shown. It is not the same as equivalent."),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from decaybench.compare import Interval
@@ -44,8 +45,31 @@ def gap(metric: str, difference: float) -> str:
 
 
 def exact(metric: str, size: float) -> str:
-    """A size with three figures, for a smallest difference that matters: ``0.667 points``, ``0.05 points``."""
-    return f"{METRICS[metric].factor * size:.3g} {METRICS[metric].gap_unit}"
+    """A size with three figures, for a smallest difference that matters: ``0.667 points``, ``1 point``."""
+    text, unit = f"{METRICS[metric].factor * size:.3g}", METRICS[metric].gap_unit
+    return f"{text} {unit.removesuffix('s') if text == '1' else unit}"
+
+
+def at_most(metric: str, size: float) -> str:
+    """A bound with at most two figures, rounded up so that it still holds: ``0.84 points``, ``12 points``."""
+    return f"{bound(metric, size)} {METRICS[metric].gap_unit}"
+
+
+def bound(metric: str, size: float | None) -> str:
+    """The same without its unit; ``-`` for nothing."""
+    if size is None:
+        return "-"
+    scaled = METRICS[metric].factor * min(size, METRICS[metric].high)
+    if scaled <= 0:
+        return "0"
+    places = min(1 - math.floor(math.log10(scaled)), METRICS[metric].digits + 1)
+    up = math.ceil(round(scaled * 10**places, 6)) / 10**places
+    return f"{up:.{max(places, 0)}f}"
+
+
+def worse(metric: str) -> str:
+    """Where a worse result lies: ``below`` a better one, or ``above`` it."""
+    return "above" if METRICS[metric].lower_is_better else "below"
 
 
 def share(found: Interval) -> str:

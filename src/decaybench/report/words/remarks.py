@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Final
 
 from decaybench.findings.boundaries import boundaries
-from decaybench.findings.replays import replays
+from decaybench.findings.replays import LEAST_SEEDS, replays
 from decaybench.findings.summary import Summary
-from decaybench.findings.tuning import Advice, Refusal, recommendations, refused
+from decaybench.findings.tuning import SHARE, Advice, Refusal, recommendations, refused
 from decaybench.report import words
 from decaybench.report.words.boundaries import boundaries_sentence
 from decaybench.report.words.pruning import pruning_sentence
-from decaybench.report.words.verdicts import SAID
+from decaybench.report.words.standing import nothing_to_take
 
 REFUSED: Final[dict[Refusal, str]] = {
     "adaptive": "the strategies shared their trials",
@@ -23,15 +22,33 @@ REFUSED: Final[dict[Refusal, str]] = {
 
 
 def remarks(summary: Summary) -> tuple[str, ...]:
-    """Tuning budgets, replays and missing ones, search-space boundaries and pruning, in this order."""
+    """Retraining, tuning budgets, the replay, search-space boundaries and pruning, in this order."""
     found = (
+        _retrained(summary),
         _tuning(summary),
         _replay(summary),
-        _missing(summary),
         boundaries_sentence(boundaries(summary.results)),
         pruning_sentence(summary.results),
     )
     return tuple(sentence for sentence in found if sentence)
+
+
+def _retrained(summary: Summary) -> str:
+    """How the configuration to export fared on seeds that did not choose it, or why that is unknown."""
+    if summary.adaptive or summary.leader() is None or nothing_to_take(summary, summary.results.longest):
+        return ""
+    row = summary.ranked()[0]
+    again, metric = row.retrained, summary.results.metric
+    if not summary.results.sweep.confirm_seeds(further=True):
+        return "Nothing was retrained (confirm_seeds = 0), so it is unknown how a configuration fares on other seeds."
+    if again is None or again.mean is None:
+        return "" if summary.pick() is None else f"{row.strategy.label} has not been retrained yet."
+    lost = sum(run.diverged for run in again.further)
+    diverged = f", {lost} of which diverged" if lost else ""
+    return (
+        f"Retrained on {words.count(len(again.further), 'further seed')}{diverged}, the configuration of"
+        f" {row.strategy.label} that validation chose has mean test {metric} {words.value(metric, again.mean)}."
+    )
 
 
 def _tuning(summary: Summary) -> str:
@@ -42,53 +59,43 @@ def _tuning(summary: Summary) -> str:
     if not taken:
         return ""
     first, *others = taken
-    start = "with 1 trial" if others else "with any number of trials"
-    what = "; ".join(
-        [f"{start}, take {_level(first)}", *(f"from {at.n} trials on, take {_level(at)}" for at in others)]
-    )
+    if not others:
+        return (
+            f"By tuning budget: with up to {_most(summary)} trials, {first.label} is always within the margin of the"
+            " best expected test result. It is not a verdict."
+        )
+    later = (f"from {at.n} trials on, take {_level(at)}" for at in others)
+    what = "; ".join([f"with 1 trial, take {_level(first)}", *later])
     return (
-        f"By tuning budget: {what}. This compares the expected best validation results. The advice changes only if "
-        "another strategy is ahead by more than the smallest difference that matters; it is not a verdict."
+        f"By tuning budget: {what}. This compares the expected test results. The advice changes only if another"
+        " strategy is ahead by more than the margin. It is not a verdict."
     )
+
+
+def _most(summary: Summary) -> int:
+    """The trials up to which there is advice: a share of the smallest pool of trials."""
+    results = summary.results
+    return min(results.sweep.trials(label) * repeats for label, repeats in results.repeats.items()) // SHARE
 
 
 def _level(advice: Advice) -> str:
     """The strategy to take, those that are as good, and the one with the best result in the end."""
-    more = [f"equally good: {words.listed(advice.level)}"] if advice.level else []
-    more += [f"{advice.ahead} is ahead in the end, but by too little to matter"] if advice.ahead else []
+    more = [f"as good: {words.listed(advice.level)}"] if advice.level else []
+    more += [f"{advice.ahead} is ahead in the end, by less than the margin"] if advice.ahead else []
     return advice.label + (f" ({'; '.join(more)})" if more else "")
 
 
 def _replay(summary: Summary) -> str:
-    """The replays at the longest length, strategies grouped by verdict."""
+    """Whether reacting helped the best reactive strategy; empty while nothing was replayed."""
     results = summary.results
-    reactive = [strategy.label for strategy in results.strategies if strategy.family == "reactive"]
-    if not reactive or results.adaptive:
+    found = None if results.adaptive or nothing_to_take(summary, results.longest) else replays(results)
+    if found is None:
         return ""
-    if results.confirm_seeds < 2:
-        return (
-            "Nothing was replayed: a replay uses the learning rates of another retraining seed, and there is only one."
-        )
-    judged = [(each.judged.verdict, each.label) for each in replays(results, results.longest)]
-    if not judged:
-        return ""
-    grouped = groupby(sorted(judged, key=lambda each: list(SAID).index(each[0])), key=lambda each: each[0])
-    parts = [f"{SAID[verdict].replayed} {words.listed([label for _, label in group])}" for verdict, group in grouped]
+    metric, mean, seeds = results.metric, found.interval.mean, found.differences.size
+    place = f"{words.gap(metric, mean)} {'better' if mean > 0 else 'worse'} than" if mean else "level with"
+    interval = words.bounds(metric, found.interval, signed=True)
+    sure = f" (95% interval {interval})." if interval else f". An interval needs confirm_seeds = {LEAST_SEEDS} or more."
     return (
-        "Does reacting help, or is the resulting shape of the learning rate enough? Reacting, compared with replaying "
-        f"the recorded learning rates on another seed: {'; '.join(parts)}."
+        f"Does reacting help {found.label}? Over {words.count(seeds, 'seed')}, reacting was {place} replaying learning"
+        f" rates recorded on another seed{sure}"
     )
-
-
-def _missing(summary: Summary) -> str:
-    """Says that replays are missing if all else is done, as in a sweep of an older version."""
-    replayed = [(row.strategy.label, row.account.replay) for row in summary.rows]
-    done, planned = (
-        sum(counts) for counts in zip(*((entry.done, entry.planned) for _, entry in replayed), strict=True)
-    )
-    if done >= planned or not all(row.complete for row in summary.rows):
-        return ""
-    lacking = {label for label, entry in replayed if entry.done < entry.planned}
-    owners = [part.name for part in summary.results.sweep.parts if lacking & set(part.labels.values())]
-    commands = words.listed([f'"decaybench run {name}"' for name in owners])
-    return f"{done} of {words.count(planned, 'replay')} are done. To train the rest, run {commands}."

@@ -1,164 +1,78 @@
-"""How the first place compares with the control or the runner-up, and the sentences that follow."""
+"""Which strategies are good, ruled out and open, what settling that would cost, and how the pick fares."""
 
 from __future__ import annotations
 
-from decaybench.compare import Interval, Verdict
-from decaybench.findings.pairs import LEAST_REPEATS, Pair
+from typing import Final
+
+from decaybench.compare import Same
+from decaybench.findings.outlook import MOST, to_settle
 from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
 from decaybench.report.words.verdicts import SAID
-from decaybench.report.words.verdicts import reason as said
 
-MOST_SHOWN = 6
-"""The most other pairs that are named with their verdicts."""
-
-
-def standing(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    """The verdict on the first place, as the end of its sentence; empty if there is no verdict."""
-    found = reference(first, confirmed)
-    if found is None:
-        return ""
-    other, role = found
-    name = f"{other.strategy.label} ({role})"
-    verdicts = _verdicts(summary, length, first, other)
-    if len(verdicts) > 1:  # `beside` lists each
-        return ""
-    return SAID[verdicts.pop()].first.format(are="is" if len(first) == 1 else "are", other=name)
+_GROUPS: Final = ("Same results in all trials", "Equivalent to it", "Also good", "Ruled out", "Open")
+"""How the other strategies are introduced, in this order."""
 
 
-def reason(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> str:
-    """The reason for the verdict on the first place, or why there is none."""
-    found = reference(first, confirmed)
-    if found is None:
-        others = [row for row in [*first[1:], *summary.at(length)] if row is not first[0]]
-        pair = summary.pair(first[0].strategy.label, others[0].strategy.label, length)
-        if pair.verdict == "no verdict":
-            return f"There is no verdict: {said(pair.reason, pair.metric)}."
-        return "Their means are equal."
-    other, role = found
-    if len(_verdicts(summary, length, first, other)) > 1:
-        return f"Their verdicts against {other.strategy.label} ({role}) differ."
-    pair = summary.pair(first[0].strategy.label, other.strategy.label, length)
-    if pair.verdict == "no verdict":
-        return f"There is no verdict: {said(pair.reason, pair.metric)}."
-    return f"Reason: {said(pair.reason, pair.metric)}."
+def nothing_to_take(summary: Summary, length: float) -> bool:
+    """Whether the leader has the smallest bound that is asked for, but is not shown to be better than chance."""
+    leader = summary.leader(length)
+    return leader is not None and leader.state == "good" and summary.pick(length) is None
 
 
-def beside(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
-    """Further sentences on a length: the best of both families, the others against the reference, the families."""
-    found = reference(first, confirmed)
-    lines = _across(summary, length, first, confirmed)
-    if found is None:
-        return lines
-    other, role = found
-    verdicts = _verdicts(summary, length, first, other)
-    if verdicts == {"no verdict"}:
-        return lines
-    said = [*first, other] if len(verdicts) == 1 else [other]
-    return [
-        *lines,
-        *_others(summary, length, said, other, role),
-        *_shown(summary, length, other, confirmed),
-        *_families(summary, length),
-    ]
+def named(row: Row) -> str:
+    """A strategy's label, and whether it is the control."""
+    return row.strategy.label + (" (the control)" if row.strategy.control else "")
 
 
-def _shown(summary: Summary, length: float, other: Row, confirmed: list[Row]) -> list[str]:
-    """The remaining pairs with a difference, as one sentence, so that none goes unmentioned."""
-    found, told = [], set(_best(confirmed) or ())
-    for pair in summary.pairs:
-        if pair.length != length or pair.a.startswith("family:"):
-            continue
-        if other.strategy.label in (pair.a, pair.b) or {pair.a, pair.b} == told:
-            continue
-        if SAID[pair.verdict].pair:
-            found.append(SAID[pair.verdict].pair.format(a=pair.a, b=pair.b))
-    if len(found) > MOST_SHOWN:
-        found = [*found[: MOST_SHOWN - 1], f"{len(found) - MOST_SHOWN + 1} more pairs in the table"]
-    return [f"Among the other pairs, {words.listed(found)}."] if found else []
-
-
-def _verdicts(summary: Summary, length: float, first: list[Row], other: Row) -> set[Verdict]:
-    """The verdicts on the first against another."""
-    return {summary.pair(row.strategy.label, other.strategy.label, length).verdict for row in first}
-
-
-def _others(summary: Summary, length: float, said: list[Row], other: Row, role: str) -> list[str]:
-    """The verdicts on the other strategies against the reference, as one sentence."""
-    by_verdict: dict[str, list[str]] = {}
-    for row in summary.ranked(length):
-        if row not in said:
-            verdict = summary.pair(row.strategy.label, other.strategy.label, length).verdict
-            by_verdict.setdefault(verdict, []).append(row.strategy.label)
-    if not by_verdict:
+def sorted_out(summary: Summary, length: float) -> list[str]:
+    """``Also good: a. Ruled out: b and c. Open: d; ...``, and the cost of settling what is open."""
+    rows, leader = summary.ranked(length), summary.leader(length)
+    if len(rows) < 2:
         return []
-    parts = [f"{words.listed(labels)} ({verdict})" for verdict, labels in by_verdict.items()]
-    who = "Other strategies" if len(said) > 1 else "Strategies"
-    return [f"{who} compared with {other.strategy.label} ({role}): {'; '.join(parts)}."]
+    assert leader is not None
+    groups: dict[str, list[str]] = {start: [] for start in _GROUPS}
+    for row in rows:
+        if row is not leader or row.state == "open":
+            groups[_group(summary, leader, row)].append(row.strategy.label)
+    said = [f"{start}: {words.listed(labels)}." for start, labels in groups.items() if labels]
+    return [*said, *_cost(summary, length)]
 
 
-def _families(summary: Summary, length: float) -> list[str]:
-    pair = summary.families(length)
-    if pair is None or pair.difference is None:
+def _group(summary: Summary, leader: Row, row: Row) -> str:
+    same, equivalent, good, out, still_open = _GROUPS
+    if row.state != "good":
+        return out if row.state == "ruled out" else still_open
+    try:
+        pair = summary.pair(leader.strategy.label, row.strategy.label, row.length)
+    except KeyError:  # only pairs with the control are tested
+        return good
+    return same if isinstance(pair.reason, Same) else equivalent if pair.verdict == "equivalent" else good
+
+
+def _cost(summary: Summary, length: float) -> list[str]:
+    found, rules = to_settle(summary, length), summary.results.sweep.rules
+    if found is None or length != summary.results.longest or (found.repeats >= MOST and rules.control is not None):
         return []
-    return [f"On average, the reactive strategies were {_family_verdict(pair)}"]
+    what = "Settling on one" if summary.pick(length) is None else "Settling what is open"
+    if found.repeats >= MOST:
+        return [f"{what} would take more than {MOST:,} repeats."]
+    beyond = f"; the sweep file allows {rules.to}" if found.repeats > rules.to else ""
+    return [f"{what} would take about {found.trainings:,} more trainings (up to {found.repeats:,} repeats{beyond})."]
 
 
-def _family_verdict(pair: Pair) -> str:
-    """``0.6 points ahead of the fixed ones (interval). Verdict: better. Reason: ....``"""
-    assert pair.difference is not None
-    place = "ahead of" if pair.difference.mean >= 0 else "behind"
-    size = words.gap(pair.metric, pair.difference.mean)
-    bounds = words.bounds(pair.metric, pair.difference, signed=True)
-    why = said(pair.reason, pair.metric)
-    return f"{size} {place} the fixed ones (unadjusted 95% interval {bounds}). Verdict: {pair.verdict}. Reason: {why}."
-
-
-def _best(confirmed: list[Row]) -> tuple[str, str] | None:
-    """The best reactive strategy and the best fixed one; None without both."""
-    best: dict[str, str] = {}
-    for row in sorted(confirmed, key=lambda row: row.rank or 0):
-        best.setdefault(row.strategy.family, row.strategy.label)
-    return (best["reactive"], best["fixed"]) if {"reactive", "fixed"} <= set(best) else None
-
-
-def _across(summary: Summary, length: float, first: list[Row], confirmed: list[Row]) -> list[str]:
-    """The best reactive strategy against the best fixed one, unless the paragraph compares them already."""
-    best = _best(confirmed)
-    if best is None:
+def against_control(summary: Summary) -> list[str]:
+    """The leader against the control, as one sentence; nothing where they are the same, or nothing is decided."""
+    length, leader = summary.results.longest, summary.leader()
+    controls = [row for row in summary.ranked() if row.strategy.control]
+    if leader is None or not controls or leader.strategy.control or nothing_to_take(summary, length):
         return []
-    reactive, fixed = best
-    found = reference(first, confirmed)
-    if found is not None and {first[0].strategy.label, found[0].strategy.label} == {reactive, fixed}:
+    pair = summary.pair(leader.strategy.label, controls[0].strategy.label, length)
+    said = SAID[pair.verdict].pair.format(a=leader.strategy.label, b=named(controls[0]))
+    if not said or pair.difference is None:
         return []
-    difference = summary.pair(reactive, fixed, length).difference
-    if difference is None or not difference.mean:
-        return []
-    place = "ahead of" if difference.mean > 0 else "behind"
-    gap = words.gap(summary.results.metric, difference.mean)
-    interval = difference_interval(summary, difference)
-    verdict = summary.pair(reactive, fixed, length).verdict
-    judged = "" if verdict == "no verdict" else f"; verdict: {verdict}"
-    the, that = "The best reactive strategy", "the best fixed one"
-    if summary.results.repeats < LEAST_REPEATS:
-        the, that = "The best configuration of the best reactive strategy", "that of the best fixed one"
-    return [f"{the}, {reactive}, is {gap} {place} {that}, {fixed}{interval}{judged}."]
-
-
-def reference(first: list[Row], confirmed: list[Row]) -> tuple[Row, str] | None:
-    """What the first are compared with: the best control, or the runner-up if a control is among the first."""
-    behind = sorted((row for row in confirmed if row not in first), key=lambda row: row.rank or 0)
-    if not behind:
-        return None
-    controls = [row for row in behind if row.strategy.control]
-    if controls and not any(row.strategy.control for row in first):
-        return controls[0], "the control"
-    return behind[0], "the runner-up"
-
-
-def difference_interval(summary: Summary, difference: Interval) -> str:
-    if difference.low is None or difference.high is None:
-        return ""
-    zero = ", which includes zero" if difference.low <= 0 <= difference.high else ""
-    bounds = words.bounds(summary.results.metric, difference, signed=True)
-    return f" (unadjusted 95% interval of the difference {bounds}{zero})"
+    place = "ahead" if pair.difference > 0 else "behind" if pair.difference < 0 else "level"
+    size = f"{words.gap(pair.metric, pair.difference)} " if pair.difference else ""
+    low, high = (words.number(pair.metric, bound, signed=True) for bound in (pair.low, pair.high))
+    said = said[:1].upper() + said[1:] if pair.verdict == "inconclusive" else said
+    return [f"{said}: {size}{place} (repeated 95% interval {low} to {high})."]

@@ -1,31 +1,35 @@
-"""Where the best configuration comes from and what to expect of it, in sentences."""
+"""Where the configuration to take comes from and what to expect of it, in sentences."""
 
 from __future__ import annotations
 
 from decaybench.findings.summary import Summary
 from decaybench.findings.winner import Pick
-from decaybench.report.words.numbers import count, listed, value
+from decaybench.report.words.numbers import at_most, count, share, value, worse
 
 
 def found(summary: Summary, pick: Pick) -> list[str]:
-    """For the head of an export: its result, how it was selected, and the rank of its strategy."""
-    metric, mean = summary.results.metric, pick.row.confirmed[summary.results.metric]
-    assert mean is not None  # a row with a confirmed run has a mean
-    lost = f", {pick.diverged} of which diverged" if pick.diverged else ""
-    said = [
-        f"Test {metric} {value(metric, pick.mean)} after retraining, the mean of {count(pick.seeds, 'seed')}{lost}."
-    ]
-    if pick.row.repeats_done > 1:
-        said.append(
-            f"It is the best configuration of {pick.row.repeats_done} repeats, so expect a little less: the mean over "
-            f"the repeats is {value(metric, mean.mean)}."
-        )
-    rows = summary.at(pick.row.length)
-    tied = f", tied with {listed(pick.level)}" if pick.level else ""
+    """For the head of an export: how it was selected, its result, how often it failed, and how good its strategy is."""
+    metric, again, row = summary.results.metric, pick.retrained, pick.row
+    if again is None:
+        said = ["It has the best validation of all trials of its strategy, and was not retrained."]
+    else:
+        many, runs = count(len(again.configurations), "configuration"), len(again.choosing)
+        said = [f"Of {many} retrained on fresh seeds, it has the best mean validation."]
+        if again.mean is not None:
+            seeds = count(len(again.further), "further seed")
+            said.append(f"On {seeds}, its mean test {metric} is {value(metric, again.mean)}.")
+        often = f" ({share(again.failing)})" if again.failures else ""
+        said.append(f"Of {count(runs, 'choosing run')}, {again.failures} failed{often}.")
     if summary.adaptive:
         said.append("The sweep searched for one good configuration and did not compare strategies.")
-    elif len(rows) > 1:
-        said.append(f"The strategy ranks {pick.row.rank} of {len(rows)}{tied}; the report says how sure that is.")
+    elif row.bound is not None and len(summary.at()) > 1:
+        how = "not worse than any other"
+        if row.bound:
+            how = f"at most {at_most(metric, row.bound)} {worse(metric)} the best"
+        said.append(
+            f"With 95% confidence, a search with this strategy is {how} of the {len(summary.at())} strategies compared"
+            f" ({row.state})."
+        )
     if not summary.results.sweep.complete:
         said.append("The sweep is unfinished, so this may change.")
     return said

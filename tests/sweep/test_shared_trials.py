@@ -1,8 +1,8 @@
-"""The plan of sweeps that propose in batches, and of those whose strategies share their slots."""
+"""The plan of sweeps that propose in batches, and of those whose strategies share their trials."""
 
 import pytest
 
-from decaybench.sweep import LedgerRow, all_slots, batch_of, ledger, plan_confirm, plan_search, shares_slots
+from decaybench.sweep import LedgerRow, all_slots, batch_of, ledger, plan_search, shares_slots
 
 TWO = "[strategies.constant]\n[strategies.still]\nschedule = 'linear'\nlearning_rate = 0.1\n"
 LENGTHS = ("trials = 3", "trials = 3\nlengths = [0.25, 1.0]")
@@ -12,8 +12,8 @@ def shared(sampler: str = "tpe") -> str:
     return f'[search]\nsampler = "{sampler}"\nallocation = "adaptive"\n{TWO}'
 
 
-def test_slots_of_all(small):
-    assert (shares_slots(small(TWO)), all_slots(small(TWO))) == (False, 3 + 1)
+def test_trials_of_all(small):
+    assert (shares_slots(small(TWO)), all_slots(small(TWO))) == (False, 3 * 2)
     assert (shares_slots(small(shared())), all_slots(small(shared()))) == (True, 3 * 2)
 
 
@@ -30,14 +30,15 @@ def test_the_default_batch_is_four(small):
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_samplers_change_no_run_of_a_balanced_sweep(small, sampler):
-    assert plan_search(small(f'[search]\nsampler = "{sampler}"\n{TWO}')) == plan_search(small(TWO))
+    both = {"constant": 2, "still": 2}
+    assert plan_search(small(f'[search]\nsampler = "{sampler}"\n{TWO}'), both) == plan_search(small(TWO), both)
 
 
 def test_an_adaptive_sweep_plans_what_is_chosen(small):
     sweep = small(shared(), LENGTHS)
-    assert plan_search(sweep) == ()
+    assert plan_search(sweep, {}) == ()
     chosen = {(1, 0, 0.25): "still", (0, 5, 1.0): "still", (0, 1, 0.25): "constant", (0, 0, 0.25): "still"}
-    runs = plan_search(sweep, chosen)
+    runs = plan_search(sweep, {}, chosen)
     assert [(r.length, r.repeat, r.slot, r.strategy) for r in runs] == [
         (0.25, 0, 0, "still"),
         (0.25, 0, 1, "constant"),
@@ -45,19 +46,14 @@ def test_an_adaptive_sweep_plans_what_is_chosen(small):
         (1.0, 0, 5, "still"),
     ]
     # the same run as it would be in a balanced sweep of this name: its seed hangs on repeat and slot alone
-    balanced = {(r.strategy, r.repeat, r.slot, r.length): r for r in plan_search(small(TWO, LENGTHS))}
+    planned = plan_search(small(TWO, LENGTHS), {"constant": 2, "still": 2})
+    balanced = {(r.strategy, r.repeat, r.slot, r.length): r for r in planned}
     assert runs[0] == balanced["still", 0, 0, 0.25]
     assert runs[1] == balanced["constant", 0, 1, 0.25]
 
 
-def test_one_winner_a_repeat_and_length(small):
-    sweep = small(shared(), LENGTHS)
-    runs = plan_confirm(sweep, {("still", 0, 0.25): 4, ("constant", 1, 0.25): 0})
-    assert [(r.strategy, r.repeat, r.slot) for r in runs] == [("still", 0, 4)] * 2 + [("constant", 1, 0)] * 2
-
-
-def test_the_ledger_of_shared_slots(small):
+def test_the_ledger_of_shared_trials(small):
     assert ledger(small(shared(), LENGTHS), 18) == (
-        LedgerRow(None, 0.25, 12, 4, 0, 16 * 2 * 18),
-        LedgerRow(None, 1.0, 12, 4, 0, 16 * 10 * 18),
+        LedgerRow(None, 0.25, 12, 12, 2 * 18),
+        LedgerRow(None, 1.0, 12, 12, 10 * 18),
     )

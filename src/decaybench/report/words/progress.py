@@ -1,0 +1,51 @@
+"""How far a sweep is, where that matters to its answer."""
+
+from __future__ import annotations
+
+from decaybench.findings.summary import Summary
+from decaybench.report.words.numbers import count, listed
+
+
+def before_the_first_look(summary: Summary) -> str:
+    """Why there is nothing to say yet, without a full stop; empty from the first look on."""
+    results, standing = summary.results, summary.decisive
+    start = results.sweep.rules.start
+    closed = min(results.repeats.values())
+    if not any(run.done for run in results.runs):
+        return "the sweep has not started"
+    if closed >= start or (standing.lacking is not None and standing.lacking.what != "repeats"):
+        return "" if standing.contest is not None else "no strategy can be looked at yet"
+    done = sum(row.account.trials.done for row in summary.rows)
+    planned = sum(row.account.trials.planned for row in summary.rows)
+    return f"{done:,} of the {planned:,} trials before the first look are done"
+
+
+def not_settled(summary: Summary) -> str:
+    """That there is no pick, and why there will be none without doing something, in lower case."""
+    decided, parts = summary.decisive.decision, summary.results.sweep.parts
+    if any(part.status == "stopped" for part in parts):
+        return "not settled in the time given"
+    if decided is not None and decided.next is None:
+        return f"not settled after all {max(summary.results.repeats.values())} repeats"
+    return "not settled yet"
+
+
+def progress(summary: Summary) -> list[str]:
+    """Sentences on a sweep that was stopped or is unfinished; nothing on one that is complete."""
+    sweep = summary.results.sweep
+    said = []
+    stopped = [part.name for part in sweep.parts if part.status == "stopped"]
+    unfinished = [part.name for part in sweep.parts if part.status not in ("stopped", "complete")]
+    commands = [f'"decaybench run {name}"' for name in (*stopped, *unfinished)]
+    if stopped:
+        said.append(f"A time limit ended the search; {listed(commands)} continues it.")
+    elif unfinished and any(run.done for run in summary.results.runs):
+        said.append(f"The sweep is unfinished{_last_look(summary)}; {listed(commands)} continues it.")
+    if failed := sum(row.account.trials.failed + row.account.confirm.failed for row in summary.rows):
+        said.append(f"{count(failed, 'run')} failed and will be retried.")
+    return said
+
+
+def _last_look(summary: Summary) -> str:
+    taken = summary.decisive.taken
+    return f", and this is its last look, after {count(taken[-1], 'repeat')}" if taken else ""

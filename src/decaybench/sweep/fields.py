@@ -1,0 +1,65 @@
+"""What the values of a sweep file's keys may be, and what all of its tables share."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+
+from decaybench.metrics import METRICS
+from decaybench.optimizers import OPTIMIZERS
+from decaybench.shared import SHARED
+from decaybench.sweep.values import Parameter, RuleError, parse, parse_shared, plain, show
+
+EXACT = 2**53  # the largest whole number up to which JSON and floats are exact
+
+
+def label(raw: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", raw) is None:
+        raise RuleError(f"must match [A-Za-z0-9_-]{{1,64}}, got {show(raw)}")
+    return raw
+
+
+def _batch_size(raw: object) -> int | str:
+    if isinstance(raw, int) and not isinstance(raw, bool) and 1 <= raw <= EXACT:
+        return raw
+    if isinstance(raw, str) and raw == "full":
+        return raw
+    raise RuleError(f'must be a whole number >= 1 or "full", got {show(raw)}')
+
+
+def _optimizer(raw: object) -> str:
+    if isinstance(raw, str) and raw in OPTIMIZERS:
+        return raw
+    raise RuleError(f"must be one of {', '.join(OPTIMIZERS)}, got {show(raw)}")
+
+
+def _metric(raw: object) -> str:
+    if isinstance(raw, str) and raw in METRICS:
+        return raw
+    raise RuleError(f"must be one of {', '.join(METRICS)}, got {show(raw)}")
+
+
+def _shared(name: str) -> PlainValidator:
+    parameter = next(shared for shared in SHARED if shared.name == name)
+    return PlainValidator(lambda raw: parse_shared(parameter, raw))
+
+
+Name = Annotated[str, AfterValidator(label)]
+Text = Annotated[str, Field(min_length=1)]
+Whole = Annotated[int, Field(ge=1, le=EXACT)]
+# Bounds far beyond any real sweep, so that a typo is refused before it fills a disk.
+Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+MetricName = Annotated[str, PlainValidator(_metric)]
+BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
+Optimizer = Annotated[str, PlainValidator(_optimizer)]
+LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
+Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
+WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]
+Own = Annotated[Parameter, PlainValidator(parse), PlainSerializer(plain)]
+
+
+class Table(BaseModel):
+    """The base of all tables: strict types, no unknown keys, immutable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
