@@ -27,7 +27,7 @@ from decaybench.sweep import (
 )
 
 LIKELY_REPEATS = 14
-"""Where six strategies settle on average (benchmarks/README.md): 487 trainings with 6 trials each, 662 with 8."""
+"""Where six strategies settled when the protocol was chosen: 487 trainings with 6 trials, 662 with 8."""
 FAMILIES = 100  # how many families of runs that may begin alike are examined; the rest are assumed to be similar
 
 
