@@ -32,7 +32,7 @@ def to_settle(summary: Summary, length: float | None = None) -> Outlook | None:
     Without a pick that is a pick; with one, it is every strategy that is still open: until it is shown worse than its
     strongest rival, or to be good, whichever takes fewer repeats.
     """
-    standing = summary.standings[length or summary.results.longest]
+    standing = summary.standing(length)
     decided, contest, margin = standing.decision, standing.contest, standing.margin
     if decided is None or contest is None or margin is None:
         return None

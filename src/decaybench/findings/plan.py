@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from decaybench.findings.join import Evidence
 from decaybench.findings.look import look_row
-from decaybench.findings.results import collect
+from decaybench.findings.results import collect, reached
 from decaybench.findings.retraining import candidates, choose, configurations
 from decaybench.findings.summary import Summary, summarise
 from decaybench.findings.sweep import read_sweeps
@@ -26,11 +26,6 @@ def step(sweep: Sweep, looks: Sequence[LookRow]) -> dict[str, int] | None:
         return None
     members, repeats = looks[-1].trained_next["members"], int(looks[-1].trained_next["repeats"])
     return reached(looks) | dict.fromkeys(members, repeats)
-
-
-def reached(looks: Sequence[LookRow]) -> dict[str, int]:
-    """The repeats of each strategy at the last look."""
-    return {label: int(known["repeats"]) for label, known in looks[-1].strategies.items()}
 
 
 def wanted(sweep: Sweep, looks: Sequence[LookRow]) -> dict[str, int]:

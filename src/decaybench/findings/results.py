@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -143,8 +143,7 @@ class Results:
         found = dict(self.closed)
         for part, looks in zip(self.sweep.parts, self.looks, strict=True):
             if looks:
-                known = looks[-1].strategies
-                found.update({part.labels[label]: int(row["repeats"]) for label, row in known.items()})
+                found.update({part.labels[label]: repeats for label, repeats in reached(looks).items()})
         return found
 
     @cached_property
@@ -177,6 +176,11 @@ class Results:
             if run.rank is not None and (run.repeat not in best or run.rank < best[run.repeat][0]):
                 best[run.repeat] = run.rank, run
         return [run for _, run in best.values()]
+
+
+def reached(looks: Sequence[LookRow]) -> dict[str, int]:
+    """The repeats of each strategy at the last look."""
+    return {label: int(known["repeats"]) for label, known in looks[-1].strategies.items()}
 
 
 def collect(evidence: Evidence) -> Results:

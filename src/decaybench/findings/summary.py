@@ -64,10 +64,14 @@ class Summary:
         """Whether the strategies shared their trials: then nothing here is a comparison."""
         return self.results.adaptive
 
+    def standing(self, length: float | None = None) -> Standing:
+        """The standing at a length, by default the longest."""
+        return self.standings[length or self.results.longest]
+
     @property
     def decisive(self) -> Standing:
         """The standing at the longest length, which decides what is trained and when the sweep ends."""
-        return self.standings[self.results.longest]
+        return self.standing()
 
     @property
     def settled(self) -> bool:
@@ -87,12 +91,12 @@ class Summary:
 
     def pick(self, length: float | None = None) -> Row | None:
         """The strategy to take at a length, by default the longest; None where none is shown to be good."""
-        decision = self.standings[length or self.results.longest].decision
+        decision = self.standing(length).decision
         return None if decision is None or decision.pick is None else self.at(length)[decision.pick]
 
     def leader(self, length: float | None = None) -> Row | None:
         """The strategy with the smallest bound of those not ruled out; None before the first look."""
-        decision = self.standings[length or self.results.longest].decision
+        decision = self.standing(length).decision
         return None if decision is None else self.at(length)[decision.leader]
 
     @property
@@ -130,26 +134,18 @@ class Summary:
 
     def families(self, length: float | None = None) -> tuple[Family, ...]:
         """The reactive and the fixed family where the sweep compares both, else none."""
-        return families(self.results, self.standings[length or self.results.longest])
+        return families(self.results, self.standing(length))
 
 
 def summarise(results: Results) -> Summary:
     """All rows and standings from a sweep's results."""
-    accounts = {
-        (strategy.label, length): account(results, strategy.label, length)
-        for length in results.lengths
-        for strategy in results.strategies
-    }
     withheld = unequal(results)
     standings = {length: stand(results, length, () if withheld is None else (withheld,)) for length in results.lengths}
     rows: list[Row] = []
-    for length, standing in standings.items():
+    for standing in standings.values():
         estimates = [_estimates(results, standing, s) for s in range(len(standing.labels))]
         ranks = _ranks([each[results.metric] for each in estimates], METRICS[results.metric].sign)
-        rows += [
-            _row(results, standing, s, accounts[label, length], estimates[s], ranks[s])
-            for s, label in enumerate(standing.labels)
-        ]
+        rows += [_row(results, standing, s, *found) for s, found in enumerate(zip(estimates, ranks, strict=True))]
     return Summary(results, standings, tuple(rows))
 
 
@@ -157,7 +153,6 @@ def _row(
     results: Results,
     standing: Standing,
     s: int,
-    own: Account,
     estimates: Mapping[str, Interval | None],
     rank: int | None,
 ) -> Row:
@@ -171,7 +166,7 @@ def _row(
     return Row(
         strategy=strategy,
         length=length,
-        account=own,
+        account=account(results, strategy.label, length),
         repeats=results.repeats[strategy.label],
         estimates=estimates,
         bound=None if decided is None or contest is None else float(contest.bounds[s]),
@@ -193,19 +188,23 @@ def _estimates(results: Results, standing: Standing, s: int) -> dict[str, Interv
     found: dict[str, Interval | None] = dict.fromkeys(METRICS)
     if standing.contest is None:
         return found
-    repeats = standing.estimate(s).without.size
+    own = standing.estimate(s)
+    repeats = own.without.size
     for name, metric in METRICS.items():
         if name not in results.chance:  # the sweep is older than the metric
             continue
-        pool = trials(results, standing.labels[s], standing.length, repeats, name)
-        if pool is not None:
-            value, sign = pool.estimate, metric.sign
-            if repeats == 1:
-                found[name] = Interval(sign * value.value, None, None)
-                continue
-            half = float(stdtrit(repeats - 1, 0.975)) * value.error
-            low, high = sorted((sign * value.value - half, sign * value.value + half))
-            found[name] = Interval(sign * value.value, max(low, 0.0), min(high, metric.high))
+        if name == results.metric:
+            value = own
+        elif (pool := trials(results, standing.labels[s], standing.length, repeats, name)) is not None:
+            value = pool.estimate
+        else:
+            continue
+        mean = metric.sign * value.value
+        if repeats == 1:
+            found[name] = Interval(mean, None, None)
+            continue
+        half = float(stdtrit(repeats - 1, 0.975)) * value.error
+        found[name] = Interval(mean, max(mean - half, 0.0), min(mean + half, metric.high))
     return found
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.findings.plan import look_rows, reached, retrained, summary_at, wanted
+from decaybench.findings.plan import look_rows, retrained, summary_at, wanted
+from decaybench.findings.results import reached
 from decaybench.findings.selection import Chance, told
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
