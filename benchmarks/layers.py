@@ -28,7 +28,8 @@ from decaybench.data import TaskData, batch_order, normalise
 from decaybench.models import build
 from decaybench.optimizers import make_optimizer
 from decaybench.training import OptimizerForm
-from decaybench.training.stack import Stack, cross_entropy, decays, flatten_parameters
+from decaybench.training.layers import Stack, decays, flatten_parameters
+from decaybench.training.loss import cross_entropy
 
 QUICKSTART = 200 * 180  # updates of all runs of quickstart
 NETS = {"small-cnn": ("digits", (8, 16)), "lenet": ("mnist", (2, 4))}

@@ -9,8 +9,9 @@ from torch import Tensor
 from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
 from decaybench.optimizers import make_optimizer
+from decaybench.training.layers import Noise, Stack, decays, flatten_parameters
+from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
-from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
 
 # Fixed sizes, so that the order of a sum, and with it a run's bits, never depends on K.
 EVALUATION_CHUNK = 250

@@ -19,9 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
+from decaybench.training.layers import Stack, flatten_parameters, runs_wide
+from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Precision
 from decaybench.training.stack.alone import Alone, Refusal, listed, refusing, when
-from decaybench.training.stack.forward import Stack, cross_entropy, flatten_parameters, runs_wide
 from decaybench.training.stack.memory import memory
 
 RUNS, BATCH = 3, 5
