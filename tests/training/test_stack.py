@@ -148,15 +148,15 @@ def test_gradients_are_only_measured_for_rules_that_ask():
 @pytest.mark.parametrize(("i", "asks", "remembers"), [(5, False, False), (2, True, False), (4, True, True)])
 def test_a_stack_that_does_not_ask_pays_nothing(digits, monkeypatch, i, asks, remembers):
     measured = []
-    before = loop._Training._measured
+    before = loop.observed
 
-    def counting(self, gradient):
-        measured.append(len(self.previous))
-        return before(self, gradient)
+    def counting(names, carried, gradient, direction):
+        measured.append((bool(names), "last_direction" in carried))
+        return before(names, carried, gradient, direction)
 
-    monkeypatch.setattr(loop._Training, "_measured", counting)
+    monkeypatch.setattr(loop, "observed", counting)
     train(Recipe("small-cnn", epochs=1, batch_size=32), [gradient_runs()[i]], digits, device=CPU)
-    assert measured == ([int(remembers)] * 10 if asks else [])
+    assert measured == [(asks, remembers)] * 10
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])

@@ -1,6 +1,6 @@
 """The models that are really computed: L lanes, each of them one run, or several runs that are still identical."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import pairwise
 
 import torch
@@ -8,8 +8,9 @@ from torch import Tensor
 
 from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
-from decaybench.optimizers import make_optimizer
-from decaybench.training.layers import Noise, Stack, decays, flatten_parameters
+from decaybench.training.carried import Carried
+from decaybench.training.chain import decays, make_chain
+from decaybench.training.layers import Noise, Stack, flatten_parameters
 from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 
@@ -19,12 +20,21 @@ MICRO_BATCH = 250
 
 
 class Lanes:
-    """L lanes: their parameters (L, P), their optimizer, and passes through the network, ``width`` lanes at a time.
+    """L lanes: what they carry, their chain, and passes through the network, ``width`` lanes at a time.
 
     L and ``width`` do not affect a lane's numbers.
     """
 
-    def __init__(self, recipe: Recipe, runs: Sequence[Run], data: TaskData, device: torch.device, width: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        runs: Sequence[Run],
+        data: TaskData,
+        device: torch.device,
+        width: int,
+        observes: Set[str] = frozenset(),
+    ) -> None:
+        """One lane for each of ``runs``, whose rules observe the products of gradients in ``observes``."""
         self.recipe, self.data, self.device, self.width = recipe, data, device, width
         self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32
         self.seeds = [run.seed for run in runs]
@@ -34,14 +44,14 @@ class Lanes:
         self._template = initial[self.seeds[0]]
         self._stacks: dict[int, Stack] = {}
         self._noise = Noise(self.seeds)
-        self.parameters = flatten_parameters([initial[seed] for seed in self.seeds], self.dtype).to(device)
-        self.optimizer = make_optimizer(
-            recipe.form,
-            self.parameters,
-            momentum=torch.tensor([run.momentum for run in runs], dtype=self.dtype, device=device),
-            weight_decay=torch.tensor([run.weight_decay for run in runs], dtype=self.dtype, device=device),
-            decays=decays(self._template, biases=recipe.decay_biases).to(device, self.dtype),
-        )
+        parameters = flatten_parameters([initial[seed] for seed in self.seeds], self.dtype).to(device)
+        decaying = decays(self._template, biases=recipe.decay_biases).to(device, self.dtype)
+        self.chain = make_chain(recipe, runs, decaying, observes)
+        settings = {
+            name: torch.tensor([[getattr(run, name)] for run in runs], dtype=self.dtype, device=device)
+            for name in ("momentum", "weight_decay")
+        }
+        self.carried = Carried({"parameters": parameters, **settings}, self.chain.memory(parameters))
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -54,17 +64,11 @@ class Lanes:
     def take(self, index: Sequence[int]) -> None:
         """Keep the lanes in ``index``, in this order; a lane that occurs twice is duplicated."""
         rows = torch.tensor(index, device=self.device)
-        self.parameters = self.parameters[rows]
-        self.optimizer.take(rows)
+        self.carried = self.carried.take(rows)
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
         widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
-
-    def clear(self, dead: Tensor) -> None:
-        """Zero the lanes marked in ``dead``, bool (L,), so that later updates do not compute with their NaNs."""
-        self.parameters.masked_fill_(dead[:, None], 0.0)
-        self.optimizer.forget(dead)
 
     def order(self, epoch: int) -> Tensor:
         """Each lane's order of the epoch's examples, (L, N); for full batches, where order is irrelevant, ascending."""
@@ -80,9 +84,8 @@ class Lanes:
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
-        leaves = [
-            (rows, seats, self.parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))
-        ]
+        parameters = self.carried["parameters"]
+        leaves = [(rows, seats, parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))]
         examples = self.data.train
         for part in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
@@ -102,7 +105,7 @@ class Lanes:
     @torch.no_grad()
     def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
         """The mean loss and the accuracy on ``examples`` of these M ``lanes`` (default: all), both (M,) float64."""
-        weights = self.optimizer.weights(self.parameters)
+        weights = self.chain.weights(self.carried, self.carried["parameters"])
         if lanes is not None and len(lanes) < len(self):
             weights = weights[torch.tensor(lanes, device=self.device)]
         loss = torch.zeros(len(weights), dtype=torch.float64, device=self.device)

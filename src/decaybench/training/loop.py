@@ -14,6 +14,7 @@ from decaybench.data import TaskData
 from decaybench.schedules import Bank, Observation
 from decaybench.shared import SHARED
 from decaybench.training.arithmetic import exact_arithmetic
+from decaybench.training.chain import observed
 from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.graph import Chunks, bucket
 from decaybench.training.lanes import Lanes
@@ -100,13 +101,10 @@ class _Training:
                 lane_of[alike] = len(first)
                 first.append(run)
             lane.append(lane_of[alike])
-        self.lanes = Lanes(recipe, first, data, device, width)
+        self.asked = self.bank.observes
+        self.lanes = Lanes(recipe, first, data, device, width, self.asked)
         self.lane = torch.tensor(lane, device=device)
         self.order = torch.zeros(len(first), 0, device=device)
-        self.asked = self.bank.observes
-        # The last update's direction (L, P), kept only if a rule observes a product with it.
-        remembered = len(first) if "grad_dot_previous" in self.asked else 0
-        self.previous = torch.zeros_like(self.lanes.parameters)[:remembered]
         self._settle()
         self.chunks = self._chunks() if captured else None
 
@@ -168,11 +166,9 @@ class _Training:
         """
         lane_loss, gradient = self.lanes.gradient(order, batch)
         with torch.no_grad():
-            products: dict[str, Tensor] = {}
-            if self.asked:
-                direction, products = self._measured(gradient)
-            else:
-                direction = self.lanes.optimizer.direct(self.lanes.parameters, gradient)
+            own = gradient.clone() if self.asked else gradient  # the chain may overwrite the gradient
+            direction = self.lanes.chain.direct(self.lanes.carried, gradient)
+            products = observed(self.asked, self.lanes.carried, own, direction)
             loss = lane_loss[self.lane]
             seen = Observation(loss, {name: value[self.lane] for name, value in products.items()})
             self.observed = self.bank.observe_update(self.observed, seen)
@@ -183,22 +179,11 @@ class _Training:
             self.updates += moving
             if self.shared:
                 direction = self._part(rate, direction)
-            self.lanes.optimizer.step(self.lanes.parameters, direction, rate[self.first])
+            self.lanes.chain.step(self.lanes.carried, direction, rate[self.first])
             # The largest magnitude is NaN or infinite if any parameter is; this takes one pass and no temporary tensor.
-            largest = torch.linalg.vector_norm(self.lanes.parameters, ord=float("inf"), dim=1)[self.lane]
+            largest = torch.linalg.vector_norm(self.lanes.carried["parameters"], ord=float("inf"), dim=1)[self.lane]
         self._bury(self.active & ~(moving & largest.isfinite()), step)
         return torch.where(moving, loss, 0.0), rate
-
-    def _measured(self, gradient: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The update's direction (L, P), and the products of gradients that a rule of the stack observes, (L,) each."""
-        own = gradient.clone()  # weight decay is added to the gradient in place
-        direction = self.lanes.optimizer.direct(self.lanes.parameters, gradient)
-        others = {"grad_norm_sq": own, "grad_dot_direction": direction, "grad_dot_previous": self.previous}
-        # A sum over one lane's row has the same bits at any L.
-        products = {name: (own * others[name]).sum(1).double() for name in self.asked}
-        if len(self.previous):
-            self.previous.copy_(direction)
-        return direction, products
 
     def _part(self, rate: Tensor, direction: Tensor) -> Tensor:
         """Give runs whose learning rate now differs from their lane's a new lane; return the directions (L', P)."""
@@ -221,7 +206,6 @@ class _Training:
         """Keep the lanes in ``index``, in this order; ``lane`` is the new lane of each run."""
         self.lanes.take(index)
         self.order = self.order[index]
-        self.previous = self.previous[index] if len(self.previous) else self.previous
         self.lane = torch.tensor(lane, device=self.device)
         self._settle()
 
@@ -251,9 +235,7 @@ class _Training:
                 return
             self._settle()
         dead = ~self.active[self.first]
-        self.lanes.clear(dead)
-        if len(self.previous):
-            self.previous.masked_fill_(dead[:, None], 0.0)
+        self.lanes.carried.clear(dead)
 
     def end(self, done: int, stopped: NDArray[np.bool_]) -> None:
         """End the runs whose last epoch was ``done`` (from 1) and those in ``stopped`` (K,); drop idle lanes."""

@@ -3,7 +3,7 @@
 from decaybench.training.layers.base import Given, Layer, Layout, Places
 from decaybench.training.layers.kinds import KINDS, LAYERS
 from decaybench.training.layers.noise import Noise
-from decaybench.training.layers.stack import Stack, decays, flatten_parameters, runs_wide
+from decaybench.training.layers.stack import Stack, flatten_parameters, runs_wide
 from decaybench.training.layers.whole import duplicate
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "Noise",
     "Places",
     "Stack",
-    "decays",
     "duplicate",
     "flatten_parameters",
     "runs_wide",

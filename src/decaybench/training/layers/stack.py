@@ -25,11 +25,6 @@ def flatten_parameters(models: Sequence[nn.Module], dtype: torch.dtype) -> Tenso
     return torch.stack([torch.cat([p.detach().flatten() for p in m.parameters()]) for m in models]).to(dtype)
 
 
-def decays(model: nn.Module, *, biases: bool) -> Tensor:
-    """A mask ``(P,)``: 1 where weight decay applies, 0 where it does not (on biases, if ``biases`` is false)."""
-    return torch.cat([torch.full((p.numel(),), float(biases or p.ndim > 1)) for p in model.parameters()])
-
-
 class Stack:
     """The forward pass of K models at once.
 
