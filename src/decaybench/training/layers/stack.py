@@ -6,7 +6,7 @@ tensor, in the order of ``model.parameters()``.
 
 On a CPU in fp32, neither K nor the other runs affect a run's bits (``tests/training/`` checks this). The K-wide layers
 need at least two groups for it, because convolutions with one group use another kernel; a single run is therefore
-computed twice. `stack.check` decides whether a user's module may be trained like this.
+computed twice. `training.check` decides whether a user's module may be trained like this.
 """
 
 from collections.abc import Sequence
