@@ -2,9 +2,9 @@
 
 from decaybench.optimizers import OptimizerForm
 from decaybench.training.check import check_builder, check_model
-from decaybench.training.curves import EpochCurves, TrainingResult
 from decaybench.training.loop import train
 from decaybench.training.recipe import Precision, Recipe, Run, steps_per_epoch
+from decaybench.training.record import EpochCurves, TrainingResult
 
 __all__ = [
     "EpochCurves",

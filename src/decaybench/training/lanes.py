@@ -51,6 +51,8 @@ class Lanes:
             name: torch.tensor([[getattr(run, name)] for run in runs], dtype=self.dtype, device=device)
             for name in ("momentum", "weight_decay")
         }
+        self.batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size  # examples per update
+        self.order = torch.zeros(len(runs), 0, dtype=torch.int64, device=device)
         self.carried = Carried({"parameters": parameters, **settings}, self.chain.memory(parameters))
 
     def __len__(self) -> int:
@@ -64,23 +66,24 @@ class Lanes:
     def take(self, index: Sequence[int]) -> None:
         """Keep the lanes in ``index``, in this order; a lane that occurs twice is duplicated."""
         rows = torch.tensor(index, device=self.device)
-        self.carried = self.carried.take(rows)
+        self.carried, self.order = self.carried.take(rows), self.order[rows]
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
         widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
-    def order(self, epoch: int) -> Tensor:
-        """Each lane's order of the epoch's examples, (L, N); for full batches, where order is irrelevant, ascending."""
-        n = len(self.data.train.labels)
+    def shuffle(self, epoch: int) -> None:
+        """Set ``order`` (L, N) to each lane's order of the epoch's examples; for full batches, it is ascending."""
+        n = len(self.data.train)
         if self.recipe.batch_size == "full":
-            return torch.arange(n, device=self.device).expand(len(self), n)
+            self.order = torch.arange(n, device=self.device).expand(len(self), n)
+            return
         orders = {seed: batch_order(seed, epoch, n) for seed in dict.fromkeys(self.seeds)}
-        return torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
+        self.order = torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
 
     def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """The mean loss of batch number ``batch`` of ``order`` (L, N), (L,) float64, and its gradient (L, P)."""
-        size = order.shape[1] if self.recipe.batch_size == "full" else self.recipe.batch_size
+        size = self.batch
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
