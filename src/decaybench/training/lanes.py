@@ -10,7 +10,7 @@ from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
 from decaybench.training.carried import Carried
 from decaybench.training.chain import decays, make_chain
-from decaybench.training.layers import Noise, Stack, flatten_parameters
+from decaybench.training.layers import Noise, Stack, flatten_buffers, flatten_parameters
 from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 
@@ -44,7 +44,8 @@ class Lanes:
         self._template = initial[self.seeds[0]]
         self._stacks: dict[int, Stack] = {}
         self._noise = Noise(self.seeds)
-        parameters = flatten_parameters([initial[seed] for seed in self.seeds], self.dtype).to(device)
+        begun = [initial[seed] for seed in self.seeds]
+        parameters, buffers = (flat(begun, self.dtype).to(device) for flat in (flatten_parameters, flatten_buffers))
         decaying = decays(self._template, biases=recipe.decay_biases).to(device, self.dtype)
         self.chain = make_chain(recipe, runs, decaying, observes)
         settings = {
@@ -53,7 +54,8 @@ class Lanes:
         }
         self.batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size  # examples per update
         self.order = torch.zeros(len(runs), 0, dtype=torch.int64, device=device)
-        self.carried = Carried({"parameters": parameters, **settings}, self.chain.memory(parameters))
+        state = {"parameters": parameters, "buffers": buffers}
+        self.carried = Carried(state, settings, self.chain.memory(parameters))
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -87,30 +89,34 @@ class Lanes:
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
-        parameters = self.carried["parameters"]
+        parameters, buffers = self.carried["parameters"], self.carried["buffers"]
         leaves = [(rows, seats, parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))]
+        held = [buffers[seats] for _, seats, _ in leaves]
         examples = self.data.train
         for part in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
-            for rows, seats, leaf in leaves:
+            for (rows, seats, leaf), own in zip(leaves, held, strict=True):
                 mine = part[seats]
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
                 self._noise.select(self.seeds[rows])
-                logits = self._stack(len(mine)).forward(leaf, images, self._noise, training=True)
+                logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
                 mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
                 mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 loss[rows] += mean.detach().double()[: rows.stop - rows.start]
+        if len(self) == 1:  # it was computed twice, on copies of its buffers
+            buffers.copy_(held[0][:1])
         gradients = [leaf.grad[: rows.stop - rows.start] for rows, _, leaf in leaves if leaf.grad is not None]
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
 
     @torch.no_grad()
     def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
         """The mean loss and the accuracy on ``examples`` of these M ``lanes`` (default: all), both (M,) float64."""
-        weights = self.chain.weights(self.carried, self.carried["parameters"])
+        weights, buffers = self.chain.weights(self.carried, self.carried["parameters"]), self.carried["buffers"]
         if lanes is not None and len(lanes) < len(self):
-            weights = weights[torch.tensor(lanes, device=self.device)]
+            places = torch.tensor(lanes, device=self.device)
+            weights, buffers = weights[places], buffers[places]
         loss = torch.zeros(len(weights), dtype=torch.float64, device=self.device)
         right = torch.zeros(len(weights), dtype=torch.int64, device=self.device)
         chunks = self._chunks(len(weights))
@@ -120,7 +126,8 @@ class Lanes:
             x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
             for rows, seats in chunks:
                 mine = weights[seats]
-                logits = self._stack(len(mine)).forward(mine, x.expand(-1, len(mine), -1, -1, -1))
+                repeated = x.expand(-1, len(mine), -1, -1, -1)
+                logits = self._stack(len(mine)).forward(mine, repeated, buffers=buffers[seats])
                 expected = labels.expand(len(mine), -1)
                 size = rows.stop - rows.start
                 loss[rows] += cross_entropy(logits, expected).sum(1).double()[:size]

@@ -3,7 +3,7 @@
 from decaybench.training.layers.base import Given, Layer, Layout, Places
 from decaybench.training.layers.kinds import KINDS, LAYERS
 from decaybench.training.layers.noise import Noise
-from decaybench.training.layers.stack import Stack, flatten_parameters, runs_wide
+from decaybench.training.layers.stack import Stack, flatten_buffers, flatten_parameters, runs_wide
 from decaybench.training.layers.whole import duplicate
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Places",
     "Stack",
     "duplicate",
+    "flatten_buffers",
     "flatten_parameters",
     "runs_wide",
 ]

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from decaybench.training.layers.noise import Noise
 
 Places = Mapping[int, int]
-"""Maps the id of each parameter of a model to its place in ``model.parameters()``.
+"""Maps the id of each parameter and buffer of a model to its place in `Given`.
 
-Parameters are found by identity, so a layer or weight that is used twice is one parameter.
+They are found by identity, so a layer or weight that is used twice is one parameter.
 """
 
 
@@ -24,14 +24,18 @@ class Layout(Enum):
 
 
 class Given(NamedTuple):
-    """What a pass gives its layers: all parameters of the K runs, (K, ...) each, and the noise.
+    """What a pass gives its layers, beside their input.
 
+    ``parameters`` are the model's, (K, ...) each, in the dtype of the computation. ``buffers`` are its floating-point
+    buffers, (K, ...) each, in the dtype of the lanes; in ``training``, the layers that own them change them in place.
     Without ``noise``, nothing is drawn: the pass is an evaluation, or a trial of the model.
     """
 
     k: int
     parameters: Sequence[Tensor]
+    buffers: Sequence[Tensor]
     noise: Noise | None
+    training: bool
 
 
 class Layer(ABC):

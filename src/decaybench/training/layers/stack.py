@@ -9,6 +9,7 @@ need at least two groups for it, because convolutions with one group use another
 computed twice. `training.check` decides whether a user's module may be trained like this.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -17,12 +18,23 @@ from torch import Tensor, nn
 from decaybench.training.layers.base import Given
 from decaybench.training.layers.noise import Noise
 from decaybench.training.layers.whole import Whole
-from decaybench.training.layers.wide import wide
+from decaybench.training.layers.wide import float_buffers, wide
 
 
 def flatten_parameters(models: Sequence[nn.Module], dtype: torch.dtype) -> Tensor:
     """Flatten the parameters of K models of one architecture into one ``(K, P)`` tensor."""
     return torch.stack([torch.cat([p.detach().flatten() for p in m.parameters()]) for m in models]).to(dtype)
+
+
+def flatten_buffers(models: Sequence[nn.Module], dtype: torch.dtype) -> Tensor:
+    """Flatten the floating-point buffers of K models of one architecture into one ``(K, S)`` tensor.
+
+    S is 0 if the module itself is called: each of its copies has buffers of its own, which never change.
+    """
+    if not runs_wide(models[0]):
+        return torch.zeros(len(models), 0, dtype=dtype)
+    rows = [torch.cat([torch.zeros(0), *(buffer.flatten() for buffer in float_buffers(model))]) for model in models]
+    return torch.stack(rows).to(dtype)
 
 
 class Stack:
@@ -43,15 +55,25 @@ class Stack:
         self._sizes = [p.numel() for p in template.parameters()]
         layers = wide(template)
         self._layers = layers or ()
+        self._buffers = [tuple(buffer.shape) for buffer in float_buffers(template)] if layers else []
+        self._buffer_sizes = [math.prod(shape) for shape in self._buffers]
         self._whole = Whole(template, 1 if vectorised else k, compute_dtype) if layers is None else None
         self.wide = self._whole is None
         self.fixed = self.wide and not any(layer.draws for layer in self._layers)
 
-    def forward(self, flat: Tensor, images: Tensor, noise: Noise | None = None, *, training: bool = False) -> Tensor:
+    def forward(
+        self,
+        flat: Tensor,
+        images: Tensor,
+        noise: Noise | None = None,
+        *,
+        buffers: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """Logits ``(K, B, classes)`` for parameters ``(K, P)`` and normalised images ``(B, K, C, H, W)``.
 
         ``training`` is passed to the modules. In training, K-wide layers draw from ``noise``; without it, they draw
-        nothing.
+        nothing. They change ``buffers`` ``(K, S)``, which a model with buffers needs, in place.
         """
         if self._whole is not None:
             return self._whole(flat, images, training)
@@ -59,7 +81,9 @@ class Stack:
         parameters = [
             part.view(self.k, *shape).to(self.compute_dtype) for part, shape in zip(parts, self._shapes, strict=True)
         ]
-        given = Given(self.k, parameters, noise if training else None)
+        held = torch.split(buffers, self._buffer_sizes, dim=1) if buffers is not None and self._buffers else ()
+        kept = [part.view(self.k, *shape) for part, shape in zip(held, self._buffers, strict=True)]
+        given = Given(self.k, parameters, kept, noise if training else None, training)
         x = images.to(self.compute_dtype).flatten(1, 2).contiguous(memory_format=torch.channels_last)
         for layer in self._layers:
             x = layer(x, given)

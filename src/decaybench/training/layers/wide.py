@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
 from decaybench.training.layers.base import Layer, Layout, Places
@@ -20,7 +20,8 @@ def wide(template: nn.Module) -> Sequence[Layer] | None:
     # Compare the exact type, since a subclass may have a forward of its own.
     if type(template) is not nn.Sequential or any(_altered(module) for module in (template, *template)):
         return None
-    places = {id(parameter): place for place, parameter in enumerate(template.parameters())}
+    owned = (template.parameters(), float_buffers(template))
+    places = {id(tensor): place for tensors in owned for place, tensor in enumerate(tensors)}
     layers: list[Layer] = []
     layout = Layout.MAPS
     for module in template:
@@ -30,6 +31,11 @@ def wide(template: nn.Module) -> Sequence[Layer] | None:
         layers.append(layer)
         layout = layer.gives or layout
     return layers if layout is Layout.ROWS else None
+
+
+def float_buffers(model: nn.Module) -> list[Tensor]:
+    """The buffers of a model that layers may keep statistics in."""
+    return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
 
 
 def _layer(module: nn.Module, places: Places, layout: Layout) -> Layer | None:
