@@ -54,6 +54,8 @@ def publish(report: Path, sweep: Path, storage: str, folder: Path) -> None:
         spec = load_sweep(sweep).spec()
         if source["spec_hash"] != spec_hash(spec) or stored.sweep["spec"] != json.loads(json.dumps(spec)):
             raise UserError(f"{sweep}: must be the file of the sweep {name} as it was run last, but differs from it")
+        if stored.sweep["status"] != "complete":
+            raise UserError(f"{storage}: the sweep {name} must be complete, but is {stored.sweep['status']}")
         kept = lzma.compress(copy.read_bytes())
         if len(kept) > LARGEST:
             raise UserError(f"{storage}: {DATABASE} must have at most {LARGEST:,} bytes, but has {len(kept):,}")

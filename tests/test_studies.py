@@ -316,6 +316,12 @@ def test_a_database_with_another_sweep_is_not_published(copy):
     assert refused(copy) == f"{copy.storage}: must hold the sweep looks alone, but also holds secret"
 
 
+def test_an_unfinished_sweep_is_not_published(copy):
+    with closing(sqlite3.connect(copy.storage.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE sweeps SET status = 'stopped'")
+    assert refused(copy) == f"{copy.storage}: the sweep looks must be complete, but is stopped"
+
+
 def test_a_report_that_is_not_verified_is_not_published(copy):
     (copy.report / "decision.json").write_text("{}")
     said = f"{copy.report}: is not verified: decision.json: "
