@@ -36,6 +36,8 @@ COPIED = {
 }
 """The report's files that are published, and their names beside the README."""
 DATABASE = "decaybench.db.xz"
+ENDED = "complete", "stopped"
+"""The states of a sweep that can be published: it has ended by itself, or by its time limit."""
 LARGEST = 5_000_000
 """The most bytes that a published database may have; the repository keeps every one of them for good."""
 
@@ -54,8 +56,8 @@ def publish(report: Path, sweep: Path, storage: str, folder: Path) -> None:
         spec = load_sweep(sweep).spec()
         if source["spec_hash"] != spec_hash(spec) or stored.sweep["spec"] != json.loads(json.dumps(spec)):
             raise UserError(f"{sweep}: must be the file of the sweep {name} as it was run last, but differs from it")
-        if stored.sweep["status"] != "complete":
-            raise UserError(f"{storage}: the sweep {name} must be complete, but is {stored.sweep['status']}")
+        if (status := stored.sweep["status"]) not in ENDED:
+            raise UserError(f"{storage}: the sweep {name} must be {' or '.join(ENDED)}, but is {status}")
         kept = lzma.compress(copy.read_bytes())
         if len(kept) > LARGEST:
             raise UserError(f"{storage}: {DATABASE} must have at most {LARGEST:,} bytes, but has {len(kept):,}")

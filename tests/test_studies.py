@@ -318,8 +318,8 @@ def test_a_database_with_another_sweep_is_not_published(copy):
 
 def test_an_unfinished_sweep_is_not_published(copy):
     with closing(sqlite3.connect(copy.storage.removeprefix("sqlite:///"))) as connection, connection:
-        connection.execute("UPDATE sweeps SET status = 'stopped'")
-    assert refused(copy) == f"{copy.storage}: the sweep looks must be complete, but is stopped"
+        connection.execute("UPDATE sweeps SET status = 'running'")
+    assert refused(copy) == f"{copy.storage}: the sweep looks must be complete or stopped, but is running"
 
 
 def test_a_report_that_is_not_verified_is_not_published(copy):
