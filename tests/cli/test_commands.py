@@ -48,7 +48,7 @@ def test_run_prints_progress_on_stderr_and_the_answer_on_stdout(small_ran):
     lines = err.splitlines()
     assert lines[0].startswith("small: ")
     assert any(line.startswith("search: constant 0/8") for line in lines)
-    assert any(line.startswith("confirm: ") and "doomed 2/2 (2 diverged)" in line for line in lines)
+    assert any(line.startswith("retraining: ") and "doomed 2/2 (2 diverged)" in line for line in lines)
     assert not any(line.startswith("look ") for line in lines)  # with so few trials there are estimates only
     assert "\x1b" not in err  # plain lines when not on a terminal
 

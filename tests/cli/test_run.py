@@ -53,12 +53,11 @@ def test_a_look_is_shown_on_stderr_and_the_answer_on_stdout(settled_ran):
     lines = settled_ran.err.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("look "))
     assert (
-        lines[at]
-        == "look after 5 repeats: take constant, at most 0 points below the best; 60 trainings so far, settled"
+        lines[at] == "look after 5 repeats: take constant, at most 0 points below the best; 60 trials so far, settled"
     )
     assert re.fullmatch(r"  constant \d+\.\d%, at most 0 points below the best: good", lines[at + 1])
     assert re.fullmatch(r"  doomed 10\.\d%, at most \d+ points below the best: ruled out", lines[at + 2])
-    assert any(line.startswith("confirm: constant ") for line in lines[at:])
+    assert any(line.startswith("retraining: constant ") for line in lines[at:])
 
 
 def test_status_and_decision_json_say_the_same(settled_ran, call):
@@ -68,7 +67,7 @@ def test_status_and_decision_json_say_the_same(settled_ran, call):
     assert told["decision"] == written
     assert (told["name"], told["status"], told["shares_slots"]) == ("settled", "complete", False)
     shown = call("status", "settled")[0]
-    assert "look after 5 repeats: take constant, at most 0 points below the best; 60 trainings so far, settled" in shown
+    assert "look after 5 repeats: take constant, at most 0 points below the best; 60 trials so far, settled" in shown
     assert re.search(r"doomed +\d+\.\d% .* ruled out +5 ", shown)
     assert all("decision" not in sweep for sweep in json.loads(call("status", "--json")[0]))
 
@@ -80,7 +79,7 @@ def test_a_time_limit_leaves_the_sweep_unsettled_and_resumable(call, undrawn):
     assert Path("studies/settled/report/index.html").exists()
     (sweep,) = json.loads(call("status", "--json")[0])
     assert sweep["status"] == "stopped"
-    assert "no look yet, the first is after 5 repeats; 0 trainings so far" in call("status", "settled")[0]
+    assert "no look yet, the first is after 5 repeats; 0 trials so far" in call("status", "settled")[0]
 
 
 @pytest.mark.parametrize(
