@@ -6,7 +6,7 @@ from rich.text import Text
 from decaybench.findings import Row, Summary
 from decaybench.findings.outlook import MOST, to_settle
 from decaybench.findings.retraining import Retrained
-from decaybench.report.words.numbers import at_most, bounds, value, worse
+from decaybench.report.words.numbers import about, at_most, bounds, value, worse
 from decaybench.report.words.verdicts import reason
 
 
@@ -28,7 +28,7 @@ def headline(shown: Summary) -> str:
 
 
 def _more(shown: Summary) -> str:
-    """How many more trials; with two figures where it is a guess."""
+    """How many more trials."""
     sweep, rest = shown.results.sweep, to_settle(shown)
     if shown.settled:
         return "settled"
@@ -37,7 +37,7 @@ def _more(shown: Summary) -> str:
         return f"{per_repeat * sum(sweep.rules.to - row.repeats for row in shown.at()):,} more to the end"
     if rest is None or rest.repeats >= MOST:
         return "more are not expected to settle it"
-    return f"about {float(f'{rest.trainings:.2g}'):,.0f} more to settle"
+    return f"about {about(rest.trainings)} more to settle"
 
 
 def lines(shown: Summary) -> list[str]:

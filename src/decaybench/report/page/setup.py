@@ -101,6 +101,9 @@ def _text(value: Any) -> str:
         extras = [str(value["unit"])] if value.get("unit") else []
         extras += [name for name in ("log", "int") if value.get(name)]
         return f"{_text(value['low'])} to {_text(value['high'])}" + (f" ({', '.join(extras)})" if extras else "")
+    if isinstance(value, Mapping) and value.keys() == {"from", "to"}:
+        ends = dict.fromkeys(_text(end) for end in (value["from"], value["to"]))
+        return " to ".join(ends)
     if isinstance(value, Mapping) and "value" in value:
         return f"{_text(value['value'])} {value.get('unit') or ''}".rstrip()
     if isinstance(value, Mapping) and "choices" in value:

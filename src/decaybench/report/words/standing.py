@@ -59,7 +59,8 @@ def _cost(summary: Summary, length: float) -> list[str]:
         return [f"Even {MOST:,} repeats are not expected to settle {what}."]
     beyond = f"; the sweep file allows {rules.to}" if found.repeats > rules.to else ""
     return [
-        f"Settling {what} would take about {found.trainings:,} more trials (up to {found.repeats:,} repeats{beyond})."
+        f"Settling {what} would take about {words.about(found.trainings)} more trials"
+        f" (up to {words.about(found.repeats)} repeats{beyond})."
     ]
 
 
