@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache folder for all tests, in which the number of models to train at once is measured once rather than often."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def sweep_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
@@ -46,7 +54,6 @@ def _ran(folder: Path, name: str, text: str) -> Ran:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("COLUMNS", "200")
         patch.delenv("DECAYBENCH_STORAGE", raising=False)
         with pytest.raises(SystemExit) as end:
@@ -91,10 +98,10 @@ def postgres_url(postgres_server: "URL") -> str:
 
 @pytest.fixture
 def command(tmp_path: Path):
-    """Start the command line in ``tmp_path``, with a cache of its own; returns the process."""
+    """Start the command line in ``tmp_path``; returns the process."""
 
     def start(*arguments: str, **options) -> subprocess.Popen:
-        env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        env = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         env.pop("DECAYBENCH_STORAGE", None)
         return subprocess.Popen(
             [sys.executable, "-m", "decaybench", *arguments],

@@ -26,7 +26,6 @@ def done(small_ran, tmp_path_factory):
 @pytest.fixture
 def call(done, monkeypatch, capsys):
     monkeypatch.chdir(done)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(done / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("DECAYBENCH_STORAGE", raising=False)
 

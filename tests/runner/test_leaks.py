@@ -39,7 +39,6 @@ def done(tmp_path_factory):
         return before(self, examples, lanes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setattr(Lanes, "evaluate", noting)
         frames = train(SWEEP, folder / "s.db")
         yield folder / "s.db", frames, read

@@ -49,14 +49,6 @@ TPE = PRUNED.replace("seed = 3", 'seed = 3\nsampler = "tpe"').replace("lengths =
 RUNG, STEPS = 2, 4
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prune")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield folder
-
-
 def run(folder, text: str, database: str, **options):
     return train(text, folder / f"{database}.db", **options)
 

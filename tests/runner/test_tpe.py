@@ -63,14 +63,6 @@ class Heard(Watcher):
         self.updates += updates
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("tpe")
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield folder
-
-
 def run(folder, text: str, database: str, **options):
     return train(text, folder / f"{database}.db", **options)
 
