@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole sweeps are trained first, so that no process is still at one when all others have ended."""
+    items.sort(key=lambda item: "runner" not in item.path.parts)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cache folder for all tests, in which the number of models to train at once is measured once rather than often."""
@@ -35,13 +40,18 @@ def sweep_file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """``decaybench run small.toml``, for one epoch. All tests share it: who changes something takes a copy."""
-    return _ran(tmp_path_factory.mktemp("small"), "small", SMALL.replace("epochs = 3", "epochs = 1"))
+    """``decaybench run small.toml``, for one epoch, with figures as of `undrawn`.
+
+    All tests share it: who changes something takes a copy.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        _undraw(patch)
+        return _ran(tmp_path_factory.mktemp("small"), "small", SMALL.replace("epochs = 3", "epochs = 1"))
 
 
 @pytest.fixture(scope="session")
 def settled_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """``decaybench run settled.toml``, with figures as of `undrawn`. Shared as well."""
+    """The same for ``decaybench run settled.toml``."""
     with pytest.MonkeyPatch.context() as patch:
         _undraw(patch)
         return _ran(tmp_path_factory.mktemp("settled"), "settled", SETTLED)

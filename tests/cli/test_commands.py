@@ -56,7 +56,7 @@ def test_run_again_has_nothing_to_train(call, undrawn, tmp_path):
     assert call("run", "small.toml", "--studies", str(tmp_path)).startswith("small: complete\n")
 
 
-def test_report_again_is_the_same_byte_for_byte(call):
+def test_report_again_is_the_same_byte_for_byte(call, undrawn):
     report = Path("studies/small/report")
 
     def content() -> dict[str, bytes]:

@@ -130,7 +130,7 @@ def test_a_warmup_longer_than_the_run_is_noted():
     )
 
 
-def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path):
+def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, undrawn):
     task = MAPPING["task"] | {"epochs": 1, "batch_size": 100, "validation_size": 50, "test_size": 50}
     budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
     sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}

@@ -21,8 +21,10 @@ name = "pruned"
 data = "digits"
 model = "small-cnn"
 epochs = 4
-batch_size = 64
-train_size = 256
+batch_size = 32
+train_size = 128
+validation_size = 100
+test_size = 100
 
 [budget]
 trials = 7
@@ -196,7 +198,7 @@ def test_sigkill_changes_nothing(folder, pruned, tmp_path):
         assert connection.execute("SELECT max(attempt) FROM runs").fetchone()[0] > 1
 
 
-def test_two_processes_decide_the_same(folder, pruned):
+def test_two_processes_decide_the_same(folder, pruned, forked_workers):
     run(folder, PRUNED, "two", workers=2)
     ours, theirs = everything(folder / "two.db"), everything(folder / "pruned.db")
     assert ours[2] == theirs[2]

@@ -82,7 +82,7 @@ def dies_at(patch, owner, name, time_) -> None:
     patch.setattr(owner, name, dies)
 
 
-def test_two_processes_decide_the_same(quiet, tmp_path):
+def test_two_processes_decide_the_same(quiet, tmp_path, forked_workers):
     train(LOOKS, tmp_path / "two.db", workers=2)
     assert without_stacks(tmp_path / "two.db") == without_stacks(quiet)
     assert decided(tmp_path / "two.db") == decided(quiet)

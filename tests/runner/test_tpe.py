@@ -20,8 +20,8 @@ name = "learning"
 data = "digits"
 model = "small-cnn"
 epochs = 1
-batch_size = 64
-train_size = 256
+batch_size = 32
+train_size = 128
 
 [budget]
 trials = 8
