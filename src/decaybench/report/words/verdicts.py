@@ -65,9 +65,9 @@ def reason(found: Reason, metric: str) -> str:
         case WithinMargin(bound, margin):
             far = f"at most {at_most(metric, bound)} {worse(metric)} the best"
             return f"both are {far}, which is within the margin of {exact(metric, margin)}"
-        case Inconclusive(None):
-            return "no direction is shown"
         case Inconclusive(needed):
+            if needed is None:
+                return "no direction is shown"
             repeats = f"about {needed:,}" if needed <= GUESSED else f"more than {GUESSED:,}"
             return f"no direction is shown; showing the observed difference would take {repeats} repeats"
 
