@@ -18,8 +18,8 @@ from decaybench.schedules.example import EPOCH, TRAINING, UPDATES, Example, exam
 FOLDER = Path(__file__).parent / "schedules"
 FAMILIES = {
     "fixed": "These depend only on time: the whole curve is known before the run begins.",
-    "reactive": "These depend on time and on the run's own training: its loss, or its gradients. The curves below come "
-    "from a small example training.",
+    "reactive": "These depend on time and on what happens in the run: its losses or its gradients. The curves below "
+    "come from a small example training.",
 }
 BUILT_IN = [kind for kind, cls in SCHEDULES.items() if cls.__module__.startswith("decaybench.")]
 SHARED = ("warmup", "warmup_start")  # fields of every kind
@@ -87,7 +87,7 @@ def index() -> str:
 def page(kind: str, run: Example) -> str:
     """The page of a kind."""
     cls, about = SCHEDULES[kind], describe(SCHEDULES[kind])
-    traps, source = about["traps"] or "", about["source"] or ""
+    pitfalls, source = about["traps"] or "", about["source"] or ""
     lines = [
         *(f"# {kind}", "", f"A {cls.family} schedule ([all of them](README.md)).", ""),
         *("```text", *textwrap.wrap(about["formula"].replace("`", ""), 110), "```", ""),
@@ -95,7 +95,7 @@ def page(kind: str, run: Example) -> str:
         *wrapped(markdown(f"It observes {observed(cls)}.")),
         *("", f"![The scale of {kind} over {UPDATES} updates]({kind}.svg)", ""),
         *wrapped(caption(run)),
-        *("", "## What goes wrong", "", *wrapped(markdown(traps[:1].upper() + traps[1:])), ""),
+        *("", "## Pitfalls", "", *wrapped(markdown(pitfalls[:1].upper() + pitfalls[1:])), ""),
         *("## Parameters", "", *parameters(about), ""),
         *("## In a sweep", "", *wrapped(IN_A_SWEEP), "", "```toml", *table(cls), "```", ""),
         *("## In a training loop of your own", "", "```python", *loop(kind, run), "```", ""),

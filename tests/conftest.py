@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole sweeps are trained first, so that no process is still at one when all others have ended."""
+    items.sort(key=lambda item: "runner" not in item.path.parts)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache folder for all tests, in which the number of models to train at once is measured once rather than often."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def sweep_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
@@ -27,13 +40,18 @@ def sweep_file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """``decaybench run small.toml``, for one epoch. All tests share it: who changes something takes a copy."""
-    return _ran(tmp_path_factory.mktemp("small"), "small", SMALL.replace("epochs = 3", "epochs = 1"))
+    """``decaybench run small.toml``, for one epoch, with figures as of `undrawn`.
+
+    All tests share it: who changes something takes a copy.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        _undraw(patch)
+        return _ran(tmp_path_factory.mktemp("small"), "small", SMALL.replace("epochs = 3", "epochs = 1"))
 
 
 @pytest.fixture(scope="session")
 def settled_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """``decaybench run settled.toml``, with figures as of `undrawn`. Shared as well."""
+    """The same for ``decaybench run settled.toml``."""
     with pytest.MonkeyPatch.context() as patch:
         _undraw(patch)
         return _ran(tmp_path_factory.mktemp("settled"), "settled", SETTLED)
@@ -46,7 +64,6 @@ def _ran(folder: Path, name: str, text: str) -> Ran:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("COLUMNS", "200")
         patch.delenv("DECAYBENCH_STORAGE", raising=False)
         with pytest.raises(SystemExit) as end:
@@ -91,10 +108,10 @@ def postgres_url(postgres_server: "URL") -> str:
 
 @pytest.fixture
 def command(tmp_path: Path):
-    """Start the command line in ``tmp_path``, with a cache of its own; returns the process."""
+    """Start the command line in ``tmp_path``; returns the process."""
 
     def start(*arguments: str, **options) -> subprocess.Popen:
-        env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        env = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         env.pop("DECAYBENCH_STORAGE", None)
         return subprocess.Popen(
             [sys.executable, "-m", "decaybench", *arguments],

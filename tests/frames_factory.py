@@ -42,12 +42,16 @@ class Maker:
 
     def frames(self, sweep: dict[str, Any]) -> Frames:
         """What is made so far, as the store gives it."""
+        epochs = pd.DataFrame(self.epochs, columns=EPOCH_COLUMNS)
+        return Frames(sweep, as_frames(Stored({}, self.runs(), {}, {}, [])).runs, epochs, self.traces)
+
+    def runs(self) -> list[RunRow]:
         phases = {"search": 0, "confirm": 1, "replay": 2}
         rows = sorted(
             self.rows,
             key=lambda r: (phases[r["phase"]], r["strategy"], r["length"], r["repeat"], r["slot"], r["seed"]),
         )
-        return Frames(sweep, frame(rows), pd.DataFrame(self.epochs, columns=EPOCH_COLUMNS), self.traces)
+        return [RunRow(**row) for row in rows]
 
     def run(
         self,
@@ -168,8 +172,7 @@ def make(
     for planned in plan_search(Sweep.from_mapping(spec, "s"), dict.fromkeys(strategies, repeats)):
         rate = 10 ** (-3 + 3 * draw("rate", planned.repeat, planned.slot))
         maker.run("search", planned.strategy, planned.repeat, planned.slot, planned.length, planned.seed, rate)
-    frames = maker.frames(sweep)
-    while confirmed and (missing := unmade(frames)):
+    while confirmed and (missing := unmade(sweep, maker.runs())):
         for planned in missing:
             rate = next(
                 row["params"]["learning_rate"]
@@ -179,16 +182,14 @@ def make(
             )
             at = planned.repeat, planned.slot, planned.length, planned.seed
             maker.run(planned.phase, planned.strategy, *at, rate, planned)
-        frames = maker.frames(sweep)
-    return frames
+    return maker.frames(sweep)
 
 
-def unmade(frames: Frames) -> list[PlannedRun]:
+def unmade(row: Mapping[str, Any], runs: list[RunRow]) -> list[PlannedRun]:
     """The confirm and replay runs that follow from the sweep's last look and are not there yet."""
-    kept = stored(frames)
-    known = {run.id for run in kept.runs}
-    summary = summary_at(kept.sweep, kept.runs, kept.looks)
-    return [run for run in retrained(Sweep.from_mapping(kept.sweep["spec"], "s"), summary) if run.id not in known]
+    known = {run.id for run in runs}
+    summary = summary_at(row, runs, looks_of(row, runs))
+    return [run for run in retrained(Sweep.from_mapping(row["spec"], "s"), summary) if run.id not in known]
 
 
 def looks_of(row: Mapping[str, Any], runs: list[RunRow]) -> list[LookRow]:
@@ -239,11 +240,11 @@ def stored(frames: Frames) -> Stored:
             name: int(value) for name, value in values.items() if columns[name].python is int and value is not None
         }
         runs.append(RunRow(**blank | values | whole))
-    epochs = {
-        str(run): np.array(list(own.itertuples(index=False, name=None)), [(name, own[name].dtype.str) for name in own])
-        for run, each in frames.epochs.groupby("run_id", sort=False)
-        for own in [each.drop(columns="run_id").sort_values("epoch")]
-    }
+    # All epochs at once and then split: to handle a run's alone takes pandas a millisecond or two.
+    ordered = frames.epochs.sort_values(["run_id", "epoch"])
+    names, starts = np.unique(ordered.pop("run_id").to_numpy(object), return_index=True)
+    values = ordered.to_records(index=False).view(np.ndarray)
+    epochs = dict(zip(names, np.split(values, starts)[1:], strict=True))
     return Stored(frames.sweep, runs, epochs, frames.traces, looks_of(frames.sweep, runs))
 
 

@@ -12,8 +12,8 @@ question = "Does the runner survive?"
 data = "digits"
 model = "small-cnn"
 epochs = 3
-batch_size = 64
-train_size = 320
+batch_size = 32
+train_size = 160
 
 [budget]
 trials = 4
@@ -47,8 +47,8 @@ question = "Does it settle at once?"
 data = "digits"
 model = "small-cnn"
 epochs = 1
-batch_size = 64
-train_size = 320
+batch_size = 32
+train_size = 160
 rope = 0.05
 
 [budget]

@@ -1,6 +1,7 @@
 """The protocol's promises, on far fewer simulated sweeps than ``python -m benchmarks.protocol`` has."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,9 +26,10 @@ QUICK = {
 
 
 @pytest.mark.parametrize("line", [pytest.param(x, id=x.name) for x in LINES if x.n == 8 and x.name in QUICK])
-def test_the_promises(line):
+@pytest.mark.parametrize("sweeps", [8, pytest.param(24, marks=pytest.mark.soak)])
+def test_the_promises(line, sweeps):
     number = LINES.index(line)
-    found = simulate(line, 24, (0, number))
+    found = simulate(line, sweeps, (0, number))
     for size in range(len(line.sizes)):
         for i, promise in enumerate(line.promises):
             assert promise.kept(found[:, size, i]), (line.sizes[size], str(promise), found[:, size, i].mean())
@@ -36,7 +38,7 @@ def test_the_promises(line):
 def test_everything_diverged_and_identical_runs_show_nothing():
     for name in ("everything diverged", "identical runs"):
         line = next(each for each in LINES if each.name == name and each.n == 6)
-        assert not simulate(line, 3, (0,))[:, :1].any()
+        assert not simulate(replace(line, sizes=line.sizes[:1]), 3, (0,)).any()
 
 
 def test_the_simulation_would_see_a_broken_promise():

@@ -6,11 +6,6 @@ from benchmarks.same import SAME, compared
 from decaybench.compare import Same
 
 
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 3))])
 def test_one_schedule_under_two_labels_is_not_better_than_itself(seed, tmp_path):
     (pair,) = compared({"one": SAME, "other": SAME}, seed, tmp_path).pairs

@@ -1,7 +1,6 @@
 """Sweeps trained without their report, which takes longer than a small one; also by processes that may be killed."""
 
 import multiprocessing
-import os
 import time
 import tomllib
 from collections.abc import Mapping
@@ -41,14 +40,9 @@ def train(
 
 def start(sweep: str, database: Path, *, workers: int = 1) -> BaseProcess:
     """Train a sweep in a process of its own."""
-    process = FORKS.Process(target=_begin, args=(sweep, database, workers, os.environ["XDG_CACHE_HOME"]))
+    process = FORKS.Process(target=train, args=(sweep, database), kwargs={"workers": workers})
     process.start()
     return process
-
-
-def _begin(sweep: str, database: Path, workers: int, cache: str) -> None:
-    os.environ["XDG_CACHE_HOME"] = cache  # of the test, not of the moment when the server was started
-    train(sweep, database, workers=workers)
 
 
 def kill(process: BaseProcess) -> None:

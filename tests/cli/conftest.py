@@ -18,7 +18,6 @@ def snapshot(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def refused(tmp_path, monkeypatch, capsys):
     """Run the command line in an empty folder; returns the one line that it refuses with."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # a test fetches nothing
     for name in ("DECAYBENCH_STORAGE", "DECAYBENCH_DATA"):
         monkeypatch.delenv(name, raising=False)

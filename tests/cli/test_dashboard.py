@@ -25,7 +25,7 @@ def get(url: str) -> bytes:
         return answer.read()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_it_serves_the_studies_until_interrupted(tmp_path, small_ran, command, stop):
     shutil.copyfile(small_ran.folder / "studies" / "decaybench.db", tmp_path / "d.db")
     server = command("dashboard", "--storage", "sqlite:///d.db", "--port", "0")

@@ -29,7 +29,7 @@ def printed(summary: Summary, *, terminal: bool) -> str:
 def test_plain_lines_when_settled():
     text = printed(shown(), terminal=False)
     assert re.fullmatch(
-        "look after 6 repeats: take cosine, at most POINTS below the best; 108 trainings so far, settled\n"
+        "look after 6 repeats: take cosine, at most POINTS below the best; 108 trials so far, settled\n"
         "  cosine 96.9%, at most POINTS below the best: good\n"
         "  constant 96.8%, at most POINTS below the best: good\n"
         "  exp_loss 51.0%, at most POINTS below the best: ruled out\n".replace("POINTS", r"[\d.]+ points"),
@@ -49,7 +49,7 @@ def test_open_strategies_and_what_settling_would_cost():
     headline, first, *_ = evidence.lines(shown(rope=0.005))
     assert re.fullmatch(
         r"look after 6 repeats: cosine leads, at most [\d.]+ points below the best; "
-        r"108 trainings so far, about [\d,]+ more to settle",
+        r"108 trials so far, about [\d,]+ more to settle",
         headline,
     ), headline
     assert first.endswith(": open")
@@ -57,7 +57,7 @@ def test_open_strategies_and_what_settling_would_cost():
 
 def test_to_the_end_of_the_budget():
     # 3 strategies with 6 trials in each of the 6 repeats to come
-    assert evidence.headline(shown(until="end")).endswith("; 108 trainings so far, 108 more to the end")
+    assert evidence.headline(shown(until="end")).endswith("; 108 trials so far, 108 more to the end")
 
 
 def test_a_strategy_that_waits():
@@ -85,8 +85,14 @@ def test_a_strategy_that_waits():
 )
 def test_estimates_only(options, says):
     headline, *lines = evidence.lines(summary_of(make(THREE, diverge=0.0, **options)))
-    assert headline.startswith(says) and headline.endswith(" trainings so far")
+    assert headline.startswith(says) and headline.endswith(" trials so far")
     assert len(lines) == 3 and not any(": " in line for line in lines)
+
+
+def test_where_every_trial_diverged_nothing_is_good():
+    headline, first, *_ = evidence.lines(summary_of(make(diverge=9.0)))
+    assert headline.startswith("look after 6 repeats: every trial diverged; 108 trials so far")
+    assert first == "  constant 10.0%"
 
 
 def test_the_loss_is_above_the_best():

@@ -25,7 +25,6 @@ def done(small_ran, tmp_path_factory):
 @pytest.fixture
 def call(done, monkeypatch, capsys):
     monkeypatch.chdir(done)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(done / "cache"))
     monkeypatch.setenv("DECAYBENCH_STORAGE", URL)
 
     def run(*arguments: str, code: int = 0) -> str:
@@ -106,7 +105,6 @@ def test_the_sweep_file_passes_check_and_gives_the_retrained_numbers_again(call,
 
 def test_an_adaptive_sweep_gives_its_best_repeat_s_setting(tmp_path, monkeypatch, undrawn):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     text = SMALL.replace("epochs = 3", "epochs = 1").replace("trials = 4", "trials = 2")
     text = text[: text.index("[strategies.doomed]")].replace(
         "seed = 3", 'seed = 3\nsampler = "random"\nallocation = "adaptive"'

@@ -35,7 +35,6 @@ COMMANDS = [
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """The working directory, with a sweep and what passes for a report until the database is read."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "here" / "r").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     Path("s.toml").write_text(SMALL)

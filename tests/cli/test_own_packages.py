@@ -72,7 +72,6 @@ def call(tmp_path, monkeypatch, capsys):
     work.mkdir()
     monkeypatch.syspath_prepend(site)
     monkeypatch.chdir(work)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def run(command, model, data="digits"):
         (work / "own.toml").write_text(SWEEP.format(model=model, data=data))

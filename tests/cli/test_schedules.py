@@ -37,7 +37,7 @@ def call(tmp_path, monkeypatch, capsys):
     ("kind", "says"),
     [
         ("cosine", ["Observes: only the time", "the scale in an example run of 200 updates", "floor = 0.01"]),
-        ("time_based", ["Traps: Keras", "Source: Keras", "decay = 0.0354 per update", "log 0.05 to 1000 1/run"]),
+        ("time_based", ["Pitfalls: Keras", "Source: Keras", "decay = 0.0354 per update", "log 0.05 to 1000 1/run"]),
         ("bold_driver", ["example training", "base learning rate 0.5, up = 1.06, down = 0.6", "(set by `signal`)"]),
         ("hypergradient", ["the update's loss and g_t . u_(t-1)", "u_t is what the learning rate multiplies"]),
         ("polyak", ["the update's loss and |g_t|^2 (g_t is the gradient of update t)"]),

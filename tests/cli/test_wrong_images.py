@@ -13,7 +13,7 @@ from small_sweep import SMALL
 
 def sweep(line: str = "") -> str:
     """small.toml's sweep on all images of d/mine."""
-    Path("s.toml").write_text(SMALL.replace('"digits"', '"mine"').replace("train_size = 320", line))
+    Path("s.toml").write_text(SMALL.replace('"digits"', '"mine"').replace("train_size = 160", line))
     return "s.toml"
 
 

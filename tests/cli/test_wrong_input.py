@@ -29,12 +29,12 @@ FILES = [
     ("negative epochs", "epochs = 3", "epochs = -3", "task.epochs"),
     ("zero trials", "trials = 4", "trials = 0", "budget.trials"),
     ("too many trials", "trials = 4", "trials = 100001", "budget.trials"),
-    ("batch size 0", "batch_size = 64", "batch_size = 0", "task.batch_size"),
-    ("batch size in words", "batch_size = 64", 'batch_size = "all"', "task.batch_size"),
-    ("batch larger than the split", "batch_size = 64", "batch_size = 321", "task.batch_size"),
-    ("train_size larger than the data", "train_size = 320", "train_size = 5000", "task.train_size"),
-    ("train_size below the classes", "train_size = 320", "train_size = 3", "task.train_size"),
-    ("validation larger than the data", "train_size = 320", "validation_size = 1490", "task.validation_size"),
+    ("batch size 0", "batch_size = 32", "batch_size = 0", "task.batch_size"),
+    ("batch size in words", "batch_size = 32", 'batch_size = "all"', "task.batch_size"),
+    ("batch larger than the split", "batch_size = 32", "batch_size = 161", "task.batch_size"),
+    ("train_size larger than the data", "train_size = 160", "train_size = 5000", "task.train_size"),
+    ("train_size below the classes", "train_size = 160", "train_size = 3", "task.train_size"),
+    ("validation larger than the data", "train_size = 160", "validation_size = 1490", "task.validation_size"),
     ("low above high", "low = 1e-2, high = 1.0", "low = 2.0, high = 1.0", "search.learning_rate.low"),
     ("log from 0", "low = 1e-2, high = 1.0", "low = 0.0, high = 1.0", "search.learning_rate.low"),
     ("NaN", "low = 1e-2, high = 1.0", "low = nan, high = 1.0", "search.learning_rate.low"),
@@ -47,8 +47,8 @@ FILES = [
     ("outside the domain", "decay_steps = { value = 1,", "decay_steps = { value = -1,", "strategies.staircase.decay_steps"),
     ("unknown model", '"small-cnn"', '"resnet-9000"', "task.model"),
     ("model too large for the images", '"small-cnn"', '"lenet"', "task.model"),
-    ("unknown precision", "batch_size = 64", 'batch_size = 64\nprecision = "fp8"', "task.precision"),
-    ("unknown metric", "batch_size = 64", 'batch_size = 64\nmetric = "f1"', "task.metric"),
+    ("unknown precision", "batch_size = 32", 'batch_size = 32\nprecision = "fp8"', "task.precision"),
+    ("unknown metric", "batch_size = 32", 'batch_size = 32\nmetric = "f1"', "task.metric"),
     ("unknown data without a folder", '"digits"', '"mnist"', "--data"),
     ("a name with a slash", 'name = "small"', 'name = "../small"', "name"),
     ("a name too long", 'name = "small"', f'name = "{"x" * 65}"', "name"),
@@ -155,7 +155,7 @@ def test_parquet_that_is_none(refused):
 
 
 def test_errors_after_parsing_name_the_file_too(refused):
-    for old, new in (("train_size = 320", "train_size = 3"), ('"small-cnn"', '"vgg"'), ('"digits"', '"mnist"')):
+    for old, new in (("train_size = 160", "train_size = 3"), ('"small-cnn"', '"vgg"'), ('"digits"', '"mnist"')):
         assert refused("run", sweep(old, new)).startswith("error: s.toml: ")
 
 

@@ -40,7 +40,7 @@ def work(tmp_path_factory):
 
 def start(work, *command):
     paths = os.pathsep.join([str(work / "site"), str(SOURCE)])
-    env = os.environ | {"PYTHONPATH": paths, "XDG_CACHE_HOME": str(work / "cache"), "OMP_NUM_THREADS": "1"}
+    env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     env.pop("DECAYBENCH_STORAGE", None)
     done = subprocess.run([sys.executable, *command], cwd=work, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -52,7 +52,6 @@ def here(work, monkeypatch):
     """This process as one that is started in the folder, with the package installed."""
     monkeypatch.chdir(work)
     monkeypatch.syspath_prepend(work / "site")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(work / "cache"))
     monkeypatch.delenv("DECAYBENCH_STORAGE", raising=False)
     vars(SCHEDULES).pop("_all", None)  # what was installed until now
     yield

@@ -35,10 +35,10 @@ def test_the_pages_say_what_the_docstrings_say():
 
 
 @KINDS
-def test_a_kind_has_a_formula_traps_and_a_source_and_a_range_or_default_for_everything(kind):
+def test_a_kind_has_a_formula_pitfalls_and_a_source_and_a_range_or_default_for_everything(kind):
     about = describe(SCHEDULES[kind])
     assert about["formula"].startswith("scale = ")
-    assert about["traps"], f"{kind}: its docstring has no paragraph that begins 'Traps: '"
+    assert about["traps"], f"{kind}: its docstring has no paragraph that begins 'Pitfalls: '"
     assert about["source"], f"{kind}: its docstring has no paragraph that begins 'Source: '"
     for parameter in about["parameters"]:
         name = parameter["name"]

@@ -132,7 +132,7 @@ def test_one_sweep_stays_what_it_is(load: Callable[[str], Stored]) -> None:
 REFUSED = [
     ("spec", "task", "epochs", 2, 1),
     ("spec", "task", "precision", "fp64", "fp32"),
-    ("spec", "task", "train_size", None, 320),
+    ("spec", "task", "train_size", None, 160),
     ("spec", "search", "seed", 4, 3),
     ("spec", "search", "sampler", "random", "sobol"),
     ("spec", "budget", "repeats", {"from": 3, "to": 3}, {"from": 2, "to": 2}),

@@ -24,14 +24,13 @@ MAPPING = {
 }
 
 
-def checked(tmp_path, monkeypatch, *, strategies=MAPPING["strategies"], **search):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def checked(*, strategies=MAPPING["strategies"], **search):
     sweep = Sweep.from_mapping(MAPPING | {"search": search, "strategies": strategies}, "x")
     return check_sweep(sweep, data_root=None, device="cpu")
 
 
-def test_a_row_for_each_strategy_and_length(tmp_path, monkeypatch):
-    plan = checked(tmp_path, monkeypatch, sampler="tpe")
+def test_a_row_for_each_strategy_and_length():
+    plan = checked(sampler="tpe")
     assert [(row.strategy, row.length) for row in plan.rows[:3]] == [
         ("constant", 0.5),
         ("constant", 1.0),
@@ -47,8 +46,7 @@ def test_a_row_for_each_strategy_and_length(tmp_path, monkeypatch):
     assert most.updates == 18 * 5 + 18 * 10 + most.retraining * 10
 
 
-def test_looks_and_what_they_cost_at_least_and_at_most(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_looks_and_what_they_cost_at_least_and_at_most():
     budget = {"trials": 6, "repeats": {"from": 6, "to": 40}, "confirm_seeds": 0}
     plan = check_sweep(Sweep.from_mapping(MAPPING | {"budget": budget}, "x"), data_root=None, device="cpu")
     assert plan.looks == (6, 9, 12, 15, 18, 24, 30, 40)
@@ -60,8 +58,8 @@ def test_looks_and_what_they_cost_at_least_and_at_most(tmp_path, monkeypatch):
     assert plan.testing == pytest.approx(300 / (3 * 320 * 2))
 
 
-def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monkeypatch):
-    plan = checked(tmp_path, monkeypatch, sampler="tpe", allocation="adaptive")
+def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots():
+    plan = checked(sampler="tpe", allocation="adaptive")
     assert [row.length for row in plan.rows] == [0.5, 1.0]
     row = plan.rows[1]
     assert row.strategy == "any of 3 (shared trials)"
@@ -72,16 +70,16 @@ def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots(tmp_path, monk
     assert plan.costs["most"][1:4] == (36, 4 * 2, 18 * 5 + 18 * 10 + 8 * 10)
 
 
-def test_what_pruning_may_save(tmp_path, monkeypatch):
-    assert checked(tmp_path, monkeypatch).pruned == 0
-    plan = checked(tmp_path, monkeypatch, prune={"spare": 0.0})
+def test_what_pruning_may_save():
+    assert checked().pruned == 0
+    plan = checked(prune={"spare": 0.0})
     # of 3 slots one is worse than the median; of 2 epochs one is left, and runs of one epoch are never stopped
     assert plan.pruned == 3 / (3 * 3 * 3)
     assert plan.shared == 0
 
 
-def test_the_number_of_classes_and_the_smallest(tmp_path, monkeypatch):
-    plan = checked(tmp_path, monkeypatch)
+def test_the_number_of_classes_and_the_smallest():
+    plan = checked()
     assert plan.classes == 10
     dataset = load_dataset("digits", None)
     counts = dataset.train_labels[draw_splits(dataset, 0, train_size=320).train].bincount()
@@ -102,9 +100,8 @@ Image.new("L", (8, 8)).save(PNG, "PNG")
         (["train", "validation", "test"], "fine_label", (60, 60, 60)),
     ],
 )
-def test_folders_that_others_wrote(tmp_path, monkeypatch, files, column, examples):
+def test_folders_that_others_wrote(tmp_path, files, column, examples):
     """Beside the labels stands what pandas adds for an index."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "mine").mkdir()
     cells = [{"bytes": PNG.getvalue(), "path": None}] * 60
     table = pa.table({"image": cells, column: [7, 8, 9] * 20, "__index_level_0__": list(range(60))})
@@ -124,17 +121,16 @@ FEW = (
 )
 
 
-def test_a_warmup_longer_than_the_run_is_noted(tmp_path, monkeypatch):
-    assert checked(tmp_path, monkeypatch).notes == (FEW,)
-    plan = checked(tmp_path, monkeypatch, strategies={"constant": {"warmup": 6}})
+def test_a_warmup_longer_than_the_run_is_noted():
+    assert checked().notes == (FEW,)
+    plan = checked(strategies={"constant": {"warmup": 6}})
     assert plan.notes == (
         "strategies.constant.warmup: 6 updates, but a run of length 0.5 has 5: the warmup does not end before the run does",
         FEW,
     )
 
 
-def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_a_run_says_so_too_while_there_is_something_to_train(tmp_path, undrawn):
     task = MAPPING["task"] | {"epochs": 1, "batch_size": 100, "validation_size": 50, "test_size": 50}
     budget = {"trials": 1, "repeats": 1, "confirm_seeds": 1}
     sweep = MAPPING | {"task": task, "budget": budget, "strategies": {"linear": {"warmup": 4}}}
@@ -218,7 +214,6 @@ class Wide(nn.Module):
 def test_a_model_that_cannot_be_trained_is_refused_before_anything_is_written(
     tmp_path, monkeypatch, model, precision, says
 ):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(models.MODELS._built_in, "own", model)
     mapping = MAPPING | {"task": MAPPING["task"] | {"model": "own", "precision": precision}}
@@ -228,4 +223,4 @@ def test_a_model_that_cannot_be_trained_is_refused_before_anything_is_written(
         decaybench.run(mapping, storage="sqlite:///new.db", studies="out")
     assert str(of_check.value) == str(of_run.value)
     assert str(of_run.value).startswith(says) and "\n" not in str(of_run.value)
-    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []
+    assert [path.name for path in tmp_path.iterdir()] == []

@@ -18,7 +18,6 @@ TINY = (
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
     def start(text: str = TINY) -> int:
@@ -72,8 +71,7 @@ def test_the_spec_is_compared_again_behind_the_lock(run, monkeypatch):
         run()
 
 
-def test_without_git_on_the_path_it_runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_without_git_on_the_path_it_runs(tmp_path, monkeypatch, undrawn):
     monkeypatch.setenv("PATH", str(tmp_path))
     places = {"storage": f"sqlite:///{tmp_path}/d.db", "studies": tmp_path}
     assert decaybench.run(tomllib.loads(TINY), **places).report.is_file()

@@ -20,7 +20,7 @@ from trained import train
 SWEEP = {
     "name": "leaks",
     "task": {
-        "data": "digits", "model": "small-cnn", "epochs": 2, "batch_size": 64, "train_size": 320, "test_size": 100,
+        "data": "digits", "model": "small-cnn", "epochs": 2, "batch_size": 32, "train_size": 160, "test_size": 100,
     },
     "budget": {"trials": 6, "repeats": 5, "confirm_seeds": 2, "lengths": [0.5, 1.0]},
     "search": {"learning_rate": {"low": 0.01, "high": 0.3, "log": True}, "prune": {"at": 0.5, "spare": 0.2}},
@@ -39,7 +39,6 @@ def done(tmp_path_factory):
         return before(self, examples, lanes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setattr(Lanes, "evaluate", noting)
         frames = train(SWEEP, folder / "s.db")
         yield folder / "s.db", frames, read

@@ -1,5 +1,7 @@
 """The driver takes looks, parks and catches up, and stops; a changed file and a time limit change no more than they say."""
 
+import shutil
+
 import pytest
 
 from decaybench import UserError
@@ -7,14 +9,6 @@ from decaybench.runner import Watcher, driver
 from looking import LOOKS, STRICT, decided, kept, repeats_of
 from small_sweep import results
 from trained import train
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("looks")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield folder
 
 
 class Heard(Watcher):
@@ -91,8 +85,7 @@ def test_the_same_file_again_trains_nothing_and_looks_no_more(settled):
 
 
 def test_a_strategy_that_waited_catches_up_on_the_trials_that_it_would_have_had(settled, strict, tmp_path):
-    grown = tmp_path / "grown.db"
-    train(LOOKS, grown)
+    grown = shutil.copyfile(settled[0], tmp_path / "grown.db")
     train(STRICT, grown)
     looks = kept(grown).looks
     # Another margin is another look at the same repeats; then only exp_loss trains, one look after the other.
@@ -104,9 +97,7 @@ def test_a_strategy_that_waited_catches_up_on_the_trials_that_it_would_have_had(
     assert ours == theirs and not ours["settled"] and ours["pick"] is None
 
 
-def test_until_may_change_at_any_time_and_runs_that_are_not_needed_any_more_are_left(
-    folder, settled, tmp_path, monkeypatch
-):
+def test_until_may_change_at_any_time_and_runs_that_are_not_needed_any_more_are_left(settled, tmp_path, monkeypatch):
     database = tmp_path / "changed.db"
     everybody = LOOKS.replace("[search]", '[decide]\nuntil = "end"\n\n[search]')
     with monkeypatch.context() as patch:
@@ -138,7 +129,7 @@ def stopping_after(database, step):
     return look
 
 
-def test_until_all_ends_at_the_last_look_at_the_latest(folder, tmp_path):
+def test_until_all_ends_at_the_last_look_at_the_latest(tmp_path):
     everything = LOOKS.replace("[search]", '[decide]\nuntil = "all"\n\n[search]').replace("to = 15", "to = 6")
     train(everything, tmp_path / "all.db")
     looks = kept(tmp_path / "all.db").looks
@@ -146,7 +137,7 @@ def test_until_all_ends_at_the_last_look_at_the_latest(folder, tmp_path):
     assert not decided(tmp_path / "all.db")["settled"]
 
 
-def test_to_may_be_raised_after_the_end_and_while_a_step_is_trained(folder, tmp_path, monkeypatch):
+def test_to_may_be_raised_after_the_end_and_while_a_step_is_trained(tmp_path, monkeypatch):
     six, nine = (STRICT.replace("to = 15", f"to = {to}") for to in (6, 9))
     ended, midway = tmp_path / "ended.db", tmp_path / "midway.db"
     train(six, ended)
@@ -168,7 +159,7 @@ def test_to_may_be_raised_after_the_end_and_while_a_step_is_trained(folder, tmp_
     assert spent == pytest.approx({5: 2 / 3, 6: 2 / 3 + 0.8 / 3 / 4, 9: 2 / 3 + 0.8 / 3})
 
 
-def test_what_a_look_has_fixed_is_refused_in_one_line(folder, settled):
+def test_what_a_look_has_fixed_is_refused_in_one_line(settled):
     for change, line in [
         (("to = 15", "to = 12"), "budget.repeats.to: to must be above the 12 repeats that were looked at, got 12"),
         (
@@ -189,20 +180,17 @@ def test_what_a_look_has_fixed_is_refused_in_one_line(folder, settled):
         assert kept(settled[0]).sweep == before.sweep and kept(settled[0]).looks == before.looks
 
 
-def test_more_confirm_seeds_choose_among_more_runs_and_report_others(folder, settled, tmp_path):
+def test_more_confirm_seeds_choose_among_more_runs_and_report_others(settled, tmp_path):
     more, once = LOOKS.replace("confirm_seeds = 2", "confirm_seeds = 3"), tmp_path / "once.db"
     train(more, once)
-    grown = tmp_path / "grown.db"
-    train(LOOKS, grown)
+    grown = shutil.copyfile(settled[0], tmp_path / "grown.db")
     train(more, grown)
     assert decided(grown) == decided(once)
     live = [[row[:-2] for row in results(database)["runs"] if not row[-1]] for database in (grown, once)]
     assert live[0] == live[1]
 
 
-def test_a_time_limit_stops_the_search_and_the_next_run_ends_as_if_there_had_been_none(
-    folder, settled, tmp_path, monkeypatch
-):
+def test_a_time_limit_stops_the_search_and_the_next_run_ends_as_if_there_had_been_none(settled, tmp_path, monkeypatch):
     database, clock = tmp_path / "limited.db", iter(range(10_000))
     with monkeypatch.context() as patch:
         patch.setattr(driver.time, "monotonic", lambda: next(clock))  # one second per stack

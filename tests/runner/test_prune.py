@@ -21,8 +21,10 @@ name = "pruned"
 data = "digits"
 model = "small-cnn"
 epochs = 4
-batch_size = 64
-train_size = 256
+batch_size = 32
+train_size = 128
+validation_size = 100
+test_size = 100
 
 [budget]
 trials = 7
@@ -47,14 +49,6 @@ learning_rate = 0.1
 PRUNED = PLAIN.replace("seed = 3", "seed = 3\nprune = { spare = 0.4 }")
 TPE = PRUNED.replace("seed = 3", 'seed = 3\nsampler = "tpe"').replace("lengths = [0.25, 1.0]", "")
 RUNG, STEPS = 2, 4
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prune")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield folder
 
 
 def run(folder, text: str, database: str, **options):
@@ -204,7 +198,7 @@ def test_sigkill_changes_nothing(folder, pruned, tmp_path):
         assert connection.execute("SELECT max(attempt) FROM runs").fetchone()[0] > 1
 
 
-def test_two_processes_decide_the_same(folder, pruned):
+def test_two_processes_decide_the_same(folder, pruned, forked_workers):
     run(folder, PRUNED, "two", workers=2)
     ours, theirs = everything(folder / "two.db"), everything(folder / "pruned.db")
     assert ours[2] == theirs[2]

@@ -18,7 +18,7 @@ from small_sweep import results
 
 REPLAYED = {
     "name": "replayed",
-    "task": {"data": "digits", "model": "small-cnn", "epochs": 4, "batch_size": 64, "train_size": 320},
+    "task": {"data": "digits", "model": "small-cnn", "epochs": 4, "batch_size": 32, "train_size": 160},
     "budget": {"trials": 2, "repeats": 2, "confirm_seeds": 3, "lengths": [0.5, 1.0]},
     "search": {"learning_rate": {"low": 0.01, "high": 0.3, "log": True}},
     "strategies": {
@@ -37,10 +37,7 @@ def run(tmp_path, database: str, *, task=REPLAYED["task"], **budget) -> Frames:
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("replayed")
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield run(folder, "r")
+    return run(tmp_path_factory.mktemp("replayed"), "r")
 
 
 def test_each_further_seed_takes_the_rates_of_the_one_before(replayed):
@@ -94,8 +91,7 @@ def test_what_a_diverged_run_did_not_record_is_its_last_rate(recorded, rates):
     assert (replay.learning_rate, replay.momentum, replay.params) == (1.0, 0.9, winner.params)
 
 
-def test_more_confirm_seeds_replay_what_they_would_have_replayed_at_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_more_confirm_seeds_replay_what_they_would_have_replayed_at_once(tmp_path):
     task = REPLAYED["task"] | {"epochs": 2}
     for seeds in (1, 2, 3):
         frames = run(tmp_path, "grown", task=task, confirm_seeds=seeds, lengths=[1.0])

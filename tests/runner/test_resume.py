@@ -16,15 +16,8 @@ from small_sweep import SMALL, epochs_written, results
 from trained import kill, start, summary, train, wait_for_epochs
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
-def quiet(cache, tmp_path_factory):
+def quiet(tmp_path_factory):
     """The database of a sweep that nothing disturbed."""
     database = tmp_path_factory.mktemp("quiet") / "quiet.db"
     train(LOOKS, database)
@@ -89,7 +82,7 @@ def dies_at(patch, owner, name, time_) -> None:
     patch.setattr(owner, name, dies)
 
 
-def test_two_processes_decide_the_same(quiet, tmp_path):
+def test_two_processes_decide_the_same(quiet, tmp_path, forked_workers):
     train(LOOKS, tmp_path / "two.db", workers=2)
     assert without_stacks(tmp_path / "two.db") == without_stacks(quiet)
     assert decided(tmp_path / "two.db") == decided(quiet)

@@ -58,9 +58,7 @@ weight_decay = 0.0
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wide")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        return folder / "wide.db", train(WIDE, folder / "wide.db")
+    return folder / "wide.db", train(WIDE, folder / "wide.db")
 
 
 def test_equal_trials_per_strategy_repeat_and_length(wide):
@@ -169,8 +167,7 @@ def test_params_are_sorted_native_json(wide):
             assert all(0.3 * 2 <= m <= 0.9 * 4 for m in params["milestones"])  # epochs
 
 
-def test_a_batch_of_one_and_a_full_batch(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_a_batch_of_one_and_a_full_batch(tmp_path):
     sizes = {1: 60, "full": 1}
     for batch, updates in sizes.items():
         mapping = {
@@ -185,8 +182,7 @@ def test_a_batch_of_one_and_a_full_batch(tmp_path, monkeypatch):
         assert {len(frames.traces[i]) for i in finished["id"]} == {2 * updates}
 
 
-def test_a_raised_budget_gives_what_it_would_have_given_at_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_a_raised_budget_gives_what_it_would_have_given_at_once(tmp_path):
     high = SMALL.replace("epochs = 3", "epochs = 1").replace("Does the runner survive?", "Does it grow?")
     low = high.replace("trials = 4", "trials = 2").replace("confirm_seeds = 2", "confirm_seeds = 1")
     low = low.replace("Does it grow?", "Will it?")

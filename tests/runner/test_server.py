@@ -13,8 +13,7 @@ TINY = (
 )
 
 
-def test_a_sweep_on_a_server_is_that_in_a_file(tmp_path, monkeypatch, postgres_url):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_a_sweep_on_a_server_is_that_in_a_file(tmp_path, postgres_url):
     sweep = Sweep.from_mapping(tomllib.loads(TINY), "s.toml")
     frames = []
     for url in (f"sqlite:///{tmp_path}/d.db", postgres_url):

@@ -20,8 +20,8 @@ name = "learning"
 data = "digits"
 model = "small-cnn"
 epochs = 1
-batch_size = 64
-train_size = 256
+batch_size = 32
+train_size = 128
 
 [budget]
 trials = 8
@@ -61,14 +61,6 @@ class Heard(Watcher):
 
     def advance(self, updates):
         self.updates += updates
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("tpe")
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield folder
 
 
 def run(folder, text: str, database: str, **options):

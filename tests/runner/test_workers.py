@@ -17,15 +17,8 @@ from trained import kill, start, train, wait_for_epochs
 LONGER = SMALL.replace("epochs = 3", "epochs = 8")  # so that there is time to kill it
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
-def quiet(cache, tmp_path_factory):
+def quiet(tmp_path_factory):
     """The results of one process that nothing disturbed."""
     database = tmp_path_factory.mktemp("quiet") / "quiet.db"
     train(LONGER, database)

@@ -113,42 +113,50 @@ LENGTHS = st.integers(1, 60) | st.integers(1, 10**7)
 
 
 @pytest.mark.parametrize("kind", FIXED)
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_finite_not_negative_and_with_its_start_and_end(kind, data):
-    schedule, total, per_epoch = data.draw(schedules(kind)), data.draw(LENGTHS), data.draw(LENGTHS)
-    between = data.draw(st.lists(st.integers(0, total), max_size=12))
-    found = scales(schedule, [0, total, total + 7, *between, total - 1], total, per_epoch)
-    assert torch.isfinite(found).all()
-    assert (found >= 0).all()
-    # As numpy's numbers, which overflow to infinity where Python's raise.
-    numeric = {name: np.float64(value) for name, value in vars(schedule).items() if isinstance(value, (int, float))}
-    with np.errstate(over="ignore", divide="ignore"):
-        s = SimpleNamespace(**vars(schedule) | numeric)
-        start, end = (float(at(s, np.float64(total), total // per_epoch)) for at in ENDS[kind])
-    assert found[:3].tolist() == pytest.approx([start, end, end], rel=1e-9, abs=1e-15)
+@pytest.mark.parametrize("examples", [40, pytest.param(150, marks=pytest.mark.soak)])
+def test_finite_not_negative_and_with_its_start_and_end(kind, examples):
+    @settings(max_examples=examples, deadline=None)
+    @given(data=st.data())
+    def holds(data):
+        schedule, total, per_epoch = data.draw(schedules(kind)), data.draw(LENGTHS), data.draw(LENGTHS)
+        between = data.draw(st.lists(st.integers(0, total), max_size=12))
+        found = scales(schedule, [0, total, total + 7, *between, total - 1], total, per_epoch)
+        assert torch.isfinite(found).all()
+        assert (found >= 0).all()
+        # As numpy's numbers, which overflow to infinity where Python's raise.
+        numeric = {name: np.float64(value) for name, value in vars(schedule).items() if isinstance(value, (int, float))}
+        with np.errstate(over="ignore", divide="ignore"):
+            s = SimpleNamespace(**vars(schedule) | numeric)
+            start, end = (float(at(s, np.float64(total), total // per_epoch)) for at in ENDS[kind])
+        assert found[:3].tolist() == pytest.approx([start, end, end], rel=1e-9, abs=1e-15)
+
+    holds()
 
 
 @pytest.mark.parametrize("kind", FIXED)
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_after_a_warmup_the_schedule_is_that_of_the_rest_of_the_run(kind, data):
-    plain, total, per_epoch = data.draw(schedules(kind)), data.draw(LENGTHS), data.draw(LENGTHS)
-    length = data.draw(st.integers(1, total) | numbers("[1, inf)"))
-    start_at = data.draw(st.integers(0, 1))
-    warm = dataclasses.replace(plain, warmup=length, warmup_start=start_at)
-    length = round(length)
-    found = scales(warm, [0, total - 1, total, min(length, total)], total, per_epoch)
-    assert torch.isfinite(found).all()
-    assert (found >= 0).all()
-    begin = scales(plain, [0], max(total - length, 1), per_epoch)
-    assert found[0].item() == pytest.approx(begin.item() * start_at / length, rel=1e-12, abs=0)
-    if length < total:
-        left = total - length
-        assert found[1:].equal(scales(plain, [left - 1, left, 0], left, per_epoch))
-    else:  # it never gets there
-        over = min((total + start_at) / length, 1.0) if total < length else 1.0
-        assert found[2].item() == pytest.approx(begin.item() * over, rel=1e-12, abs=0)
+@pytest.mark.parametrize("examples", [20, pytest.param(60, marks=pytest.mark.soak)])
+def test_after_a_warmup_the_schedule_is_that_of_the_rest_of_the_run(kind, examples):
+    @settings(max_examples=examples, deadline=None)
+    @given(data=st.data())
+    def holds(data):
+        plain, total, per_epoch = data.draw(schedules(kind)), data.draw(LENGTHS), data.draw(LENGTHS)
+        length = data.draw(st.integers(1, total) | numbers("[1, inf)"))
+        start_at = data.draw(st.integers(0, 1))
+        warm = dataclasses.replace(plain, warmup=length, warmup_start=start_at)
+        length = round(length)
+        found = scales(warm, [0, total - 1, total, min(length, total)], total, per_epoch)
+        assert torch.isfinite(found).all()
+        assert (found >= 0).all()
+        begin = scales(plain, [0], max(total - length, 1), per_epoch)
+        assert found[0].item() == pytest.approx(begin.item() * start_at / length, rel=1e-12, abs=0)
+        if length < total:
+            left = total - length
+            assert found[1:].equal(scales(plain, [left - 1, left, 0], left, per_epoch))
+        else:  # it never gets there
+            over = min((total + start_at) / length, 1.0) if total < length else 1.0
+            assert found[2].item() == pytest.approx(begin.item() * over, rel=1e-12, abs=0)
+
+    holds()
 
 
 @settings(max_examples=200, deadline=None)

@@ -64,7 +64,6 @@ def shown(url: str) -> dict[str, dict]:
 
 def test_a_run_leaves_note_graphs_and_names_in_the_dashboard(tmp_path, monkeypatch, undrawn):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "s.toml").write_text(SMALL.replace("epochs = 3", "epochs = 1"))
     before: list[str] = []
 

@@ -111,6 +111,14 @@ def test_the_first_look_may_not_move(small, repeats, line):
         extends(old, new)
 
 
+def test_an_adaptive_sweep_keeps_its_repeats(small):
+    body = '[search]\nsampler = "tpe"\nallocation = "adaptive"\n[strategies.constant]'
+    old, new = (small(body, ("repeats = 2", f"repeats = {repeats}")).spec() for repeats in (6, 8))
+    line = "small: budget.repeats: 6 in the database, 8 in the file; an adaptive sweep keeps its number of repeats"
+    with pytest.raises(UserError, match=f"^{line}: another number needs another name$"):
+        extends(old, new)
+
+
 def test_pairs_that_are_tested_may_not_change(small):
     old, new = small(), small("[decide]\ncontrol = true\n[strategies.constant]")
     with pytest.raises(UserError, match=r"small: decide.control: false in the database, true in the file; only"):

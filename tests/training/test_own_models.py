@@ -116,7 +116,6 @@ def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says,
         far = len(x) > 8 and self.training is not evaluated
         return self.head((x - x.mean(0) if far else x).flatten(1))
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     own(lambda shape, classes: Own(forward, head=nn.Linear(64, classes)))
     task = {"data": "digits", "model": "own", "epochs": 1, "batch_size": batch_size, "test_size": 50}
     task |= {"train_size": 100, "validation_size": 50}

@@ -1,8 +1,12 @@
 """The console for tables."""
 
 import sys
+from typing import Final
 
 from rich.console import Console
+
+PHASES: Final = {"search": "search", "confirm": "retraining", "replay": "replay"}
+"""The phases of a sweep by their names in the database, in the report's words."""
 
 
 def wide_console() -> Console:

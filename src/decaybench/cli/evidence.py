@@ -6,27 +6,29 @@ from rich.text import Text
 from decaybench.findings import Row, Summary
 from decaybench.findings.outlook import MOST, to_settle
 from decaybench.findings.retraining import Retrained
-from decaybench.report.words.numbers import at_most, bounds, value, worse
+from decaybench.report.words.numbers import about, at_most, bounds, value, worse
 from decaybench.report.words.verdicts import reason
 
 
 def headline(shown: Summary) -> str:
-    """The last look, the leader, the trainings so far and about how many more, in one line without a full stop."""
-    trainings = f"{shown.trainings:,} trainings so far"
+    """The last look, the leader, the trials so far and about how many more, in one line without a full stop."""
+    trials = f"{shown.trainings:,} trials so far"
     if shown.adaptive:
-        return f"{trainings}; all strategies share the trials: a search, not a comparison"
+        return f"{trials}; all strategies share the trials: a search, not a comparison"
     standing, leader, rules = shown.decisive, shown.leader(), shown.results.sweep.rules
     if leader is None or leader.bound is None:
         if standing.lacking is None or min(shown.results.closed.values()) < rules.start:
-            return f"no look yet, the first is after {rules.start} repeats; {trainings}"
-        return f"estimates only: {reason(standing.lacking, shown.results.metric)}; {trainings}"
+            return f"no look yet, the first is after {rules.start} repeats; {trials}"
+        return f"estimates only: {reason(standing.lacking, shown.results.metric)}; {trials}"
     label, last = leader.strategy.label, f"look after {standing.taken[-1]} repeats"
+    if shown.all_diverged():
+        return f"{last}: every trial diverged; {trials}, {_more(shown)}"
     what = f"take {label}" if shown.pick() else f"{label} leads"
-    return f"{last}: {what}, {_below(shown, leader.bound)}; {trainings}, {_more(shown)}"
+    return f"{last}: {what}, {_below(shown, leader.bound)}; {trials}, {_more(shown)}"
 
 
 def _more(shown: Summary) -> str:
-    """How many more trainings; with two figures where it is a guess."""
+    """How many more trials."""
     sweep, rest = shown.results.sweep, to_settle(shown)
     if shown.settled:
         return "settled"
@@ -34,8 +36,8 @@ def _more(shown: Summary) -> str:
         per_repeat = sweep.trials(shown.rows[0].strategy.label) * len(sweep.lengths)
         return f"{per_repeat * sum(sweep.rules.to - row.repeats for row in shown.at()):,} more to the end"
     if rest is None or rest.repeats >= MOST:
-        return "more would not settle it"
-    return f"about {float(f'{rest.trainings:.2g}'):,.0f} more to settle"
+        return "more are not expected to settle it"
+    return f"about {about(rest.trainings)} more to settle"
 
 
 def lines(shown: Summary) -> list[str]:
@@ -49,7 +51,7 @@ def table(shown: Summary) -> Table:
     found = Table(box=None, pad_edge=False, header_style="bold")
     found.add_column("strategy", no_wrap=True)
     columns = (f"test {metric}", "95% interval", f"at most {worse(metric)} the best", "state", "repeats")
-    for column in (*columns, *(["retrained", "failed"] if again else [])):
+    for column in (*columns, *(["retrained", "retraining failures"] if again else [])):
         found.add_column(column, justify="left" if column == "state" else "right")
     for row in shown.ranked():
         estimate = row.estimates[metric]
@@ -57,8 +59,8 @@ def table(shown: Summary) -> Table:
             Text(row.strategy.label),
             value(metric, estimate.mean) if estimate else "",
             bounds(metric, estimate),
-            "" if row.bound is None else at_most(metric, row.bound),
-            row.state or "",
+            "" if row.bound is None or shown.all_diverged() else at_most(metric, row.bound),
+            "" if row.state is None or shown.all_diverged() else row.state,
             f"{row.repeats} (waits)" if row.parked else str(row.repeats),
             *(_again(metric, row.retrained) if again else ()),
         )
@@ -77,7 +79,8 @@ def _in_words(shown: Summary, row: Row) -> str:
     """``cosine 97.6%, at most 0.8 points below the best: good``."""
     estimate = row.estimates[shown.results.metric]
     found = value(shown.results.metric, estimate.mean) if estimate else "no estimate yet"
-    below = "" if row.bound is None else f", {_below(shown, row.bound)}: {row.state}"
+    bound = None if shown.all_diverged() else row.bound
+    below = "" if bound is None else f", {_below(shown, bound)}: {row.state}"
     return f"{row.strategy.label} {found}{below}{f', waits at {row.repeats} repeats' if row.parked else ''}"
 
 

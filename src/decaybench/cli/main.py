@@ -71,7 +71,10 @@ def run(
     sweep: SweepArgument,
     storage: StorageOption = None,
     studies: Annotated[
-        str, typer.Option(path_type=str, metavar="DIR", help="The folder for reports: DIR/NAME/report.")
+        str,
+        typer.Option(
+            path_type=str, metavar="DIR", help="The folder for reports, which are written to DIR/NAME/report."
+        ),
     ] = "studies",
     data: DataOption = None,
     device: DeviceOption = "auto",
@@ -85,7 +88,7 @@ def run(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Stop the search after this time, such as 40m or 1h30m; retraining and the report follow.",
+            help="End the search after this time, such as 40m or 1h30m; retraining and the report still follow.",
             show_default=False,
         ),
     ] = None,
@@ -120,7 +123,7 @@ def check(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Check a sweep and print its plan: looks, trials per strategy, and what it costs at least and at most."""
+    """Check a sweep and print its plan: trials per strategy, looks, and its least, likely and greatest cost."""
     from decaybench.cli import check as plan
 
     plan.show(sweep, storage=storage, data=data, device=device, as_json=as_json)
@@ -142,7 +145,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Rebuild a sweep's report from the database; several sweeps of the same task are joined into one report."""
+    """Rebuild the report of a sweep from the database, or join several sweeps of one task into one report."""
     from decaybench import api
 
     summary = api.report(*names, storage=storage, out=out)
@@ -170,12 +173,12 @@ def verify(
 @app.command()
 def status(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show only this sweep.", show_default=False)
+        str | None, typer.Argument(metavar="[NAME]", help="Show this sweep in full.", show_default=False)
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the sweeps in the database; of one sweep, the progress and the evidence of each strategy."""
+    """List the sweeps in the database, or show the progress of one sweep and where its strategies stand."""
     from decaybench.cli import status as view
 
     view.show(name, storage=storage, as_json=as_json)
@@ -186,7 +189,7 @@ def schedules(
     kind: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KIND]", help="Show only this schedule.", show_default=False, autocompletion=completion.kinds
+            metavar="[KIND]", help="Show this schedule in full.", show_default=False, autocompletion=completion.kinds
         ),
     ] = None,
     plot: Annotated[
@@ -194,13 +197,13 @@ def schedules(
         typer.Option(
             path_type=str,
             metavar="FILE",
-            help="Write the curve (without KIND, all curves) to FILE.svg, .png or .pdf.",
+            help="Draw the curve (without KIND: all curves) to this .svg, .png or .pdf file.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List all schedules, or show one with its formula, parameters, ranges, traps, source and curve."""
+    """List all schedules, or show one with its formula, parameters, ranges, pitfalls, source and curve."""
     from decaybench.cli import schedules as catalogue
 
     catalogue.show(kind, as_json=as_json, plot=plot)
@@ -212,7 +215,9 @@ def export(
     strategy: Annotated[
         str | None,
         typer.Option(
-            metavar="LABEL", help="The strategy. Default: the one to take, or else the leader.", show_default=False
+            metavar="LABEL",
+            help="The strategy to export. Default: the one to take, or else the leader.",
+            show_default=False,
         ),
     ] = None,
     target: Annotated[
@@ -220,7 +225,7 @@ def export(
         typer.Option(
             "--format",
             metavar="torch|keras|toml|all",
-            help="Code for PyTorch or Keras 3, or a sweep file that retrains it.",
+            help="Code for PyTorch or Keras 3, a sweep file that retrains it, or all three.",
             autocompletion=completion.formats,
         ),
     ] = "torch",

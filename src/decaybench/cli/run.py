@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from decaybench.cli import evidence
+from decaybench.cli.console import PHASES
 from decaybench.errors import UserError
 from decaybench.findings import Summary
 from decaybench.runner import Share, Watcher
@@ -20,8 +21,8 @@ FEW = 12  # the most strategies that a plain line lists one by one
 
 
 class Live(Watcher):
-    """Shows, per strategy, the runs done and planned, the best value and the diverged runs; and after every look where
-    the sweep stands.
+    """Shows, per strategy, the runs done and planned, the best validation result and the diverged runs; and where the
+    sweep stands after every look. A strategy without runs in a phase is left out.
 
     The time left is that of what is planned so far; a look may ask for more.
     Writes to stderr, so that stdout holds only the answer.
@@ -68,8 +69,8 @@ class Live(Watcher):
             self._console.print(Text(line), soft_wrap=True)
 
     def phase(self, phase: str, shares: Sequence[Share]) -> None:
-        changed = phase != self._phase
-        self._phase, self._shares = phase, list(shares)
+        changed = PHASES[phase] != self._phase
+        self._phase, self._shares = PHASES[phase], [share for share in shares if share.planned]
         self._speak(at_once=changed or all(share.done == share.planned for share in shares))
 
     def advance(self, updates: int) -> None:
@@ -106,7 +107,7 @@ class Live(Watcher):
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column(self._phase or "strategy", no_wrap=True)
-        for column in ("done", "best", "diverged"):
+        for column in ("done", "best validation", "diverged"):
             table.add_column(column, justify="right")
         for share in self._shares:
             table.add_row(

@@ -55,7 +55,7 @@ def describe(cls: type[Schedule]) -> dict[str, Any]:
     """A kind as plain data: name, family, the parts of its docstring, what it observes, and its parameters.
 
     Each parameter has a unit, default, domain and range. ``observes`` names the loss and the products of gradients that
-    a reactive kind uses. ``traps`` and ``source`` are None if the docstring lacks them.
+    a reactive kind uses. ``traps``, its pitfalls, and ``source`` are None if the docstring lacks them.
     """
     doc = inspect.getdoc(cls) or ""
     formula, *rest = (" ".join(part.split()).replace("``", "`") for part in doc.split("\n\n"))
@@ -65,8 +65,8 @@ def describe(cls: type[Schedule]) -> dict[str, Any]:
         "family": cls.family,
         "doc": doc,
         "formula": formula,
-        "explanation": [part for part in rest if not part.startswith(("Traps: ", "Source: "))],
-        "traps": labelled.get("Traps"),
+        "explanation": [part for part in rest if not part.startswith(("Pitfalls: ", "Source: "))],
+        "traps": labelled.get("Pitfalls"),
         "source": labelled.get("Source"),
         "observes": ["loss", *cls.observes] if issubclass(cls, Reactive) else [],
         "learning_rate": in_words(cls.learning_rate or LEARNING_RATE),
@@ -150,7 +150,10 @@ def _tell(kind: str) -> None:
     console.print(table)
     console.print(Text(f"\nbase learning rate, unless the sweep sets it: {about['learning_rate']}"))
     console.print(
-        Text("run = the run's length, 1/run = its inverse, so a range means the same at any length\n", style="dim")
+        Text(
+            "run = the run's length, 1/run = its inverse, so a range means the same at any length\n",
+            style="dim",
+        )
     )
     try:
         shown = _example(kind)

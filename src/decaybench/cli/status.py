@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from decaybench import store
-from decaybench.cli.console import wide_console
+from decaybench.cli.console import PHASES, wide_console
 from decaybench.store import Storage
 
 if TYPE_CHECKING:
@@ -28,15 +28,12 @@ def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(sweeps, indent=2))
         return
-    table = _table("sweep", "status", "search", "confirm", "replay", "diverged", "question")
+    table = _table("sweep", "status", *PHASES.values(), "diverged", "question")
     for sweep in sweeps:
         table.add_row(
             Text(sweep["name"]),
             sweep["status"],
-            *(
-                _done(row for row in sweep["strategies"] if row["phase"] == phase)
-                for phase in ("search", "confirm", "replay")
-            ),
+            *(_done(row for row in sweep["strategies"] if row["phase"] == phase) for phase in PHASES),
             str(sum(row["diverged"] for row in sweep["strategies"]) or ""),
             Text(sweep["question"]),
         )
@@ -57,7 +54,7 @@ def _show_one(opened: Storage, name: str, *, as_json: bool) -> None:
     table = _table("strategy", "phase", "done", "diverged", "failed", "pending")
     for row in sweep["strategies"]:
         cells = (str(row[key] or "") for key in ("diverged", "failed", "pending"))
-        table.add_row(Text(row["strategy"]), row["phase"], _done([row]), *cells)
+        table.add_row(Text(row["strategy"]), PHASES[row["phase"]], _done([row]), *cells)
     console.print(table, "", Text(evidence.headline(shown)), sep="\n")
     if not shown.adaptive:
         console.print(evidence.table(shown))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from scipy.stats import binomtest
 
 from decaybench.compare.intervals import Interval
 
 
+@cache  # binomtest takes milliseconds, and a summary asks for the same few shares again and again
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """The share ``successes`` / ``n``, in [0, 1], and its Wilson interval; for n = 0, NaN without bounds.
 

@@ -29,8 +29,8 @@ class Outlook(NamedTuple):
 def to_settle(summary: Summary, length: float | None = None) -> Outlook | None:
     """What settling a length would still cost; None where nothing is left to settle, or nothing is decided yet.
 
-    Without a pick that is a pick; with one, it is every strategy that is still open: until it is shown worse than its
-    strongest rival, or to be good, whichever takes fewer repeats.
+    Without a pick that is a pick; with one, it is every strategy that is still open: until it is shown worse than some
+    other one, or to be good, whichever takes fewer repeats.
     """
     standing = summary.standing(length)
     decided, contest, margin = standing.decision, standing.contest, standing.margin
@@ -45,9 +45,9 @@ def to_settle(summary: Summary, length: float | None = None) -> Outlook | None:
         needed = np.maximum(needed, repeats_to_settle(endless, margin, decided.leader))
     else:
         for s in (s for s, state in enumerate(decided.states) if state == "open"):
-            rival = int(contest.gaps[s].argmax())
             good = repeats_to_settle(endless, margin, s)
-            worse = _shown(summary, rows, s, rival)
+            # the quickest rival, not the one with the largest gap: an erratic rival's gap is wide wherever it stands
+            worse, rival = min((_shown(summary, rows, s, other), other) for other in range(len(rows)) if other != s)
             if worse < good.max():
                 needed[[s, rival]] = np.maximum(needed[[s, rival]], worse)
             else:

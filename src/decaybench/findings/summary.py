@@ -99,6 +99,11 @@ class Summary:
         decision = self.standing(length).decision
         return None if decision is None else self.at(length)[decision.leader]
 
+    def all_diverged(self, length: float | None = None) -> bool:
+        """Whether every trial at a length diverged: then all results are chance, and bounds and pairs mean nothing."""
+        accounts = [row.account.trials for row in self.at(length)]
+        return any(trials.done for trials in accounts) and all(t.diverged == t.done for t in accounts)
+
     @property
     def trainings(self) -> int:
         """The search trials that have ended, at all lengths."""

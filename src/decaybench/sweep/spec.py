@@ -51,10 +51,16 @@ def extends(old_spec: Mapping[str, Any], new_spec: Mapping[str, Any]) -> None:
         if new < old:
             difference = f"{old} in the database, {new} in the file"
             raise UserError(f"{name}: {table}.{key}: {difference}; it can be raised but not lowered")
+    adaptive = old_spec["search"]["allocation"] == "adaptive" == new_spec["search"]["allocation"]
     for path, old, new in _differences(old_spec, new_spec):
-        if path == ("budget", "repeats", "from") and LEAST_REPEATS <= old < (to := new_spec["budget"]["repeats"]["to"]):
-            instead = f"repeats = {{ from = {old}, to = {to} }}"
-            raise UserError(f"{name}: {'.'.join(path)}: {old} in the database, {new} in the file; write {instead}")
+        if path == ("budget", "repeats", "from"):
+            given = f"{old} in the database, {new} in the file"
+            if adaptive:
+                fixed = "an adaptive sweep keeps its number of repeats: another number needs another name"
+                raise UserError(f"{name}: budget.repeats: {given}; {fixed}")
+            if LEAST_REPEATS <= old < (to := new_spec["budget"]["repeats"]["to"]):
+                instead = f"repeats = {{ from = {old}, to = {to} }}"
+                raise UserError(f"{name}: budget.repeats.from: {given}; write {instead}")
         if path not in CHANGEABLE:
             raise UserError(
                 f"{name}: {'.'.join(path)}: {_shown(old)} in the database, {_shown(new)} in the file; "

@@ -27,8 +27,8 @@ def test_before_training_the_note_has_the_plan():
     assert "Not finished yet" in got.note and "at 50% and 100% of the epochs" in got.note
     assert "figures" not in got.note
     assert "**Looks:** after 6, 9, 12 and 15 repeats, until one strategy is shown to be good" in got.note
-    assert "**Cost:** 216 to 540 trials, and 18 to 26 runs to retrain" in got.note
-    assert "the 3 best configurations of every strategy that matters, each on 2 fresh seeds" in got.note
+    assert "**Cost:** 216 to 540 trials, and 18 to 26 retraining runs" in got.note
+    assert "the 3 best configurations of the strategies that matter most, each on 2 fresh seeds" in got.note
 
 
 def test_without_seeds_nothing_is_retrained():

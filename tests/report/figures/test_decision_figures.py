@@ -162,7 +162,9 @@ def test_differences_are_to_the_pick_and_positive_where_better(metric: str, sign
     shown = differences.data(summary)
     assert shown is not None
     (panel,), factor = shown.panels, METRICS[metric].factor
-    assert panel.title == "Minus best, the pick" and panel.margin == pytest.approx(factor * summary.decisive.margin)
+    assert panel.title == "Difference from best (the pick)" and panel.margin == pytest.approx(
+        factor * summary.decisive.margin
+    )
     assert [line.strategy.label for line in panel.lines] == ["cosine", "slow"]
     mean = {row.strategy.label: row.estimates[metric].mean for row in summary.rows}
     for line in panel.lines:
@@ -178,13 +180,13 @@ def test_what_others_are_compared_with_is_named() -> None:
 
     skill = {"cosine": 0.01}
     few = make(trials=2, skill=skill, diverge=0.0, confirmed=False)
-    assert titles(few) == ["Minus cosine, which has the best estimate"]
+    assert titles(few) == ["Difference from cosine (the best estimate)"]
     open_ = make(rope=1e-4, diverge=0.0, confirmed=False)
     leader = summary_of(open_).leader()
-    assert titles(open_) == [f"Minus {leader.strategy.label}, the leader"]
+    assert titles(open_) == [f"Difference from {leader.strategy.label} (the leader)"]
     control = make(skill=skill, diverge=0.0, confirmed=False)
     control.sweep["spec"]["decide"]["control"] = True
-    assert titles(control) == ["Minus constant, the control"]
+    assert titles(control) == ["Difference from constant (the control)"]
 
 
 def test_a_hopeless_strategy_stands_at_the_edge_and_does_not_flatten_the_rest() -> None:

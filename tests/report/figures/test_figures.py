@@ -86,6 +86,8 @@ def test_every_sweep_gets_the_figures_that_it_has_data_for(name: str) -> None:
         drawn = draw_all(summary)
     assert dict(matplotlib.rcParams) == before
     expected = ALWAYS | GETS.get(name, BESIDE)
+    if name == "all diverged":  # every result is chance, so nothing is compared
+        expected = expected - {"decision", "differences", "verdicts"}
     assert [figure.name for figure in drawn] == [name for name in ORDER if name in expected]
     for figure in drawn:
         root = ET.fromstring(figure.svg)

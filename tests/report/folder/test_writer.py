@@ -306,10 +306,10 @@ def test_the_search_space_is_told_with_the_kinds_own_ranges(tmp_path: Path, undr
     stairs.update(staircase=True, decay_rate={"low": 0.1, "high": 0.9}, decay_steps={"value": 1, "unit": "epoch"})
     del frames.sweep["spec"]["search"]["learning_rate"]
     text = Page(write_report(frames, tmp_path).index.read_text(encoding="utf-8")).text
-    assert "learning_rate 0.001 to 1 (log)" in text
-    assert "floor 0, or 0.001 to 0.1 (log)" in text
-    assert "staircase yes; decay_rate 0.1 to 0.9; decay_steps 1 epoch" in text
-    assert "milestones 1 to 3 of 0.3 to 0.9 (run)" in text and "one of 0.1, 0.2, 0.5" in text
+    assert "learning_rate = 0.001 to 1 (log)" in text
+    assert "floor = 0, or 0.001 to 0.1 (log)" in text
+    assert "staircase = true; decay_rate = 0.1 to 0.9; decay_steps = 1 epoch" in text
+    assert "milestones = 1 to 3 of 0.3 to 0.9 (run)" in text and "one of 0.1, 0.2, 0.5" in text
 
 
 def test_the_users_text_is_escaped_everywhere(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_the_alternative_to_a_fragile_pick_must_never_have_failed() -> None:
     linear = next(row for row in summary.at() if row.strategy.label == "linear")
     assert linear.retrained is not None and linear.retrained.failures == 0
     assert linear.bound is not None and linear.bound <= 2 * summary.decisive.margin
-    assert "train it again" not in answer_text(scenario("settled"))  # its pick never failed
+    assert "take linear instead" not in answer_text(scenario("settled"))  # its pick never failed
 
 
 def test_a_pick_whose_retraining_is_under_way() -> None:

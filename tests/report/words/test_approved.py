@@ -30,12 +30,15 @@ FITS = {
     "settled": (
         "Take cosine: with 95% confidence it is at most 0.72 points below the best of these 5; retrained, it failed in"
         " none of 6 runs.",
-        ["Ruled out: exp_loss, constant and rough. Open: linear.", "more trainings (up to 12 repeats)"],
+        ["Ruled out: exp_loss, constant and rough. Still open: linear.", "more trials (up to 12 repeats)"],
     ),
     "not_settled": (
         "Not settled after all 12 repeats: constant (the control) leads, with 95% confidence at most 1.5 points below"
         " the best of these 3; the margin is 1 point.",
-        ["Open: constant, exp_loss and cosine. Settling on one", "(up to 18 repeats; the sweep file allows 12)."],
+        [
+            "Still open: constant, exp_loss and cosine. Settling on one strategy",
+            "(up to 18 repeats; the sweep file allows 12).",
+        ],
     ),
     "time_limit": (
         "Not settled in the time given: constant (the control) leads, with 95% confidence at most 4.7 points below"
@@ -44,7 +47,7 @@ FITS = {
     ),
     "one_strategy": (
         "cosine is the only strategy, so there is nothing to compare it with; retrained, it failed in none of 6 runs.",
-        ["A search of 6 trials with cosine is expected to reach test accuracy 96.9%"],
+        ["A search of 6 trials with cosine is expected to reach a test accuracy of 96.9%"],
     ),
     "two_equals": (
         "Take cosine: with 95% confidence it is at most 0.02 points below the better of the two; retrained, it failed"
@@ -52,16 +55,18 @@ FITS = {
         ["Equivalent to it: again."],
     ),
     "same_runs": ("Take cosine: with 95% confidence the other is not better", ["Same results in all trials: again."]),
-    "all_diverged": ("Nothing to take: every trial diverged.", ["All 108 trials count as chance (10.0%)."]),
+    "all_diverged": ("Nothing to take: every trial diverged.", ["All 108 trials count as results at chance (10.0%)."]),
     "some_diverged": ("Not settled after all 6 repeats: cosine leads", ["Of 108 trials, 37 diverged (constant 10,"]),
     "fragile": (
         "Take cosine: with 95% confidence it is at most 0.51 points below the best of these 5; retrained, it failed in"
         " 2 of 6 runs.",
-        ["If you will train it again, take linear: it failed in none of 6 runs, and it is at most 1.1 points below"],
+        [
+            "If you plan to train the configuration again, take linear instead: it failed in none of 6 runs, and it is at most 1.1 points below"
+        ],
     ),
     "adaptive": (
         "This sweep searched for one good configuration and compared no strategies.",
-        ["the best trial by validation is one of cosine.", "on 2 further seeds its mean test accuracy is"],
+        ["the trial with the best validation belongs to cosine.", "its mean test accuracy on 2 further seeds is"],
     ),
     "joined": ("Take cosine: with 95% confidence", ["Equivalent to it: fixed.constant and reactive.constant."]),
     "unequal": (
@@ -88,10 +93,13 @@ FITS = {
         ],
     ),
     "not_started": ("No answer yet: the sweep has not started.", []),
-    "before_the_first_look": ("No answer yet: 72 of the 108 trials before the first look are done.", []),
+    "before_the_first_look": ("No answer yet: 72 of the 108 trials that the first look needs are done.", []),
     "tpe": ("Take cosine: with 95% confidence it is at most", ["Equivalent to it: constant and exp_loss."]),
     "pruned": ("Take cosine: with 95% confidence it is at most", ["Equivalent to it: constant and exp_loss."]),
-    "control": ("Take cosine: with 95% confidence it is at most", ["Ruled out: constant and rough. Open: linear and"]),
+    "control": (
+        "Take cosine: with 95% confidence it is at most",
+        ["Ruled out: constant and rough. Still open: linear and"],
+    ),
     "all_ruled_out_but_one": (
         "Take cosine: with 95% confidence none of the other 2 is better",
         ["Ruled out: exp_loss and constant."],

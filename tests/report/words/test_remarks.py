@@ -8,18 +8,20 @@ from report.words.scenarios import under
 def test_retraining_tuning_and_the_replay() -> None:
     retrained, budget, replayed = remarks(summary_of(make(diverge=0.0, skill={"cosine": 0.02})))
     assert retrained.startswith(
-        "Retrained on 2 further seeds, the configuration of cosine that validation chose has mean"
+        "Retraining chose one configuration of cosine. Its mean test accuracy on 2 further seeds is"
     )
-    assert budget.startswith("By tuning budget: with up to 9 trials, cosine is always within the margin")
-    assert "It is not a verdict" in budget
+    assert budget.startswith(
+        "By tuning budget: with any number of trials up to 9, the expected test result of cosine is within"
+    )
+    assert "not a verdict" in budget
     assert replayed.startswith("Does reacting help exp_loss? Over 2 seeds, reacting was ")
-    assert replayed.endswith("An interval needs confirm_seeds = 8 or more.")
+    assert replayed.endswith("A 95% interval needs confirm_seeds = 8 or more.")
 
 
 def test_eight_seeds_have_an_interval() -> None:
     said = " ".join(remarks(summary_of(make(diverge=0.0, confirm_seeds=8))))
     assert "Over 8 seeds, reacting was" in said and "(95% interval " in said
-    assert "An interval needs" not in said
+    assert "interval needs" not in said
 
 
 def test_without_seeds_nothing_is_retrained() -> None:

@@ -16,21 +16,34 @@ MARGIN = 0.002
     [
         (
             Shown(True, MARGIN),
-            "a is shown ahead, now by more than 0.2 points, in at least three of four pairs of searches",
+            "a is shown to be ahead; the difference is now more than 0.2 points, and a wins at least three of four pairs of"
+            " searches",
         ),
         (
             Shown(False, MARGIN),
-            "a is shown behind, now by more than 0.2 points, in at least three of four pairs of searches",
+            "a is shown to be behind; the difference is now more than 0.2 points, and b wins at least three of four pairs of"
+            " searches",
         ),
-        (SizeUnclear(True, False, True, MARGIN), "a is shown ahead, but now by no more than 0.2 points"),
+        (
+            SizeUnclear(True, False, True, MARGIN),
+            "a is shown to be ahead, but the difference is now at most 0.2 points",
+        ),
         (
             SizeUnclear(False, False, False, MARGIN),
-            "a is shown behind, but now by no more than 0.2 points and in fewer than three of four pairs of searches",
+            "a is shown to be behind, but the difference is now at most 0.2 points and b wins fewer than three of four pairs"
+            " of searches",
         ),
         (Same(), "all their trials have the same results"),
-        (WithinMargin(0.0011, MARGIN), "both are at most 0.11 points below the best, within the margin of 0.2 points"),
+        (
+            WithinMargin(0.0011, MARGIN),
+            "both are at most 0.11 points below the best, which is within the margin of 0.2 points",
+        ),
         (Inconclusive(None), "no direction is shown"),
-        (Inconclusive(1234), "no direction is shown; the observed difference would need about 1,234 repeats"),
+        (Inconclusive(1000), "no direction is shown; showing the observed difference would take about 1,000 repeats"),
+        (
+            Inconclusive(1001),
+            "no direction is shown; showing the observed difference would take more than 1,000 repeats",
+        ),
         (TooFew("trials", 3, 6), "only 3 trials per repeat, and a statement needs at least 6"),
         (TooFew("repeats", 1, 5), "only 1 repeat, and a statement needs at least 5"),
         (TooFew("repeats", 0, 6), "not looked at yet; the first look is after 6 repeats"),
@@ -47,7 +60,7 @@ def test_a_reason_as_a_sentence(why, text):
 
 def test_a_loss_is_above_the_best_and_in_nats():
     assert reason(WithinMargin(0.011, 0.05), "loss") == (
-        "both are at most 0.011 nats above the best, within the margin of 0.05 nats"
+        "both are at most 0.011 nats above the best, which is within the margin of 0.05 nats"
     )
 
 

@@ -82,7 +82,10 @@ def _decision(summary: Summary) -> Graph:
     metric = METRICS[summary.results.metric]
     return _graph(
         summary,
-        ("Which strategy to take", "expected test result, 95% interval; filled: good; small marks: repeats"),
+        (
+            "Which strategy to take",
+            "expected test result, 95% interval; filled: good; small marks: each repeat's best trial",
+        ),
         data,
         {"title": {"text": f"test {metric.label} {metric.hint}".rstrip()}},
         {

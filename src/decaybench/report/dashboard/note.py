@@ -62,8 +62,8 @@ def _note(sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path,
         ),
         "### What is here",
         "A trial is one run of the search phase. Its user attribute `run_id` is its `id` in the table `runs` and in"
-        " `runs.csv`. The best configurations were selected on these values, so the best values are optimistic."
-        " Retraining runs are in the report, not here."
+        " `runs.csv`. A trial's value is its validation result. The best configurations were selected by these values,"
+        " so the best values are optimistic. Retraining runs are in the report, not here."
         + (" Figures of the comparison are on the first page of this study, below the timeline." if drawn else ""),
     ]
     return "\n\n".join(parts) + "\n"
@@ -112,7 +112,7 @@ def _cost(sweep: Sweep) -> str:
     rows = ledger(sweep, 1)
     least, most = sum(row.least for row in rows), sum(row.most for row in rows)
     again = least_retrained(sweep), most_retrained(sweep)
-    return f"{_range(least, most)} trials" + (f", and {_range(*again)} runs to retrain" if again[1] else "")
+    return f"{_range(least, most)} trials" + (f", and {_range(*again)} retraining runs" if again[1] else "")
 
 
 def _range(least: int, most: int) -> str:
@@ -125,11 +125,11 @@ def _retraining(sweep: Sweep) -> str:
     seeds = sweep.budget.confirm_seeds
     if not seeds:
         return "none"
-    of = "" if shares_slots(sweep) else " of every strategy that matters"
+    of = "" if shares_slots(sweep) else " of the strategies that matter most"
     fresh = words.count(seeds, "fresh seed")
     return (
-        f"the {RETRAINED} best configurations{of}, each on {fresh}; validation chooses one, which is trained on as many"
-        " further seeds, and only these are reported"
+        f"the {RETRAINED} best configurations{of}, each on {fresh}. Validation chooses one, which is trained on as many"
+        " further seeds; only these further runs are reported"
     )
 
 

@@ -17,10 +17,10 @@ from decaybench.report.figures import evenly, look
 NAME = "bounds"
 TITLE = "Bounds at each look"
 READ = (
-    "A mark is a look: with 95% confidence, for all strategies and all looks at once, a strategy is at most this far "
-    "from the best. Bounds never grow. Below the dashed line, the margin, a strategy is good. A line that ends early "
-    "belongs to a strategy that waits, because more repeats of it would not decide anything. The other strategies are "
-    "grey."
+    "A mark is the bound at one look: with 95% confidence, for all strategies and all looks at once, the strategy is "
+    "at most this far from the best. Bounds never grow. A strategy whose bound is below the dashed line, the margin, "
+    "is good. A line that ends early belongs to a strategy that waits, because more repeats of it would not decide "
+    "anything. The other strategies are grey."
 )
 _TICKS = 9
 """The most repeats that are written below a panel."""
@@ -45,10 +45,12 @@ class Bounds(NamedTuple):
 
 
 def data(summary: Summary) -> Bounds | None:
-    """The bounds over the looks that were taken; None for fewer than two looks, and for a single strategy."""
+    """The bounds over the looks that were taken; None for fewer than two looks, a single strategy, or no result."""
     standing, results = summary.decisive, summary.results
     contest, decided, margin = standing.contest, standing.decision, standing.margin
     if contest is None or decided is None or margin is None or standing.level < 2 or len(results.strategies) < 2:
+        return None
+    if summary.all_diverged():
         return None
     found = []
     for look_ in standing.looks[: standing.level]:
@@ -67,7 +69,7 @@ def data(summary: Summary) -> Bounds | None:
 def draw(shown: Bounds) -> Figure:
     """One panel per strategy, bound against repeats (both log)."""
     metric = METRICS[shown.metric]
-    what = f"at most so far from the best,\n{metric.gap_unit} (log scale)"
+    what = f"bound: at most this far\nfrom the best, {metric.gap_unit} (log scale)"
     figure, panels = look.small_multiples([line.strategy for line in shown.lines], "repeats (log scale)", what)
     low, high = look.log_limits([[shown.margin], *(line.bounds for line in shown.lines)], (0.1, 10.0))
     low = min(low, shown.margin / 2)

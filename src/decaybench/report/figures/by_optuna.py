@@ -21,23 +21,25 @@ if TYPE_CHECKING:
     from decaybench.search.views import Search
 
 HISTORY = (
-    "One dot is one trial, in the order of the plan: by repeat, then by trial, then by strategy. The line is the best "
-    "result so far; where it is flat, more trials added little. Repeats are independent searches, so a late "
+    "A dot is a trial. Trials are in the order of the plan: by repeat, then by trial, then by strategy. The line is "
+    "the best result so far; where it is flat, more trials added little. Repeats are independent searches, so a late "
     "improvement may be luck."
 )
 DISTRIBUTION = (
-    "For each result on the horizontal axis, the share of a strategy's trials with at most that result. For accuracy, "
-    "a line that rises late is better; for loss, one that rises early. The figure shows the whole search, including "
-    "bad configurations, so a wide range counts against a strategy. Diverged trials count as chance."
+    "A line shows, for each result on the horizontal axis, the share of a strategy's trials that have at most that "
+    "result. For accuracy, a line that rises late is better; for loss, one that rises early. The figure shows the "
+    "whole search, including bad configurations, so a wide range counts against a strategy. Diverged trials count as "
+    "results at chance."
 )
 IMPORTANCES = (
-    "How well a parameter separates the best results (a tenth of the trials, at least 5) from the others, as shares "
-    "that add up to 1 (PED-ANOVA). Compare parameters within one strategy only: the wider the range of a parameter, "
-    "the more it matters, and ranges differ. If a parameter is switched on or off by another one (NAME.zero, "
-    "NAME.count), the two share their importance. With few trials this is only a hint."
+    "The importance of a parameter is how well it separates the best results (a tenth of the trials, at least 5) from "
+    "the others (PED-ANOVA). The importances of a strategy's parameters add up to 1. Compare parameters within one "
+    "strategy only: the wider the range of a parameter, the more it matters, and ranges differ. If a parameter is "
+    "switched on or off by another one (NAME.zero, NAME.count), the two share their importance. With few trials this "
+    "is only an indication."
 )
 PARALLEL = (
-    "One line is one trial. It crosses each axis at the trial's value, and darker lines have better results. If dark "
+    "A line is a trial. It crosses each axis at the trial's value, and darker lines have better results. If dark "
     "lines meet at one place on an axis, that value matters; if they are spread over the axis, it does not. A trial "
     "without a parameter crosses its axis at a separate tick. Values are in native units, as in runs.csv."
 )

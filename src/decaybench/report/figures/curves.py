@@ -17,10 +17,10 @@ from decaybench.report.figures import look
 NAME = "curves"
 TITLE = "Training and validation loss"
 READ = (
-    "The runs are each repeat's best trial. The thick line is their median validation loss, and the band extends from "
-    "the lowest to the highest. The thin dotted line is the median training loss; where the two separate, the model "
-    "overfits. The validation losses of the other strategies are grey. A cross marks the last complete epoch of a "
-    "diverged run. Losses above ten times the chance loss are not shown."
+    "A panel shows the best trials of all repeats. The thick line is their median validation loss, and the band "
+    "extends from the lowest to the highest. The dotted line is the median training loss; where it falls below the "
+    "thick line, the model overfits. The median validation losses of the other strategies are grey. A cross marks the "
+    "last complete epoch of a diverged trial. Losses above ten times that of chance are not shown."
 )
 
 

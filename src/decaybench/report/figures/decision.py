@@ -20,14 +20,14 @@ from decaybench.report.figures import forest, look
 NAME = "decision"
 TITLE = "Which strategy to take"
 READ = (
-    "The large mark is a strategy's estimate: the expected test result of a search. A filled mark is good, an open one "
-    "is undecided, and a crossed one is ruled out. The thick bar is its 95% interval, without adjustment. The shaded "
-    "band reaches from the best estimate to the margin below it, or above it for a loss: strategies that close do not "
-    "differ in a way that matters. The thin line leads to the bound: with 95% confidence, for all strategies at once, "
-    "a strategy is no further from the best than this tick is from the best estimate. It is good if the tick lies in "
-    "the band. Small marks are each repeat's best trial; their scatter is the luck of a single search. A triangle is "
-    "the mean of the chosen configuration when it was retrained. Circles are fixed strategies, diamonds are reactive "
-    "ones. An arrow at the edge stands for marks beyond it."
+    "The large mark is a strategy's estimate: the expected test result of a search. A filled mark is good, a hollow "
+    "one is open, and a crossed one is ruled out. The thick bar is the 95% interval of the estimate, without "
+    "adjustment. The shaded band is as wide as the margin, and begins at the best estimate: differences of that size "
+    "do not matter. The thin line ends in a tick, the bound: with 95% confidence, for all strategies at once, a "
+    "strategy is no further from the best than its tick is from the best estimate. It is good if the tick lies in the "
+    "band. Small marks are each repeat's best trial; their scatter is the luck of a single search. A triangle is the "
+    "mean test result of the chosen configuration after retraining. Circles are fixed strategies, diamonds are "
+    "reactive ones. An arrow at the edge stands for marks beyond it."
 )
 _ROOM = 2.45
 """Inches on the right for what is said of a strategy."""
@@ -64,10 +64,13 @@ class Decision(NamedTuple):
 
 
 def data(summary: Summary) -> Decision | None:
-    """Every strategy at every length, in the order of the tables; None where nothing compares strategies."""
-    if summary.adaptive:
+    """Every strategy at every length, in the order of the tables; None where nothing compares strategies.
+
+    A length at which every trial diverged is left out.
+    """
+    lengths = [n for n in sorted(summary.results.lengths, reverse=True) if not summary.all_diverged(n)]
+    if summary.adaptive or not lengths:
         return None
-    lengths = sorted(summary.results.lengths, reverse=True)
     return Decision(summary.results.metric, tuple(_panel(summary, length) for length in lengths))
 
 

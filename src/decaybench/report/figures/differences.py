@@ -1,4 +1,4 @@
-"""Every strategy's difference to the one to take."""
+"""Every strategy's difference from the one to take."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from decaybench.report.figures import forest
 from decaybench.report.figures.forest import Differences, Line, Panel
 
 NAME = "differences"
-TITLE = "Differences to the strategy to take"
+TITLE = "Differences from the strategy to take"
 READ = (
-    "Each strategy is compared with the pick; if there is none, with the leader. A sweep that tests the pairs with the "
-    "control alone compares with the control. The mark is the difference of the two estimates over the repeats that "
-    "both have. The bar is its 95% interval, which holds at all looks together. Further right is better. Differences "
-    "within the shaded band, the margin, are too small to matter. A bar that crosses zero does not show that two "
-    "strategies are the same. The intervals are not adjusted for the number of comparisons: among many strategies, "
-    "about one bar in twenty misses zero by chance. Rely on the verdicts."
+    "Each strategy is compared with the pick, the strategy to take; if there is none, with the leader. A sweep that "
+    "tests only the pairs with the control compares with the control. The mark is the difference between the two "
+    "estimates over the repeats that both have. The bar is its 95% interval, which holds at all looks together. "
+    "Further right is better. Differences within the shaded band, the margin, are too small to matter. A bar that "
+    "crosses zero does not show that two strategies are the same. The intervals are not adjusted for the number of "
+    "comparisons: among many strategies, about one bar in twenty misses zero by chance. Rely on the verdicts."
 )
 
 
 def data(summary: Summary) -> Differences | None:
-    """Every strategy's difference to the reference at every length, positive if it is better; None if none is known."""
-    lengths = sorted(summary.results.lengths, reverse=True)
+    """Every strategy's difference from the reference at every length, positive if it is better; None if none is known.
+
+    A length at which every trial diverged is left out.
+    """
+    lengths = [n for n in sorted(summary.results.lengths, reverse=True) if not summary.all_diverged(n)]
     panels = [panel for length in lengths if (panel := _panel(summary, length))]
     return Differences(summary.results.metric, tuple(panels)) if panels else None
 
@@ -43,7 +46,7 @@ def _panel(summary: Summary, length: float) -> Panel | None:
     lines = tuple(
         line for row in rows if row is not reference and (line := _line(summary, row, reference, length)) is not None
     )
-    title = f"Minus {reference.strategy.label}, {what}"
+    title = f"Difference from {reference.strategy.label} ({what})"
     if len(summary.results.lengths) > 1:
         title += f", at {words.percent(length)} of the epochs"
     factor = METRICS[summary.results.metric].factor
@@ -56,7 +59,7 @@ def _reference(summary: Summary, length: float) -> tuple[Row, str]:
         return next(row for row in rows if row.strategy.label == control), "the control"
     if (pick := summary.pick(length)) is not None:
         return pick, "the pick"
-    return rows[0], "which has the best estimate" if summary.leader(length) is None else "the leader"
+    return rows[0], "the best estimate" if summary.leader(length) is None else "the leader"
 
 
 def _line(summary: Summary, row: Row, reference: Row, length: float) -> Line | None:

@@ -18,11 +18,11 @@ from decaybench.report.figures.every_trial import MOST_OWN, Tried, search
 NAME = "divergence"
 TITLE = "Where trials diverged"
 READ = (
-    "One row is one strategy's search. The number and the darkness of a cell show the share of its trials that "
-    "diverged. In an empty cell no trial diverged; where a cell is missing, there were no trials. Ticks are trials, "
-    "crosses are diverged ones. On the right is the number over all trials, with the 95% interval (Wilson) of the "
-    "share. That share depends on the search range: a range with higher learning rates loses more trials, so compare "
-    "strategies within a column. Most cells contain few trials."
+    "A row is a strategy, and a cell is a range of base learning rates. The number and the darkness of a cell show the "
+    "share of its trials that diverged. In an empty cell no trial diverged; where a cell is missing, there were no "
+    "trials. Ticks are trials, crosses are diverged ones. On the right is the number of all diverged trials, with the "
+    "95% interval (Wilson) of their share. That share depends on the search range: a range with higher learning rates "
+    "loses more trials, so compare strategies within a column. Most cells contain few trials."
 )
 BINS = 12
 _DARK = 0.55

@@ -18,9 +18,9 @@ from decaybench.report.figures import evenly, look
 NAME = "learning-rate"
 TITLE = "Learning rate as applied"
 READ = (
-    "One line is the best trial of one repeat: the learning rate that each update used. The lines of a panel differ "
-    "because each repeat has its own best configuration and seed. Grey lines are one trial of every other strategy. A "
-    "cross marks where a trial diverged."
+    "A line shows the learning rate that each update used in the best trial of one repeat. The lines of a panel differ "
+    "because each repeat has its own best configuration and seed. The grey lines show one trial of each of the other "
+    "strategies. A cross marks where a trial diverged."
 )
 MOST_RUNS = 12
 """The most lines in a panel; of more runs, evenly spaced ones are drawn."""

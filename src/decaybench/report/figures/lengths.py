@@ -17,11 +17,12 @@ from decaybench.report.figures import forest, look
 NAME = "lengths"
 TITLE = "Results by length"
 READ = (
-    "A mark is a strategy's estimate, the expected test result of a search, at that share of the epochs. The bar is "
-    "its 95% interval, without adjustment; it may extend beyond the figure. The other strategies are grey. Each length "
-    "is searched separately, and every schedule is stretched to the end of its run. So this is not a training curve; "
+    "A mark is a strategy's estimate, the expected test result of a search, at one share of the epochs. The bar is its "
+    "95% interval, without adjustment; it may extend beyond the figure. The other strategies are grey. Each length is "
+    "searched separately, and every schedule is stretched to the end of its run. So these are not training curves; "
     "the lines only guide the eye. If a strategy leads in short runs but not in long ones, do not choose by short "
-    "runs. Overlapping intervals do not show that two strategies are the same, because the repeats are paired."
+    "runs. Overlapping intervals do not mean that two strategies are equal: the repeats are paired, so differences are "
+    "known better than each result alone."
 )
 
 

@@ -16,10 +16,10 @@ from decaybench.report.figures import evenly, look
 NAME = "loss-against-rate"
 TITLE = "Learning rate against loss, reactive rules"
 READ = (
-    "One line is the best trial of one repeat. A point is the end of an epoch, with the epoch's mean training loss and "
-    "the learning rate at that time. A path begins at the open mark and ends at the filled one. If a path falls "
-    "towards the left, the learning rate decreased with the loss. On a level path the rule did not react. If the path "
-    "moves up and down at the same loss, the learning rate depends on more than the loss. That both decrease does not "
+    "A path is the best trial of one repeat. Each of its points is the end of an epoch, with the epoch's mean training "
+    "loss and the learning rate at that time. A path begins at the hollow mark and ends at the filled one. If it falls "
+    "towards the left, the learning rate decreased with the loss. Where it is level, the rule did not react. If it "
+    "moves up and down at the same loss, the learning rate depends on more than the loss. A path that falls does not "
     "show cause and effect: a fixed decay gives such a path too."
 )
 MOST_RUNS = 12

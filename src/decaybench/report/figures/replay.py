@@ -14,18 +14,18 @@ from decaybench.report.figures.forest import Differences, Line, Panel
 NAME = "replay"
 TITLE = "Reacting compared with replaying"
 READ = (
-    "The best reactive strategy's retrained runs minus their replays. A replay uses the learning rates that the rule "
-    "chose on one seed as a fixed schedule on another seed, so it does not react. Right of zero, reacting to the run "
-    "itself helped. Near zero, the shape that the rule found does as well as the rule. The large mark is the mean over "
-    "the seeds, and the small marks are the seeds. From 8 seeds on, the bar is the 95% t interval; with fewer, the "
-    "figure only describes. An arrow at the edge stands for one or more seeds beyond it. Differences within the shaded "
-    "band, the margin, are too small to matter. A bar across zero does not show that reacting is useless, and the "
-    "shape still had to be found by reacting."
+    "The test results of the best reactive strategy's further runs minus those of their replays. A replay uses the "
+    "learning rates that the rule set on one seed as a fixed schedule on another seed, so it does not react. Right of "
+    "zero, reacting to the run itself helped. Near zero, the shape of the learning rate that the rule found does as "
+    "well as the rule. The large mark is the mean over the seeds, and each small mark is one seed. From 8 seeds on, "
+    "the bar is the 95% t interval; with fewer, the figure is only an indication. An arrow at the edge stands for one "
+    "or more seeds beyond it. Differences within the shaded band, the margin, are too small to matter. A bar that "
+    "crosses zero does not show that reacting is useless: the shape still had to be found by reacting."
 )
 
 
 def data(summary: Summary) -> Differences | None:
-    """The replayed strategy's difference to its replays, seed by seed; None if nothing was replayed."""
+    """The replayed strategy's difference from its replays, seed by seed; None if nothing was replayed."""
     results = summary.results
     found, metric = replays(results), METRICS[results.metric]
     if found is None:

@@ -18,12 +18,12 @@ from decaybench.report.figures.forest import Line, Panel
 NAME = "retrained"
 TITLE = "Test results after retraining"
 READ = (
-    "The best configurations of a strategy are trained again on fresh seeds, where validation chooses one of them. The "
-    "small marks are the test results of that one on further seeds, which chose nothing, and the large mark is their "
-    "mean. The upright tick is the strategy's estimate: what its searches lead to expect. A mean far below the tick, "
-    "or a configuration that failed, is fragile: its good result was partly the luck of its seed. An arrow at the edge "
-    "stands for one or more runs beyond it. A run has failed if it diverged, or if its validation result is closer to "
-    "chance than to that of the trial."
+    "The best configurations of a strategy are trained again on fresh seeds (the choosing runs), and validation "
+    "chooses one of them. The small marks are the test results of the chosen one on further seeds, which did not "
+    "choose it, and the large mark is their mean. The upright tick is the strategy's estimate: the expected test "
+    "result of a search. If the mean is far worse than the tick, or choosing runs failed, the strategy is fragile: a "
+    "good result was partly the luck of its seed. A choosing run fails if it diverges, or if its validation result is "
+    "closer to chance than to that of the trial. An arrow at the edge stands for one or more runs beyond it."
 )
 
 

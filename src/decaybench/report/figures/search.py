@@ -20,7 +20,7 @@ from decaybench.report.figures.every_trial import (
 NAME = "search"
 TITLE = "Validation result against base learning rate"
 READ = (
-    "One mark is one trial. A wide plateau of good results means that the strategy tolerates a badly chosen learning "
+    "A mark is a trial. A wide plateau of good results means that the strategy tolerates a badly chosen learning "
     "rate; a narrow peak means that it needs tuning. Black rings are the best trials of the repeats. Crosses are "
     "diverged trials, drawn at chance (dotted line). The other strategies are grey. The best trials were selected on "
     "these results, so they are optimistic: quote the test results instead."

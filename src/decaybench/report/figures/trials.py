@@ -14,10 +14,10 @@ from decaybench.report.figures.every_trial import Search, Tried, chance_line, po
 NAME = "trials"
 TITLE = "All trials, best first"
 READ = (
-    "All trials of a strategy in order of their validation results, the best on the left. A mark is a trial's test "
-    "result, and the line is the validation result by which the trials are ordered. Marks below the line on the left, "
-    "or above it for a loss, show how optimistic it is to quote the results that chose. A line that stays good far to "
-    "the right belongs to a strategy that is easy to tune: most configurations work. A line that gets worse at once "
+    "A panel shows all trials of a strategy in the order of their validation results, the best on the left. A mark is "
+    "a trial's test result, and the line is the validation result by which the trials are ordered. If the marks on the "
+    "left are worse than the line, the best validation results are optimistic. A line that stays good far to the right "
+    "belongs to a strategy that is easy to tune, because most configurations work. A line that gets worse at once "
     "belongs to a strategy that needs luck or a larger budget. Black rings are the best trials of the repeats. Crosses "
     "are diverged trials, drawn at chance (dotted line). The lines of the other strategies are grey."
 )

@@ -19,12 +19,13 @@ from decaybench.report.figures import look
 NAME = "tuning-cost"
 TITLE = "What a tuning budget buys"
 READ = (
-    "A curve shows the test result to expect from n trials of a strategy: that of the trial that validation picks "
-    "among n that are drawn at random from all of its trials, up to a quarter of them. Find the number of trials that "
-    "you can afford, and take the best strategy there. Where lines cross, the choice depends on the budget. Names in "
-    "bold are the strategies to take at some budget. They and the control have a band, the 95% interval over the "
-    "repeats, without adjustment; where bands overlap, the choice may not matter. Only strategies with at least 6 "
-    "repeats have a curve. The vertical axis is stretched towards the perfect result."
+    "A curve shows the test result to expect from n trials of a strategy: n of its trials are drawn at random, and "
+    "validation picks one of them. It ends at a quarter of the strategy's trials. Find the number of trials that you "
+    "can afford, and see which strategy is best there. Where curves cross, the choice depends on that number. The "
+    "strategies in bold are those that the advice by tuning budget names for some number of trials. They and the "
+    "control have a band, the 95% interval over the repeats, without adjustment; where bands overlap, the choice may "
+    "not matter. Only strategies with at least 6 repeats have a curve. The vertical axis is stretched towards the "
+    "perfect result."
 )
 MOST_COLOURED = 8
 """Up to so many strategies, all have their family's colour; of more, only those with a band."""

@@ -17,11 +17,11 @@ from decaybench.report.words.verdicts import SAID
 NAME = "verdicts"
 TITLE = "Verdict matrix"
 READ = (
-    "Each cell compares its row with its column. Both are in the order of the tables, the one to take first. The sign "
-    "is the verdict. The number says how far the row is ahead (+) or behind (-) over the repeats that both have, in "
-    "points of accuracy or in nats. Without a verdict of better or worse, the order may be luck. Verdicts do not "
-    "chain: if a is equivalent to b and b to c, that says nothing about a and c. Below the diagonal are the same "
-    "comparisons, seen from the other side."
+    "Each cell compares the strategy of its row with that of its column. The sign is the verdict. The number says how "
+    "far the row is ahead (+) or behind (-) over the repeats that both have, in points of accuracy or in nats. Without "
+    "a verdict of better or worse, the lead may be luck. Verdicts do not chain: if a is equivalent to b and b to c, "
+    "that says nothing about a and c. Below the diagonal are the same comparisons, seen from the other side. Rows and "
+    "columns are in the order of the tables, the strategy to take first."
 )
 
 
@@ -38,8 +38,10 @@ class Matrix(NamedTuple):
 
 
 def data(summary: Summary) -> Matrix | None:
-    """Every verdict at the longest length; None if no pair has one."""
+    """Every verdict at the longest length; None if no pair has one, and if every trial diverged."""
     length = summary.results.longest
+    if summary.all_diverged(length):
+        return None
     strategies = tuple(row.strategy for row in summary.ranked(length))
     pairs = tuple(tuple(_pair(summary, a.label, b.label, length) for b in strategies) for a in strategies)
     if all(pair is None or pair.verdict == "no verdict" for row in pairs for pair in row):

@@ -88,7 +88,9 @@ def _families(summary: Summary, lengths: Sequence[float]) -> Section:
 
 
 def _verdicts(summary: Summary, lengths: Sequence[float]) -> Section:
-    found = [(length, *tables.pairs_table(summary, length)) for length in lengths if summary.standings[length].pairs]
+    found = [
+        (length, *tables.pairs_table(summary, length)) for length in lengths if tables.pairs_shown(summary, length)
+    ]
     folds = tuple(
         Fold(
             table.caption,
@@ -116,7 +118,7 @@ def _ledger(summary: Summary, shown: Setup) -> Section:
     below = [method.LEDGER]
     if former := summary.results.superseded:
         runs = words.count(former, "run")
-        below.append(f"{runs} that the sweep no longer asks for (superseded): only runs.csv contains them.")
+        below.append(f"Only runs.csv contains {runs} that the sweep no longer asks for (superseded).")
     asked = ("Task", settings(shown.task)), ("Budget", settings(shown.budget))
     table = run_tables.ledger_table(summary)
     fold = Fold("Task, budget and ledger", tables=(table,), lists=asked, below=tuple(below), open=True)

@@ -70,11 +70,11 @@ def space_table(shown: Setup) -> Table:
     rows = []
     for label, entry in shown.strategies.items():
         kind = SCHEDULES[entry["schedule"]]
-        parts = [f"{key} {_text(value)}" for key, value in entry.items() if key != "schedule"]
+        parts = [f"{key} = {_text(value)}" for key, value in entry.items() if key != "schedule"]
         defaults = {name: kind.range_of(name, epochs=epochs) for name in kind.parameters() if name not in entry}
         if "learning_rate" not in entry and shown.search.get("learning_rate") is None:
             defaults["learning_rate"] = kind.learning_rate or LEARNING_RATE
-        parts += [f"{key} {_range(found)}" for key, found in defaults.items() if found is not None]
+        parts += [f"{key} = {_range(found)}" for key, found in defaults.items() if found is not None]
         rows.append((label, entry["schedule"], "; ".join(parts) or "only what all strategies share"))
     header = ("strategy", "schedule", "parameters set or searched")
     return Table("Search space of each strategy", header, tuple(rows), text=(0, 1, 2))
@@ -101,12 +101,15 @@ def _text(value: Any) -> str:
         extras = [str(value["unit"])] if value.get("unit") else []
         extras += [name for name in ("log", "int") if value.get(name)]
         return f"{_text(value['low'])} to {_text(value['high'])}" + (f" ({', '.join(extras)})" if extras else "")
+    if isinstance(value, Mapping) and value.keys() == {"from", "to"}:
+        ends = dict.fromkeys(_text(end) for end in (value["from"], value["to"]))
+        return " to ".join(ends)
     if isinstance(value, Mapping) and "value" in value:
         return f"{_text(value['value'])} {value.get('unit') or ''}".rstrip()
     if isinstance(value, Mapping) and "choices" in value:
         return f"one of {', '.join(_text(choice) for choice in value['choices'])}"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple) and all(isinstance(item, int | float | str) for item in value):

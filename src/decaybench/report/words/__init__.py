@@ -1,6 +1,7 @@
 """Findings in words: numbers, then sentences, plain ASCII, so that a terminal and a page say the same."""
 
 from decaybench.report.words.numbers import (
+    about,
     at_most,
     bound,
     bounds,
@@ -19,6 +20,7 @@ from decaybench.report.words.numbers import (
 )
 
 __all__ = [
+    "about",
     "at_most",
     "bound",
     "bounds",

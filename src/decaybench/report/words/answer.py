@@ -31,7 +31,7 @@ def answer(summary: Summary) -> Answer:
     if summary.adaptive:
         return _found(summary)
     lead = _lead(summary, results.longest)
-    rest = [*_again(summary), *_rest(summary, results.longest), *_diverged(summary), *progress(summary)]
+    rest = [*_safer(summary), *_rest(summary, results.longest), *_diverged(summary), *progress(summary)]
     shorter = sorted((length for length in results.lengths if length != results.longest), reverse=True)
     others = [
         *against_control(summary),
@@ -57,7 +57,7 @@ def _lead(summary: Summary, length: float, prefix: str = "") -> str:
     assert leader is not None
     if nothing_to_take(summary, length):
         why = f"no strategy is shown to be better than chance ({_chance(summary)})"
-        return f"{prefix}{begun('nothing to take')}: {'every trial diverged' if _all_diverged(rows) else why}."
+        return f"{prefix}{begun('nothing to take')}: {'every trial diverged' if summary.all_diverged(length) else why}."
     name, held = named(leader), _held(leader)
     if len(rows) == 1:
         return f"{prefix}{name} is the only strategy, so there is nothing to compare it with{held}."
@@ -107,7 +107,7 @@ def _held(row: Row) -> str:
     return f"; retrained, it failed in none of {words.count(runs, 'run')}"
 
 
-def _again(summary: Summary) -> list[str]:
+def _safer(summary: Summary) -> list[str]:
     """What to take instead of a fragile pick if it is to be trained again: one of the next that never failed."""
     picked, margin = summary.pick(), summary.decisive.margin
     if picked is None or margin is None or picked.retrained is None or not picked.retrained.failures:
@@ -118,7 +118,8 @@ def _again(summary: Summary) -> list[str]:
         if again is not None and again.chosen is not None and not again.failures:
             close = _close(summary, row, summary.at())
             runs = words.count(len(again.choosing), "run")
-            return [f"If you will train it again, take {named(row)}: it failed in none of {runs}, and {close}."]
+            instead = f"take {named(row)} instead: it failed in none of {runs}, and {close}"
+            return [f"If you plan to train the configuration again, {instead}."]
     return []
 
 
@@ -147,7 +148,8 @@ def _estimates(summary: Summary, rows: list[Row]) -> str:
     if len(known) == 1:
         ((label, found),) = known
         interval = words.bounds(metric, found)
-        said = f"{_capital(search)} with {label} is expected to reach test {metric} {words.value(metric, found.mean)}"
+        reached = f"a test {metric} of {words.value(metric, found.mean)}"
+        said = f"{_capital(search)} with {label} is expected to reach {reached}"
         return said + (f" (unadjusted 95% interval {interval})." if interval else ".")
     known.sort(key=lambda each: METRICS[metric].sign * each[1].mean, reverse=True)
     parts = [f"{label} {words.value(metric, found.mean)}" for label, found in known]
@@ -167,11 +169,11 @@ def _diverged(summary: Summary) -> list[str]:
     done, lost = (sum(getattr(row.account.trials, name) for row in rows) for name in ("done", "diverged"))
     if not lost:
         return []
-    each = f"Each counts as chance ({_chance(summary)})."
     if lost == done:
-        return [f"All {words.count(done, 'trial')} count as chance ({_chance(summary)})."]
+        return [f"All {words.count(done, 'trial')} count as results at chance ({_chance(summary)})."]
     parts = [f"{row.strategy.label} {row.account.trials.diverged}" for row in rows if row.account.trials.diverged]
     shown = parts if len(parts) <= MOST_NAMED else [*parts[:4], f"{len(parts) - 4} more strategies"]
+    each = f"Each counts as a result at chance ({_chance(summary)})."
     return [f"Of {words.count(done, 'trial')}, {lost} diverged ({words.listed(shown)}). {each}"]
 
 
@@ -185,12 +187,12 @@ def _found(summary: Summary) -> Answer:
         return Answer(lead, " ".join(["No repeat is complete yet.", *progress(summary)]), ())
     rows = [row for row in summary.at() if row.retrained is not None and row.retrained.further]
     repeats = max(results.repeats.values())
-    said = [f"In {words.count(repeats, 'repeat')}, the best trial by validation is one of {best[0].strategy}."]
+    said = [f"In {words.count(repeats, 'repeat')}, the trial with the best validation belongs to {best[0].strategy}."]
     if rows and (again := rows[0].retrained) is not None and again.mean is not None:
         metric, many = results.metric, words.count(len(again.further), "further seed")
         said.append(
-            f"The configuration that validation chose after retraining is of {again.label}; on {many} its mean test"
-            f" {metric} is {words.value(metric, again.mean)}."
+            f"After retraining, validation chose a configuration of {again.label}; its mean test {metric} on {many} is"
+            f" {words.value(metric, again.mean)}."
         )
     return Answer(lead, " ".join([*said, *_diverged(summary), *progress(summary)]), ())
 
@@ -198,7 +200,3 @@ def _found(summary: Summary) -> Answer:
 def _chance(summary: Summary) -> str:
     metric = summary.results.metric
     return words.value(metric, summary.results.chance[metric])
-
-
-def _all_diverged(rows: list[Row]) -> bool:
-    return all(row.account.trials.diverged == row.account.trials.done for row in rows)

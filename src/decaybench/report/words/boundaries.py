@@ -14,10 +14,11 @@ def boundaries_sentence(found: Sequence[Boundary], least: float = 0.5) -> str:
     if not often:
         return ""
     parts = [
-        f"{each.label}'s {each.parameter} at its {each.end} end, {rate(each.bound)},"
-        f" in {each.flagged} of {each.repeats} repeats"
+        f"{each.parameter} of {each.label} at {each.end} = {rate(each.bound)}"
+        f" ({each.flagged} of {each.repeats} repeats)"
         for each in often
     ]
     return (
-        f"Best configurations lie at a search-space boundary: {listed(parts)}. Widen the range and run the sweep again."
+        f"Best configurations lie at a search-space boundary: {listed(parts)}. Widen the range and run the sweep again"
+        " under another name."
     )

@@ -22,7 +22,10 @@ def means_text(summary: Summary, length: float) -> str:
     """The means of the families, which only describe."""
     metric = summary.results.metric
     means = [f"{words.value(metric, family.mean)} ({family.name})" for family in summary.families(length)]
-    return f"The means of their estimates are {words.listed(means)}. They only describe the strategies of this sweep."
+    return (
+        f"The mean estimates of the families are {words.listed(means)}. They only describe the strategies of this"
+        " sweep."
+    )
 
 
 def _said(metric: str, family: Family) -> str:
@@ -30,7 +33,7 @@ def _said(metric: str, family: Family) -> str:
     if family.ruled_out:
         return f"every {family.name} strategy is ruled out"
     if len(family.members) == 1:
-        name = f"the one {family.name} strategy ({family.members[0]})"
+        name = f"the only {family.name} strategy ({family.members[0]})"
     else:
         name = f"the best {family.name} strategy"
     if family.bound == 0:

@@ -95,8 +95,13 @@ def listed(names: Sequence[str]) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """``1 repeat``, ``2 repeats``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    """``1 repeat``, ``1,146 repeats``."""
+    return f"{n} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def about(n: float) -> str:
+    """A number that is a guess, with two figures: ``3,200``."""
+    return f"{float(f'{n:.2g}'):,.0f}"
 
 
 def rate(x: float | None) -> str:

@@ -17,7 +17,7 @@ def before_the_first_look(summary: Summary) -> str:
         return "" if standing.contest is not None else "no strategy can be looked at yet"
     done = sum(row.account.trials.done for row in summary.rows)
     planned = sum(row.account.trials.planned for row in summary.rows)
-    return f"{done:,} of the {planned:,} trials before the first look are done"
+    return f"{done:,} of the {planned:,} trials that the first look needs are done"
 
 
 def not_settled(summary: Summary) -> str:

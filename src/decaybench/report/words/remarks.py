@@ -44,15 +44,16 @@ def _retrained(summary: Summary) -> str:
     if again is None or again.mean is None:
         return "" if summary.pick() is None else f"{row.strategy.label} has not been retrained yet."
     lost = sum(run.diverged for run in again.further)
-    diverged = f", {lost} of which diverged" if lost else ""
+    diverged = f", counting {words.count(lost, 'diverged run')}" if lost else ""
+    seeds = words.count(len(again.further), "further seed")
     return (
-        f"Retrained on {words.count(len(again.further), 'further seed')}{diverged}, the configuration of"
-        f" {row.strategy.label} that validation chose has mean test {metric} {words.value(metric, again.mean)}."
+        f"Retraining chose one configuration of {row.strategy.label}. Its mean test {metric} on {seeds} is"
+        f" {words.value(metric, again.mean)}{diverged}."
     )
 
 
 def _tuning(summary: Summary) -> str:
-    """With 5 trials take X; with 50, Y."""
+    """With 1 trial take X; from 5 on, Y."""
     if why := refused(summary.results):
         return f"It is unknown what fewer trials would have found: {REFUSED[why]}."
     taken = recommendations(summary)
@@ -61,14 +62,14 @@ def _tuning(summary: Summary) -> str:
     first, *others = taken
     if not others:
         return (
-            f"By tuning budget: with up to {_most(summary)} trials, {first.label} is always within the margin of the"
-            " best expected test result. It is not a verdict."
+            f"By tuning budget: with any number of trials up to {_most(summary)}, the expected test result of"
+            f" {first.label} is within the margin of the best one. This is an estimate, not a verdict."
         )
     later = (f"from {at.n} trials on, take {_level(at)}" for at in others)
     what = "; ".join([f"with 1 trial, take {_level(first)}", *later])
     return (
-        f"By tuning budget: {what}. This compares the expected test results. The advice changes only if another"
-        " strategy is ahead by more than the margin. It is not a verdict."
+        f"By tuning budget: {what}. This compares expected test results, and changes from one strategy to another only"
+        " if that one is ahead by more than the margin. It is an estimate, not a verdict."
     )
 
 
@@ -81,7 +82,7 @@ def _most(summary: Summary) -> int:
 def _level(advice: Advice) -> str:
     """The strategy to take, those that are as good, and the one with the best result in the end."""
     more = [f"as good: {words.listed(advice.level)}"] if advice.level else []
-    more += [f"{advice.ahead} is ahead in the end, by less than the margin"] if advice.ahead else []
+    more += [f"with the most trials, {advice.ahead} is ahead by less than the margin"] if advice.ahead else []
     return advice.label + (f" ({'; '.join(more)})" if more else "")
 
 
@@ -94,7 +95,9 @@ def _replay(summary: Summary) -> str:
     metric, mean, seeds = results.metric, found.interval.mean, found.differences.size
     place = f"{words.gap(metric, mean)} {'better' if mean > 0 else 'worse'} than" if mean else "level with"
     interval = words.bounds(metric, found.interval, signed=True)
-    sure = f" (95% interval {interval})." if interval else f". An interval needs confirm_seeds = {LEAST_SEEDS} or more."
+    sure = f" (95% interval {interval})."
+    if not interval:
+        sure = f". A 95% interval needs confirm_seeds = {LEAST_SEEDS} or more."
     return (
         f"Does reacting help {found.label}? Over {words.count(seeds, 'seed')}, reacting was {place} replaying learning"
         f" rates recorded on another seed{sure}"

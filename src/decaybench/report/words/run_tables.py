@@ -61,7 +61,7 @@ def retraining_table(summary: Summary) -> Table:
 
     header = (
         *("strategy", "configurations retrained", "choosing runs failed (share, 95% interval)"),
-        *("learning rate chosen", "other parameters chosen", "further runs", f"their mean test {metric.label}"),
+        *("learning rate chosen", "other parameters chosen", "further runs", f"mean of these: test {metric.label}"),
     )
     rows = tuple(line(row.retrained) for row in summary.ranked() if row.retrained is not None)
     return Table(f"What was retrained{at(summary, summary.results.longest)}, best first", header, rows, text=(0, 4))
@@ -101,7 +101,8 @@ def times_table(summary: Summary, length: float) -> Table:
     near = "the margin" if margin is None else words.exact(summary.results.metric, margin)
     header = ("strategy", "best trials that reached it", "median updates", f"repeats within {near} of the best")
     return Table(
-        f"Time to target{at(summary, length)}: updates until the control's final validation loss is reached",
+        f"Time to target{at(summary, length)}: updates until the validation loss first reaches the control's mean"
+        " final one",
         header,
         rows,
     )
@@ -123,8 +124,8 @@ def pruning_table(summary: Summary) -> Table:
         )
         for each in pruning(summary.results)
     )
-    header = ("strategy", "trials stopped", "trials spared", "of these the best of their repeat (share, 95% interval)")
-    return Table("Pruning", (*header, "of these no worse than the median"), rows)
+    header = ("strategy", "trials stopped", "trials spared", "spared trials that became best (share, 95% interval)")
+    return Table("Pruning", (*header, "spared trials no worse than the median"), rows)
 
 
 def boundaries_table(summary: Summary) -> Table:
@@ -134,7 +135,7 @@ def boundaries_table(summary: Summary) -> Table:
         (
             each.label + (f" at {words.percent(each.length)}" if several else ""),
             each.parameter,
-            f"{each.end}, {words.rate(each.bound)}",
+            f"{each.end} = {words.rate(each.bound)}",
             f"{each.flagged} of {each.repeats}",
         )
         for each in boundaries(summary.results)
@@ -172,10 +173,13 @@ def ledger_table(summary: Summary) -> Table:
 
 def _parameters(run: Run) -> str:
     own = {k: v for k, v in run.params.items() if k not in ("learning_rate", "warmup", "warmup_start")}
-    return ", ".join(f"{name} {_short(value)}" for name, value in own.items() if value is not None)
+    return ", ".join(f"{name} = {_short(value)}" for name, value in own.items() if value is not None)
 
 
 def _short(value: Any) -> str:
+    """A value as a sweep file has it, with four figures."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_short(item) for item in value) + "]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,7 @@ from decaybench.findings.summary import Row, Summary
 from decaybench.report import words
 from decaybench.report.words.verdicts import SAID
 
-_GROUPS: Final = ("Same results in all trials", "Equivalent to it", "Also good", "Ruled out", "Open")
+_GROUPS: Final = ("Same results in all trials", "Equivalent to it", "Also good", "Ruled out", "Still open")
 """How the other strategies are introduced, in this order."""
 
 
@@ -26,7 +26,7 @@ def named(row: Row) -> str:
 
 
 def sorted_out(summary: Summary, length: float) -> list[str]:
-    """``Also good: a. Ruled out: b and c. Open: d; ...``, and the cost of settling what is open."""
+    """``Also good: a. Ruled out: b and c. Still open: d. ...``, and the cost of settling what is open."""
     rows, leader = summary.ranked(length), summary.leader(length)
     if len(rows) < 2:
         return []
@@ -54,11 +54,14 @@ def _cost(summary: Summary, length: float) -> list[str]:
     found, rules = to_settle(summary, length), summary.results.sweep.rules
     if found is None or length != summary.results.longest or (found.repeats >= MOST and rules.control is not None):
         return []
-    what = "Settling on one" if summary.pick(length) is None else "Settling what is open"
+    what = "on one strategy" if summary.pick(length) is None else "what is open"
     if found.repeats >= MOST:
-        return [f"{what} would take more than {MOST:,} repeats."]
+        return [f"Even {MOST:,} repeats are not expected to settle {what}."]
     beyond = f"; the sweep file allows {rules.to}" if found.repeats > rules.to else ""
-    return [f"{what} would take about {found.trainings:,} more trainings (up to {found.repeats:,} repeats{beyond})."]
+    return [
+        f"Settling {what} would take about {words.about(found.trainings)} more trials"
+        f" (up to {words.about(found.repeats)} repeats{beyond})."
+    ]
 
 
 def against_control(summary: Summary) -> list[str]:
@@ -75,4 +78,4 @@ def against_control(summary: Summary) -> list[str]:
     size = f"{words.gap(pair.metric, pair.difference)} " if pair.difference else ""
     low, high = (words.number(pair.metric, bound, signed=True) for bound in (pair.low, pair.high))
     said = said[:1].upper() + said[1:] if pair.verdict == "inconclusive" else said
-    return [f"{said}: {size}{place} (repeated 95% interval {low} to {high})."]
+    return [f"{said}: {leader.strategy.label} is {size}{place} (95% interval over all looks {low} to {high})."]

@@ -27,9 +27,10 @@ class Table(NamedTuple):
 
 
 def results_table(summary: Summary, length: float) -> Table:
-    """Where each strategy stands, the leader first."""
+    """Where each strategy stands, the leader first; without statements where every trial diverged."""
     metric = METRICS[summary.results.metric]
     most = max(row.repeats for row in summary.at(length))
+    stated = not summary.all_diverged(length)
 
     def line(row: Row) -> tuple[str, ...]:
         own, again = row.account.trials, row.retrained
@@ -42,24 +43,25 @@ def results_table(summary: Summary, length: float) -> Table:
         return (
             row.strategy.label,
             f"{kind}{row.strategy.family}{', control' if row.strategy.control else ''}",
-            row.state or "-",
-            words.bound(metric.name, row.bound),
+            (stated and row.state) or "-",
+            words.bound(metric.name, row.bound if stated else None),
             words.number(metric.name, found.mean if (found := row.estimates[metric.name]) else None),
-            words.bounds(metric.name, found) or "-",
+            (stated and words.bounds(metric.name, found)) or "-",
             f"waits at {row.repeats}" if row.parked else str(row.repeats),
             mean if again is None or again.mean is None else f"{mean} ({words.count(len(again.further), 'run')})",
             failed,
-            f"{own.diverged}, {row.at_chance} of {own.done}",
+            f"{own.diverged} of {own.done}",
+            f"{row.at_chance} of {own.done}",
             words.number(metric.name, row.mean),
             words.number(metric.name, row.mean_finished),
         )
 
     header = (
         *("strategy", "schedule and family", "state"),
-        f"at most {words.worse(metric.name)} the best, {metric.gap_unit}",
+        f"bound: at most {words.worse(metric.name)} the best, {metric.gap_unit}",
         *(f"expected test {metric.label}", "unadjusted 95% interval", "repeats", f"retrained: test {metric.label}"),
-        *("failed when retrained (share, 95% interval)", "trials diverged, at chance"),
-        *("mean of all trials", "mean of those that did not diverge"),
+        *("failed when retrained (share, 95% interval)", "trials diverged", "trials at chance"),
+        *("mean of all trials", "mean without diverged trials"),
     )
     caption = f"Where each strategy stands{at(summary, length)} after {words.count(most, 'repeat')}, best first"
     if summary.adaptive:
@@ -69,7 +71,7 @@ def results_table(summary: Summary, length: float) -> Table:
 
 def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
     """The table of pairs, and the reason why none has a verdict if it is the same for all."""
-    pairs = [pair for pair in summary.pairs if pair.length == length]
+    pairs = pairs_shown(summary, length)
     reasons = {(pair.verdict, pair.reason) for pair in pairs}
     same = len(reasons) == 1 and pairs[0].verdict == "no verdict"
     shared = reason(pairs[0].reason, pairs[0].metric) if same else ""
@@ -88,17 +90,25 @@ def pairs_table(summary: Summary, length: float) -> tuple[Table, str]:
             *([] if shared else [reason(pair.reason, pair.metric)]),
         )
 
-    header = ("a", "b", "repeats", "a is ahead by", "repeated 95% interval", "adjusted p", "P(a > b)", "verdict")
-    tested = "All pairs" if summary.results.sweep.rules.control is None else "The pairs with the control"
-    caption = f"{tested}{at(summary, length)}: {words.count(len(pairs), 'pair')}"
+    header = ("a", "b", "repeats", "a is ahead by", "95% interval over all looks", "adjusted p", "P(a > b)", "verdict")
+    if summary.results.sweep.rules.control is None:
+        caption = "The only pair" if len(pairs) == 1 else f"All {len(pairs)} pairs"
+    else:
+        caption = "The pair with the control" if len(pairs) == 1 else f"The {len(pairs)} pairs with the control"
+    caption += at(summary, length)
     columns = header if shared else (*header, "reason")
     return Table(caption, columns, tuple(line(pair) for pair in pairs), text=(0, 1, 7, 8)), shared
 
 
+def pairs_shown(summary: Summary, length: float) -> list[Pair]:
+    """The pairs of a length; none where every trial diverged, since then all results are chance."""
+    return [] if summary.all_diverged(length) else [pair for pair in summary.pairs if pair.length == length]
+
+
 def looks_table(summary: Summary) -> Table:
-    """Every look at the longest length; no rows for joined sweeps, whose own reports have them."""
+    """Every look at the longest length; no rows for joined sweeps, whose own reports have them, or without a result."""
     results = summary.results
-    looks = () if results.sweep.joined else results.looks[0]
+    looks = () if results.sweep.joined or summary.all_diverged() else results.looks[0]
 
     def line(row: LookRow) -> tuple[str, ...]:
         by_state: dict[str, list[str]] = {state: [] for state in ("good", "ruled out", "open")}

@@ -19,6 +19,9 @@ from decaybench.compare import (
 from decaybench.findings.ledger import UnequalTrials
 from decaybench.report.words.numbers import at_most, count, exact, listed, worse
 
+GUESSED: Final = 1000
+"""The most repeats that are named as what a difference would take; more are only called more."""
+
 
 class Said(NamedTuple):
     """A verdict as a sentence on ``a`` and ``b``, without a full stop; empty where there is none.
@@ -49,23 +52,24 @@ def reason(found: Reason, metric: str) -> str:
         case Withheld(why):
             return "; ".join(map(_withheld, why))
         case Shown(ahead, margin):
-            which = "ahead" if ahead else "behind"
-            now = f"now by more than {exact(metric, margin)}"
-            return f"a is shown {which}, {now}, in at least three of four pairs of searches"
+            which, better = ("ahead", "a") if ahead else ("behind", "b")
+            now = f"the difference is now more than {exact(metric, margin)}"
+            return f"a is shown to be {which}; {now}, and {better} wins at least three of four pairs of searches"
         case SizeUnclear(ahead, beyond, often, margin):
-            which = "ahead" if ahead else "behind"
-            but = [] if beyond else [f"now by no more than {exact(metric, margin)}"]
-            but += [] if often else ["in fewer than three of four pairs of searches"]
-            return f"a is shown {which}, but {' and '.join(but)}"
+            which, better = ("ahead", "a") if ahead else ("behind", "b")
+            but = [] if beyond else [f"the difference is now at most {exact(metric, margin)}"]
+            but += [] if often else [f"{better} wins fewer than three of four pairs of searches"]
+            return f"a is shown to be {which}, but {' and '.join(but)}"
         case Same():
             return "all their trials have the same results"
         case WithinMargin(bound, margin):
             far = f"at most {at_most(metric, bound)} {worse(metric)} the best"
-            return f"both are {far}, within the margin of {exact(metric, margin)}"
-        case Inconclusive(None):
-            return "no direction is shown"
+            return f"both are {far}, which is within the margin of {exact(metric, margin)}"
         case Inconclusive(needed):
-            return f"no direction is shown; the observed difference would need about {needed:,} repeats"
+            if needed is None:
+                return "no direction is shown"
+            repeats = f"about {needed:,}" if needed <= GUESSED else f"more than {GUESSED:,}"
+            return f"no direction is shown; showing the observed difference would take {repeats} repeats"
 
 
 def lacking(found: TooFew) -> str:

@@ -14,12 +14,14 @@ def found(summary: Summary, pick: Pick) -> list[str]:
         said = ["It has the best validation of all trials of its strategy, and was not retrained."]
     else:
         many, runs = count(len(again.configurations), "configuration"), len(again.choosing)
-        said = [f"Of {many} retrained on fresh seeds, it has the best mean validation."]
+        often = f"{again.failures} ({share(again.failing)})" if again.failures else "none"
+        said = [
+            f"Of {many} retrained on fresh seeds, it has the best mean validation {metric}.",
+            f"Of the {count(runs, 'run')} on these seeds, {often} failed.",
+        ]
         if again.mean is not None:
             seeds = count(len(again.further), "further seed")
             said.append(f"On {seeds}, its mean test {metric} is {value(metric, again.mean)}.")
-        often = f" ({share(again.failing)})" if again.failures else ""
-        said.append(f"Of {count(runs, 'choosing run')}, {again.failures} failed{often}.")
     if summary.adaptive:
         said.append("The sweep searched for one good configuration and did not compare strategies.")
     elif row.bound is not None and len(summary.at()) > 1:

@@ -14,7 +14,8 @@ from decaybench.schedules.base import Clock, Fixed, Param, Range, number
 class Constant(Fixed):
     """scale = 1: no decay, the control of every comparison.
 
-    Traps: none of its own, but its learning rate must be tuned as carefully as that of the decay it is compared with.
+    Pitfalls: none of its own, but its learning rate must be tuned as carefully as that of the decay it is compared
+    with.
 
     Source: plain SGD (Robbins & Monro 1951 with a constant step).
     """
@@ -30,10 +31,10 @@ class TimeBased(Fixed):
     ``decay`` is per update or per epoch, depending on ``per``. Update 0 is not decayed, because Keras reads its counter
     before it increments it.
 
-    Traps: Keras' decay is per UPDATE, but the formula in its documentation is per epoch. With learning rate 0.1, decay
-    0.002 and 50 epochs of 391 updates the two readings end a factor of 36 apart.
+    Pitfalls: Keras' decay is per UPDATE, but the formula in its documentation is per epoch. With learning rate 0.1,
+    decay 0.002 and 50 epochs of 391 updates, the final learning rates of the two readings differ by a factor of 36.
 
-    Source: Keras' SGD(decay=), which decays per update; the formula in its documentation is read per epoch.
+    Source: Keras' SGD(decay=), which decays per update; per epoch, the formula in its documentation.
     """
 
     decay: Param = number("[0, inf)", Range(0.05, 1000.0, log=True, unit="1/run", native="1/update"), unit="1/update")
@@ -57,7 +58,7 @@ class InverseTime(Fixed):
 
     ``decay_steps`` is in updates.
 
-    Traps: ``decay_steps`` is in updates; a value meant in epochs decays far too fast.
+    Pitfalls: ``decay_steps`` is in updates; a value meant in epochs decays far too fast.
 
     Source: tf.keras.optimizers.schedules.InverseTimeDecay.
     """
@@ -78,8 +79,8 @@ class Inv(Fixed):
 
     ``gamma`` is per update.
 
-    Traps: power 1 is time_based. ``gamma`` is per update, so if the batch size is divided by B, the same value decays B
-    times as fast.
+    Pitfalls: power 1 is time_based. ``gamma`` is per update, so if the batch size is divided by B, the same value
+    decays B times as fast.
 
     Source: Caffe's lr_policy "inv".
     """
@@ -98,8 +99,8 @@ class Exponential(Fixed):
 
     ``decay_steps`` is in updates.
 
-    Traps: passing epochs instead of updates is the classic silent bug. The "decay_steps = 16" that everybody copies is
-    128 examples / batch 8, which is one EPOCH.
+    Pitfalls: passing epochs instead of updates is the classic silent bug. The "decay_steps = 16" that everybody copies
+    is 128 examples / batch 8, which is one EPOCH.
 
     Source: tf.train.exponential_decay (TensorFlow 1).
     """
@@ -121,8 +122,8 @@ class InverseSqrt(Fixed):
 
     ``timescale`` is in updates.
 
-    Traps: it never comes near 0, however long the run: a run of 100 timescales ends at a tenth. Ports put a warmup of k
-    updates before it and count from the end of the warmup.
+    Pitfalls: it never comes near 0, however long the run: a run of 100 timescales ends at a tenth. Ports put a warmup
+    of k updates before it and count from the end of the warmup.
 
     Source: Zhai et al. 2022, Scaling vision transformers; transformers' get_inverse_sqrt_schedule.
     """
@@ -141,8 +142,8 @@ class Noam(Fixed):
 
     ``warmup_steps`` is in updates.
 
-    Traps: the original multiplies by model_size ** -0.5 and has no base learning rate; here the base learning rate is
-    the peak. ``warmup`` would be a second warmup.
+    Pitfalls: the original multiplies by model_size ** -0.5 and has no base learning rate; here the base learning rate
+    is the peak. ``warmup`` would be a second warmup.
 
     Source: Vaswani et al. 2017, Attention is all you need.
     """

@@ -18,9 +18,9 @@ class CosineRestarts(Fixed):
     Cycles are counted from 0. The run consists of ``cycles`` whole cycles, each ``mult`` times as long as the one
     before, so it ends at the end of a cycle.
 
-    Traps: frameworks take the first cycle's length instead, so a run that does not fit whole cycles ends in the middle
-    of one, at a high learning rate. With a floor and a decay, timm's peaks are decay ** i; TensorFlow's peaks, and
-    these, are a little higher because the floor does not decay.
+    Pitfalls: frameworks take the first cycle's length instead, so a run that does not fit whole cycles ends in the
+    middle of one, at a high learning rate. With a floor and a decay, timm's peaks are decay ** i; TensorFlow's peaks,
+    and these, are a little higher because the floor does not decay.
 
     Source: Loshchilov & Hutter 2017, SGDR; tf.keras CosineDecayRestarts (t_mul, m_mul, alpha).
     """
@@ -60,7 +60,7 @@ class OneCycle(Fixed):
     of the run; ``pct_down`` 0 means 2 * pct. Three phases need pct < pct_down <= 1, otherwise ValueError; at 1 the
     third phase is empty.
 
-    Traps: torch's OneCycleLR also cycles momentum, which this never does, and places its points one update earlier.
+    Pitfalls: torch's OneCycleLR also cycles momentum, which this never does, and places its points one update earlier.
     optax' linear form has three phases and pct_down 0.85.
 
     Source: Smith 2018; torch.optim.lr_scheduler.OneCycleLR; optax.linear_onecycle_schedule, cosine_onecycle_schedule.
@@ -122,7 +122,7 @@ class Triangular(Fixed):
     The run consists of ``cycles`` whole cycles; it starts and ends at ``low``. With ``per="cycle"`` the exponent of
     gamma is the number of the cycle (from 0) instead of the update; 0.5 is then Smith's triangular2.
 
-    Traps: by default gamma is per update, so a value that looks mild (0.99) leaves nothing after a thousand updates.
+    Pitfalls: by default gamma is per update, so a value that looks mild (0.99) leaves nothing after a thousand updates.
 
     Source: Smith 2017, Cyclical learning rates; torch.optim.lr_scheduler.CyclicLR (triangular, exp_range, triangular2).
     """

@@ -20,7 +20,7 @@ class StepDecay(Fixed):
     ``epochs_drop`` is in epochs. ``offset=1`` gives the callback that circulates among Keras users, which drops one
     epoch earlier than the formula.
 
-    Traps: the formula has offset 0, but the widespread callback uses floor((1 + e) / epochs_drop), so its drops come
+    Pitfalls: the formula has offset 0, but the widespread callback uses floor((1 + e) / epochs_drop), so its drops come
     one epoch earlier.
 
     Source: the "step decay" of CS231n's notes; offset 1 from keras.callbacks.LearningRateScheduler tutorials.
@@ -41,7 +41,7 @@ class MultiStep(Fixed):
 
     ``milestones`` is a sorted list in epochs; ``gamma`` is one number, or a list with one per milestone.
 
-    Traps: milestones are epochs, counted from 0, and take effect at the epoch's first update. TensorFlow's
+    Pitfalls: milestones are epochs, counted from 0, and take effect at the epoch's first update. TensorFlow's
     PiecewiseConstantDecay counts updates and keeps the old value AT a boundary: to reproduce it, use steps_per_epoch 1
     and milestones of boundary + 1.
 

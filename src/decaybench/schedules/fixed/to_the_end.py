@@ -16,7 +16,7 @@ class Polynomial(Fixed):
 
     ``end`` is a fraction of the base learning rate.
 
-    Traps: it ends at ``end`` only if the run's length is given correctly. Power 1 is linear; a power below 1 falls
+    Pitfalls: it ends at ``end`` only if the run's length is given correctly. Power 1 is linear; a power below 1 falls
     late.
 
     Source: tf.keras.optimizers.schedules.PolynomialDecay; torch.optim.lr_scheduler.PolynomialLR has end 0.
@@ -36,7 +36,7 @@ class Linear(Fixed):
 
     ``end`` is a fraction of the base learning rate.
 
-    Traps: torch's LinearLR is a warmup by default. The last update still has 1/T of the base learning rate: 0 is
+    Pitfalls: torch's LinearLR is a warmup by default. The last update still has 1/T of the base learning rate: 0 is
     reached only when the run is over.
 
     Source: Li et al. 2020; Defazio et al. 2023; Bergsma et al. 2025.
@@ -55,7 +55,7 @@ class Cosine(Fixed):
 
     ``floor`` is a fraction of the base learning rate.
 
-    Traps: torch's CosineAnnealingLR rises again after T_max; this one stays at its floor.
+    Pitfalls: torch's CosineAnnealingLR rises again after T_max; this one stays at its floor.
 
     Source: Loshchilov & Hutter 2017.
     """
@@ -72,7 +72,8 @@ class Cosine(Fixed):
 class Rex(Fixed):
     """scale = (1 - s) / (0.5 + 0.5 * (1 - s)), s = t/T: between linear and constant, falling fast at the end.
 
-    Traps: some ports have 0.1 + 0.9 * z in the denominator, which is not REX. It is 2/3 half-way and 0.1818 at s = 0.9.
+    Pitfalls: some ports have 0.1 + 0.9 * z in the denominator, which is not REX. It is 2/3 half-way and 0.1818 at s =
+    0.9.
 
     Source: Chen et al. 2021, REX: revisiting budgeted training.
     """
@@ -90,7 +91,7 @@ class Wsd(Fixed):
 
     Also called the trapezoid; with ``warmup``, warmup-stable-decay.
 
-    Traps: most of the gain comes during the decay, so a curve that is cut off before it looks worse than it is. With
+    Pitfalls: most of the gain comes during the decay, so a curve that is cut off before it looks worse than it is. With
     "sqrt" the decay begins steeply.
 
     Source: Zhai et al. 2022; Hu et al. 2024, MiniCPM (WSD); Haegele et al. 2024 (1 - sqrt).

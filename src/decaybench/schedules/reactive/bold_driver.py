@@ -23,8 +23,8 @@ class BoldDriver(Reactive):
     Each epoch's loss is compared with that of the epoch before. The first epoch, and an equal loss, change nothing.
     ``signal`` is the epoch's mean training loss or the signal split's loss (held_out).
 
-    Traps: the original undoes an update that raised the loss, which a mini-batch run cannot do. Without ``max_scale``,
-    a training loss that falls in every epoch would raise the rate without bound.
+    Pitfalls: the original undoes an update that raised the loss, which a mini-batch run cannot do. Without
+    ``max_scale``, a training loss that falls in every epoch would raise the rate without bound.
 
     Source: Vogl et al. 1988; Battiti 1989.
     """

@@ -26,13 +26,13 @@ class ExpLoss(Reactive):
 
     ``signal`` chooses L: the update's loss (batch), its moving average, in which ``smoothing`` is the weight of the
     past (ema), the epoch's mean loss (epoch) or the signal split's loss (held_out). A loss that is not finite gives
-    max_scale; in your own loop, such a loss of an update counts as that of a skipped update. The state's ``capped``
-    counts the observations (one per update or one per epoch) whose scale was capped.
+    max_scale. In your own loop, an update with such a loss counts as skipped, and its loss is ignored. The state's
+    ``capped`` counts the observations (one per update or one per epoch) whose scale was capped.
 
-    Traps: the well-known callback that multiplies the OLD rate by exp(loss) compounds and explodes; this rule starts
+    Pitfalls: the well-known callback that multiplies the OLD rate by exp(loss) compounds and explodes; this rule starts
     from the base learning rate each time. With C classes the loss begins at ln C, so the rate begins at about C ** gain
-    times the base learning rate (10 classes: 10 times). The loss excludes the L2 term, which could make a net start at
-    35 times the base learning rate.
+    times the base learning rate (10 classes: 10 times). The loss is that without the L2 term: with it, a net could
+    start at 35 times the base learning rate.
 
     Source: eta = eta0 * exp(loss), the rule behind this project's question; well-known callbacks multiply the old
     rate instead.
@@ -103,8 +103,8 @@ class ExpLossRelative(_Relative):
     It starts at the base learning rate; the scale is a power of the ratio of perplexities. ``signal`` and ``smoothing``
     are as in exp_loss. A loss that is not finite gives 1.
 
-    Traps: with signal "batch" everything depends on the first batch's loss, and the rate is as noisy as the loss. Once
-    the loss has fallen by 1, exp(-gain) of the base learning rate is left.
+    Pitfalls: with signal "batch" everything depends on the first batch's loss, and the rate is as noisy as the loss.
+    Once the loss has fallen by 1, exp(-gain) of the base learning rate is left.
 
     Source: this project.
     """
@@ -126,8 +126,8 @@ class LossRatio(_Relative):
     It starts at the base learning rate and falls with the loss. ``signal`` and ``smoothing`` are as in exp_loss. A loss
     that is not finite, or a first loss of 0, gives 1.
 
-    Traps: with signal "batch" everything depends on the first batch's loss. A power above 1 falls faster than the loss:
-    a net that fits its training examples stops learning unless ``floor`` keeps it moving.
+    Pitfalls: with signal "batch" everything depends on the first batch's loss. A power above 1 falls faster than the
+    loss: a net that fits its training examples stops learning unless ``floor`` keeps it moving.
 
     Source: this project.
     """

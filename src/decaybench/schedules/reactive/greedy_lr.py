@@ -38,10 +38,10 @@ class GreedyLr(Reactive):
     the losses (0: no average). After a cut, ``cooldown`` losses are ignored; after a raise, ``cooldown_up``.
     ``patience`` and both cooldowns count observations: epochs, or updates with signal "batch".
 
-    Traps: ``cooldown_up`` is what transformers and the paper call ``warmup``; here ``warmup`` is the ramp that any kind
-    may begin with. transformers averages over a window, and starts again after 500 cuts at its lowest rate; this rule
-    does neither. With patience 0, a noisy batch loss cuts far more often than it raises, because few losses are the
-    best so far.
+    Pitfalls: ``cooldown_up`` is what transformers and the paper call ``warmup``; here ``warmup`` is the ramp that any
+    kind may begin with. transformers averages over a window, and starts again after 500 cuts at its lowest rate; this
+    rule does neither. With patience 0 and a noisy batch loss, it cuts far more often than it raises, because few losses
+    are the best so far.
 
     Source: Subramanian & Ganapathiraman 2025, GreedyLR; transformers.optimization.GreedyLR.
     """

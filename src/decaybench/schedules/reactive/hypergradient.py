@@ -27,7 +27,7 @@ class Hypergradient(Reactive):
     learning rates develop separately, while groups with the same one (weights with decay and biases without, say) share
     it as if they were one group.
 
-    Traps: mind the sign. u points downhill, so the learning rate grows if the gradient agrees with the last update.
+    Pitfalls: mind the sign. u points downhill, so the learning rate grows if the gradient agrees with the last update.
     With momentum, u is the velocity and not the last gradient. If beta is too large, eta explodes within a few updates;
     if it is too small, the learning rate stays constant.
 

@@ -29,11 +29,11 @@ class L4(Reactive):
     of itself per update.
 
     Several parameter groups take one common step along all their directions, each in proportion to its base learning
-    rate; if each group took the loss that fraction of the way, they would overshoot together.
+    rate. If each group took the loss that fraction of the way by itself, all together would overshoot.
 
-    Traps: momentum may turn v against g; then the update is skipped and only the velocity changes. The learning rate
-    has no cap. The paper also averages g; here g is the batch's own. The base learning rate has no effect (with
-    several, only their ratios matter): fix it, because trials differ in ``alpha`` alone.
+    Pitfalls: momentum may turn v against g; then the update is skipped and only the velocity changes. The learning rate
+    has no cap. The paper also averages g; here g is the batch's own. The base learning rate has no effect, so fix it;
+    only ``alpha`` matters. With several parameter groups, the ratios of their base learning rates matter.
 
     Source: Rolinek & Martius 2018, L4.
     """

@@ -34,7 +34,7 @@ class ReduceOnPlateau(Reactive):
     (held_out). In your own loop, ``mode="max"`` watches a metric that should rise, such as the accuracy: an improvement
     is then more than best * (1 + threshold) or best + threshold.
 
-    Traps: with equal numbers the two conventions cut one epoch apart, their thresholds mean different things, and
+    Pitfalls: with equal numbers the two conventions cut one epoch apart, their thresholds mean different things, and
     torch's cooldown ignores bad epochs that Keras counts. In a short run a large patience never cuts. A relative
     threshold suits values above 0 only: below 0 it accepts slightly worse values as better, and at 0 it accepts any
     improvement; use ``threshold_mode="abs"`` there. With mode "min", a rising metric is cut as if it never improved.

@@ -32,9 +32,9 @@ class Polyak(Reactive):
     updates per epoch) per update, from the last one that was not 0. Several parameter groups take one common step along
     the whole gradient: |g|^2 is that of all groups that move, and each group's base learning rate is its cap.
 
-    Traps: it assumes that the best possible loss is 0, which is too low with label smoothing or noisy labels. Momentum
-    multiplies what the rule takes for a whole step: 0.9 makes it ten times as long. With ``smoothing``, one batch with
-    a loss near 0 has a long effect, since the rate then doubles only once per epoch.
+    Pitfalls: it assumes that the best possible loss is 0, which is too low with label smoothing or noisy labels.
+    Momentum multiplies what the rule takes for a whole step: 0.9 makes it ten times as long. With ``smoothing``, one
+    batch with a loss near 0 has a long effect, since the rate then doubles only once per epoch.
 
     Source: Loizou et al. 2021, SPS_max with f* = 0.
     """
@@ -71,7 +71,7 @@ class Alig(Reactive):
     L is the update's loss, g its gradient. With several parameter groups g is the gradient of all groups that move, and
     each group's base learning rate is its cap, like the authors' ``max_lr`` of a group.
 
-    Traps: it is made for nets that can fit their training examples. The original constrains the norm of the weights
+    Pitfalls: it is made for nets that can fit their training examples. The original constrains the norm of the weights
     instead of decaying them, and its Nesterov form has the learning rate inside the velocity: ``velocity = "keras"``.
 
     Source: Berrada, Zisserman & Kumar 2020, ALI-G.
