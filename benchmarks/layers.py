@@ -26,9 +26,11 @@ from torch import Tensor, nn
 from benchmarks.work import MOMENTUM, Work, load
 from decaybench.data import TaskData, batch_order, normalise
 from decaybench.models import build
-from decaybench.optimizers import make_optimizer
-from decaybench.training import OptimizerForm
-from decaybench.training.stack import Stack, cross_entropy, decays, flatten_parameters
+from decaybench.optimizers import DEFAULT, OPTIMIZERS, OptimizerForm
+from decaybench.training.carried import Carried
+from decaybench.training.chain import Chain
+from decaybench.training.layers import Stack, flatten_parameters
+from decaybench.training.loss import cross_entropy
 
 QUICKSTART = 200 * 180  # updates of all runs of quickstart
 NETS = {"small-cnn": ("digits", (8, 16)), "lenet": ("mnist", (2, 4))}
@@ -44,14 +46,10 @@ class Update:
     def __init__(self, model: str, data: TaskData, k: int, forward: Pass) -> None:
         models = [build(model, data.shape, data.classes, seed) for seed in range(k)]
         self.parameters, self._data, self._forward = flatten_parameters(models, torch.float32), data, forward
+        self._chain = Chain([OPTIMIZERS[DEFAULT](OptimizerForm())])
+        settings = {"parameters": self.parameters, "momentum": torch.full((k, 1), MOMENTUM)}
+        self._carried = Carried(settings, self._chain.memory(self.parameters))
         self._order = torch.stack([batch_order(seed, 0, len(data.train.labels)) for seed in range(k)])
-        self._optimizer = make_optimizer(
-            OptimizerForm(),
-            self.parameters,
-            momentum=torch.full((k,), MOMENTUM),
-            weight_decay=torch.zeros(k),
-            decays=decays(models[0], biases=True),
-        )
         self._rates = torch.full((k,), 0.01, dtype=torch.float64)
 
     def __call__(self, step: int) -> Tensor:
@@ -63,8 +61,8 @@ class Update:
         assert leaf.grad is not None
         gradient = leaf.grad.clone()
         with torch.no_grad():
-            direction = self._optimizer.direct(self.parameters, leaf.grad)
-            self._optimizer.step(self.parameters, direction, self._rates.float())
+            direction = self._chain.direct(self._carried, leaf.grad)
+            self._chain.step(self._carried, direction, self._rates.float())
         return gradient
 
 

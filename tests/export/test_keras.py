@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from chained import Chained
 from decaybench.errors import UserError
 from decaybench.export.formula import FORMULAS
 from decaybench.export.keras import RATES, write
-from decaybench.optimizers import OptimizerForm, make_optimizer
+from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import SCHEDULES, Schedule, trace
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
@@ -211,7 +212,7 @@ def test_the_optimizer_makes_the_same_steps(keras, given):
     form = OptimizerForm(given.get("optimizer", "sgd"), given.get("nesterov", False), given.get("velocity", "torch"))
     biases = 1.0 if given.get("decay_biases", True) else 0.0
     parameters = start.double()[None]
-    ours = make_optimizer(
+    ours = Chained(
         form,
         parameters,
         momentum=torch.tensor([given["momentum"]], dtype=torch.float64),
@@ -224,6 +225,6 @@ def test_the_optimizer_makes_the_same_steps(keras, given):
         with torch.no_grad():
             space["optimizer"].apply(parts, [weight, bias])
         rate = torch.tensor([LEARNING_RATE * math.pow(0.5, t / 2)], dtype=torch.float64)
-        ours.step(parameters, ours.direct(parameters, gradient.double()), rate)
+        ours.update(gradient.double(), rate)
     now = torch.cat([torch.as_tensor(v.numpy()).flatten() for v in (weight, bias)])
     torch.testing.assert_close(now.double(), parameters[0], rtol=1e-4, atol=1e-5)

@@ -5,10 +5,11 @@ import re
 import pytest
 import torch
 
+from chained import Chained
 from decaybench.export.formula import FORMULAS
 from decaybench.export.pytorch import write
 from decaybench.export.torch_schedulers import SCHEDULERS
-from decaybench.optimizers import OptimizerForm, make_optimizer
+from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import SCHEDULES, Schedule, trace
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
@@ -204,7 +205,7 @@ def test_the_optimizer_makes_the_same_steps(given):
     form = OptimizerForm(given.get("optimizer", "sgd"), given.get("nesterov", False), given.get("velocity", "torch"))
     weights_only = not given.get("decay_biases", True)
     parameters = start.clone()[None]
-    ours = make_optimizer(
+    ours = Chained(
         form,
         parameters,
         momentum=torch.tensor([given["momentum"]], dtype=torch.float64),
@@ -220,10 +221,10 @@ def test_the_optimizer_makes_the_same_steps(given):
         optimizer.step()
         space["scheduler"].step()
         rate = torch.tensor([LEARNING_RATE * 0.5 ** (t / 2)], dtype=torch.float64)
-        ours.step(parameters, ours.direct(parameters, gradient), rate)
+        ours.update(gradient, rate)
     look()
     now = torch.cat([p.detach().flatten() for p in model.parameters()])
-    torch.testing.assert_close(now, ours.weights(parameters)[0], rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(now, ours.weights()[0], rtol=1e-9, atol=1e-12)
     assert ("KerasSGD" in code) == (given.get("velocity") == "keras" and given["momentum"] > 0)
 
 

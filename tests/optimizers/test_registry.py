@@ -16,11 +16,11 @@ from decaybench.optimizers import (
     Optimizer,
     OptimizerForm,
     TorchCode,
-    make_optimizer,
 )
 from decaybench.schedules import SCHEDULES, Reactive
 from decaybench.sweep import Sweep, arms
 from decaybench.training import Recipe, Run, train
+from decaybench.training.chain import make_chain
 from export.settings import setting
 
 
@@ -35,11 +35,8 @@ class Sign(Optimizer):
     def in_torch(cls, use):
         return TorchCode("Sign", [f"momentum={use.momentum}"], ["from signs import Sign"], averages=True)
 
-    def step(self, parameters, direction, learning_rate):
-        parameters.sub_(direction.sign() * learning_rate[:, None])
-
-    def memory(self):
-        return ()
+    def step(self, carried, direction, learning_rate):
+        carried["parameters"].sub_(direction.sign() * learning_rate[:, None])
 
 
 @pytest.fixture
@@ -60,9 +57,8 @@ def test_what_rules_look_at_is_shown_by_the_default():
 
 
 def test_an_unknown_one_is_no_plain_sgd():
-    one = torch.zeros(1)
     with pytest.raises(KeyError, match="rmsprop"):
-        make_optimizer(OptimizerForm("rmsprop"), torch.zeros(1, 1), momentum=one, weight_decay=one, decays=one)
+        make_chain(Recipe("small-cnn", 1, 1, OptimizerForm("rmsprop")), [], torch.zeros(1), frozenset())
 
 
 def sweep(**strategy):

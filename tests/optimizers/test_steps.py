@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from decaybench.optimizers import OPTIMIZERS, OptimizerForm, make_optimizer
+from chained import Chained
+from decaybench.optimizers import OPTIMIZERS, OptimizerForm
 from decaybench.schedules import SCHEDULES, trace
 from decaybench.schedules.base import PRODUCTS
 
@@ -25,7 +26,7 @@ def test_keras_sgd_trajectories(case):
     scales = trace(SCHEDULES["time_based"](decay=decay), total_steps=updates, steps_per_epoch=updates)
     a = torch.tensor(case["a"], dtype=torch.float64)
     w = torch.tensor([case["w"][0]], dtype=torch.float64)
-    optimizer = make_optimizer(
+    optimizer = Chained(
         OptimizerForm(nesterov=case["params"]["nesterov"], velocity="keras"),
         w,
         momentum=torch.tensor([momentum], dtype=torch.float64),
@@ -35,7 +36,7 @@ def test_keras_sgd_trajectories(case):
     for i, scale in enumerate(scales):
         np.testing.assert_allclose(w[0], case["w"][i], rtol=0, atol=1e-12)
         assert lr * float(scale) == pytest.approx(case["lr"][i], rel=1e-7)  # frozen nominally, not in float32
-        optimizer.step(w, optimizer.direct(w, a * w), torch.tensor([lr * float(scale)], dtype=torch.float64))
+        optimizer.update(a * w, torch.tensor([lr * float(scale)], dtype=torch.float64))
     np.testing.assert_allclose(w[0], case["w"][updates], rtol=0, atol=1e-12)
 
 
@@ -59,9 +60,9 @@ def test_k_runs_equal_torchs_optimizers(form):
     decays = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0], dtype=torch.float64)
 
     w = start.clone()
-    ours = make_optimizer(form, w, momentum=momentum, weight_decay=decay, decays=decays)
+    ours = Chained(form, w, momentum=momentum, weight_decay=decay, decays=decays)
     for t in range(updates):
-        ours.step(w, ours.direct(w, curvature * w), rates[t])
+        ours.update(curvature * w, rates[t])
 
     for i in range(k):
         decaying = torch.nn.Parameter(start[i, decays == 1].clone())
@@ -105,11 +106,11 @@ def test_a_runs_bits_depend_neither_on_k_nor_on_its_neighbours(form):
         w = torch.full((k, p), neighbour)
         w[place] = start
         momentum, decay = torch.full((k,), 0.9), torch.full((k,), 1e-3)
-        ours = make_optimizer(form, w, momentum=momentum, weight_decay=decay, decays=torch.ones(p))
+        ours = Chained(form, w, momentum=momentum, weight_decay=decay, decays=torch.ones(p))
         for t, gradient in enumerate(gradients):
             g = torch.full((k, p), neighbour)
             g[place] = gradient
-            ours.step(w, ours.direct(w, g), torch.full((k,), 0.1 / (t + 1)))
+            ours.update(g, torch.full((k,), 0.1 / (t + 1)))
         return w[place].clone()
 
     alone = train(1, 0, 0.0)
@@ -129,7 +130,7 @@ def test_k_runs_at_once_take_the_packages_trajectories(kind):
     curvature, updates, every = tensor(quadratic["curvature"]), quadratic["updates"], quadratic["every"]
     ends = tensor([p["lr"] if isinstance(p["lr"], list) else [p["lr"]] * 2 for p in settings])
     w = tensor([quadratic["start"]] * len(cases))
-    ours = make_optimizer(
+    ours = Chained(
         OptimizerForm(kind),
         w,
         momentum=tensor([p["momentum"] for p in settings]),
@@ -138,9 +139,9 @@ def test_k_runs_at_once_take_the_packages_trajectories(kind):
     )
     for t in range(updates):
         rate = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t / updates
-        ours.step(w, ours.direct(w, curvature * w), rate)
+        ours.update(curvature * w, rate)
         if (t + 1) % every == 0:
-            for name, mine in (("trained", w), ("evaluated", ours.weights(w))):
+            for name, mine in (("trained", w), ("evaluated", ours.weights())):
                 theirs = tensor([case[name][t // every] for case in cases])
                 torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12, msg=f"{name} after update {t + 1}")
 
@@ -151,13 +152,12 @@ def test_where_a_rule_may_look_at_the_direction_it_is_what_the_learning_rate_mul
     assert shown <= set(PRODUCTS)
     generator = torch.Generator().manual_seed(3)
     w = torch.randn(2, 5, generator=generator, dtype=torch.float64)
-    ours = make_optimizer(form, w, momentum=tensor([0.9, 0.5]), weight_decay=tensor([0.0, 0.1]), decays=torch.ones(5))
+    ours = Chained(form, w, momentum=tensor([0.9, 0.5]), weight_decay=tensor([0.0, 0.1]), decays=torch.ones(5))
     moves = []
     for rate in (0.1, 0.01, 0.1):
         before = w.clone()
-        u = ours.direct(w, torch.randn(2, 5, generator=generator, dtype=torch.float64))
-        direction = u.clone()
-        ours.step(w, u, tensor([rate, rate]))
+        gradient = torch.randn(2, 5, generator=generator, dtype=torch.float64)
+        direction = ours.update(gradient, tensor([rate, rate]))
         moves.append(torch.allclose(before - w, rate * direction, rtol=1e-9, atol=1e-12))
     if shown & {"grad_dot_direction", "grad_dot_previous"}:
         assert all(moves)

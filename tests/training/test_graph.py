@@ -15,8 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from decaybench import models
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.schedules import SCHEDULES, Bank
-from decaybench.training import OptimizerForm, Recipe, Run, graph, loop, train
+from decaybench.training import OptimizerForm, Recipe, Run, graph, train
 from decaybench.training.lanes import Lanes
+from decaybench.training.runs import bucket
+from decaybench.training.update import Update
 
 CPU = torch.device("cpu")
 STEPS = 20  # updates an epoch: a whole chunk and a shorter one
@@ -197,8 +199,8 @@ def test_lanes_whose_runs_have_ended_are_left_in_few_steps(digits, lane_updates)
 
 
 def test_buckets_are_powers_of_two_and_three_quarters_of_them():
-    assert [graph.bucket(n) for n in range(1, 14)] == [1, 2, 3, 4, 6, 6, 8, 8, 12, 12, 12, 12, 16]
-    assert all(n <= graph.bucket(n) <= 1.5 * n for n in range(1, 2000))
+    assert [bucket(n) for n in range(1, 14)] == [1, 2, 3, 4, 6, 6, 8, 8, 12, 12, 12, 12, 16]
+    assert all(n <= bucket(n) <= 1.5 * n for n in range(1, 2000))
 
 
 class NeverWaits(TorchFunctionMode):
@@ -221,14 +223,14 @@ class NeverWaits(TorchFunctionMode):
 @pytest.mark.parametrize("lone", [False, True])
 @pytest.mark.parametrize("kind", ["sgd", "adam", "schedule-free", "prodigy"])
 def test_no_update_waits_for_the_device(digits, monkeypatch, kind, lone):
-    before, made = loop._Training.update, []
+    before, made = Update.__call__, []
 
     def watched(*given):
         made.append(1)
         with NeverWaits():
             return before(*given)
 
-    monkeypatch.setattr(loop._Training, "update", watched)
+    monkeypatch.setattr(Update, "__call__", watched)
     runs = every_schedule() if kind == "sgd" else without_gradients(every_schedule())
     train(
         replace(RECIPE, epochs=1, form=OptimizerForm(kind)),

@@ -9,9 +9,10 @@ from torch.nn.utils import vector_to_parameters
 
 from decaybench import models
 from decaybench.data import draw_splits, load_dataset, normalise, prepare
-from decaybench.optimizers import OPTIMIZERS, make_optimizer
+from decaybench.optimizers import OPTIMIZERS
 from decaybench.schedules import SCHEDULES
-from decaybench.training import OptimizerForm, Recipe, Run, lanes, train
+from decaybench.training import OptimizerForm, Recipe, Run, loop, train
+from decaybench.training.lanes import Lanes
 
 CPU = torch.device("cpu")
 KINDS = pytest.mark.parametrize("kind", [name for name, cls in OPTIMIZERS.items() if not cls.needs_schedule])
@@ -48,15 +49,16 @@ def test_a_run_in_a_stack_has_the_bits_it_has_alone(digits, kind):
 def test_what_is_reported_is_measured_at_the_evaluated_weights(digits, kind, monkeypatch):
     kept = []
 
-    def keep(form, parameters, **settings):
-        kept.append((parameters, make_optimizer(form, parameters, **settings)))
-        return kept[-1][1]
+    def keep(*given):
+        kept.append(Lanes(*given))
+        return kept[-1]
 
-    monkeypatch.setattr(lanes, "make_optimizer", keep)
+    monkeypatch.setattr(loop, "Lanes", keep)
     recipe = Recipe("small-cnn", epochs=12, batch_size=32, form=OptimizerForm(kind), precision="fp64")
     runs = three_runs(kind)
     results = train(recipe, runs, digits, device=CPU, read_test=True)
-    [(parameters, optimizer)] = kept
+    [lanes] = kept
+    parameters = lanes.carried["parameters"]
     for i, (run, result) in enumerate(zip(runs, results, strict=True)):
         model = models.build("small-cnn", digits.shape, digits.classes, run.seed, 0.0).double()
 
@@ -65,7 +67,7 @@ def test_what_is_reported_is_measured_at_the_evaluated_weights(digits, kind, mon
             x = normalise(examples.images, digits.mean, digits.std, torch.float64)
             return cross_entropy(model(x), examples.labels).item()
 
-        evaluated, trained = optimizer.weights(parameters)[i].detach(), parameters[i].detach()
+        evaluated, trained = lanes.chain.weights(lanes.carried, parameters)[i].detach(), parameters[i].detach()
         assert result.validation_loss == pytest.approx(loss(evaluated, digits.validation), rel=1e-10)
         assert result.test_loss == pytest.approx(loss(evaluated, digits.test), rel=1e-10)
         assert evaluated.equal(trained) == (kind == "prodigy")

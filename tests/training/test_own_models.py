@@ -12,7 +12,7 @@ from decaybench.errors import UserError
 from decaybench.runner.environment import prepare_environment
 from decaybench.sweep import Sweep
 from decaybench.training import Recipe, check_builder, check_model, train
-from decaybench.training.stack import Stack, flatten_parameters
+from decaybench.training.layers import Stack, flatten_parameters
 from reference import plain_loop
 from training.judged import CLASSES, CPU, SHAPE, assert_own_bits, generators, refused, runs
 from training.own_models import ROWS, Own

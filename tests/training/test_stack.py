@@ -8,7 +8,7 @@ import torch
 
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.schedules import SCHEDULES, Bank
-from decaybench.training import OptimizerForm, Recipe, Run, loop, train
+from decaybench.training import OptimizerForm, Recipe, Run, train, update
 from reference import plain_loop
 
 CPU = torch.device("cpu")
@@ -148,15 +148,15 @@ def test_gradients_are_only_measured_for_rules_that_ask():
 @pytest.mark.parametrize(("i", "asks", "remembers"), [(5, False, False), (2, True, False), (4, True, True)])
 def test_a_stack_that_does_not_ask_pays_nothing(digits, monkeypatch, i, asks, remembers):
     measured = []
-    before = loop._Training._measured
+    before = update.observed
 
-    def counting(self, gradient):
-        measured.append(len(self.previous))
-        return before(self, gradient)
+    def counting(names, carried, gradient, direction):
+        measured.append((bool(names), "last_direction" in carried))
+        return before(names, carried, gradient, direction)
 
-    monkeypatch.setattr(loop._Training, "_measured", counting)
+    monkeypatch.setattr(update, "observed", counting)
     train(Recipe("small-cnn", epochs=1, batch_size=32), [gradient_runs()[i]], digits, device=CPU)
-    assert measured == ([int(remembers)] * 10 if asks else [])
+    assert measured == [(asks, remembers)] * 10
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])

@@ -1,11 +1,12 @@
 """Adam."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from decaybench.optimizers.base import Optimizer
 from decaybench.optimizers.code import KerasCode, TorchCode, Use
-from decaybench.optimizers.form import OptimizerForm
 
 BETA2 = 0.999
 EPS = 1e-8
@@ -31,24 +32,16 @@ class Adam(Optimizer):
             ["# Keras adds epsilon to the uncorrected second moment's root, torch's Adam to the corrected one's."],
         )
 
-    def __init__(
-        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
-    ) -> None:
-        super().__init__(form, parameters, momentum, weight_decay, decays)
-        self._mean, self._square = torch.zeros_like(parameters), torch.zeros_like(parameters)
+    def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:
         # beta1 ** t and beta2 ** t are running products, since torch.pow's bits depend on the place in the vector.
-        self._power1 = torch.ones_like(self.momentum, dtype=torch.float64)
-        self._power2 = torch.ones_like(self._power1)
+        powers = {name: parameters.new_ones(len(parameters), 1, dtype=torch.float64) for name in ("power1", "power2")}
+        return {"mean": torch.zeros_like(parameters), "square": torch.zeros_like(parameters), **powers}
 
-    def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
-        beta1 = self.momentum
-        self._power1 *= beta1.double()
-        self._power2 *= BETA2
-        mean = self._mean.mul_(beta1).add_(direction * (1 - beta1))
-        square = self._square.mul_(BETA2).add_((direction * direction).mul_(1 - BETA2))
-        correction1, correction2 = ((1 - power).to(beta1.dtype) for power in (self._power1, self._power2))
+    def step(self, carried: Mapping[str, Tensor], direction: Tensor, learning_rate: Tensor) -> None:
+        beta1 = carried["momentum"]
+        powers = carried["power1"].mul_(beta1.double()), carried["power2"].mul_(BETA2)
+        mean = carried["mean"].mul_(beta1).add_(direction * (1 - beta1))
+        square = carried["square"].mul_(BETA2).add_((direction * direction).mul_(1 - BETA2))
+        correction1, correction2 = ((1 - power).to(beta1.dtype) for power in powers)
         step = (mean / correction1).mul_(learning_rate[:, None])
-        parameters.sub_(step.div_((square / correction2).sqrt_().add_(EPS)))
-
-    def memory(self) -> tuple[Tensor, ...]:
-        return self._mean, self._square, self._power1, self._power2
+        carried["parameters"].sub_(step.div_((square / correction2).sqrt_().add_(EPS)))

@@ -1,12 +1,13 @@
 """Prodigy, for comparison with methods that need a schedule."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from decaybench.optimizers.adam import BETA2, EPS
 from decaybench.optimizers.base import Optimizer
 from decaybench.optimizers.code import TorchCode, Use
-from decaybench.optimizers.form import OptimizerForm
 
 
 class Prodigy(Optimizer):
@@ -28,42 +29,30 @@ class Prodigy(Optimizer):
         arguments = [f"betas=({use.momentum!r}, {BETA2})", "decouple=False"]
         return TorchCode("Prodigy", arguments, ["from prodigyopt import Prodigy  # pip install prodigyopt"])
 
-    def __init__(
-        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
-    ) -> None:
-        super().__init__(form, parameters, momentum, weight_decay, decays)
-        self._start = parameters.detach().clone()
-        self._mean, self._square, self._sum = (torch.zeros_like(parameters) for _ in range(3))
-        # Per run, (K, 1), in float64 as in the package.
-        self._distance = torch.full_like(self.momentum, self.START, dtype=torch.float64)
-        self._numerator = torch.zeros_like(self._distance)
+    def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:
+        # Per lane, (L, 1), in float64 as in the package.
+        distance = parameters.new_full((len(parameters), 1), self.START, dtype=torch.float64)
+        sums = {name: torch.zeros_like(parameters) for name in ("mean", "square", "sum")}
+        return {"start": parameters.clone(), **sums, "distance": distance, "numerator": torch.zeros_like(distance)}
 
-    def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
-        d, beta1, beta3 = self._distance, self.momentum, BETA2**0.5
+    def step(self, carried: Mapping[str, Tensor], direction: Tensor, learning_rate: Tensor) -> None:
+        parameters, d, beta1, beta3 = carried["parameters"], carried["distance"], carried["momentum"], BETA2**0.5
         rate = d * learning_rate[:, None].double()
         weight = d / self.START * rate
 
         def own(scalar: Tensor) -> Tensor:
             return scalar.to(parameters.dtype)
 
-        mean = self._mean * beta1 + direction * own(d * (1 - beta1.double()))
-        square = self._square * BETA2 + direction * direction * own(d * d * (1 - BETA2))
-        total = self._sum * beta3 + direction * own(weight)
-        along = (direction * (self._start - parameters)).sum(1, keepdim=True).double()
-        numerator = self._numerator * beta3 + weight * along
+        mean = carried["mean"] * beta1 + direction * own(d * (1 - beta1.double()))
+        square = carried["square"] * BETA2 + direction * direction * own(d * d * (1 - BETA2))
+        total = carried["sum"] * beta3 + direction * own(weight)
+        along = (direction * (carried["start"] - parameters)).sum(1, keepdim=True).double()
+        numerator = carried["numerator"] * beta3 + weight * along
         length = total.abs().sum(1, keepdim=True).double()
         distance = torch.maximum(d, numerator / length)
         moves = (rate > 0) & (length > 0)  # a run with learning rate 0, or with no gradient so far, does not change
-        for kept, new in (
-            (self._mean, mean),
-            (self._square, square),
-            (self._sum, total),
-            (self._numerator, numerator),
-            (self._distance, distance),
-        ):
-            kept.copy_(torch.where(moves, new, kept))
-        size = self._square.sqrt().add_(own(self._distance * EPS))
-        parameters.sub_(torch.where(moves, (self._mean * own(rate)).div_(size), 0.0))
-
-    def memory(self) -> tuple[Tensor, ...]:
-        return self._start, self._mean, self._square, self._sum, self._distance, self._numerator
+        made = {"mean": mean, "square": square, "sum": total, "numerator": numerator, "distance": distance}
+        for name, new in made.items():
+            carried[name].copy_(torch.where(moves, new, carried[name]))
+        size = carried["square"].sqrt().add_(own(carried["distance"] * EPS))
+        parameters.sub_(torch.where(moves, (carried["mean"] * own(rate)).div_(size), 0.0))

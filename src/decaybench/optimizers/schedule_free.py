@@ -1,11 +1,12 @@
 """Schedule-free SGD, for comparison with methods that need a schedule."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from decaybench.optimizers.base import Optimizer
 from decaybench.optimizers.code import TorchCode, Use
-from decaybench.optimizers.form import OptimizerForm
 
 
 class ScheduleFree(Optimizer):
@@ -27,26 +28,21 @@ class ScheduleFree(Optimizer):
         imports = ["from schedulefree import SGDScheduleFree  # pip install schedulefree"]
         return TorchCode("SGDScheduleFree", [f"momentum={use.momentum!r}"], imports, averages=True)
 
-    def __init__(
-        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
-    ) -> None:
-        super().__init__(form, parameters, momentum, weight_decay, decays)
-        self._fast, self._mean = parameters.detach().clone(), parameters.detach().clone()  # z and x
-        self._largest = torch.zeros_like(self.momentum)  # the largest learning rate so far
-        self._total = torch.zeros_like(self.momentum)
+    def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:
+        # z and x; the largest learning rate so far, and the sum of the weights.
+        scalars = {name: parameters.new_zeros(len(parameters), 1) for name in ("largest", "total")}
+        return {"fast": parameters.clone(), "mean": parameters.clone(), **scalars}
 
-    def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
+    def step(self, carried: Mapping[str, Tensor], direction: Tensor, learning_rate: Tensor) -> None:
         lr = learning_rate[:, None]
-        torch.maximum(self._largest, lr, out=self._largest)
-        weight = self._largest * self._largest
-        self._total += weight
-        share = torch.where(self._total > 0, weight / self._total, 0.0)
-        self._fast.sub_(direction.mul_(lr))
-        self._mean.mul_(1 - share).add_(self._fast * share)
-        parameters.copy_((self._fast * (1 - self.momentum)).add_(self._mean * self.momentum))
+        largest = torch.maximum(carried["largest"], lr, out=carried["largest"])
+        weight = largest * largest
+        total = carried["total"].add_(weight)
+        share = torch.where(total > 0, weight / total, 0.0)
+        fast = carried["fast"].sub_(direction.mul_(lr))
+        mean = carried["mean"].mul_(1 - share).add_(fast * share)
+        momentum = carried["momentum"]
+        carried["parameters"].copy_((fast * (1 - momentum)).add_(mean * momentum))
 
-    def weights(self, parameters: Tensor) -> Tensor:
-        return self._mean
-
-    def memory(self) -> tuple[Tensor, ...]:
-        return self._fast, self._mean, self._largest, self._total
+    def weights(self, carried: Mapping[str, Tensor], weights: Tensor) -> Tensor:
+        return carried["mean"]

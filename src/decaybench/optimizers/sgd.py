@@ -9,7 +9,7 @@ from torch import Tensor
 
 from decaybench.optimizers.base import Optimizer
 from decaybench.optimizers.code import KerasCode, Subclass, TorchCode, Use
-from decaybench.optimizers.form import OptimizerForm, Velocity
+from decaybench.optimizers.form import Velocity
 
 
 class SGD(Optimizer):
@@ -43,29 +43,23 @@ class SGD(Optimizer):
         other = use.form.velocity == "torch" and use.momentum > 0 and not use.constant
         return KerasCode("keras.optimizers.SGD", _arguments(use), other=_torch_sgd(use) if other else None)
 
-    def __init__(
-        self, form: OptimizerForm, parameters: Tensor, momentum: Tensor, weight_decay: Tensor, decays: Tensor
-    ) -> None:
-        super().__init__(form, parameters, momentum, weight_decay, decays)
-        self._velocity = torch.zeros_like(parameters)
+    def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:
+        return {"velocity": torch.zeros_like(parameters)}
 
-    def direct(self, parameters: Tensor, gradient: Tensor) -> Tensor:
-        gradient = super().direct(parameters, gradient)
+    def direct(self, carried: Mapping[str, Tensor], gradient: Tensor) -> Tensor:
         if self.form.velocity == "keras":
             return gradient
-        velocity = self._velocity.mul_(self.momentum).add_(gradient)
-        return (velocity * self.momentum).add_(gradient) if self.form.nesterov else velocity
+        momentum = carried["momentum"]
+        velocity = carried["velocity"].mul_(momentum).add_(gradient)
+        return (velocity * momentum).add_(gradient) if self.form.nesterov else velocity
 
-    def step(self, parameters: Tensor, direction: Tensor, learning_rate: Tensor) -> None:
+    def step(self, carried: Mapping[str, Tensor], direction: Tensor, learning_rate: Tensor) -> None:
         if self.form.velocity == "torch":
-            parameters.sub_(direction * learning_rate[:, None])
+            carried["parameters"].sub_(direction * learning_rate[:, None])
             return
-        scaled = direction.mul_(learning_rate[:, None])
-        velocity = self._velocity.mul_(self.momentum).sub_(scaled)
-        parameters.add_((velocity * self.momentum).sub_(scaled) if self.form.nesterov else velocity)
-
-    def memory(self) -> tuple[Tensor, ...]:
-        return (self._velocity,)
+        momentum, scaled = carried["momentum"], direction.mul_(learning_rate[:, None])
+        velocity = carried["velocity"].mul_(momentum).sub_(scaled)
+        carried["parameters"].add_((velocity * momentum).sub_(scaled) if self.form.nesterov else velocity)
 
 
 def _arguments(use: Use) -> list[str]:

@@ -1,16 +1,20 @@
 """An epoch on a GPU: chunks of updates that never wait for the host, recorded once as a CUDA graph and then replayed.
 
 A replayed graph reads and writes the memory it was recorded with. Therefore tensors that an update changes in place are
-never replaced, and tensors that it creates are copied back to a fixed place at the end of each chunk. On a CPU the same
-chunks run without a graph.
+never replaced within an epoch, and those that it makes anew (`State`) are copied back to a fixed place at the end of
+each chunk. On a CPU the same chunks run without a graph.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from decaybench.training.carried import Carried
+from decaybench.training.update import State, Update
 
 LENGTH = 16  # updates per chunk: enough to leave the host idle while they run, few enough to record quickly
 
@@ -46,19 +50,6 @@ class Recorded:
             self._graph.replay()
 
 
-class Trained(Protocol):
-    """What `Chunks` needs of K runs in training."""
-
-    def update(self, order: Tensor, batch: int, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Make update ``step``, int64 (), with batch number ``batch`` of ``order``; return losses and rates, (K,)."""
-
-    def state(self) -> list[Tensor]:
-        """The tensors that an update replaces with new ones; it changes all others in place."""
-
-    def resume(self, state: Sequence[Tensor]) -> None:
-        """Continue with these tensors in place of those from ``state()``."""
-
-
 class _Chunk(NamedTuple):
     """``n`` updates: their inputs (the examples of their batches, (L, n·B), and the number of the first update), their
     output (the learning rates, (K, n)), and their recorded operations.
@@ -71,55 +62,54 @@ class _Chunk(NamedTuple):
 
 
 class Chunks:
-    """Makes the updates of K runs chunk by chunk, for a fixed number of lanes."""
+    """An epoch's updates, made chunk by chunk, on a GPU as CUDA graphs if every pass runs the same operations."""
 
-    def __init__(self, runs: Trained, rates: Tensor, *, record: bool) -> None:
+    def __init__(self, update: Update, rates: Tensor) -> None:
         """``rates`` (K, steps) receives each epoch's learning rates."""
-        self._rates, self._record = rates, record
-        # An epoch's two graphs run one after the other, so they can share memory for intermediate results.
-        self._pool = torch.cuda.graph_pool_handle() if record else None
-        self._kept = [tensor.clone() for tensor in runs.state()]
+        self._update, self._rates = update, rates
         self._loss = torch.zeros(len(rates), dtype=torch.float64, device=rates.device)
-        self._chunks: dict[int, _Chunk] = {}  # by length: at most two, as only an epoch's last chunk may be shorter
+        self._record = rates.is_cuda and update.lanes.fixed
+        self._carried: Carried | None = None  # what lanes carried when the chunks were made
 
-    def epoch(self, runs: Trained, order: Tensor, size: int, first: int) -> Tensor:
-        """Make an epoch's updates, the first of which has number ``first``, in batches of ``size`` from ``order``
-        (L, N). Returns the sum of their losses, (K,) float64.
+    def epoch(self, state: State, first: int) -> tuple[State, Tensor]:
+        """Make the epoch's updates, the first of which has number ``first``.
+
+        Returns the state after them and the sum of each run's losses, (K,) float64.
         """
+        lanes, steps = self._update.lanes, self._rates.shape[1]
+        if self._carried is not lanes.carried:
+            self._renew(state)
         self._loss.zero_()
-        self._keep(runs)  # the end of the previous epoch has replaced some of the state
-        steps = self._rates.shape[1]
+        self._keep(state)  # the end of the previous epoch has replaced some of the state
         for begin in range(0, steps, LENGTH):
             end = min(begin + LENGTH, steps)
-            examples, rates = order[:, begin * size : end * size], self._rates[:, begin:end]
+            examples, rates = lanes.order[:, begin * lanes.batch : end * lanes.batch], self._rates[:, begin:end]
             if end - begin not in self._chunks:
-                given = torch.empty_like(examples), order.new_zeros(()), torch.empty_like(rates)
+                given = torch.empty_like(examples), lanes.order.new_zeros(()), torch.empty_like(rates)
                 self._chunks[end - begin] = _Chunk(*given, Recorded(record=self._record, pool=self._pool))
             chunk = self._chunks[end - begin]
             chunk.order.copy_(examples)
             chunk.first.fill_(first + begin)
-            chunk.recorded(partial(self._updates, runs, chunk))
+            chunk.recorded(partial(self._updates, chunk))
             rates.copy_(chunk.rates)
-        return self._loss.clone()
+        return self._kept, self._loss.clone()
 
-    def _updates(self, runs: Trained, chunk: _Chunk) -> None:
+    def _renew(self, state: State) -> None:
+        """Forget the chunks, which know the memory of lanes that are no longer there."""
+        self._carried = self._update.lanes.carried
+        # An epoch's two graphs run one after the other, so they can share memory for intermediate results.
+        self._pool = torch.cuda.graph_pool_handle() if self._record else None
+        self._chunks: dict[int, _Chunk] = {}  # by length: at most two, as only an epoch's last chunk may be shorter
+        self._kept: State = tree_map(torch.clone, state)
+
+    def _updates(self, chunk: _Chunk) -> None:
+        state = self._kept
         for i in range(chunk.rates.shape[1]):
-            loss, chunk.rates[:, i] = runs.update(chunk.order, i, chunk.first + i)
-            self._loss.add_(loss)
-        self._keep(runs)
+            state = self._update(state, chunk.order, i, chunk.first + i)
+            chunk.rates[:, i] = state.rate
+            self._loss.add_(state.loss)
+        self._keep(state)
 
-    def _keep(self, runs: Trained) -> None:
+    def _keep(self, state: State) -> None:
         """Copy the state to its fixed place. All of it is cloned first: a new value may lie in another's place."""
-        for place, value in zip(self._kept, [tensor.clone() for tensor in runs.state()], strict=True):
-            place.copy_(value)
-        runs.resume(self._kept)
-
-
-def bucket(lanes: int) -> int:
-    """Round ``lanes`` up to 1, 2, 3, 4, 6, 8, 12, 16, 24, ...
-
-    A graph is recorded for one number of lanes. As runs end, this makes that number shrink in few steps, so graphs are
-    rarely recorded anew.
-    """
-    power = 1 << (lanes - 1).bit_length()
-    return power * 3 // 4 if lanes <= power * 3 // 4 else power
+        tree_map(Tensor.copy_, self._kept, tree_map(torch.clone, state))

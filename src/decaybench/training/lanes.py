@@ -1,6 +1,6 @@
 """The models that are really computed: L lanes, each of them one run, or several runs that are still identical."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import pairwise
 
 import torch
@@ -8,9 +8,11 @@ from torch import Tensor
 
 from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
-from decaybench.optimizers import make_optimizer
+from decaybench.training.carried import Carried
+from decaybench.training.chain import decays, make_chain
+from decaybench.training.layers import Noise, Stack, flatten_buffers, flatten_parameters
+from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
-from decaybench.training.stack import Noise, Stack, cross_entropy, decays, flatten_parameters
 
 # Fixed sizes, so that the order of a sum, and with it a run's bits, never depends on K.
 EVALUATION_CHUNK = 250
@@ -18,12 +20,21 @@ MICRO_BATCH = 250
 
 
 class Lanes:
-    """L lanes: their parameters (L, P), their optimizer, and passes through the network, ``width`` lanes at a time.
+    """L lanes: what they carry, their chain, and passes through the network, ``width`` lanes at a time.
 
     L and ``width`` do not affect a lane's numbers.
     """
 
-    def __init__(self, recipe: Recipe, runs: Sequence[Run], data: TaskData, device: torch.device, width: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        runs: Sequence[Run],
+        data: TaskData,
+        device: torch.device,
+        width: int,
+        observes: Set[str] = frozenset(),
+    ) -> None:
+        """One lane for each of ``runs``, whose rules observe the products of gradients in ``observes``."""
         self.recipe, self.data, self.device, self.width = recipe, data, device, width
         self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32
         self.seeds = [run.seed for run in runs]
@@ -33,14 +44,18 @@ class Lanes:
         self._template = initial[self.seeds[0]]
         self._stacks: dict[int, Stack] = {}
         self._noise = Noise(self.seeds)
-        self.parameters = flatten_parameters([initial[seed] for seed in self.seeds], self.dtype).to(device)
-        self.optimizer = make_optimizer(
-            recipe.form,
-            self.parameters,
-            momentum=torch.tensor([run.momentum for run in runs], dtype=self.dtype, device=device),
-            weight_decay=torch.tensor([run.weight_decay for run in runs], dtype=self.dtype, device=device),
-            decays=decays(self._template, biases=recipe.decay_biases).to(device, self.dtype),
-        )
+        begun = [initial[seed] for seed in self.seeds]
+        parameters, buffers = (flat(begun, self.dtype).to(device) for flat in (flatten_parameters, flatten_buffers))
+        decaying = decays(self._template, biases=recipe.decay_biases).to(device, self.dtype)
+        self.chain = make_chain(recipe, runs, decaying, observes)
+        settings = {
+            name: torch.tensor([[getattr(run, name)] for run in runs], dtype=self.dtype, device=device)
+            for name in ("momentum", "weight_decay")
+        }
+        self.batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size  # examples per update
+        self.order = torch.zeros(len(runs), 0, dtype=torch.int64, device=device)
+        state = {"parameters": parameters, "buffers": buffers}
+        self.carried = Carried(state, settings, self.chain.memory(parameters))
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -53,57 +68,55 @@ class Lanes:
     def take(self, index: Sequence[int]) -> None:
         """Keep the lanes in ``index``, in this order; a lane that occurs twice is duplicated."""
         rows = torch.tensor(index, device=self.device)
-        self.parameters = self.parameters[rows]
-        self.optimizer.take(rows)
+        self.carried, self.order = self.carried.take(rows), self.order[rows]
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
         widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
-    def clear(self, dead: Tensor) -> None:
-        """Zero the lanes marked in ``dead``, bool (L,), so that later updates do not compute with their NaNs."""
-        self.parameters.masked_fill_(dead[:, None], 0.0)
-        self.optimizer.forget(dead)
-
-    def order(self, epoch: int) -> Tensor:
-        """Each lane's order of the epoch's examples, (L, N); for full batches, where order is irrelevant, ascending."""
-        n = len(self.data.train.labels)
+    def shuffle(self, epoch: int) -> None:
+        """Set ``order`` (L, N) to each lane's order of the epoch's examples; for full batches, it is ascending."""
+        n = len(self.data.train)
         if self.recipe.batch_size == "full":
-            return torch.arange(n, device=self.device).expand(len(self), n)
+            self.order = torch.arange(n, device=self.device).expand(len(self), n)
+            return
         orders = {seed: batch_order(seed, epoch, n) for seed in dict.fromkeys(self.seeds)}
-        return torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
+        self.order = torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
 
     def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """The mean loss of batch number ``batch`` of ``order`` (L, N), (L,) float64, and its gradient (L, P)."""
-        size = order.shape[1] if self.recipe.batch_size == "full" else self.recipe.batch_size
+        size = self.batch
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
-        leaves = [
-            (rows, seats, self.parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))
-        ]
+        parameters, buffers = self.carried["parameters"], self.carried["buffers"]
+        leaves = [(rows, seats, parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))]
+        held = [buffers[seats] for _, seats, _ in leaves]
         examples = self.data.train
         for part in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
-            for rows, seats, leaf in leaves:
+            for (rows, seats, leaf), own in zip(leaves, held, strict=True):
                 mine = part[seats]
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
                 self._noise.select(self.seeds[rows])
-                logits = self._stack(len(mine)).forward(leaf, images, self._noise, training=True)
+                logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
                 mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
                 mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 loss[rows] += mean.detach().double()[: rows.stop - rows.start]
+        if len(self) == 1:  # it was computed twice, on copies of its buffers
+            buffers.copy_(held[0][:1])
         gradients = [leaf.grad[: rows.stop - rows.start] for rows, _, leaf in leaves if leaf.grad is not None]
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
 
     @torch.no_grad()
     def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
         """The mean loss and the accuracy on ``examples`` of these M ``lanes`` (default: all), both (M,) float64."""
-        weights = self.optimizer.weights(self.parameters)
+        weights, buffers = self.chain.weights(self.carried, self.carried["parameters"]), self.carried["buffers"]
         if lanes is not None and len(lanes) < len(self):
-            weights = weights[torch.tensor(lanes, device=self.device)]
+            places = torch.tensor(lanes, device=self.device)
+            weights, buffers = weights[places], buffers[places]
         loss = torch.zeros(len(weights), dtype=torch.float64, device=self.device)
         right = torch.zeros(len(weights), dtype=torch.int64, device=self.device)
         chunks = self._chunks(len(weights))
@@ -113,7 +126,8 @@ class Lanes:
             x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
             for rows, seats in chunks:
                 mine = weights[seats]
-                logits = self._stack(len(mine)).forward(mine, x.expand(-1, len(mine), -1, -1, -1))
+                repeated = x.expand(-1, len(mine), -1, -1, -1)
+                logits = self._stack(len(mine)).forward(mine, repeated, buffers=buffers[seats])
                 expected = labels.expand(len(mine), -1)
                 size = rows.stop - rows.start
                 loss[rows] += cross_entropy(logits, expected).sum(1).double()[:size]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from decaybench.errors import reason
-from decaybench.training.stack.forward import duplicate
+from decaybench.training.layers import duplicate
 
 
 class Refusal(Exception):  # noqa: N818  # a verdict, not an error

@@ -19,10 +19,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
+from decaybench.training.check.alone import Alone, Refusal, listed, refusing, when
+from decaybench.training.check.memory import memory
+from decaybench.training.layers import Stack, flatten_parameters, runs_wide
+from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Precision
-from decaybench.training.stack.alone import Alone, Refusal, listed, refusing, when
-from decaybench.training.stack.forward import Stack, cross_entropy, flatten_parameters, runs_wide
-from decaybench.training.stack.memory import memory
 
 RUNS, BATCH = 3, 5
 CPU = torch.device("cpu")

@@ -11,9 +11,9 @@ from torch.nn.parameter import is_lazy
 from decaybench import seeds
 from decaybench.errors import UserError
 from decaybench.training.arithmetic import exact_arithmetic
+from decaybench.training.check.alone import Refusal, listed, refusing
+from decaybench.training.check.probe import BATCH, CPU, RUNS, Probe
 from decaybench.training.recipe import Precision
-from decaybench.training.stack.alone import Refusal, listed, refusing
-from decaybench.training.stack.probe import BATCH, CPU, RUNS, Probe
 
 
 def check_builder(build: Callable[[int], nn.Module]) -> list[nn.Module]:

@@ -1,0 +1,23 @@
+"""Weight decay."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from decaybench.optimizers import Link
+
+
+class WeightDecay(Link):
+    """Coupled weight decay, as in torch: wd·w is added to the gradient where ``decaying`` (P,) is 1."""
+
+    def __init__(self, decaying: Tensor) -> None:
+        self._decaying = decaying
+
+    def direct(self, carried: Mapping[str, Tensor], gradient: Tensor) -> Tensor:
+        return gradient.add_(carried["parameters"] * self._decaying * carried["weight_decay"])
+
+
+def decays(model: nn.Module, *, biases: bool) -> Tensor:
+    """A mask ``(P,)``: 1 where weight decay applies, 0 where it does not (on biases, if ``biases`` is false)."""
+    return torch.cat([torch.full((p.numel(),), float(biases or p.ndim > 1)) for p in model.parameters()])

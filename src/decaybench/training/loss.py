@@ -1,0 +1,14 @@
+"""The loss."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Each example's cross-entropy in nats, ``(K, B)``, from logits ``(K, B, C)`` and labels ``(K, B)``.
+
+    bf16 logits are widened first: a loss with eight bits of mantissa is too coarse for a loss-reactive learning rate.
+    """
+    wide = logits.float() if logits.dtype == torch.bfloat16 else logits
+    return F.cross_entropy(wide.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
