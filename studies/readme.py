@@ -144,7 +144,18 @@ def _tables(summary: Summary) -> list[str]:
     pairs, _ = pairs_table(summary, length)
     rows = [row for row in pairs.rows if not controls or controls & {*row[:2]}]
     found = [_markdown(results_table(summary, length), _STANDING)]
-    return [*found, _markdown(pairs._replace(rows=tuple(rows)), _PAIR)] if rows else found
+    if rows:
+        found.append(_markdown(pairs._replace(rows=tuple(rows)), _PAIR))
+        found.append(_wrapped(_pairs_note(len(pairs.rows))))
+    return found
+
+
+def _pairs_note(tests: int) -> str:
+    """How the two columns that seem to disagree are meant."""
+    return (
+        "An interval is about one pair over all looks, and is not adjusted for the number of pairs; p is adjusted for"
+        f" all {tests}."
+    )
 
 
 def _markdown(table: Table, columns: int) -> str:
