@@ -43,7 +43,7 @@ FITS = {
     "time_limit": (
         "Not settled in the time given: constant (the control) leads, with 95% confidence at most 4.7 points below"
         " the best of these 3; the margin is 1 point.",
-        ['A time limit ended the search; "decaybench run synthetic" continues it.'],
+        ['A time limit ended the search; "decaybench run" with the sweep file of synthetic continues it.'],
     ),
     "one_strategy": (
         "cosine is the only strategy, so there is nothing to compare it with; retrained, it failed in none of 6 runs.",

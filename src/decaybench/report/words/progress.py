@@ -36,11 +36,14 @@ def progress(summary: Summary) -> list[str]:
     said = []
     stopped = [part.name for part in sweep.parts if part.status == "stopped"]
     unfinished = [part.name for part in sweep.parts if part.status not in ("stopped", "complete")]
-    commands = [f'"decaybench run {name}"' for name in (*stopped, *unfinished)]
+    names = [*stopped, *unfinished]
+    # the file, not the name, since only shipped sweeps run by name
+    files = f"the sweep {'file' if len(names) == 1 else 'files'} of {listed(names)}" if names else ""
+    again = f'"decaybench run" with {files} continues it.'
     if stopped:
-        said.append(f"A time limit ended the search; {listed(commands)} continues it.")
+        said.append(f"A time limit ended the search; {again}")
     elif unfinished and any(run.done for run in summary.results.runs):
-        said.append(f"The sweep is unfinished{_last_look(summary)}; {listed(commands)} continues it.")
+        said.append(f"The sweep is unfinished{_last_look(summary)}; {again}")
     if failed := sum(row.account.trials.failed + row.account.confirm.failed for row in summary.rows):
         said.append(f"{count(failed, 'run')} failed and will be retried.")
     return said
