@@ -77,20 +77,19 @@ class Summary:
         return self.standing()
 
     @property
+    def unpicked(self) -> bool:
+        """Whether the sweep was to use up its budget, and has done so without a pick."""
+        decided, until = self.decisive.decision, self.results.sweep.rules.until
+        return until == "end" and decided is not None and decided.next is None and decided.pick is None
+
+    @property
     def settled(self) -> bool:
         return self.decisive.decision is not None and self.decisive.decision.settled
 
     @property
     def answered(self) -> bool:
-        """Whether the sweep has what it was run for.
-
-        That is what ``until`` asks for; to the end of the budget, a pick. A complete sweep of which nothing can be
-        stated has its estimates.
-        """
-        if self.decisive.decision is not None:
-            sweep = self.results.sweep
-            return self.settled or (sweep.complete and sweep.rules.until == "end" and self.pick() is not None)
-        return self.results.sweep.complete
+        """Whether the sweep has what it was run for; a complete one without statements has its estimates."""
+        return self.settled if self.decisive.decision is not None else self.results.sweep.complete
 
     def pick(self, length: float | None = None) -> Row | None:
         """The strategy to take at a length, by default the longest; None where none is shown to be good."""
