@@ -10,6 +10,7 @@ from decaybench.cli import evidence
 from decaybench.cli.run import Live
 from decaybench.findings import Summary
 from frames_factory import THREE, make, ordered, scored, summary_of
+from report.words.scenarios import scenario
 
 NEAR = [0.97, 0.96, 0.97, 0.98, 0.97, 0.96]
 
@@ -58,6 +59,7 @@ def test_open_strategies_and_what_settling_would_cost():
 def test_to_the_end_of_the_budget():
     # 3 strategies with 6 trials in each of the 6 repeats to come
     assert evidence.headline(shown(until="end")).endswith("; 108 trials so far, 108 more to the end")
+    assert evidence.headline(scenario("finished_without_a_pick")).endswith(" trials so far, finished without a pick")
 
 
 def test_a_strategy_that_waits():

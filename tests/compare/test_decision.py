@@ -118,7 +118,7 @@ def test_until_all_an_open_strategys_strongest_rival_trains_too():
     assert {int(found.gaps[s].argmax()) for s in opened} <= set(step.next.members)
 
 
-def test_until_the_end_trains_everybody_and_is_settled_there():
+def test_until_the_end_trains_everybody_and_is_settled_there_with_a_pick():
     trials = level([1, 0.5, 0])
     found = decided(trials, [6] * 3, until="end")
     assert found.pick == 0 and not found.settled
@@ -126,6 +126,8 @@ def test_until_the_end_trains_everybody_and_is_settled_there():
     assert decided(trials, [40, 40, 30], until="end").next == Step((2,), 40)
     found = decided(trials, until="end")
     assert found.settled and found.next is None
+    found = decided(level([0, 0, 0], spread=5), until="end")
+    assert found.pick is None and not found.settled and found.next is None
 
 
 def test_a_sweep_without_an_answer_ends_unsettled_at_to():

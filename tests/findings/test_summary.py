@@ -153,7 +153,22 @@ def test_means_with_and_without_diverged_trials_stand_side_by_side() -> None:
     assert found.mean_finished == pytest.approx(np.mean(CLEAR["cosine"]))
     low, high = stats.binomtest(6, 36).proportion_ci(method="wilson")
     assert found.diverged == pytest.approx((6 / 36, low, high))
-    assert found.account.trials.diverged == 6
+    assert (found.trials, found.lost) == (36, 6)
+
+
+def test_what_ran_after_the_last_look_enters_the_ledger_alone() -> None:
+    frames = clear(repeats=8, to=9, rope=0.001)
+    later = change(frames, lambda r: r.repeat >= 6, outcome="diverged", test_accuracy=np.nan)
+    summary = summary_of(later)
+    assert summary.decisive.taken == (6,)
+    assert {(r.trials, r.lost, r.at_chance, r.diverged.mean) for r in summary.rows} == {(36, 0, 0, 0.0)}
+    assert {r.account.trials[1:3] for r in summary.rows} == {(48, 12)}
+
+
+def test_trials_that_finish_after_the_last_look_do_not_save_one_at_which_all_diverged() -> None:
+    frames = make(repeats=8, to=9, diverge=0.0)
+    assert summary_of(change(frames, lambda r: r.repeat < 6, outcome="diverged")).all_diverged()
+    assert not summary_of(change(frames, lambda r: r.repeat > 0, outcome="diverged")).all_diverged()
 
 
 def test_a_diverged_trial_has_chance_and_an_unfinished_one_keeps_its_repeat_open() -> None:
@@ -283,7 +298,7 @@ def test_one_strategy_is_alone_its_best() -> None:
 
 def test_where_everything_diverged_nothing_is_picked() -> None:
     summary = summary_of(make(diverge=99.0))
-    assert {r.account.trials.diverged for r in summary.rows} == {36}
+    assert {(r.trials, r.lost) for r in summary.rows} == {(36, 36)}
     assert summary.pick() is None and not summary.settled
     assert [r.estimates["accuracy"].mean for r in summary.rows] == pytest.approx([0.1] * 3)
     assert {p.verdict for p in summary.pairs} <= {"equivalent"}

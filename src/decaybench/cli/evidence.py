@@ -32,6 +32,8 @@ def _more(shown: Summary) -> str:
     sweep, rest = shown.results.sweep, to_settle(shown)
     if shown.settled:
         return "settled"
+    if shown.unpicked:
+        return "finished without a pick"
     if sweep.rules.until == "end":
         per_repeat = sweep.trials(shown.rows[0].strategy.label) * len(sweep.lengths)
         return f"{per_repeat * sum(sweep.rules.to - row.repeats for row in shown.at()):,} more to the end"

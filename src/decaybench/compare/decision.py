@@ -29,8 +29,8 @@ class Decision:
     """What follows from a contest at its looks so far, strategies by their index.
 
     ``leader`` has the smallest bound of those that are not ruled out, and is the ``pick`` when it is good and above
-    chance. ``settled`` says that the sweep has reached what ``until`` asks for. ``next`` is None when it has, or when
-    nobody who matters has a look left.
+    chance. ``settled`` says that ``until`` has its answer: a pick for "one", nothing open for "all", a pick at the last
+    look for the "end". ``next`` is None when it has, or when nobody who matters has a look left.
     """
 
     states: tuple[State, ...]
@@ -86,7 +86,7 @@ def decide(contest: Contest, margin: float, until: Until, chance: float) -> Deci
     settled = {
         "one": pick is not None,
         "all": not still_open,
-        "end": bool((contest.levels == len(contest.looks)).all()),
+        "end": pick is not None and bool((contest.levels == len(contest.looks)).all()),
     }[until]
     wanted = {leader, *(s for s in strategies if round(contest.gaps[leader, s] - margin, DIGITS) > 0)}
     if until == "all":

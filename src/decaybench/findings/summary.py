@@ -28,8 +28,9 @@ class Row:
     ``repeats`` are looked at, ``estimates`` the expected test results of a search with their unadjusted 95% intervals,
     by metric. ``bound`` says that the strategy is at most so far below the best, with 95% confidence for all at once;
     ``bound`` and ``state`` are None where nothing is stated. A ``parked`` strategy stands at fewer repeats than others.
-    ``by_repeat`` (R,) is the test result of each repeat's best trial. ``mean`` is that of all trials, and
-    ``mean_finished`` that of those that did not diverge. ``at_chance`` counts trials that finished but learned nothing.
+    ``by_repeat`` (R,) is the test result of each repeat's best trial. ``trials`` counts the trials of these repeats,
+    whereas ``account`` counts all that ran. ``mean`` is their mean test result, ``mean_finished`` without the
+    diverged. ``lost`` of them diverged, a share of ``diverged``, and ``at_chance`` finished but learned nothing.
     ``learning_rate`` is the geometric mean of the best trials. ``rank`` counts from 1 by estimate.
     """
 
@@ -42,9 +43,11 @@ class Row:
     state: State | None
     parked: bool
     by_repeat: NDArray[np.float64]
+    trials: int
     mean: float | None
     mean_finished: float | None
     at_chance: int
+    lost: int
     diverged: Interval
     learning_rate: float | None
     retrained: Retrained | None
@@ -74,20 +77,19 @@ class Summary:
         return self.standing()
 
     @property
+    def unpicked(self) -> bool:
+        """Whether the sweep was to use up its budget, and has done so without a pick."""
+        decided, until = self.decisive.decision, self.results.sweep.rules.until
+        return until == "end" and decided is not None and decided.next is None and decided.pick is None
+
+    @property
     def settled(self) -> bool:
         return self.decisive.decision is not None and self.decisive.decision.settled
 
     @property
     def answered(self) -> bool:
-        """Whether the sweep has what it was run for.
-
-        That is what ``until`` asks for; to the end of the budget, a pick. A complete sweep of which nothing can be
-        stated has its estimates.
-        """
-        if self.decisive.decision is not None:
-            sweep = self.results.sweep
-            return self.settled or (sweep.complete and sweep.rules.until == "end" and self.pick() is not None)
-        return self.results.sweep.complete
+        """Whether the sweep has what it was run for; a complete one without statements has its estimates."""
+        return self.settled if self.decisive.decision is not None else self.results.sweep.complete
 
     def pick(self, length: float | None = None) -> Row | None:
         """The strategy to take at a length, by default the longest; None where none is shown to be good."""
@@ -101,8 +103,8 @@ class Summary:
 
     def all_diverged(self, length: float | None = None) -> bool:
         """Whether every trial at a length diverged: then all results are chance, and bounds and pairs mean nothing."""
-        accounts = [row.account.trials for row in self.at(length)]
-        return any(trials.done for trials in accounts) and all(t.diverged == t.done for t in accounts)
+        rows = self.at(length)
+        return any(row.trials for row in rows) and all(row.lost == row.trials for row in rows)
 
     @property
     def trainings(self) -> int:
@@ -167,6 +169,7 @@ def _row(
     rates = [run.learning_rate for run in best if run.learning_rate is not None and run.learning_rate > 0]
     tested = [(run, value) for run in ran if not run.stopped and (value := run.value("test", metric)) is not None]
     finished = [value for run, value in tested if not run.diverged]
+    lost = sum(run.diverged for run in ran)
     decided, contest = standing.decision, standing.contest
     return Row(
         strategy=strategy,
@@ -178,10 +181,12 @@ def _row(
         state=None if decided is None else decided.states[s],
         parked=contest is not None and bool(contest.levels[s] < contest.levels.max()),
         by_repeat=np.array([math.nan if (v := run.value("test", metric)) is None else v for run in best]),
+        trials=len(ran),
         mean=float(np.mean([value for _, value in tested])) if tested else None,
         mean_finished=float(np.mean(finished)) if finished else None,
         at_chance=sum(_at_chance(results, run) for run in ran),
-        diverged=wilson(sum(run.diverged for run in ran), len(ran)),
+        lost=lost,
+        diverged=wilson(lost, len(ran)),
         learning_rate=math.exp(float(np.mean(np.log(rates)))) if rates else None,
         retrained=retraining(results, strategy.label) if length == results.longest else None,
         rank=rank,

@@ -19,6 +19,7 @@ from decaybench.report.figures import (
     search,
     trials,
 )
+from decaybench.report.figures.optuna_searches import by_strategy
 from frames_factory import THREE, change, fifteen, make, summary_of, unconfirm
 
 ALWAYS = {"decision", "learning-rate", "curves", "search", "trials"}
@@ -182,6 +183,16 @@ def test_curves_are_medians_over_the_best_trial_of_each_repeat() -> None:
     assert got.validation == pytest.approx(epochs.median().to_numpy())
     assert got.low == pytest.approx(epochs.min().to_numpy()) and got.high == pytest.approx(epochs.max().to_numpy())
     assert got.runs == 6 and got.diverged == 0
+
+
+def test_trials_that_ran_after_the_last_look_are_not_drawn() -> None:
+    frames = make(diverge=0.0, repeats=8, to=9)
+    looked = frames._replace(runs=frames.runs[frames.runs.repeat < 6])
+    summary, expected = summary_of(frames), summary_of(looked)
+    assert summary.decisive.taken == expected.decisive.taken == (6,)
+    for own, only in zip(search.data(summary).strategies, search.data(expected).strategies, strict=True):
+        assert own.test.size == 36 and (own.test == only.test).all()
+    assert by_strategy(summary.results) == by_strategy(expected.results)
 
 
 @pytest.mark.parametrize("figure", [search, trials])

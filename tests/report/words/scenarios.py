@@ -43,6 +43,10 @@ def not_settled() -> Summary:
     return summary_of(wide(make(diverge=0.0, repeats=12, rope=0.01)))
 
 
+def finished_without_a_pick() -> Summary:
+    return summary_of(wide(make(diverge=0.0, repeats=12, rope=0.01, until="end")))
+
+
 def time_limit() -> Summary:
     return summary_of(at(wide(make(diverge=0.0, repeats=9, to=40, rope=0.01)), "stopped"))
 
@@ -113,6 +117,7 @@ def before_the_first_look() -> Summary:
 CASES: dict[str, Callable[[], Summary]] = {
     "settled": lambda: summary_of(make(FIVE, skill=APART, rope=0.01, to=12)),
     "not_settled": not_settled,
+    "finished_without_a_pick": finished_without_a_pick,
     "time_limit": time_limit,
     "one_strategy": lambda: summary_of(make({"cosine": "cosine"}, diverge=0.0)),
     "two_equals": lambda: summary_of(make(TWO, diverge=0.0, rope=0.01)),

@@ -40,6 +40,10 @@ FITS = {
             "(up to 18 repeats; the sweep file allows 12).",
         ],
     ),
+    "finished_without_a_pick": (
+        "Finished without a pick after all 12 repeats: constant (the control) leads",
+        ["Still open: constant, cosine and exp_loss."],
+    ),
     "time_limit": (
         "Not settled in the time given: constant (the control) leads, with 95% confidence at most 4.7 points below"
         " the best of these 3; the margin is 1 point.",

@@ -105,7 +105,7 @@ def _row(own: Tried, edges: NDArray[np.float64]) -> Row:
 
 def _overall(row: Row) -> str:
     if row.overall.low is None or row.overall.high is None:
-        return "no trial done yet"
+        return "no repeat is complete yet"
     lost, total = int(row.diverged.sum()), row.diverged.size
     return f"{lost} of {total} diverged ({_share(row.overall.low)} to {_share(row.overall.high)})"
 

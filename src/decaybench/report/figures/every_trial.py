@@ -44,12 +44,12 @@ class Search(NamedTuple):
 
 
 def search(results: Results, *, stopped: bool = False) -> Search:
-    """Every trial that is done, diverged ones at chance; stopped ones only if ``stopped``: theirs are not final."""
+    """Every trial of the repeats looked at, diverged ones at chance; stopped ones only if ``stopped``: not final."""
     factor, chance = METRICS[results.metric].factor, results.chance.get(results.metric)
     found = []
     for strategy in results.strategies:
         best = {run.id for run in results.best(strategy.label, results.longest)}
-        trials = [run for run in results.of("search", strategy.label, results.longest) if run.done]
+        trials = [run for run in results.trials(strategy.label, results.longest) if run.done]
         rows = [
             (
                 np.nan if run.learning_rate is None else run.learning_rate,
@@ -110,6 +110,6 @@ def points(axes: Axes, own: Tried, x: NDArray[np.float64], y: NDArray[np.float64
     if own.stopped:
         remarks.append(f"{own.stopped} stopped, not drawn")
     if not y.size and not own.stopped:
-        remarks.append("no trial done yet")
+        remarks.append("no repeat is complete yet")
     if remarks:
         look.note(axes, "\n".join(remarks), top=METRICS[metric].lower_is_better)

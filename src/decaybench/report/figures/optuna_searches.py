@@ -26,7 +26,7 @@ class Scale(NamedTuple):
 
 
 def by_strategy(results: Results) -> tuple[Search, ...]:
-    """Each strategy's trials that are done at the longest length, in the plan's order, without stopped ones.
+    """Each strategy's trials in the repeats looked at, at the longest length, in the plan's order, no stopped ones.
 
     Only searched parameters are included, in native units and with their names in the study, without the label.
     Results are in percent or nats.
@@ -74,7 +74,7 @@ def together(results: Results, searches: tuple[Search, ...]) -> Search:
 
 
 def _done(results: Results, strategy: Strategy) -> list[Run]:
-    return [run for run in results.of("search", strategy.label, results.longest) if run.done and not run.stopped]
+    return [run for run in results.trials(strategy.label, results.longest) if run.done and not run.stopped]
 
 
 def _direction(results: Results) -> Direction:

@@ -30,8 +30,9 @@ def summary_csv(summary: Summary) -> str:
 
     ``estimate`` is the expected test result of a search in the sweep's metric, ``low`` and ``high`` its unadjusted 95%
     interval; ``test_<metric>`` and its bounds are the same for each metric. With 95% confidence the strategy is at most
-    ``bound`` below the best. ``mean_all`` and ``mean_finished`` are the mean test results of all trials, and of those
-    that did not diverge. ``diverged_low`` and ``diverged_high`` are the Wilson interval of the share that diverged.
+    ``bound`` below the best. ``trials_done`` of its trials are in the repeats that enter these numbers; ledger.csv
+    counts all. ``mean_all`` and ``mean_finished`` are the mean test results of these trials, and of those that did not
+    diverge. ``diverged_low`` and ``diverged_high`` are the Wilson interval of the share that diverged.
     ``learning_rate`` is the geometric mean of the best trials' base learning rates.
 
     ``retrained`` is the mean test result of the configuration that was chosen from ``chosen_of``, over
@@ -42,7 +43,7 @@ def summary_csv(summary: Summary) -> str:
 
 
 def _summary_row(row: Row, metric: str) -> dict[str, Any]:
-    trials, again = row.account.trials, row.retrained
+    again = row.retrained
     found = row.estimates[metric]
     return {
         "strategy": row.strategy.label,
@@ -62,9 +63,9 @@ def _summary_row(row: Row, metric: str) -> dict[str, Any]:
         "chosen_of": len(again.configurations) if again else 0,
         "choosing_runs": len(again.choosing) if again else 0,
         "failures": again.failures if again else 0,
-        "trials_planned": trials.planned,
-        "trials_done": trials.done,
-        "trials_diverged": trials.diverged,
+        "trials_planned": row.account.trials.planned,
+        "trials_done": row.trials,
+        "trials_diverged": row.lost,
         "trials_at_chance": row.at_chance,
         "diverged_low": row.diverged.low,
         "diverged_high": row.diverged.high,

@@ -166,12 +166,12 @@ def _line(summary: Summary, length: float) -> str:
 def _diverged(summary: Summary) -> list[str]:
     """How many trials diverged at the longest length, and what they count as."""
     rows = summary.at()
-    done, lost = (sum(getattr(row.account.trials, name) for row in rows) for name in ("done", "diverged"))
+    done, lost = sum(row.trials for row in rows), sum(row.lost for row in rows)
     if not lost:
         return []
     if lost == done:
         return [f"All {words.count(done, 'trial')} count as results at chance ({_chance(summary)})."]
-    parts = [f"{row.strategy.label} {row.account.trials.diverged}" for row in rows if row.account.trials.diverged]
+    parts = [f"{row.strategy.label} {row.lost}" for row in rows if row.lost]
     shown = parts if len(parts) <= MOST_NAMED else [*parts[:4], f"{len(parts) - 4} more strategies"]
     each = f"Each counts as a result at chance ({_chance(summary)})."
     return [f"Of {words.count(done, 'trial')}, {lost} diverged ({words.listed(shown)}). {each}"]

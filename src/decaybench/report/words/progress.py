@@ -26,7 +26,8 @@ def not_settled(summary: Summary) -> str:
     if any(part.status == "stopped" for part in parts):
         return "not settled in the time given"
     if decided is not None and decided.next is None:
-        return f"not settled after all {max(summary.results.repeats.values())} repeats"
+        what = "finished without a pick" if summary.unpicked else "not settled"
+        return f"{what} after all {max(summary.results.repeats.values())} repeats"
     return "not settled yet"
 
 

@@ -33,7 +33,7 @@ def results_table(summary: Summary, length: float) -> Table:
     stated = not summary.all_diverged(length)
 
     def line(row: Row) -> tuple[str, ...]:
-        own, again = row.account.trials, row.retrained
+        again = row.retrained
         named = row.strategy.optimizer if row.strategy.family == NO_SCHEDULE else row.strategy.schedule
         kind = "" if named == row.strategy.label else f"{named}, "
         failed = "-"
@@ -50,8 +50,8 @@ def results_table(summary: Summary, length: float) -> Table:
             f"waits at {row.repeats}" if row.parked else str(row.repeats),
             mean if again is None or again.mean is None else f"{mean} ({words.count(len(again.further), 'run')})",
             failed,
-            f"{own.diverged} of {own.done}",
-            f"{row.at_chance} of {own.done}",
+            f"{row.lost} of {row.trials}",
+            f"{row.at_chance} of {row.trials}",
             words.number(metric.name, row.mean),
             words.number(metric.name, row.mean_finished),
         )
