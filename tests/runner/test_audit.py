@@ -212,7 +212,7 @@ def test_a_sweep_that_is_running_is_sound(done, tmp_path):
 @pytest.mark.parametrize(
     ("statement", "line"),
     [
-        ("UPDATE runs SET slot = slot + 100 WHERE phase = 'confirm'", "is not in the plan, nor selected"),
+        ("UPDATE runs SET seed = seed + 1000 WHERE phase = 'confirm'", "is not in the plan, nor selected"),
         ("DELETE FROM runs WHERE phase = 'replay'", "is planned for a selected trial, but has no row"),
         ("UPDATE runs SET outcome = NULL WHERE phase = 'confirm'", "has no result, although the sweep is stopped"),
     ],
