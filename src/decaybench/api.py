@@ -187,7 +187,9 @@ class _Noting(Watcher):
         self._watcher.extended(line)
 
     def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
-        _show(self._url, name, planned(self._sweep, self._out / "index.html"))
+        with store.open_storage(self._url, create=False) as opened:
+            looks = store.looks(opened, name)
+        _show(self._url, name, planned(self._sweep, self._out / "index.html", looks))
         self._watcher.begin(name, updates_left, stack_size, device)
 
     def more(self, updates: int) -> None:

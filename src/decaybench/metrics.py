@@ -24,8 +24,9 @@ class Metric:
     """A measure of a run on a split, from 0 to ``high``.
 
     ``chance(majority, classes)`` is the value of guessing, given the share of the validation split's majority class and
-    the number of classes. ``margin(examples)`` is the smallest difference that matters on a split of that size, unless
-    the sweep sets its own. A value is shown multiplied by ``factor``, with ``digits`` decimals and ``unit``; a
+    the number of classes. ``margin(examples)`` is the least default margin on a split of that size (two images), and
+    ``finest(examples)`` the least standard error of a difference after one repeat (half an image); both are 0 where
+    there is no such limit. A value is shown multiplied by ``factor``, with ``digits`` decimals and ``unit``; a
     difference has ``gap_unit``. ``axis`` gives the limits of an empty figure, in the shown unit.
     """
 

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,14 @@ def test_what_a_change_of_to_leaves_is_said_before_anything_is_trained(settled_r
     assert line in json.loads(call("check", file, "--json")[0])["notes"][-1] + "\n"
     out, err = call("run", file)
     assert err == line and out.startswith("settled: complete\n")
+
+
+def test_check_shows_a_look_that_was_taken_under_another_to(settled_ran, call):
+    file = settled(settled_ran, ("to = 6", "to = 9"))
+    with closing(sqlite3.connect("studies/decaybench.db")) as connection, connection:
+        seven = """strategies = replace(strategies, '"repeats": 5', '"repeats": 7'), to_repeats = 7"""
+        assert connection.execute(f"UPDATE looks SET {seven}").rowcount == 1
+    assert "\nlooks after 5, 6, 7, 9 repeats, " in call("check", file)[0]
 
 
 def test_check_says_why_a_changed_file_would_be_refused(settled_ran, call):

@@ -2,10 +2,13 @@
 
 import pytest
 
+from decaybench.compare import TooFew
+from decaybench.findings import collect, join, summarise
 from decaybench.findings.plan import reached, step, summary_at, wanted
 from decaybench.findings.standing import planned, taken
+from decaybench.report.words.answer import answer
 from decaybench.sweep import Sweep
-from frames_factory import looks_of, make, ordered, results_of, scored, stored
+from frames_factory import looks_of, make, named, ordered, results_of, scored, stored
 
 # Until repeat 5, "a" leads, "b" is near and varies, "c" is shown further behind a than matters.
 SCORES = {
@@ -84,3 +87,20 @@ def test_looks_keep_the_to_under_which_they_were_first_taken():
     results = results_of(changing())
     assert [look.repeats for look in planned(results)] == [6, 9, 12, 15, 18, 24]
     assert planned(results)[-1].spent == pytest.approx(0.8)
+
+
+def test_the_first_look_states_nothing_before_it_is_written():
+    kept = stored(make(diverge=0.0, confirmed=False))
+    unseen, seen = (summary_at(kept.sweep, kept.runs, looks) for looks in ([], kept.looks))
+    assert seen.decisive.decision is not None and unseen.decisive.decision is None
+    assert unseen.decisive.margin is None and {row.bound for row in unseen.rows} == {None}
+    assert {pair.reason for pair in unseen.pairs} == {TooFew("repeats", 0, 6)}
+    assert [row.estimates for row in unseen.rows] == [row.estimates for row in seen.rows]
+    assert answer(unseen).lead == "No answer yet: the first look has not been taken yet."
+
+
+def test_joined_sweeps_state_nothing_before_the_first_look_of_each():
+    s = stored(named(make({"cosine": "cosine", "linear": "linear"}, diverge=0.0, confirmed=False), "s"))
+    t = stored(named(make({"constant": "constant"}, diverge=0.0, confirmed=False), "t"))
+    both, one = (summarise(collect(join([s, each]))) for each in (t, t._replace(looks=[])))
+    assert both.decisive.decision is not None and one.decisive.decision is None

@@ -405,3 +405,12 @@ def test_an_optimizer_that_needs_no_schedule_is_a_family_of_its_own_and_no_contr
     ]
     spec["task"]["optimizer"] = "prodigy"
     assert [s.family for s in read()] == ["no schedule", "no schedule", "reactive"]
+
+
+def test_a_constant_of_an_optimizer_that_needs_no_schedule_leaves_the_control_to_another():
+    frames = make({"free": "constant", "plain": "constant", "cosine": "cosine"}, confirmed=False)
+    frames.sweep["spec"]["strategies"]["free"]["optimizer"] = "schedule-free"
+    frames.sweep["spec"]["decide"]["control"] = True
+    summary = summary_of(frames)
+    assert summary.results.sweep.rules.control == "plain"
+    assert [(pair.a, pair.b) for pair in summary.pairs] == [("free", "plain"), ("plain", "cosine")]

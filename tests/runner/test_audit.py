@@ -197,7 +197,7 @@ def test_between_a_look_and_its_step_a_sweep_is_sound(look_audited):
     )
 
 
-def test_a_sweep_that_was_stopped_is_sound(done, tmp_path):
+def test_a_sweep_that_is_running_is_sound(done, tmp_path):
     """What holds at any moment: confirm rows of a former winner, and runs without a result, are no contradiction."""
     copy = tmp_path / "d.db"
     shutil.copyfile(done, copy)
@@ -207,6 +207,19 @@ def test_a_sweep_that_was_stopped_is_sound(done, tmp_path):
             connection.execute(f"UPDATE runs SET slot = {slot} WHERE phase = 'confirm'")
     connection.close()
     assert said(f"sqlite:///{copy}", "small") == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        ("UPDATE runs SET seed = seed + 1000 WHERE phase = 'confirm'", "is not in the plan, nor selected"),
+        ("DELETE FROM runs WHERE phase = 'replay'", "is planned for a selected trial, but has no row"),
+        ("UPDATE runs SET outcome = NULL WHERE phase = 'confirm'", "has no result, although the sweep is stopped"),
+    ],
+)
+def test_what_is_retrained_after_a_time_limit_is_checked_as_well(audited, statement, line):
+    assert audited("UPDATE sweeps SET status = 'stopped'") == []
+    assert any(found.endswith(line) for found in audited(statement))
 
 
 REPLAYED = "(SELECT id FROM runs WHERE phase = 'replay' LIMIT 1)"

@@ -1,13 +1,16 @@
 """What must not be touched, and what must be looked at again behind the lock."""
 
 import tomllib
+from concurrent.futures.process import BrokenProcessPool
 
 import optuna
 import pytest
 
 import decaybench
 from decaybench import UserError
+from decaybench.errors import MachineError
 from decaybench.runner import driver, run_sweep
+from decaybench.runner.pool import Bench
 from decaybench.sweep import Sweep
 from small_sweep import SMALL
 
@@ -69,6 +72,22 @@ def test_the_spec_is_compared_again_behind_the_lock(run, monkeypatch):
     monkeypatch.setattr(driver, "prepare_environment", meanwhile)
     with pytest.raises(UserError, match=r"task.epochs: 2 in the database, 1 in the file"):
         run()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("lost"), BrokenProcessPool("killed")])
+def test_results_that_a_process_wrote_before_it_failed_count(run, monkeypatch, error):
+    def written_and_lost(*arguments):
+        whole(*arguments)
+        raise error
+
+    whole = Bench.train
+    with monkeypatch.context() as patch:
+        patch.setattr(Bench, "train", written_and_lost)
+        with pytest.raises(MachineError, match="run the same command again to continue"):
+            run()
+    before = {row.id for row in decaybench.load("sqlite:///d.db", "small").runs.itertuples() if row.outcome}
+    assert before
+    assert run() == len(decaybench.load("sqlite:///d.db", "small").runs) - len(before)
 
 
 def test_without_git_on_the_path_it_runs(tmp_path, monkeypatch, undrawn):

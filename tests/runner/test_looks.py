@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from decaybench import UserError
-from decaybench.runner import Watcher, driver
+from decaybench import UserError, store
+from decaybench.runner import Watcher, audit, driver
 from looking import LOOKS, STRICT, decided, kept, repeats_of
 from small_sweep import results
 from trained import train
@@ -201,6 +201,7 @@ def test_a_time_limit_stops_the_search_and_the_next_run_ends_as_if_there_had_bee
     assert any(run.outcome is None for run in stopped.runs if run.phase == "search")
     assert all(run.outcome for run in stopped.runs if run.phase != "search")
     assert {"confirm", "replay"} < {run.phase for run in stopped.runs}
+    assert audit(store.frames(stopped), stopped.runs, stopped.looks, None) == []
     train(LOOKS, database)
     assert kept(database).sweep["status"] == "complete"
     assert kept(database).looks == kept(settled[0]).looks

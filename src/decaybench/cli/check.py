@@ -1,7 +1,6 @@
 """``decaybench check``: a sweep's plan, before anything is trained or written."""
 
 import json
-from typing import Final
 
 from rich.table import Table
 from rich.text import Text
@@ -9,13 +8,8 @@ from rich.text import Text
 from decaybench import api
 from decaybench.cli.console import wide_console
 from decaybench.cli.run import duration
+from decaybench.report.words.method import UNTIL
 from decaybench.runner import check_sweep
-
-UNTIL: Final = {
-    "one": "until one strategy is shown to be good",
-    "all": "until nothing is open",
-    "end": "to the end of the budget",
-}
 
 
 def show(sweep: str, *, storage: str | None, data: str | None, device: str, as_json: bool) -> None:

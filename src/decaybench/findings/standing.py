@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
@@ -133,7 +133,10 @@ def trials(results: Results, label: str, length: float, repeats: int, metric: st
 
 
 def stand(results: Results, length: float, withheld: Sequence[Hashable] = ()) -> Standing:
-    """Where the sweep stands at one length; ``withheld`` are reasons for which nothing is stated."""
+    """Where the sweep stands at one length; ``withheld`` are reasons for which nothing is stated.
+
+    Only what a look has seen is decided: a look that is written, or the one that is being taken.
+    """
     labels = tuple(strategy.label for strategy in results.strategies)
     metric, margin, looks = METRICS[results.metric], results.sweep.task.rope, planned(results)
     source: Literal["file", "default"] = "default" if margin is None else "file"
@@ -144,11 +147,14 @@ def stand(results: Results, length: float, withheld: Sequence[Hashable] = ()) ->
     images, rules = results.sweep.examples("test"), results.sweep.rules
     control = None if rules.control is None else labels.index(rules.control)
     contest = Contest(pools, [each.repeats for each in pools], looks, metric.finest(images), control)
+    lacking = compare.too_few(contest, images)
+    reason = tuple(withheld) or lacking or ()
+    if not reason and results.at is None and not all(results.looks):
+        # Until the first look is written, `to` and `trials` may still change, so its repeats state nothing yet.
+        contest = replace(contest, repeats=[min(each, looks[0].repeats - 1) for each in contest.repeats])
     begun = min(contest.repeats) >= looks[0].repeats
     if margin is None and begun:
         margin = compare.default_margin(contest, metric.margin(images))
-    lacking = compare.too_few(contest, images)
-    reason = tuple(withheld) or lacking or ()
     decision = None
     if margin is not None and begun and not reason:
         decision = compare.decide(contest, margin, rules.until, metric.sign * results.chance[results.metric])

@@ -203,10 +203,9 @@ def read_sweeps(rows: Sequence[Mapping[str, Any]]) -> Sweep:
 
 def strategies(arms: Mapping[str, Arm]) -> tuple[Strategy, ...]:
     """The strategies of these arms, which are keyed by label."""
-    from decaybench.optimizers import OPTIMIZERS
 
     def family(arm: Arm) -> str:
-        return arm.family if arm.kind != "constant" or OPTIMIZERS[arm.optimizer].needs_schedule else NO_SCHEDULE
+        return NO_SCHEDULE if arm.kind == "constant" and not arm.control else arm.family
 
     return tuple(Strategy(label, arm.kind, family(arm), arm.optimizer) for label, arm in arms.items())
 

@@ -130,16 +130,17 @@ def _against_plan(
     planned = list(plan_search(sweep, wanted(sweep, looks), chosen))
     needed = planned
     after: tuple[PlannedRun, ...] = ()
-    # Without one of the trials nobody knows what is retrained.
-    searched = complete and {plan.id for plan in planned} <= {run.id for run in search if not run.superseded}
-    if searched:
-        after = retrained(sweep, summary_at(frames.sweep, runs, looks))
-        planned += after
-    elif not complete:
+    if not complete:
         # Only what was looked at holds at any moment: between a look and its step, the rows of the step are missing or
-        # too many, and there may be confirm runs of a former best trial.
+        # too many, and while a sweep is running there may be confirm runs of a former best trial.
         needed = list(plan_search(sweep, reached(looks))) if looks else []
         planned = list(plan_search(sweep, dict.fromkeys(sweep.strategies, _furthest(sweep, looks)), chosen))
+    # A sweep that its time limit stopped is retrained, too. Without one of the trials nobody knows what is retrained.
+    status, there = frames.sweep["status"], {run.id for run in search if not run.superseded}
+    searched = status in ("complete", "stopped") and {plan.id for plan in needed} <= there
+    if searched:
+        after = retrained(sweep, summary_at(frames.sweep, runs, looks))
+        needed, planned = [*needed, *after], [*planned, *after]
     phases = PHASES if searched else ("search",)
     rows = {run.id: run for run in runs if run.phase in phases and not run.superseded}
     wanted_runs = {run.id: run for run in planned}
@@ -157,8 +158,8 @@ def _against_plan(
             yield f"{_called(row)}: is not in the plan{'' if row.phase == 'search' else ', nor selected'}"
         elif row.replay_of != wanted_runs[run_id].replay_of:
             yield f"{_called(row)}: takes the learning rates of {row.replay_of}, not of {wanted_runs[run_id].replay_of}"
-        elif complete and row.outcome not in ENDED:
-            yield f"{_called(row)}: has no result, although the sweep is complete"
+        elif (complete or row.phase != "search") and row.outcome not in ENDED:
+            yield f"{_called(row)}: has no result, although the sweep is {status}"
 
 
 def _furthest(sweep: Sweep, looks: Sequence[LookRow]) -> int:

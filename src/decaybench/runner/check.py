@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from decaybench import store
-from decaybench.compare import LEAST, planned
+from decaybench.compare import LEAST, Taken, planned
 from decaybench.errors import UserError
+from decaybench.findings.standing import taken
 from decaybench.optimizers import DEFAULT
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.environment import Rarest, choose_device, prepare_environment, provenance
@@ -75,6 +76,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str |
     crew = choose_crew(sweep, environment, None, None)
     facts = provenance(sweep, environment, crew.width, crew.workers)
     shared = shared_updates(sweep, environment)
+    repeats, (looked, known) = sweep.budget.repeats, _known(sweep, url)
     built = arms(sweep)
     rows = []
     for entry in ledger(sweep, facts["steps_per_epoch"]):
@@ -100,7 +102,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str |
         smallest_class=environment.rarest,
         steps_per_epoch=facts["steps_per_epoch"],
         rows=tuple(rows),
-        looks=tuple(look.repeats for look in planned(sweep.budget.repeats.start, sweep.budget.repeats.to)),
+        looks=tuple(look.repeats for look in planned(repeats.start, repeats.to, looked)),
         costs=costs(sweep, environment, crew, shared),
         workers=crew.workers,
         testing=testing_share(sweep, environment),
@@ -109,26 +111,29 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str |
         notes=(
             *long_warmups(sweep, facts["steps_per_epoch"]),
             *undecided(sweep, facts["examples"]["test"]),
-            *_known(sweep, url),
+            *known,
         ),
     )
 
 
-def _known(sweep: Sweep, url: str | None) -> tuple[str, ...]:
-    """What the database at ``url`` says about the sweep: why it would be refused, or what a change of ``to`` leaves."""
+def _known(sweep: Sweep, url: str | None) -> tuple[tuple[Taken, ...], tuple[str, ...]]:
+    """The sweep in the database at ``url``: the looks taken there, and lines on what the file changes.
+
+    A line says why the file would be refused, in which case no looks are given, or what a change of ``to`` leaves.
+    """
     if url is None or (existing := store.find_storage(store.absolute(url))) is None:
-        return ()
+        return (), ()
     with existing:
         stored = store.sweep_row(existing, sweep.name)
         looks = [] if stored is None else store.looks(existing, sweep.name)
     if stored is None:
-        return ()
+        return (), ()
     try:
         require_extension(sweep, stored, looks)
     except UserError as refused:
-        return (f"cannot be run: {refused}",)
+        return (), (f"cannot be run: {refused}",)
     left = what_is_left(sweep, stored, looks)
-    return () if left is None else (left,)
+    return taken(looks), () if left is None else (left,)
 
 
 def undecided(sweep: Sweep, test_images: int) -> tuple[str, ...]:

@@ -233,12 +233,14 @@ class _Driver:
         """Close the stack's trials in the study, now that the worker has written its results to our tables."""
         try:
             results = future.result()
+        except BrokenProcessPool:  # a process may have written its results before it died, and another may be writing
+            raise
         except Exception as error:  # the machine's fault (memory, a driver): stored as failed, retried by the next run
             ids = [run.id for run in begun.members]
-            store.finish_runs(self.storage, [failed(run) for run in store.some_runs(self.storage, ids)])
-            self.mirror.fail(begun.numbers.values())
-            if isinstance(error, BrokenProcessPool):
-                raise
+            rows = [run for run in store.some_runs(self.storage, ids) if run.outcome is None]
+            store.finish_runs(self.storage, [failed(run) for run in rows])
+            numbers = [begun.numbers[run.id] for run in rows if run.id in begun.numbers]
+            self.mirror.fail(numbers)  # the others are told at the next start
             raise MachineError(
                 f"sweep {self.sweep.name}: {_called(begun.members)} failed: {reason(error)}; "
                 "run the same command again to continue"

@@ -53,6 +53,11 @@ class Arm:
     space: tuple[Dimension, ...]
 
     @property
+    def control(self) -> bool:
+        """Whether it is a baseline: a constant learning rate, under an optimizer that is meant to have a schedule."""
+        return self.kind == "constant" and OPTIMIZERS[self.optimizer].needs_schedule
+
+    @property
     def held_out(self) -> bool:
         """Whether the strategy reacts to held-out loss, or may do so because its signal is searched."""
         legal = self.schedule_class.options()

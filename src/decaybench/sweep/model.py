@@ -1,6 +1,6 @@
 """A sweep file's tables as frozen pydantic models: strict types, no unknown keys, one rule per refusal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from decaybench.errors import UserError
 from decaybench.optimizers import DEFAULT, Velocity
 from decaybench.schedules import SCHEDULES
-from decaybench.sweep.arms import build_arms
+from decaybench.sweep.arms import Arm, build_arms
 from decaybench.sweep.budget import Budget, Decide
 from decaybench.sweep.fields import (
     EXACT,
@@ -191,11 +191,10 @@ class Sweep(Table):
         runs = (self.budget.trials * self.budget.repeats.to * len(lengths) + retrained) * len(self.strategies)
         if runs > MOST_RUNS:
             raise RuleError(f"must plan at most {MOST_RUNS:,} runs in total, got {runs:,}", "budget")
-        self._require_decidable()
-        build_arms(self.task, self.search, self.strategies)
+        self._require_decidable(build_arms(self.task, self.search, self.strategies))
         return self
 
-    def _require_decidable(self) -> None:
+    def _require_decidable(self, built: Sequence[Arm]) -> None:
         repeats = self.budget.repeats
         if self.search.allocation == "adaptive" and repeats.to != repeats.start:
             found = show(repeats.model_dump(by_alias=True))
@@ -203,10 +202,10 @@ class Sweep(Table):
             raise RuleError(f"{rule}, got {found}", "budget", "repeats")
         if not self.decide.control:
             return
-        controls = [label for label, strategy in self.strategies.items() if strategy.schedule == "constant"]
+        controls = [arm.label for arm in built if arm.control]
         if len(controls) != 1:
-            found = ", ".join(controls) or "none"
-            raise RuleError(f"true needs exactly one strategy of kind constant, got {found}", "decide", "control")
+            rule = "true needs exactly one strategy of kind constant whose optimizer needs a schedule"
+            raise RuleError(f"{rule}, got {', '.join(controls) or 'none'}", "decide", "control")
         if self.decide.until == "all":
             raise RuleError('true cannot decide until = "all", which needs every pair', "decide", "control")
 

@@ -5,7 +5,7 @@ import pytest
 from decaybench.report import answer_text, planned
 from decaybench.report.dashboard.note import reported
 from decaybench.sweep import Sweep
-from frames_factory import make, summary_of
+from frames_factory import make, stored, summary_of
 
 
 def test_the_note_of_a_report_has_question_plan_answer_and_place():
@@ -29,6 +29,13 @@ def test_before_training_the_note_has_the_plan():
     assert "**Looks:** after 6, 9, 12 and 15 repeats, until one strategy is shown to be good" in got.note
     assert "**Cost:** 216 to 540 trials, and 18 to 26 retraining runs" in got.note
     assert "the 3 best configurations of the strategies that matter most, each on 2 fresh seeds" in got.note
+
+
+def test_a_look_that_was_taken_under_another_to_is_among_the_looks():
+    kept = stored(make(repeats=10, until="end", confirmed=False))
+    kept.sweep["spec"]["budget"]["repeats"]["to"] = 18
+    note = planned(Sweep.from_mapping(kept.sweep["spec"], "s"), Path("/r/index.html"), kept.looks).note
+    assert "**Looks:** after 6, 9, 10, 12, 15 and 18 repeats, to the end of the budget" in note
 
 
 def test_without_seeds_nothing_is_retrained():

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from decaybench.compare import Look
+from decaybench.compare import planned as planned_looks
+from decaybench.findings.standing import taken
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import Strategy, strategies
 from decaybench.report import words
 from decaybench.report.words.answer import answer_text
+from decaybench.report.words.method import UNTIL
 
 if TYPE_CHECKING:
     from decaybench.search.views import Content
+    from decaybench.store import LookRow
     from decaybench.sweep import Sweep
 
-_UNTIL: Final = {
-    "one": "until one strategy is shown to be good",
-    "all": "until nothing is open",
-    "end": "to the end of the budget",
-}
 UNFINISHED = "Not finished yet: the sweep is being trained."
 
 
-def planned(sweep: Sweep, index: Path) -> Content:
-    """What the dashboard shows of a planned sweep, before there are results; ``index`` will be its report."""
+def planned(sweep: Sweep, index: Path, rows: Sequence[LookRow] = ()) -> Content:
+    """What the dashboard shows of a sweep while it is trained.
+
+    ``index`` will be its report, ``rows`` are the looks that were taken before.
+    """
     from decaybench.sweep import arms
 
-    return _content(sweep, strategies({arm.label: arm for arm in arms(sweep)}), UNFINISHED, index, {})
+    looks = planned_looks(sweep.budget.repeats.start, sweep.budget.repeats.to, taken(rows))
+    return _content(sweep, strategies({arm.label: arm for arm in arms(sweep)}), UNFINISHED, index, {}, looks)
 
 
 def reported(summary: Summary, index: Path) -> Content:
@@ -37,25 +41,32 @@ def reported(summary: Summary, index: Path) -> Content:
 
     results = summary.results
     (part,) = results.sweep.parts  # joined sweeps have no common study
-    return _content(part.file, results.strategies, answer_text(summary), index, graphs(summary))
+    return _content(part.file, results.strategies, answer_text(summary), index, graphs(summary), summary.decisive.looks)
 
 
 def _content(
-    sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path, shown: Mapping[str, Any]
+    sweep: Sweep,
+    entries: tuple[Strategy, ...],
+    answer: str,
+    index: Path,
+    shown: Mapping[str, Any],
+    looks: Sequence[Look],
 ) -> Content:
     from decaybench.search.views import Content
 
     metric = f"validation {sweep.task.metric}"
-    return Content(metric, _note(sweep, entries, answer, index, bool(shown)), shown)
+    return Content(metric, _note(sweep, entries, answer, index, bool(shown), looks), shown)
 
 
-def _note(sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path, drawn: bool) -> str:
+def _note(
+    sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path, drawn: bool, looks: Sequence[Look]
+) -> str:
     parts = [
         f"## {_plain(sweep.question or sweep.name)}",
         f"**Answer.** {_plain(answer)}",
         f"**Report:** {_code(str(index.resolve()))}",
         "### Plan",
-        _plan(sweep),
+        _plan(sweep, looks),
         "\n".join(
             ["| strategy | schedule | family |", "|---|---|---|"]
             + [f"| {_code(s.label)} | {_code(s.schedule)} | {s.family} |" for s in entries]
@@ -69,7 +80,7 @@ def _note(sweep: Sweep, entries: tuple[Strategy, ...], answer: str, index: Path,
     return "\n\n".join(parts) + "\n"
 
 
-def _plan(sweep: Sweep) -> str:
+def _plan(sweep: Sweep, looks: Sequence[Look]) -> str:
     from decaybench.sweep import all_slots, shares_slots
 
     task, budget, search = sweep.task, sweep.budget, sweep.search
@@ -89,21 +100,17 @@ def _plan(sweep: Sweep) -> str:
             + ", ".join([words.count(task.epochs, "epoch"), *map(_plain, settings)]),
             f"- **Search:** {each}{at}; sampler {_code(search.sampler)}, seed {search.seed}; a trial is tested once, at"
             " its end",
-            *([] if shared else [f"- **Looks:** {_looks(sweep)}"]),
+            *([] if shared else [f"- **Looks:** {_looks(sweep, looks)}"]),
             f"- **Cost:** {_cost(sweep)}",
             f"- **Retraining:** {_retraining(sweep)}",
         ]
     )
 
 
-def _looks(sweep: Sweep) -> str:
-    from decaybench import compare
-
-    repeats = sweep.budget.repeats
-    looks = [str(look.repeats) for look in compare.planned(repeats.start, repeats.to)]
+def _looks(sweep: Sweep, looks: Sequence[Look]) -> str:
     if len(looks) == 1:
-        return f"one, after {words.count(repeats.to, 'repeat')}"
-    return f"after {words.listed(looks)} repeats, {_UNTIL[sweep.decide.until]}"
+        return f"one, after {words.count(looks[0].repeats, 'repeat')}"
+    return f"after {words.listed([str(look.repeats) for look in looks])} repeats, {UNTIL[sweep.decide.until]}"
 
 
 def _cost(sweep: Sweep) -> str:

@@ -71,6 +71,12 @@ LEDGER: Final = (
 )
 
 
+UNTIL: Final = {
+    "one": "until one strategy is shown to be good",
+    "all": "until nothing is open",
+    "end": "to the end of the budget",
+}
+"""How long looks are taken, by the sweep's ``until``."""
 _NEXT: Final = {
     "one": "Between looks, only the leader and the strategies that may be ahead of it by more than the margin are "
     "trained; the others wait.",

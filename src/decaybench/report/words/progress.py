@@ -14,7 +14,10 @@ def before_the_first_look(summary: Summary) -> str:
     if not any(run.done for run in results.runs):
         return "the sweep has not started"
     if closed >= start or (standing.lacking is not None and standing.lacking.what != "repeats"):
-        return "" if standing.contest is not None else "no strategy can be looked at yet"
+        if standing.contest is None:
+            return "no strategy can be looked at yet"
+        stated = standing.decision is not None or standing.lacking is not None or standing.withheld
+        return "" if stated else "the first look has not been taken yet"
     done = sum(row.account.trials.done for row in summary.rows)
     planned = sum(row.account.trials.planned for row in summary.rows)
     return f"{done:,} of the {planned:,} trials that the first look needs are done"
