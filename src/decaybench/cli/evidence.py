@@ -50,6 +50,7 @@ def lines(shown: Summary) -> list[str]:
 def table(shown: Summary) -> Table:
     """One row per strategy, the one to take first."""
     metric, again = shown.results.metric, any(row.retrained for row in shown.at())
+    stated = not shown.all_diverged()
     found = Table(box=None, pad_edge=False, header_style="bold")
     found.add_column("strategy", no_wrap=True)
     columns = (f"test {metric}", "95% interval", f"at most {worse(metric)} the best", "state", "repeats")
@@ -61,8 +62,8 @@ def table(shown: Summary) -> Table:
             Text(row.strategy.label),
             value(metric, estimate.mean) if estimate else "",
             bounds(metric, estimate),
-            "" if row.bound is None or shown.all_diverged() else at_most(metric, row.bound),
-            "" if row.state is None or shown.all_diverged() else row.state,
+            at_most(metric, row.bound) if stated and row.bound is not None else "",
+            (row.state or "") if stated else "",
             f"{row.repeats} (waits)" if row.parked else str(row.repeats),
             *(_again(metric, row.retrained) if again else ()),
         )
