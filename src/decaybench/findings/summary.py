@@ -107,6 +107,11 @@ class Summary:
         return any(row.trials for row in rows) and all(row.lost == row.trials for row in rows)
 
     @property
+    def compared_lengths(self) -> list[float]:
+        """The lengths at which not every trial diverged, the longest first."""
+        return [length for length in sorted(self.results.lengths, reverse=True) if not self.all_diverged(length)]
+
+    @property
     def trainings(self) -> int:
         """The search trials that have ended, at all lengths."""
         return sum(run.phase == "search" and run.done for run in self.results.runs)

@@ -68,7 +68,7 @@ def data(summary: Summary) -> Decision | None:
 
     A length at which every trial diverged is left out.
     """
-    lengths = [n for n in sorted(summary.results.lengths, reverse=True) if not summary.all_diverged(n)]
+    lengths = summary.compared_lengths
     if summary.adaptive or not lengths:
         return None
     return Decision(summary.results.metric, tuple(_panel(summary, length) for length in lengths))

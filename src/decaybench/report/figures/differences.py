@@ -29,7 +29,7 @@ def data(summary: Summary) -> Differences | None:
 
     A length at which every trial diverged is left out.
     """
-    lengths = [n for n in sorted(summary.results.lengths, reverse=True) if not summary.all_diverged(n)]
+    lengths = summary.compared_lengths
     panels = [panel for length in lengths if (panel := _panel(summary, length))]
     return Differences(summary.results.metric, tuple(panels)) if panels else None
 
