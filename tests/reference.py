@@ -5,11 +5,13 @@ batch order, the split's normalisation, and the schedule's class (K = 1) with wh
 `TorchScheduler` measures for it on torch's own optimizers.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from decaybench import models, seeds
 from decaybench.data import TaskData, batch_order
@@ -44,6 +46,7 @@ class Reference:
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
     parameters: torch.Tensor | None = None
+    buffers: dict[str, torch.Tensor] = field(default_factory=dict)
     test_loss: float | None = None
     test_accuracy: float | None = None
 
@@ -63,28 +66,31 @@ def make_optimizer(recipe: Recipe, run: Run, model: nn.Module) -> torch.optim.Op
     return torch.optim.SGD(groups, lr=run.learning_rate, momentum=run.momentum, nesterov=form.nesterov)
 
 
-class SeededDropout(nn.Module):
-    """Dropout that draws from the run's own generator, and drops nothing when evaluated."""
+class SeededDropout(TorchFunctionMode):
+    """Makes dropout draw from the run's own generator."""
 
-    def __init__(self, share: float, generator: torch.Generator) -> None:
+    def __init__(self, generator: torch.Generator) -> None:
         super().__init__()
-        self.share, self.generator = share, generator
+        self.generator = generator
 
-    def forward(self, x):
-        if not self.training:
-            return x
-        kept = torch.rand(x.shape, generator=self.generator) >= self.share
-        return x * kept / (1 - self.share)
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func not in (F.dropout, F.dropout2d):
+            return func(*args, **(kwargs or {}))
+        return self.drop(func is F.dropout2d, *args, **(kwargs or {}))
+
+    def drop(self, channels, input, p=0.5, training=True, inplace=False):  # noqa: A002  # torch's names
+        if not training or not p:
+            return input
+        shape = (*input.shape[:2], 1, 1) if channels else input.shape
+        return input * (torch.rand(shape, generator=self.generator) >= p) / (1 - p)
 
 
 def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
+    drops = bool(recipe.dropout) or recipe.model == "own"
     dtype = DTYPES[recipe.precision]
     model = models.build(recipe.model, data.shape, data.classes, run.seed, recipe.dropout)
     model._apply(lambda held: held.to(dtype) if held.is_floating_point() else held)  # `to` would halve complex buffers
-    own = seeds.generator(run.seed, "dropout")
-    for name, layer in list(model.named_children()):
-        if isinstance(layer, nn.Dropout):
-            setattr(model, name, SeededDropout(layer.p, own))
+    dropout = SeededDropout(seeds.generator(run.seed, "dropout")) if drops else nullcontext()
     optimizer = make_optimizer(recipe, run, model)
     mean, std = data.mean.to(dtype)[:, None, None], data.std.to(dtype)[:, None, None]
 
@@ -112,7 +118,9 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
         for step in range(epoch * steps, (epoch + 1) * steps):
             chosen = order[(step % steps) * size : (step % steps + 1) * size]
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(images[chosen]), data.train.labels[chosen])
+            with dropout:
+                logits = model(images[chosen])
+            loss = F.cross_entropy(logits, data.train.labels[chosen])
             loss.backward()
             if when == "update":
                 one = [1.0] * len(optimizer.param_groups)  # they share one learning rate
@@ -133,6 +141,7 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
         validation = evaluate(data.validation)
         out.validation_loss.append(validation[0])
         out.validation_accuracy.append(validation[1])
+    out.buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     out.parameters = torch.cat([p.detach().flatten() for p in model.parameters()])
     out.test_loss, out.test_accuracy = evaluate(data.test)
     return out

@@ -17,7 +17,7 @@ from decaybench.metrics import METRICS
 from decaybench.models import build
 from decaybench.sweep import Sweep, size
 from decaybench.training import check_builder, check_model
-from decaybench.training.lanes import EVALUATION_CHUNK, MICRO_BATCH
+from decaybench.training.lanes import MICRO_BATCH, evaluated_in
 
 VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
 
@@ -74,6 +74,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     template, *siblings = check_builder(
         lambda seed: build(task.model, data.shape, data.classes, seed, dropout=task.dropout)
     )
+    evaluated = [examples for examples in (data.validation, data.signal, data.test) if examples is not None]
     check_model(
         template,
         data.shape,
@@ -82,7 +83,8 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         precision=task.precision,
         device=device,
         batch=min(MICRO_BATCH, len(data.train)) if task.batch_size == "full" else task.batch_size,
-        chunk=min(EVALUATION_CHUNK, len(data.validation)),
+        chunks=sorted(set[int]().union(*(evaluated_in(len(examples)) for examples in evaluated))),
+        full=task.batch_size == "full",
     )
     majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
     counts = data.train.labels.bincount(minlength=data.classes)

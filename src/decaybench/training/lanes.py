@@ -10,13 +10,18 @@ from decaybench import models
 from decaybench.data import Examples, TaskData, batch_order, normalise
 from decaybench.training.carried import Carried
 from decaybench.training.chain import decays, make_chain
-from decaybench.training.layers import Noise, Stack, flatten_buffers, flatten_parameters
+from decaybench.training.layers import Architecture, Noise, Stack, flatten_parameters
 from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 
 # Fixed sizes, so that the order of a sum, and with it a run's bits, never depends on K.
 EVALUATION_CHUNK = 250
 MICRO_BATCH = 250
+
+
+def evaluated_in(examples: int) -> set[int]:
+    """The sizes of the chunks in which so many examples are evaluated."""
+    return {min(EVALUATION_CHUNK, examples), examples % EVALUATION_CHUNK or min(EVALUATION_CHUNK, examples)}
 
 
 class Lanes:
@@ -41,12 +46,13 @@ class Lanes:
         initial = {
             seed: models.build(recipe.model, data.shape, data.classes, seed, recipe.dropout) for seed in self.seeds
         }
-        self._template = initial[self.seeds[0]]
+        self._architecture = Architecture(initial[self.seeds[0]], data.shape)
         self._stacks: dict[int, Stack] = {}
         self._noise = Noise(self.seeds)
         begun = [initial[seed] for seed in self.seeds]
-        parameters, buffers = (flat(begun, self.dtype).to(device) for flat in (flatten_parameters, flatten_buffers))
-        decaying = decays(self._template, biases=recipe.decay_biases).to(device, self.dtype)
+        parameters = flatten_parameters(begun, self.dtype).to(device)
+        buffers = self._architecture.flatten_buffers(begun, self.dtype).to(device)
+        decaying = decays(self._architecture.template, biases=recipe.decay_biases).to(device, self.dtype)
         self.chain = make_chain(recipe, runs, decaying, observes)
         settings = {
             name: torch.tensor([[getattr(run, name)] for run in runs], dtype=self.dtype, device=device)
@@ -142,7 +148,7 @@ class Lanes:
 
     def _built(self, k: int) -> Stack:
         compute, vectorised = COMPUTED_IN[self.recipe.precision], self.device.type != "cpu"
-        return Stack(self._template, k, compute, vectorised=vectorised)
+        return Stack(self._architecture, k, compute, vectorised=vectorised)
 
     def _chunks(self, lanes: int) -> list[tuple[slice, slice | Tensor]]:
         """Divide so many lanes into parts of about ``width``. Each is a slice of lanes and the lanes to compute for it.
