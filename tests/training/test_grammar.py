@@ -20,7 +20,7 @@ LAYERS = {
     "convolution": lambda: nn.Sequential(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 1, 3, padding=1), nn.Flatten()),
     "group norm": lambda: nn.Sequential(nn.Unflatten(1, (4, 4, 4)), nn.GroupNorm(2, 4), nn.Flatten()),
     "gelu": nn.GELU,
-    "relu in place": lambda: nn.ReLU(inplace=True),
+    "relu in place": lambda: nn.Sequential(nn.Linear(64, 64), nn.ReLU(inplace=True)),
     "dropout": lambda: nn.Dropout(0.1),
     "no dropout": lambda: nn.Dropout(0.0),
     "batch norm": lambda: nn.BatchNorm1d(64),

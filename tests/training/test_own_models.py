@@ -106,10 +106,10 @@ def test_vectorised_it_has_the_numbers_of_one_run_after_the_other(name, own):
 @pytest.mark.parametrize(
     ("batch_size", "evaluated", "says"),
     [
-        (20, False, "in a batch of 20 than in one of 5 in training"),
+        (20, False, "a batch of 20 than for one of 2 in training"),
         (8, False, None),
-        ("full", False, "in a batch of 100 than in one of 5 in training"),
-        (8, True, "in a batch of 50 than in one of 5 in evaluation"),
+        ("full", False, "a batch of 100 than for one of 2 in training"),
+        (8, True, "a batch of 50 than for one of 2 in evaluation"),
     ],
 )
 def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says, own, tmp_path, monkeypatch):
@@ -125,7 +125,7 @@ def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says,
     if says is None:
         prepare_environment(sweep, None, CPU)
         return
-    with pytest.raises(UserError, match=f"task.model: Own gives an image different logits {says}"):
+    with pytest.raises(UserError, match=f"task.model: Own makes other calls for {says}"):
         prepare_environment(sweep, None, CPU)
 
 

@@ -141,7 +141,7 @@ def the_batchs_mean():
     return Own(lambda self, x: self.head((x - x.mean(0)).flatten(1)), head=head())
 
 
-@row("cannot be run on a batch of 1 in training: ValueError: Expected more than 1 value per channel")
+@row()
 def batch_norm_as_a_function():
     return Own(lambda self, x: self.head(F.batch_norm(x.flatten(1), None, None, training=True)), head=head())
 

@@ -68,8 +68,9 @@ def check_model(
                 _require_no_statistics(template, probe.architecture.why_whole)
                 probe.independent(training=True, batch=batch)
                 probe.independent(training=False, batch=max(chunks))
-            elif probe.mixes:
-                _require_batches(template, batch, full)
+            else:
+                if probe.mixes:
+                    _require_batches(template, batch, full)
                 probe.batches(True, [batch])
                 probe.batches(False, chunks)
             _require_own_memory(template)

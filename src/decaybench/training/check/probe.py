@@ -4,7 +4,7 @@ An image's logits must depend on that image and the parameters alone. So the mod
 and with itself after other images, in other batches and under other random seeds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
 from decaybench.training.check.alone import Alone, Refusal, listed, refusing, when
-from decaybench.training.layers import Architecture, Stack, flatten_parameters
+from decaybench.training.layers import Architecture, Stack, Untraceable, flatten_parameters, trace
 from decaybench.training.loss import cross_entropy
 from decaybench.training.memory import memory
 from decaybench.training.recipe import COMPUTED_IN, Precision
@@ -139,13 +139,12 @@ class Probe:
                 return f": {part}; dropout is possible only in a model of known layers, but this one {why}"
         return ""
 
-    def batches(self, training: bool, sizes: Iterable[int]) -> None:
-        """Check that a model whose images affect each other can be run on batches of these sizes."""
-        module = self._alone(0)
-        for size in sorted(set(sizes)):
-            drawn = torch.rand(size, *self.shape, generator=torch.Generator().manual_seed(1)) - 0.5
-            with torch.no_grad():
-                module.logits(drawn.to(self._images(0)), training)
+    def batches(self, training: bool, sizes: Collection[int]) -> None:
+        """Check that a K-wide model makes the same calls in batches of these sizes."""
+        try:
+            trace(self.template, self.shape, training=training, batches=sizes)
+        except Untraceable as reason:
+            raise Refusal(f"{reason} {when(training)}") from reason
 
     def stacked(self) -> None:
         """Check that three runs have the same logits and gradients in a stack as each has alone."""

@@ -5,6 +5,7 @@ from decaybench.training.layers.dropout import DROPOUT
 from decaybench.training.layers.kinds import KINDS, LAYERS
 from decaybench.training.layers.noise import Noise
 from decaybench.training.layers.stack import Architecture, Stack, flatten_parameters
+from decaybench.training.layers.trace import Untraceable, trace
 from decaybench.training.layers.whole import duplicate
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "Noise",
     "Parameter",
     "Stack",
+    "Untraceable",
     "Value",
     "duplicate",
     "flatten_parameters",
+    "trace",
 ]

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from decaybench.training.layers.base import Call, Given, Layer, named
+from decaybench.training.layers.base import Call, Given, Layer, functions_named
 
 
 class Activation(Layer):
@@ -17,14 +17,14 @@ class Activation(Layer):
     numbers are computed as one vector, padded until there is no tail.
     """
 
-    functions = named("celu", "elu", "gelu", "mish", "selu", "sigmoid", "silu", "softplus", "tanh")
+    functions = functions_named("celu", "elu", "gelu", "mish", "selu", "sigmoid", "silu", "softplus", "tanh")
     UNIT = 64  # a multiple of the numbers that torch computes at once, on any machine
 
     def __init__(self, call: Call) -> None:
         self._call = call
 
     @classmethod
-    def of(cls, call: Call, *arguments: Any, **named: Any) -> Self | None:
+    def of(cls, call: Call, *arguments: Any, **options: Any) -> Self | None:
         return cls(call) if call.plain else None
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:

@@ -127,7 +127,7 @@ class Layer(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, call: Call, *arguments: Any, **named: Any) -> Self | None:
+    def of(cls, call: Call, *arguments: Any, **options: Any) -> Self | None:
         """The layer for ``call``, or None if there is none for it; the other arguments are again those of the call."""
 
     @abstractmethod
@@ -135,7 +135,7 @@ class Layer(ABC):
         """The activations after the layer; ``inputs`` are those of the call's `Value` arguments, in their order."""
 
 
-def named(*names: str) -> tuple[Callable[..., Any], ...]:
+def functions_named(*names: str) -> tuple[Callable[..., Any], ...]:
     """The functions of these names in torch and torch.nn.functional, and Tensor's methods."""
     return tuple(getattr(place, name) for name in names for place in (torch, F, Tensor) if hasattr(place, name))
 

@@ -15,7 +15,7 @@ class ToRows(Layer):
     takes, gives = Layout.MAPS, Layout.ROWS
 
     @classmethod
-    def of(cls, call: Call, *arguments: Any, **named: Any) -> Self | None:
+    def of(cls, call: Call, *arguments: Any, **options: Any) -> Self | None:
         return None
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:
@@ -30,7 +30,7 @@ class ToMaps(Layer):
     takes, gives = Layout.ROWS, Layout.MAPS
 
     @classmethod
-    def of(cls, call: Call, *arguments: Any, **named: Any) -> Self | None:
+    def of(cls, call: Call, *arguments: Any, **options: Any) -> Self | None:
         return None
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:

@@ -19,7 +19,7 @@ class Pool(Layer):
         self._call = call
 
     @classmethod
-    def of(cls, call: Call, *arguments: Any, **named: Any) -> Self | None:
+    def of(cls, call: Call, *arguments: Any, **options: Any) -> Self | None:
         return cls(call) if call.plain and len(call.values[0].shape) == 3 else None
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:

@@ -5,13 +5,13 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from decaybench.training.layers.base import Call, Given, Layer, Layout, Value, named
+from decaybench.training.layers.base import Call, Given, Layer, Layout, Value, functions_named
 
 
 class Softmax(Layer):
     """The softmax, or its logarithm, over the last axis."""
 
-    functions = named("softmax", "log_softmax")
+    functions = functions_named("softmax", "log_softmax")
     takes = gives = Layout.ROWS
 
     def __init__(self, call: Call) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 from torch.nn.modules.batchnorm import _NormBase
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from decaybench import seeds
@@ -27,7 +28,6 @@ QUESTIONS: Final = {
     "__len__", "device", "dim", "dtype", "is_cuda", "is_floating_point", "is_meta", "layout", "ndim", "ndimension",
     "nelement", "numel", "shape", "size",
 }  # fmt: skip
-IMAGES: Final = (2, 3)  # two numbers of images; an argument that is each of them in turn is the number of images
 
 
 class Untraceable(Exception):  # noqa: N818  # a verdict, not an error
@@ -50,22 +50,33 @@ class _Seen(NamedTuple):
     shape: tuple[int, ...]
 
 
-def trace(model: nn.Module, shape: tuple[int, int, int], *, training: bool) -> Trace:
+def trace(model: nn.Module, shape: tuple[int, int, int], *, training: bool, batches: Collection[int] = ()) -> Trace:
     """The calls of a model for images of this shape, (C, H, W), in training or in evaluation.
 
-    Raises Untraceable if they depend on numbers, on the model's history or on chance, or if the model computes with
-    other things than its images and its parameters. The model is left as it was.
+    Raises Untraceable if they depend on numbers, on the model's history or on chance, if they are not the same in
+    ``batches`` of these sizes, or if the model computes with other things than its images and its parameters. The
+    model is left as it was.
     """
-    (calls, output), (others, other) = (_recorded(model, (images, *shape), training) for images in IMAGES)
-    if output != other or len(calls) != len(others):
-        raise Untraceable("makes other calls for another number of images")
-    return Trace([_merged(*pair) for pair in zip(calls, others, strict=True)], output)
+    few, *others = (2, 3, *(batch for batch in batches if batch not in (2, 3)))
+    first, output = _recorded(model, (few, *shape), training)
+    for batch in others:
+        calls, end = _recorded(model, (batch, *shape), training)
+        if (len(calls), end) != (len(first), output):
+            raise Untraceable(f"makes other calls for a batch of {batch} than for one of {few}")
+        merged = [_merged(*pair, sizes=(few, batch)) for pair in zip(first, calls, strict=True)]
+        if batch == others[0]:
+            made = merged
+        elif made != merged:
+            raise Untraceable(f"makes other calls for a batch of {batch} than for one of {few}")
+    return Trace(made, output)
 
 
 def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple[list[_Seen], int]:
     dtype = next(model.parameters()).dtype
     with _explained():
         double = duplicate(model, dtype).train(training)
+    if any(mine is theirs for mine, theirs in zip(double.parameters(), model.parameters(), strict=True)):
+        raise Untraceable("cannot be copied")
     own: dict[int, Parameter | Buffer] = {id(p): Parameter(i) for i, p in enumerate(double.parameters())}
     own |= {id(buffer): Buffer(i) for i, buffer in enumerate(float_buffers(double))}
     recorder, before = _Recorder(own, training), _remembered(double)
@@ -73,7 +84,7 @@ def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple
     # Another seed for each number of images shows what follows the seed.
     with seeds.seeded(shape[0]), torch.set_grad_enabled(training):
         drawn = seeds.states()
-        with _explained():
+        with _explained(), recorder:
             out = double(images)
         chance = seeds.states() != drawn
     if chance:
@@ -125,15 +136,14 @@ def _owned(model: nn.Module, calls: Sequence[_Seen]) -> set[str]:
 
 def _has_own_backward(out: Tensor) -> bool:
     """Whether a torch.autograd.Function that is not torch's own made ``out``."""
-    with torch._C.DisableTorchFunctionSubclass():
-        seen, waiting = set[Any](), [out.grad_fn]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, BackwardCFunction):
-                return True
-            if node is not None and node not in seen:
-                seen.add(node)
-                waiting += [after for after, _ in node.next_functions]
+    seen, waiting = set[Any](), [out.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, BackwardCFunction):
+            return True
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [after for after, _ in node.next_functions]
     return False
 
 
@@ -141,19 +151,17 @@ class _Traced(Tensor):
     """A tensor whose calls are recorded."""
 
     place: int
-    recorder: "_Recorder"
 
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        traced = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, _Traced)]
-        return traced[0].recorder.called(func, args, kwargs or {}, traced)
+    # What the subclass itself does is nothing: the mode sees each call.
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # as in torch.nn.Parameter
 
 
-class _Recorder:
-    """Writes down the calls of one forward pass."""
+class _Recorder(TorchFunctionMode):
+    """Writes down the calls of one forward pass, made while it is active."""
 
     def __init__(self, own: Mapping[int, Parameter | Buffer], training: bool) -> None:
         """``own`` maps the ids of the model's tensors to what they are."""
+        super().__init__()
         self._own, self._training = own, training
         self.calls: list[_Seen] = []
         self._made: list[_Traced] = []
@@ -162,32 +170,39 @@ class _Recorder:
     def begin(self, images: Tensor) -> Tensor:
         return self._as_traced(images, 0)
 
-    def called(self, function: Any, args: Any, kwargs: Any, traced: Sequence["_Traced"]) -> Any:
-        """Make a call, write it down, and return its result."""
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
         if not args and "input" in kwargs:
             args, kwargs = (kwargs["input"],), {name: value for name, value in kwargs.items() if name != "input"}
-        name = function.__self__.__name__ if function.__name__ == "__get__" else function.__name__
-        with torch._C.DisableTorchFunctionSubclass():
-            if name in QUESTIONS:
-                return function(*args, **kwargs)
-            self._require(name, traced)
-            described: tuple[Any, Any] = tree_map(self._described, (args, kwargs))
-            versions = [tensor._version for tensor in traced]
-            generator = torch.get_rng_state()
-            out = function(*args, **kwargs)
-            torch.set_rng_state(generator)  # what dropout has drawn does not count
-            written = [tensor for tensor, before in zip(traced, versions, strict=True) if tensor._version != before]
-            if not isinstance(out, Tensor):
-                raise Untraceable(f"calls {name}, which does not give one tensor")
-            if any(tensor is not out for tensor in written):
-                raise Untraceable(f"calls {name}, which writes into an activation")
-            if written:
-                self._overwritten |= {other.place for other in self._made if other is not out and _shared(other, out)}
-                function, described = _not_in_place(function, *described)
-            self.calls.append(_Seen(function, *described, tuple(out.shape)))
-            return self._as_traced(out, len(self.calls))
+        name = func.__self__.__name__ if func.__name__ == "__get__" else func.__name__
+        leaves = tree_leaves((args, kwargs))
+        traced = [leaf for leaf in leaves if isinstance(leaf, _Traced)]
+        if name in QUESTIONS or not (traced or any(id(leaf) in self._own for leaf in leaves)):
+            return func(*args, **kwargs)
+        self._require(name, traced)
+        return self._called(func, name, args, kwargs, traced)
+
+    def _called(self, function: Any, name: str, args: Any, kwargs: Any, traced: Sequence[_Traced]) -> Tensor:
+        """Make a call, write it down, and return its result."""
+        described: tuple[Any, Any] = tree_map(self._described, (args, kwargs))
+        versions = [tensor._version for tensor in traced]
+        generator = torch.get_rng_state()
+        out = function(*args, **kwargs)
+        torch.set_rng_state(generator)  # what dropout has drawn does not count
+        written = [tensor for tensor, before in zip(traced, versions, strict=True) if tensor._version != before]
+        if not isinstance(out, Tensor):
+            raise Untraceable(f"calls {name}, which does not give one tensor")
+        if any(tensor is not out for tensor in written):
+            raise Untraceable(f"calls {name}, which writes into an activation")
+        if written:
+            self._overwritten |= {other.place for other in self._made if other is not out and _shared(other, out)}
+            function, described = _not_in_place(function, *described)
+        self.calls.append(_Seen(function, *described, tuple(out.shape)))
+        return self._as_traced(out, len(self.calls))
 
     def _require(self, name: str, traced: Sequence[_Traced]) -> None:
+        if not traced:
+            raise Untraceable("computes with its parameters outside of layers")
         if torch.is_grad_enabled() != self._training:
             raise Untraceable("turns gradients on or off")
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
@@ -209,7 +224,7 @@ class _Recorder:
         traced = tensor if isinstance(tensor, _Traced) else tensor.as_subclass(_Traced)
         if traced is not tensor:
             self._made.append(traced)
-        traced.place, traced.recorder = place, self
+        traced.place = place
         return traced
 
 
@@ -228,43 +243,43 @@ def _not_in_place(function: Any, args: Any, kwargs: Any) -> tuple[Any, tuple[Any
     raise Untraceable(f"calls {function.__name__}, which writes into an activation")
 
 
-def _merged(a: _Seen, b: _Seen) -> Call:
+def _merged(a: _Seen, b: _Seen, sizes: tuple[int, int]) -> Call:
     """One call for any number of images from the calls for two."""
     if a.function != b.function:
-        raise Untraceable("makes other calls for another number of images")
-    args, kwargs = _same((a.args, dict(a.kwargs)), (b.args, dict(b.kwargs)))
-    return Call(a.function, args, kwargs, _one_image(a.shape, b.shape))
+        raise Untraceable(f"makes other calls for a batch of {sizes[1]} than for one of {sizes[0]}")
+    args, kwargs = _same((a.args, dict(a.kwargs)), (b.args, dict(b.kwargs)), sizes)
+    return Call(a.function, args, kwargs, _one_image(a.shape, b.shape, sizes))
 
 
-def _same(a: Any, b: Any) -> Any:
-    if type(a) is not type(b):
-        raise Untraceable("makes other calls for another number of images")
+def _same(a: Any, b: Any, sizes: tuple[int, int]) -> Any:
+    """An argument that is ``a`` for one number of images and ``b`` for the other."""
+    same = type(a) is type(b)
     match a:
-        case Value():
-            if a.place != b.place:
-                raise Untraceable("makes other calls for another number of images")
-            return Value(a.place, _one_image(a.shape, b.shape))
-        case Parameter() | Buffer():
-            same = a == b
-        case tuple() | list():
-            same = len(a) == len(b)
-            a = [_same(*pair) for pair in zip(a, b, strict=False)]
-            a = a if isinstance(b, list) else tuple(a)
-        case dict():
-            same = a.keys() == b.keys()
-            a = {name: _same(value, b[name]) for name, value in a.items() if same}
-        case slice():
-            return slice(_same(a.start, b.start), _same(a.stop, b.stop), _same(a.step, b.step))
-        case int() if (a, b) == IMAGES:
+        case Value() if same and a.place == b.place:
+            return Value(a.place, _one_image(a.shape, b.shape, sizes))
+        case Value() | Parameter() | Buffer():
+            same = same and a == b
+        case tuple() | list() if same and len(a) == len(b):
+            made = [_same(*pair, sizes) for pair in zip(a, b, strict=True)]
+            return made if isinstance(a, list) else tuple(made)
+        case dict() if same and a.keys() == b.keys():
+            return {name: _same(value, b[name], sizes) for name, value in a.items()}
+        case slice() if same:
+            return slice(*(_same(*pair, sizes) for pair in zip(_ends(a), _ends(b), strict=True)))
+        case int() if (a, b) == sizes:
             return BATCH
         case _:
-            same = bool(a == b)
+            same = same and bool(a == b)
     if not same:
         raise Untraceable("computes with the number of images")
     return a
 
 
-def _one_image(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    if a[:1] + b[:1] != IMAGES or a[1:] != b[1:]:
+def _ends(part: slice) -> tuple[Any, Any, Any]:
+    return part.start, part.stop, part.step
+
+
+def _one_image(a: tuple[int, ...], b: tuple[int, ...], sizes: tuple[int, int]) -> tuple[int, ...]:
+    if a[:1] + b[:1] != sizes or a[1:] != b[1:]:
         raise Untraceable("computes one thing from several images")
     return a[1:]

@@ -1,6 +1,7 @@
 """A model's K-wide form: the layers that compute it for K runs at once."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import NamedTuple
 
 from torch import nn
@@ -106,14 +107,20 @@ class _Reader:
 
 def _layer(call: Call) -> Layer:
     kind = LAYERS.get(call.function) if call.values else None
-    try:
-        layer = kind.of(call, *call.args, **call.kwargs) if kind else None
-    except TypeError:  # arguments that the layer does not know, such as out=
-        layer = None
+    layer = kind.of(call, *call.args, **call.kwargs) if kind and _takes(kind, call) else None
     if layer is None:
         given = ", ".join(str(leaf) for leaf in call.leaves if isinstance(leaf, int | float | str))
         raise Untraceable(f"calls {call.function.__name__}({given}), for which there is no layer")
     return layer
+
+
+def _takes(kind: type[Layer], call: Call) -> bool:
+    """Whether the kind knows the arguments by their names: it does not if one is ``out``, for example."""
+    try:
+        signature(kind.of).bind(call, *call.args, **call.kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _altered(module: nn.Module) -> bool:
