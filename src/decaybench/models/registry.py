@@ -1,0 +1,88 @@
+"""The models by their names."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from decaybench import plugins, seeds
+from decaybench.errors import UserError, reason
+from decaybench.models import plain, residual
+from decaybench.models.shape import Shape
+
+Builder = Callable[..., nn.Module]
+
+
+class _Models(Mapping[str, Builder]):
+    """The built-in models and the entry points of the group ``decaybench.models``, which are loaded only when used."""
+
+    _built_in: Mapping[str, Builder] = {
+        "2c2d": plain.two_c_two_d,
+        "3c3d": plain.three_c_three_d,
+        "all-cnn-c": plain.all_cnn_c,
+        "lenet": plain.lenet,
+        "resnet18": residual.resnet18,
+        "resnet20": residual.resnet20,
+        "resnet8": residual.resnet8,
+        "resnet9": residual.resnet9,
+        "small-cnn": plain.small_cnn,
+        "wrn-16-4": residual.wrn_16_4,
+    }
+
+    def __getitem__(self, name: str) -> Builder:
+        if name in self._built_in:
+            return self._built_in[name]
+        for entry_point in entry_points(group="decaybench.models", name=name):
+            builder: Builder = plugins.load(entry_point)
+            return builder
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._built_in, *entry_points(group="decaybench.models").names}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+MODELS: Mapping[str, Builder] = _Models()
+"""Maps each name to a function of an image shape (C, H, W) and the number of classes that returns an nn.Module.
+
+It draws initial weights from the global generators.
+"""
+
+
+def build(name: str, shape: Shape, classes: int, seed: int, dropout: float = 0.0) -> nn.Module:
+    """Build the model ``name`` on the CPU for images (C, H, W), with initial weights that depend on ``seed`` alone.
+
+    The state of the global generators is restored. Lazy layers get their shapes from a pass over blank images.
+    ``dropout``, if not 0, is passed to the model's builder.
+
+    Raises UserError for a name that MODELS lacks, for images that are too small for the model's layers, for dropout if
+    the model has none, and for a builder that raises or does not return an nn.Module.
+    """
+    if name not in MODELS:
+        raise UserError(f"task.model must be one of {', '.join(MODELS)}, got {name!r}")
+    builder = MODELS[name]
+    if not callable(builder):
+        raise UserError(f"task.model {name!r} must be a function that builds an nn.Module, got {builder!r}")
+    options = {"dropout": dropout} if dropout else {}
+    try:
+        if dropout and "dropout" not in inspect.signature(builder).parameters:
+            raise UserError(f"task.dropout must be 0 for model {name!r}, which has no dropout, got {dropout}")
+        with seeds.seeded(seeds.derive(seed, "init")), torch.device("cpu"):
+            model = builder(shape, classes, **options)
+            if isinstance(model, nn.Module) and any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+                with torch.no_grad():
+                    model.eval()(torch.zeros(2, *shape))
+                model.train()
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's builder may raise anything
+        wanted = f"an nn.Module from the images' shape {shape} and the number of classes {classes}"
+        raise UserError(f"task.model {name!r} must build {wanted}, got {reason(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise UserError(f"task.model {name!r} must build an nn.Module, got {type(model).__name__}")
+    return model
