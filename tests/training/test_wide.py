@@ -193,7 +193,7 @@ every_net = pytest.mark.parametrize("stacked", sorted(NETS), indirect=True)
 def test_a_run_equals_the_plain_loop(stacked, few):
     judge()
     recipe = Recipe("own", epochs=3, batch_size=5, precision="fp64")
-    for width in (None, 2):
+    for width in (None, 2, 1):
         results = train(recipe, four(), few, device=CPU, width=width, read_test=True)
         for run, result in zip(four(), results, strict=True):
             plain = plain_loop(recipe, run, few)
@@ -213,6 +213,8 @@ def test_its_bits_depend_neither_on_the_number_of_runs_nor_on_neighbours(stacked
     (alone,) = losses([mine])
     wild = replace(others[0], learning_rate=1e30)
     assert losses([*others[:2], mine])[2] == losses([mine, wild, *others])[0] == losses([*others, mine], 3)[5] == alone
+    # Width 1 is a mode with bits of its own.
+    assert losses([*others, mine], 1)[5] == losses([mine, wild], 1)[0] == losses([mine], 1)[0]
 
 
 @every_net

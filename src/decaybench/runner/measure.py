@@ -17,10 +17,10 @@ from decaybench.sweep import Task
 from decaybench.training import OptimizerForm, Run, train
 from decaybench.training.lanes import EVALUATION_CHUNK
 
-WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
+WIDTHS = {"cpu": (1, 2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
 # On a GPU, the first epoch warms up and the second is recorded as a CUDA graph; the third one has its usual speed.
 EPOCHS = {"cpu": 1, "cuda": 3}
-METHOD = 3  # the version of this method; results of older versions in the cache are ignored
+METHOD = 4  # the version of this method; results of older versions in the cache are ignored
 SECONDS = 0.15  # how long each width is measured
 CLOSE = 0.97  # prefer a smaller width that is nearly as fast, since more stacks can be shared among processes
 
@@ -84,7 +84,7 @@ def _timed(task: Task, environment: Environment, width: int, batch: int, updates
     runs = [Run(seed, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for seed in range(width)]
     short = replace(recipe(task, OptimizerForm(), EPOCHS[device.type]), batch_size=batch)
     seen: list[float] = []  # an epoch's numbers are on the host when it ends, so the device has finished its work
-    train(short, runs, part, device=device, on_epoch=lambda curves: seen.append(curves.seconds))
+    train(short, runs, part, device=device, width=width, on_epoch=lambda curves: seen.append(curves.seconds))
     return seen[-1] / (width * updates)
 
 

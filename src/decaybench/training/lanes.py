@@ -27,7 +27,8 @@ def evaluated_in(examples: int) -> set[int]:
 class Lanes:
     """L lanes: what they carry, their chain, and passes through the network, ``width`` lanes at a time.
 
-    L and ``width`` do not affect a lane's numbers.
+    Neither L nor a ``width`` of at least 2 affects a lane's numbers. Width 1 is a mode of its own: each lane goes
+    through the network alone, as the module would. In fp32 its bits are others than those of a wider network.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Lanes:
         self.carried, self.order = self.carried.take(rows), self.order[rows]
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
-        widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks(len(self))}
+        widths = {len(self._lanes_of(seats)) for _, seats in self._chunks(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
     def shuffle(self, epoch: int) -> None:
@@ -96,7 +97,11 @@ class Lanes:
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
         parameters, buffers = self.carried["parameters"], self.carried["buffers"]
-        leaves = [(rows, seats, parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))]
+        # Copies of their own, since a row's address, and with it how memory is aligned, depends on its place.
+        leaves = [
+            (rows, seats, parameters[seats].detach().clone().requires_grad_())
+            for rows, seats in self._chunks(len(self))
+        ]
         held = [buffers[seats] for _, seats, _ in leaves]
         examples = self.data.train
         for part in torch.split(chosen, chunk, dim=1):
@@ -104,14 +109,14 @@ class Lanes:
             for (rows, seats, leaf), own in zip(leaves, held, strict=True):
                 mine = part[seats]
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
-                self._noise.select(self.seeds[rows])
+                self._noise.select([self.seeds[lane] for lane in self._lanes_of(seats)])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
                 mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
                 mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 loss[rows] += mean.detach().double()[: rows.stop - rows.start]
-        if len(self) == 1:  # it was computed twice, on copies of its buffers
+        if len(self) == 1 and self.width > 1:  # it was computed twice, on copies of its buffers
             buffers.copy_(held[0][:1])
         gradients = [leaf.grad[: rows.stop - rows.start] for rows, _, leaf in leaves if leaf.grad is not None]
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
@@ -153,11 +158,15 @@ class Lanes:
     def _chunks(self, lanes: int) -> list[tuple[slice, slice | Tensor]]:
         """Divide so many lanes into parts of about ``width``. Each is a slice of lanes and the lanes to compute for it.
 
-        A part never has only one lane: with one group, convolutions would use another kernel and give other bits. A
-        single remaining lane is therefore computed twice.
+        Unless all parts have one lane, none has: with one group, convolutions would use another kernel and give other
+        bits. A single remaining lane is therefore computed twice.
         """
-        if lanes == 1:
+        if lanes == 1 and self.width > 1:
             return [(slice(0, 1), torch.zeros(2, dtype=torch.int64, device=self.device))]
-        parts = max(1, min(-(-lanes // self.width), lanes // 2))
+        parts = lanes if self.width == 1 else max(1, min(-(-lanes // self.width), lanes // 2))
         cuts = [lanes * i // parts for i in range(parts + 1)]
         return [(slice(a, b), slice(a, b)) for a, b in pairwise(cuts)]
+
+    @staticmethod
+    def _lanes_of(seats: slice | Tensor) -> list[int]:
+        return seats.tolist() if isinstance(seats, Tensor) else list(range(seats.start, seats.stop))

@@ -33,6 +33,6 @@ class Activation(Layer):
         dense = x.permute(0, 2, 3, 1) if maps else x
         vector = dense.reshape(-1)
         n = vector.numel()
-        padded = F.pad(vector, (0, -n % self.UNIT)) if n % self.UNIT else vector
+        padded = F.pad(vector, (0, -n % self.UNIT)) if n % self.UNIT and given.k > 1 else vector
         out = self._call.again([padded])[:n].view(dense.shape)
         return out.permute(0, 3, 1, 2) if maps else out

@@ -65,7 +65,7 @@ class BatchNorm(Layer):
             k, images, channels, *rest = shape
             x = x.transpose(0, 1).reshape(images, k * channels, *(rest or [1]), 1)
         channels = x.shape[1] // given.k
-        more = -channels % self.UNIT
+        more = -channels % self.UNIT if given.k > 1 else 0
         if more:
             x = F.pad(apart(x, given.k, Layout.MAPS), (0, 0, 0, 0, 0, more)).flatten(1, 2)
         x = x.contiguous(memory_format=torch.channels_last)

@@ -29,8 +29,7 @@ class Noise:
     def select(self, run_seeds: Sequence[int]) -> None:
         """Select the masks of these runs for the next forward pass."""
         places = {seed: place for place, seed in enumerate(self._generators)}
-        rows = [places[seed] for seed in run_seeds]
-        self._rows, self._layer = rows if len(rows) > 1 else rows * 2, 0  # a single run is computed twice
+        self._rows, self._layer = [places[seed] for seed in run_seeds], 0
 
     def keep(self, shape: tuple[int, ...], share: float, like: Tensor) -> Tensor:
         """The factors (K, B, ...) for runs' activations of this shape, (B, ...): 0 for the ``share`` that is dropped,
