@@ -187,7 +187,7 @@ def parallel(search: Search, value: str) -> Any:
 
 
 class _InMemory(Study):
-    """A study of given trials, for drawing only: `Study.add_trial` copies each trial, which takes longer than a plot."""
+    """A study of given trials, for drawing only: `Study.add_trial` copies each, which takes longer than a plot."""
 
     def __init__(self, name: str, direction: Direction, trials: Sequence[FrozenTrial]) -> None:
         storage = InMemoryStorage()
