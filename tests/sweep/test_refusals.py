@@ -137,7 +137,8 @@ TABLES = [
 # (the strategies of a sweep in place of RIGHT's, what the line says after "x.toml: strategies.")
 STRATEGIES = [
     ("[strategies.fast]", "fast.schedule: must be one of constant, "),
-    ("[strategies.root_loss]", '(it defaults to the label), got "root_loss"'),
+    ("[strategies.quick]", "got 'quick' (schedule defaults to the label)"),
+    ("[strategies.cosin]", "cosin.schedule: unknown kind 'cosin'; did you mean 'cosine'? `decaybench schedules` lists all kinds (schedule"),
     ("[strategies.a]\nschedule = 3", "a.schedule: must be one of constant, "),
     ("[strategies.constant]\ndrop = 1", "constant.drop: unknown key; known for constant: warmup, warmup_start, schedule, "),
     ("[strategies.exponential]\ndecay_ratte = 1", "exponential.decay_ratte: unknown key; known for exponential: decay_rate, decay_steps, staircase, "),
