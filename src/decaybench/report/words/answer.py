@@ -93,8 +93,8 @@ def _close(summary: Summary, row: Row, rows: list[Row]) -> str:
     if row.bound == 0:
         return "the other is not better" if len(rows) == 2 else f"none of the other {len(rows) - 1} is better"
     best = "the better of the two" if len(rows) == 2 else f"the best of these {len(rows)}"
-    metric = summary.results.metric
-    return f"it is at most {words.at_most(metric, row.bound)} {words.worse(metric)} {best}"
+    metric, margin = summary.results.metric, summary.standings[row.length].margin
+    return f"it is at most {words.at_most(metric, row.bound, margin)} {words.worse(metric)} {best}"
 
 
 def _held(row: Row) -> str:
