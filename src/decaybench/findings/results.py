@@ -98,7 +98,7 @@ class Results:
         return self.sweep.metric
 
     @property
-    def chance(self) -> Mapping[str, float]:
+    def chance(self) -> Chance:
         return self.sweep.chance
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from decaybench.metrics import METRICS
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 Chance = Mapping[str, float]
 """The result of guessing, by metric."""
 Rank = tuple[float, float, int]
+
+
+def chance_of(provenance: Mapping[str, Any]) -> dict[str, float]:
+    """The chance with which a sweep began; metrics that are missing in its provenance are left out."""
+    known = {metric: provenance.get(f"chance_{metric}") for metric in METRICS}
+    return {metric: float(value) for metric, value in known.items() if value is not None}
 
 
 def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:

@@ -32,7 +32,7 @@ class Rarest:
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """What all runs of a sweep share on this machine."""
+    """What all runs of a sweep share on this machine; ``chance`` is the result of guessing, by metric."""
 
     device: torch.device
     data: TaskData
@@ -84,8 +84,8 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         batch=min(MICRO_BATCH, len(data.train)) if task.batch_size == "full" else task.batch_size,
         chunk=min(EVALUATION_CHUNK, len(data.validation)),
     )
-    majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
     counts = data.train.labels.bincount(minlength=data.classes)
+    majority = counts.max().item() / len(data.train)
     rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))
     chance = {name: metric.chance(majority, data.classes) for name, metric in METRICS.items()}
     return Environment(device, data, dataset.sha256, splits, chance, rarest)
