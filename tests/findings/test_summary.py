@@ -216,7 +216,7 @@ def test_the_best_trial_is_best_on_validation_then_loss_then_slot_and_the_estima
         [(None, None), (0.04, 9.0), (None, None), (None, None)],
         [(0.3, 1.0), (0.2, 0.5), (None, None), (0.3, 1.0)],
     ]
-    expected = {"accuracy": [2, 2, 1, 0, 1, 0], "loss": [0, 2, 3, 0, 1, 1]}
+    expected = {"accuracy": [2, 0, 0, 0, 0, 0], "loss": [0, 0, 3, 0, 0, 1]}
     for repeat, trials in enumerate(cases):
         for slot, (accuracy, loss) in enumerate(trials):
             frames = change(
@@ -231,6 +231,9 @@ def test_the_best_trial_is_best_on_validation_then_loss_then_slot_and_the_estima
         summary = summary_of(frames)
         assert [run.slot for run in summary.results.best("cosine", 1.0)] == slots, metric
         assert summary.decisive.contest.trials[0].winners.tolist() == slots, metric
+        pooled = summary.decisive.contest.trials[0].order[::-1]  # the best first
+        ranked = sorted(summary.results.trials("cosine", 1.0), key=lambda run: run.rank)
+        assert [4 * run.repeat + run.slot for run in ranked] == pooled.tolist(), metric
 
 
 def test_the_learning_rate_is_the_best_trials_geometric_mean() -> None:

@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
     ``params`` are in native units, and empty until they are chosen. ``pruned`` is "stopped" for a run that pruning
     ended, whose values are those of its last epoch, and "spared" for one that pruning would have ended. ``rank`` is a
-    search run's rank among the trials of its repeat, the best one lowest; None if the run cannot be the best.
+    search run's rank among the strategy's trials, the best one lowest; None if the run cannot be the best.
     """
 
     id: str

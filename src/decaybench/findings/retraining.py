@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -76,7 +75,7 @@ def configurations(results: Results, labels: Sequence[str], most: int) -> tuple[
     """The ``most`` trials of these strategies with the best validation whose configurations differ, the best first."""
     found: dict[str, Run] = {}
     pool = [run for label in labels for run in results.trials(label, results.longest) if run.rank is not None]
-    for run in sorted(pool, key=_best_first):
+    for run in sorted(pool, key=_rank):
         key = json.dumps([run.strategy, dict(run.params)], sort_keys=True)
         found.setdefault(key, run)
         if len(found) == most:
@@ -108,7 +107,7 @@ def retraining(results: Results, label: str) -> Retrained | None:
     seeds = [set(results.sweep.confirm_seeds(further=further)) for further in (False, True)]
     trials = {(run.repeat, run.slot): run for run in results.of("search", label, results.longest)}
     picked = dict.fromkeys((run.repeat, run.slot) for run in rows if run.seed in seeds[0])
-    places = sorted((trials[place] for place in picked if place in trials), key=_best_first)
+    places = sorted((trials[place] for place in picked if place in trials), key=_rank)
     choosing = [run for run in rows if run.seed in seeds[0] and run.done]
     chosen = choose(results, places)
     further = [run for run in _of(results, chosen) if run.seed in seeds[1] and run.done] if chosen else []
@@ -125,9 +124,8 @@ def retraining(results: Results, label: str) -> Retrained | None:
     )
 
 
-def _best_first(trial: Run) -> tuple[Any, ...]:
-    """The order in which `compare.Trials` pools trials of several repeats; of equal ones the earlier repeat's."""
-    return *(trial.rank or ())[:2], trial.repeat, trial.slot
+def _rank(trial: Run) -> tuple[float, ...]:
+    return trial.rank or ()
 
 
 def _of(results: Results, trial: Run) -> list[Run]:
