@@ -9,6 +9,7 @@ from decaybench.findings import Summary
 from decaybench.report import answer_text
 from decaybench.report.words import count, listed
 from decaybench.report.words.tables import Table, pairs_table, results_table
+from decaybench.runner.proposals import ENDED
 from decaybench.store import Stored
 
 BY_HAND = "**To be written by hand**"
@@ -126,11 +127,14 @@ def _device(known: Mapping[str, Any]) -> str:
 
 
 def _time(summary: Summary, stored: Stored) -> str:
-    """How long it took, pauses between two calls of the command included, and for how many trainings."""
+    """How long it took, pauses between two calls of the command included, and for how many trainings.
+
+    Superseded runs took their time as well, so they count before and after the search.
+    """
     begun = min(run.started_at for run in stored.runs if run.started_at)
     ended = max(run.finished_at for run in stored.runs if run.finished_at)
     minutes, seconds = divmod(round((ended - begun).total_seconds()), 60)
-    after = sum(run.phase != "search" and run.outcome is not None for run in stored.runs)
+    after = sum(run.phase != "search" and run.outcome in ENDED for run in stored.runs)
     return (
         f"{count(minutes, 'minute')} {count(seconds, 'second')} from the start of the first training to the end of the"
         f" last: {summary.trainings:,} trainings in the search, {after:,} after it to retrain and replay."

@@ -232,7 +232,7 @@ def test_the_readme_states_where_each_strategy_stands(folder):
         interval = Interval(known["estimate"], known["low"], known["high"])
         assert cells[:4] == [
             known["state"] or "-",
-            words.bound(metric, known["bound"]),
+            words.bound(metric, known["bound"], found["margin"]),
             words.number(metric, known["estimate"]),
             words.bounds(metric, interval) or "-",
         ], label

@@ -1,8 +1,10 @@
 """The Python interface: the functions behind the commands, such as ``decaybench.run`` and ``decaybench.load``."""
 
+import gc
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,10 +170,24 @@ def _read(url: str, names: Sequence[str]) -> list[_Kept]:
 def _write(url: str, names: Sequence[str], out: Path) -> ReportSummary:
     sweeps = _read(url, names)
     evidence = join([sweep.stored for sweep in sweeps])
-    written = build_report(evidence, out, [sweep.source for sweep in sweeps])
+    with _spared():
+        written = build_report(evidence, out, [sweep.source for sweep in sweeps])
     if written.dashboard is not None:
         _show(url, names[0], written.dashboard)
     return written
+
+
+@contextmanager
+def _spared() -> Iterator[None]:
+    """Keep garbage collection away from what exists now: all of it is still needed, and searching it takes seconds."""
+    if gc.get_freeze_count():  # the program that calls us has its own plan
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class _Noting(Watcher):

@@ -23,7 +23,7 @@ Values = TypeVar("Values", float, "NDArray[np.float64]")
 class Metric:
     """A measure of a run on a split, from 0 to ``high``.
 
-    ``chance(majority, classes)`` is the value of guessing, given the share of the validation split's majority class and
+    ``chance(majority, classes)`` is the value of guessing, given the share of the training split's majority class and
     the number of classes. ``margin(examples)`` is the least default margin on a split of that size (two images), and
     ``finest(examples)`` the least standard error of a difference after one repeat (half an image); both are 0 where
     there is no such limit. A value is shown multiplied by ``factor``, with ``digits`` decimals and ``unit``; a

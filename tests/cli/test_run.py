@@ -111,6 +111,15 @@ def test_what_a_change_of_to_leaves_is_said_before_anything_is_trained(settled_r
     assert err == line and out.startswith("settled: complete\n")
 
 
+def test_check_says_what_is_trained_already(settled_ran, call):
+    file = settled(settled_ran)
+    assert "\nalready trained: 60 of at most 72 trials (1 look)\n" in call("check", file)[0]
+    assert json.loads(call("check", file, "--json")[0])["trained"] == {"trials": 60, "looks": 1}
+    nothing = "sqlite:///none.db"
+    assert "already trained" not in call("check", file, "--storage", nothing)[0]
+    assert json.loads(call("check", file, "--json", "--storage", nothing)[0])["trained"] is None
+
+
 def test_check_shows_a_look_that_was_taken_under_another_to(settled_ran, call):
     file = settled(settled_ran, ("to = 6", "to = 9"))
     with closing(sqlite3.connect("studies/decaybench.db")) as connection, connection:

@@ -132,7 +132,7 @@ def test_a_picture_of_one_or_all_always_the_same(call, kind, suffix, begins):
         (["cosine", "--plot", "curve.jpg"], "--plot: FILE must end in .svg or .png or .pdf, got 'curve.jpg'"),
         (["--plot", "curve"], "--plot: FILE must end in .svg or .png or .pdf, got 'curve'"),
         (["cosine", "--plot", "none/curve.svg"], "--plot: none/curve.svg cannot be written: No such file"),
-        (["cosinus", "--plot", "curve.svg"], "schedules: KIND must be one of constant, "),
+        (["cosinus", "--plot", "curve.svg"], "schedules: unknown kind 'cosinus'; did you mean 'cosine'?"),
         (["cosine", "--plot", "curve.svg", "--json"], "--json"),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_package_that_cannot_be_imported_breaks_nothing_but_itself(call, a_bro
     assert call("cosine")[0] == 0
     assert call("waves") == (2, "", f"error: {a_broken_package}\n")
     code, _, err = call("cosin")
-    assert code == 2 and err.startswith("error: schedules: KIND must be one of constant") and err.count("\n") == 1
+    assert code == 2 and err.startswith("error: schedules: unknown kind 'cosin'") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from decaybench.compare import wilson
-from decaybench.findings.retraining import candidates, choose, configurations, retraining
+from decaybench.findings.retraining import candidates, choose, configurations, next_two, retraining
 from frames_factory import change, make, ordered, results_of, scored, summary_of
 
 SIX = {"constant": "constant", "cosine": "cosine", "linear": "linear", "steps": "step_decay", "exp_loss": "exp_loss", "plateau": "reduce_on_plateau"}  # fmt: skip
@@ -36,6 +36,19 @@ def test_those_further_than_twice_the_margin_are_not():
 def test_no_more_than_two_that_are_near():
     found = retrained(six(constant=0.945, cosine=0.951, linear=0.95, steps=0.95, exp_loss=0.95, plateau=0.95))
     assert len(found) == 5 and {"constant", "cosine"} < set(found)
+
+
+def test_the_next_two_may_be_the_control_and_the_best_of_a_family():
+    found = retrained(six(constant=0.949, cosine=0.95, linear=0.947, steps=0.947, exp_loss=0.948, plateau=0.94))
+    assert found == ("cosine", "constant", "exp_loss")
+
+
+def test_one_that_is_ruled_out_is_none_of_the_next_two():
+    frames = six(constant=0.80, cosine=0.95, linear=0.92, steps=0.918, exp_loss=0.90, plateau=0.85)
+    summary = summary_of(frames)
+    (linear,) = [row for row in summary.rows if row.strategy.label == "linear"]
+    assert linear.state == "ruled out" and linear.bound < 2 * summary.decisive.margin
+    assert next_two(summary.decisive) == () and retrained(frames) == ("cosine", "exp_loss", "constant")
 
 
 def test_without_a_look_the_best_estimate_comes_first():

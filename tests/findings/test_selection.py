@@ -1,4 +1,4 @@
-"""Selection: validation at the last epoch, ties by loss, then slot; diverged runs at chance."""
+"""Selection: validation at the last epoch, ties by loss, then repeat and slot; diverged runs at chance."""
 
 from dataclasses import dataclass
 
@@ -45,12 +45,16 @@ def test_told(metric, run, value):
         ("accuracy", [Ran(1, 0.9, 0.4), Ran(0, 0.9, 0.4)], 0),
         ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, 0.12, 9.0)], 1),
         ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, None, None, "diverged")], 0),
-        ("accuracy", [Ran(0, None, None, "diverged"), Ran(1, 0.05, 2.4)], 1),
+        ("accuracy", [Ran(0, 0.05, 0.1), Ran(1, None, None, "diverged")], 1),
         ("accuracy", [Ran(0, 0.99, 0.01, "diverged"), Ran(1, 0.11, 2.2)], 1),
+        ("accuracy", [Ran(0, 0.11, 9.0), Ran(1, None, None, "diverged")], 0),
+        ("accuracy", [Ran(1, 0.5, 2.4), Ran(0, 0.5, 9.0)], 0),
+        ("accuracy", [Ran(1, 0.5, 0.7), Ran(0, 0.5 - 1e-14, 0.7)], 0),
+        ("accuracy", [Ran(1, 0.9, 0.4), Ran(2, 0.9, 0.4, repeat=1), Ran(0, 0.9, 0.4, repeat=1)], 1),
         ("accuracy", [Ran(0, 0.9, 0.1, pruned="stopped"), Ran(1, 0.8, 0.5), Ran(2, 0.7, 0.2)], 1),
         ("accuracy", [Ran(0, 0.9, 0.1, pruned="spared"), Ran(1, 0.8, 0.5)], 0),
         ("loss", [Ran(0, 0.9, 0.5), Ran(1, 0.8, 0.4)], 1),
-        ("loss", [Ran(0, 0.1, 9.0), Ran(1, 0.1, 8.0)], 1),
+        ("loss", [Ran(1, 0.1, 8.0), Ran(0, 0.1, 9.0)], 0),
     ],
 )
 def test_the_best_has_the_lowest_rank(metric, runs, slot):

@@ -201,8 +201,30 @@ def test_superseded_rows_enter_nothing() -> None:
     former["test_accuracy"], former["superseded"] = 1.0, True
     both = frames._replace(runs=pd.concat([frames.runs, former], ignore_index=True))
     with_former, without = summary_of(both), summary_of(frames)
-    assert with_former.results.superseded == len(former)
+    assert len(with_former.results.superseded) == len(former)
     assert decision(with_former) == decision(without)
+
+
+def test_trials_that_ended_and_were_superseded_count_as_trained_and_in_the_ledger_alone() -> None:
+    """Every strategy was trained on, until the file was changed: only two go on, and the third one's trials stay."""
+    whole = clear(repeats=8, to=9, rope=0.001, lengths=(0.5, 1.0))
+    third = (whole.runs.strategy == "exp_loss") & (whole.runs.repeat >= 6) & (whole.runs.phase == "search")
+    left = change(whole, lambda r: third, superseded=True)
+    left = change(left, lambda r: third & (r.repeat == 7), outcome=None)  # half of these are not trained
+    found, without = summary_of(left), summary_of(left._replace(runs=left.runs[~left.runs.superseded]))
+    assert (found.trainings, without.trainings) == (2 * (8 * 6 * 3 - 6), 2 * (8 * 6 * 3 - 12))
+    assert {**decision(found), "trainings": 0, "other_lengths": 0} == {
+        **decision(without),
+        "trainings": 0,
+        "other_lengths": 0,
+    }
+    for ours, theirs in zip(found.rows, without.rows, strict=True):
+        known, before = ours.account, theirs.account
+        assert (known.trials, known.logical, known.planned) == (before.trials, before.logical, before.planned)
+        here = ours.strategy.label == "exp_loss"
+        assert (known.superseded, before.superseded) == (6 * here, 0)
+        assert known.computed - before.computed == here * known.superseded * 19 * 8 * ours.length
+        assert (known.made > before.made) == here
 
 
 def test_the_best_trial_is_best_on_validation_then_loss_then_slot_and_the_estimate_takes_the_same() -> None:
@@ -216,7 +238,7 @@ def test_the_best_trial_is_best_on_validation_then_loss_then_slot_and_the_estima
         [(None, None), (0.04, 9.0), (None, None), (None, None)],
         [(0.3, 1.0), (0.2, 0.5), (None, None), (0.3, 1.0)],
     ]
-    expected = {"accuracy": [2, 2, 1, 0, 1, 0], "loss": [0, 2, 3, 0, 1, 1]}
+    expected = {"accuracy": [2, 0, 0, 0, 0, 0], "loss": [0, 0, 3, 0, 0, 1]}
     for repeat, trials in enumerate(cases):
         for slot, (accuracy, loss) in enumerate(trials):
             frames = change(
@@ -231,6 +253,9 @@ def test_the_best_trial_is_best_on_validation_then_loss_then_slot_and_the_estima
         summary = summary_of(frames)
         assert [run.slot for run in summary.results.best("cosine", 1.0)] == slots, metric
         assert summary.decisive.contest.trials[0].winners.tolist() == slots, metric
+        pooled = summary.decisive.contest.trials[0].order[::-1]  # the best first
+        ranked = sorted(summary.results.trials("cosine", 1.0), key=lambda run: run.rank)
+        assert [4 * run.repeat + run.slot for run in ranked] == pooled.tolist(), metric
 
 
 def test_the_learning_rate_is_the_best_trials_geometric_mean() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from decaybench.compare import independent_weights
-from decaybench.findings.tuning import costs, recommendations, refused
+from decaybench.findings.tuning import costs, leads, refused
 from frames_factory import change, make, results_of, summary_of
 
 TWO = {"steady": "constant", "risky": "cosine"}
@@ -38,37 +38,37 @@ def test_curves_are_the_expected_test_results_of_the_best_on_validation(metric: 
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
-def test_a_small_budget_takes_the_steady_one_and_a_large_one_the_risky_one(metric: str) -> None:
+def test_the_steady_one_leads_with_a_small_budget_and_the_risky_one_with_a_large(metric: str) -> None:
     steady, risky = [0.9] * 8, [0.99, 0.99, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
     if metric == "loss":
         steady, risky = [1 - x for x in steady], [1 - x for x in risky]
     summary = summary_of(trials({"steady": steady, "risky": risky}, metric, rope=0.01))
-    taken = recommendations(summary)
-    assert [each.label for each in taken] == ["steady", "risky"] and taken[0].n == 1 and taken[0].level == ()
+    found = leads(summary)
+    assert [each.label for each in found] == ["steady", "risky"] and found[0].n == 1 and found[0].level == ()
     by_label = {cost.strategy.label: cost for cost in costs(summary)}
     sign = 1 if metric == "accuracy" else -1
     ahead = sign * (by_label["risky"].mean - by_label["steady"].mean)
-    assert taken[1].n == int(by_label["risky"].n[np.argmax(ahead > 0.01)]) > 1
+    assert found[1].n == int(by_label["risky"].n[np.argmax(ahead > 0.01)]) > 1
 
 
-def test_a_lead_too_small_to_matter_changes_no_advice_and_those_level_are_named() -> None:
+def test_a_gap_too_small_to_matter_makes_no_lead_and_those_level_are_named() -> None:
     scores = {"steady": [0.9] * 6, "level": [0.905, 0.89, 0.9, 0.9, 0.9, 0.9], "bad": [0.5] * 6}
-    assert recommendations(summary_of(trials(scores, rope=0.007))) == [(1, "steady", ("level",), "")]
+    assert leads(summary_of(trials(scores, rope=0.007))) == [(1, "steady", ("level",), "")]
 
 
-def test_where_nothing_sets_strategies_apart_nothing_is_advised() -> None:
+def test_where_nothing_sets_strategies_apart_none_leads() -> None:
     scores = {"one": [0.9, 0.8] * 3, "same": [0.9, 0.8] * 3, "near": [0.903, 0.803] * 3}
-    assert recommendations(summary_of(trials(scores, rope=0.007))) == []
-    assert recommendations(summary_of(trials(scores, rope=0.001))) == [(1, "near", (), "")]
+    assert leads(summary_of(trials(scores, rope=0.007))) == []
+    assert leads(summary_of(trials(scores, rope=0.001))) == [(1, "near", (), "")]
 
 
 def test_who_comes_to_be_ahead_by_less_than_matters_is_named() -> None:
     scores = {"early": [0.90] * 6, "late": [0.870, 0.907] * 3}
-    assert recommendations(summary_of(trials(scores, rope=0.008))) == [(1, "early", (), "late")]
+    assert leads(summary_of(trials(scores, rope=0.008))) == [(1, "early", (), "late")]
 
 
 def test_below_six_repeats_there_is_no_curve() -> None:
-    assert costs(summary_of(make(TWO, repeats=5))) == () == tuple(recommendations(summary_of(make(TWO, repeats=5))))
+    assert costs(summary_of(make(TWO, repeats=5))) == () == tuple(leads(summary_of(make(TWO, repeats=5))))
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_trials_that_are_no_random_part_of_a_search_are_refused(search, why: str
     assert refused(results_of(frames)) is None and costs(summary_of(frames))
     frames.sweep["spec"]["search"] |= search
     assert refused(results_of(frames)) == why
-    assert costs(summary_of(frames)) == () and recommendations(summary_of(frames)) == []
+    assert costs(summary_of(frames)) == () and leads(summary_of(frames)) == []

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,6 +45,28 @@ def test_a_row_for_each_strategy_and_length():
     assert (least.search, most.search) == (36, 36) and plan.looks == (2,)
     assert (least.retraining, most.retraining) == (2 * 4 * 2 + 2, 3 * 4 * 2 + 2)
     assert most.updates == 18 * 5 + 18 * 10 + most.retraining * 10
+
+
+@pytest.mark.parametrize(
+    ("metric", "images", "rope", "least"),
+    [
+        ("accuracy", 300, 0.0, "0.006667"),
+        ("accuracy", 300, 0.006666, "0.006667"),
+        ("accuracy", 300, 0.006667, None),
+        ("accuracy", 100, 0.0199, "0.02"),
+        ("accuracy", 100, 0.02, None),
+        ("loss", 300, 0.0, None),
+    ],
+)
+def test_a_margin_below_two_test_images_is_refused_with_the_least_one(metric, images, rope, least):
+    task = MAPPING["task"] | {"metric": metric, "test_size": images, "rope": rope}
+    sweep = Sweep.from_mapping(MAPPING | {"task": task}, "my.toml")
+    if least is None:
+        assert check_sweep(sweep, data_root=None, device="cpu").examples["test"] == images
+        return
+    rule = f"must be >= {least} (2 of the {images} test images), got {rope:g}"
+    with pytest.raises(UserError, match=f"^{re.escape(f'my.toml: task.rope: {rule}')}$"):
+        check_sweep(sweep, data_root=None, device="cpu")
 
 
 def test_looks_and_what_they_cost_at_least_and_at_most():

@@ -1,5 +1,6 @@
 """What must not be touched, and what must be looked at again behind the lock."""
 
+import math
 import tomllib
 from concurrent.futures.process import BrokenProcessPool
 
@@ -10,6 +11,7 @@ import decaybench
 from decaybench import UserError
 from decaybench.errors import MachineError
 from decaybench.runner import driver, run_sweep
+from decaybench.runner.environment import choose_device, prepare_environment
 from decaybench.runner.pool import Bench
 from decaybench.sweep import Sweep
 from small_sweep import SMALL
@@ -38,6 +40,16 @@ def test_a_users_own_study_of_that_name_is_refused_and_left_alone(run, tmp_path)
     with pytest.raises(UserError, match="small: the database already has an Optuna study of that name"):
         run()
     assert (tmp_path / "d.db").read_bytes() == before
+
+
+def test_chance_is_the_share_of_the_most_common_training_label():
+    environment = prepare_environment(Sweep.from_mapping(tomllib.loads(TINY), "s.toml"), None, choose_device("cpu"))
+    shares = [
+        part.labels.bincount().max().item() / len(part)
+        for part in (environment.data.train, environment.data.validation)
+    ]
+    assert shares[0] != shares[1]
+    assert environment.chance == {"accuracy": shares[0], "loss": math.log(10)}
 
 
 def test_trials_that_name_no_run_are_left_alone(run):

@@ -206,6 +206,20 @@ def test_two_processes_decide_the_same(folder, pruned, forked_workers):
     assert ours[0]["traces"] == theirs[0]["traces"] and ours[0]["epochs"] == theirs[0]["epochs"]
 
 
+def test_a_sweep_keeps_the_chance_with_which_it_began(tmp_path, forked_workers):
+    """If guessing is always right, no trial is worse than a diverged one, so pruning stops none."""
+    database, text = tmp_path / "d.db", PRUNED.replace("lengths = [0.25, 1.0]", "").replace("= 0.1", "= 1e30")
+    train(text, database, time_limit=0)
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE sweeps SET provenance = json_set(provenance, '$.chance_accuracy', 1.0)")
+    frames = train(text, database, workers=2)
+    assert frames.sweep["provenance"]["chance_accuracy"] == 1
+    assert frames.runs["pruned"].isna().all()
+    study = optuna.load_study(study_name="pruned", storage=f"sqlite:///{database}")
+    values = [trial.value for trial in study.trials if trial.params["strategy"] == "alone"]
+    assert values == [1.0] * 14
+
+
 def test_added_slots_are_compared_with_one_another_and_no_decision_is_taken_again(folder, plain):
     small = PRUNED.replace("trials = 7", "trials = 4")
     first = run(folder, small, "grown")

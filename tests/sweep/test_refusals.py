@@ -68,6 +68,9 @@ TABLES = [
     ("repeats = 5", "repeats = { to = 6 }", "budget.repeats.from: required key is missing"),
     ("repeats = 5", "repeats = { from = 6, to = 5 }", "budget.repeats.to: must be at least from = 6, got 5"),
     ("repeats = 5", "repeats = { from = 4, to = 5 }", "budget.repeats.from: must be at least 5, got 4"),
+    ("repeats = 5", "repeats = { from = 0, to = 40 }", "budget.repeats.from: must be at least 5, got 0"),
+    ("repeats = 5", "repeats = { from = 0, to = 0 }", "budget.repeats.from: must be >= 1, got 0 (1 more error)"),
+    ("repeats = 5", "repeats = { from = true, to = 9 }", "budget.repeats.from: must be a whole number, got true"),
     ("repeats = 5", "repeats = { from = 6, to = 10001 }", "budget.repeats.to: must be <= 10000, got 10001"),
     ("repeats = 5", "repeats = { from = 6.0, to = 7 }", "budget.repeats.from: must be a whole number, got 6.0"),
     ("repeats = 5", "repeats = { from = 6, to = 7, step = 1 }", "budget.repeats.step: unknown key; known: from, to"),
@@ -134,7 +137,8 @@ TABLES = [
 # (the strategies of a sweep in place of RIGHT's, what the line says after "x.toml: strategies.")
 STRATEGIES = [
     ("[strategies.fast]", "fast.schedule: must be one of constant, "),
-    ("[strategies.root_loss]", '(it defaults to the label), got "root_loss"'),
+    ("[strategies.quick]", "got 'quick' (schedule defaults to the label)"),
+    ("[strategies.cosin]", "cosin.schedule: unknown kind 'cosin'; did you mean 'cosine'? `decaybench schedules` lists all kinds (schedule"),
     ("[strategies.a]\nschedule = 3", "a.schedule: must be one of constant, "),
     ("[strategies.constant]\ndrop = 1", "constant.drop: unknown key; known for constant: warmup, warmup_start, schedule, "),
     ("[strategies.exponential]\ndecay_ratte = 1", "exponential.decay_ratte: unknown key; known for exponential: decay_rate, decay_steps, staircase, "),

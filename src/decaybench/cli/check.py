@@ -9,6 +9,7 @@ from decaybench import api
 from decaybench.cli.console import wide_console
 from decaybench.cli.run import duration
 from decaybench.report.words.method import UNTIL
+from decaybench.report.words.numbers import count
 from decaybench.runner import check_sweep
 
 
@@ -71,5 +72,9 @@ def show(sweep: str, *, storage: str | None, data: str | None, device: str, as_j
         stopped = f"trials worse than the median of their strategy are stopped after {asked.at:.0%} of their epochs"
         saved = f"at most about {plan.pruned:.0%} fewer updates in the search"
         console.print(Text(f"pruning: {stopped}, except {asked.spare:.0%} that are spared: {saved}"))
+    if plan.trained is not None:
+        done, most = plan.trained, plan.costs["most"].search
+        looks = count(done.looks, "look")
+        console.print(Text(f"already trained: {done.trials:,} of at most {most:,} trials ({looks})"))
     for note in plan.notes:
         console.print(Text(f"note: {note}"), soft_wrap=True)

@@ -62,7 +62,7 @@ def table(shown: Summary) -> Table:
             Text(row.strategy.label),
             value(metric, estimate.mean) if estimate else "",
             bounds(metric, estimate),
-            at_most(metric, row.bound) if stated and row.bound is not None else "",
+            at_most(metric, row.bound, shown.decisive.margin) if stated and row.bound is not None else "",
             (row.state or "") if stated else "",
             f"{row.repeats} (waits)" if row.parked else str(row.repeats),
             *(_again(metric, row.retrained) if again else ()),
@@ -89,4 +89,4 @@ def _in_words(shown: Summary, row: Row) -> str:
 
 def _below(shown: Summary, bound: float) -> str:
     metric = shown.results.metric
-    return f"at most {at_most(metric, bound)} {worse(metric)} the best"
+    return f"at most {at_most(metric, bound, shown.decisive.margin)} {worse(metric)} the best"

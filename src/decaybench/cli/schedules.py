@@ -34,7 +34,7 @@ SIGNALS = {
 def show(kind: str | None, *, as_json: bool, plot: str | None = None) -> None:
     """Print one line per kind, or one kind in full with a sketch of its curve; or write an image to ``plot``."""
     if kind is not None and kind not in SCHEDULES:
-        raise UserError(f"schedules: KIND must be one of {', '.join(SCHEDULES)}, got {kind!r}")
+        raise UserError(f"schedules: {SCHEDULES.refusal(kind)}")
     kinds = SCHEDULES if kind is None else {kind: SCHEDULES[kind]}
     for reason in SCHEDULES.unusable.values() if kind is None else ():
         print(f"not listed: {reason}", file=sys.stderr)

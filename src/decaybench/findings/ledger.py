@@ -26,12 +26,14 @@ class Account:
     ``planned`` and ``logical`` are updates: of all planned runs, and of those that are done. There a run counts in full
     whether it diverged, was stopped or shared its updates. ``made`` are the updates that runs made, ``computed`` those
     that were computed for them, since runs that begin alike share theirs. ``extra`` counts the examples of the signal
-    split that the strategy's rule passes forward; a replay's passes none.
+    split that the strategy's rule passes forward; a replay's passes none. These three include the ``superseded`` runs,
+    which are done but no longer planned, and which nothing else counts.
     """
 
     trials: Entry
     confirm: Entry
     replay: Entry
+    superseded: int
     planned: int | None
     logical: int | None
     made: int
@@ -49,7 +51,8 @@ def account(results: Results, label: str, length: float) -> Account:
     """One strategy's account at one length."""
     phases = {phase: results.of(phase, label, length) for phase in ("search", "confirm", "replay")}
     trials, confirm, replay = (_entry(runs) for runs in phases.values())
-    runs = [run for each in phases.values() for run in each]
+    former = [run for run in results.superseded if run.done and (run.strategy, run.length) == (label, length)]
+    runs = [*former, *(run for each in phases.values() for run in each)]
     of = results.sweep.size(length)
     computed = [run.updates_computed for run in runs if run.done]
     signal = results.sweep.examples("signal") if results.sweep.arms[label].held_out else 0
@@ -57,6 +60,7 @@ def account(results: Results, label: str, length: float) -> Account:
         trials,
         confirm,
         replay,
+        superseded=len(former),
         planned=None if of is None else of.total_steps * (trials.planned + confirm.planned + replay.planned),
         logical=None if of is None else of.total_steps * (trials.done + confirm.done + replay.done),
         made=sum(len(results.traces[run.id]) for run in runs if run.id in results.traces),

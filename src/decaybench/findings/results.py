@@ -23,7 +23,7 @@ DIGITS = 12  # rounding: means of the same numbers in another order differ in th
 
 
 class Run(NamedTuple):
-    """A run that counts (one that is not superseded), with its values as they are compared.
+    """A run, with its values as they are compared.
 
     ``values``, by the names of their columns, are accuracies in [0, 1] and losses in nats; None while the run is
     pending, and if it failed. A diverged run has chance level for its values, and a finished loss above chance counts
@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
     ``params`` are in native units, and empty until they are chosen. ``pruned`` is "stopped" for a run that pruning
     ended, whose values are those of its last epoch, and "spared" for one that pruning would have ended. ``rank`` is a
-    search run's rank among the trials of its repeat, the best one lowest; None if the run cannot be the best.
+    search run's rank among the strategy's trials, the best one lowest; None if the run cannot be the best.
     """
 
     id: str
@@ -79,7 +79,7 @@ class Curve(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """One sweep's results; ``superseded`` is the number of runs that no longer count and are not in ``runs``.
+    """One sweep's results; ``superseded`` are the runs that are no longer planned. They enter the ledger alone.
 
     ``curves`` and ``traces`` (a learning rate per update) are keyed by the id of their run. ``looks`` are the looks at
     the longest length of each of the joined sweeps.
@@ -87,7 +87,7 @@ class Results:
 
     sweep: Sweep
     runs: tuple[Run, ...]
-    superseded: int
+    superseded: tuple[Run, ...]
     curves: Mapping[str, Curve]
     traces: Mapping[str, NDArray[np.float32]]
     looks: tuple[tuple[LookRow, ...], ...] = ((),)
@@ -98,7 +98,7 @@ class Results:
         return self.sweep.metric
 
     @property
-    def chance(self) -> Mapping[str, float]:
+    def chance(self) -> Chance:
         return self.sweep.chance
 
     @property
@@ -189,18 +189,21 @@ def collect(evidence: Evidence) -> Results:
     Raises UserError if a run diverged but the sweep's provenance does not hold the chance level.
     """
     sweep, chance = evidence.sweep, evidence.sweep.chance
-    live = [row for row in evidence.runs if not row.superseded]
-    if sweep.metric not in chance and any(row.outcome == "diverged" for row in live):
+    if sweep.metric not in chance and any(row.outcome == "diverged" for row in evidence.runs):
         raise UserError(
             f"sweep {sweep.name}: provenance must hold chance_{sweep.metric}, since a diverged run counts at chance,"
             f" got {sorted(chance)}"
         )
     bounds = {name: chance.get(name, metric.worst) for name, metric in METRICS.items()}
-    runs = sorted((_run(row, sweep.metric, bounds) for row in live), key=lambda r: (r.repeat, r.slot, r.seed, r.id))
+
+    def found(*, superseded: bool) -> tuple[Run, ...]:
+        rows = (_run(row, sweep.metric, bounds) for row in evidence.runs if row.superseded == superseded)
+        return tuple(sorted(rows, key=lambda run: (run.repeat, run.slot, run.seed, run.id)))
+
     return Results(
         sweep=sweep,
-        runs=tuple(runs),
-        superseded=len(evidence.runs) - len(live),
+        runs=found(superseded=False),
+        superseded=found(superseded=True),
         curves={
             run: Curve(epochs["epoch"], epochs["train_loss"], epochs["validation_loss"])
             for run, epochs in evidence.epochs.items()

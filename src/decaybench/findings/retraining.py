@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from decaybench.findings.results import DIGITS, Results, Run
 from decaybench.findings.standing import Standing
 from decaybench.metrics import METRICS
 
-NEXT = 2
-"""So many strategies besides are retrained, if their bounds are within twice the margin."""
+_NEXT = 2
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,11 @@ def candidates(results: Results, standing: Standing) -> tuple[str, ...]:
     """The strategies to retrain, the one to take first.
 
     The pick (without one the leader; without a look the one with the best estimate), the control, the best of either
-    family, and the next two by their bounds, if those are within twice the margin.
+    family, and the `next_two`, which may be among these.
     """
-    labels = standing.labels
-    if standing.contest is None:
+    if not (order := _by_bound(standing)):
         return ()
-    worth = [round(standing.estimate(s).value, DIGITS) for s in range(len(labels))]
-    decided = standing.decision
-    bounds = [float(d) for d in standing.contest.bounds] if decided else [0.0] * len(labels)
-    order = sorted(range(len(labels)), key=lambda s: (bounds[s], -worth[s], s))
-    if decided:
-        order.sort(key=lambda s: s != decided.leader)
-    wanted = {order[0]}
+    wanted = {order[0], *next_two(standing)}
     families: dict[str, list[int]] = {}
     for s in order:
         strategy = results.strategies[s]
@@ -66,17 +57,36 @@ def candidates(results: Results, standing: Standing) -> tuple[str, ...]:
         if strategy.control:
             wanted.add(s)
     wanted |= {families[family][0] for family in ("fixed", "reactive") if family in families}
-    if decided and standing.margin is not None:
-        near = [s for s in order if s not in wanted and bounds[s] <= 2 * standing.margin]
-        wanted |= set(near[:NEXT])
-    return tuple(labels[s] for s in order if s in wanted)
+    return tuple(standing.labels[s] for s in order if s in wanted)
+
+
+def next_two(standing: Standing) -> tuple[int, ...]:
+    """The two strategies that follow the one to take by bound, if within twice the margin and not ruled out."""
+    contest, decided, margin = standing.contest, standing.decision, standing.margin
+    if contest is None or decided is None or margin is None:
+        return ()
+    near = [s for s in _by_bound(standing)[1:] if decided.states[s] != "ruled out"]
+    return tuple(s for s in near if contest.bounds[s] <= 2 * margin)[:_NEXT]
+
+
+def _by_bound(standing: Standing) -> list[int]:
+    """All strategies: the leader, then by bound, of equal ones by estimate; before the first look all by estimate."""
+    contest, decided = standing.contest, standing.decision
+    if contest is None:
+        return []
+
+    def key(s: int) -> tuple[bool, float, float]:
+        worth = round(standing.estimate(s).value, DIGITS)
+        return (False, 0.0, -worth) if decided is None else (s != decided.leader, float(contest.bounds[s]), -worth)
+
+    return sorted(range(len(standing.labels)), key=key)
 
 
 def configurations(results: Results, labels: Sequence[str], most: int) -> tuple[Run, ...]:
     """The ``most`` trials of these strategies with the best validation whose configurations differ, the best first."""
     found: dict[str, Run] = {}
     pool = [run for label in labels for run in results.trials(label, results.longest) if run.rank is not None]
-    for run in sorted(pool, key=_best_first):
+    for run in sorted(pool, key=_rank):
         key = json.dumps([run.strategy, dict(run.params)], sort_keys=True)
         found.setdefault(key, run)
         if len(found) == most:
@@ -108,7 +118,7 @@ def retraining(results: Results, label: str) -> Retrained | None:
     seeds = [set(results.sweep.confirm_seeds(further=further)) for further in (False, True)]
     trials = {(run.repeat, run.slot): run for run in results.of("search", label, results.longest)}
     picked = dict.fromkeys((run.repeat, run.slot) for run in rows if run.seed in seeds[0])
-    places = sorted((trials[place] for place in picked if place in trials), key=_best_first)
+    places = sorted((trials[place] for place in picked if place in trials), key=_rank)
     choosing = [run for run in rows if run.seed in seeds[0] and run.done]
     chosen = choose(results, places)
     further = [run for run in _of(results, chosen) if run.seed in seeds[1] and run.done] if chosen else []
@@ -125,9 +135,8 @@ def retraining(results: Results, label: str) -> Retrained | None:
     )
 
 
-def _best_first(trial: Run) -> tuple[Any, ...]:
-    """The order in which `compare.Trials` pools trials of several repeats; of equal ones the earlier repeat's."""
-    return *(trial.rank or ())[:2], trial.repeat, trial.slot
+def _rank(trial: Run) -> tuple[float, ...]:
+    return trial.rank or ()
 
 
 def _of(results: Results, trial: Run) -> list[Run]:

@@ -1,11 +1,11 @@
-"""A run's value for the search, and which trial of a repeat is the best: the one rule that runner and report use."""
+"""A run's value for the search, and the order of trials: the one rule that runner, estimates and report use."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from decaybench.compare import DIGITS
 from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 Chance = Mapping[str, float]
 """The result of guessing, by metric."""
-Rank = tuple[float, float, int]
+Rank = tuple[float, float, int, int]
+
+
+def chance_of(provenance: Mapping[str, Any]) -> dict[str, float]:
+    """The chance with which a sweep began; metrics that are missing in its provenance are left out."""
+    known = {metric: provenance.get(f"chance_{metric}") for metric in METRICS}
+    return {metric: float(value) for metric, value in known.items() if value is not None}
 
 
 def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
@@ -28,23 +34,21 @@ def told(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
     return METRICS[metric].counted(value, chance[metric])
 
 
-def comparable(run: RunRow | RunResult, metric: str, chance: Chance) -> float:
-    """The objective value, or chance if that is better: a finished run is never worse than a diverged one."""
-    return METRICS[metric].best(told(run, metric, chance), chance[metric])
-
-
 def stopped_after(run: RunRow | RunResult) -> int | None:
     """The epoch after which pruning stopped a run; None for every other."""
     return run.epochs_done if run.pruned == "stopped" else None
 
 
 def rank(run: RunRow, metric: str, chance: Chance) -> Rank | None:
-    """A sort key for the trials of a repeat: the lowest is the best one. None for a run that cannot be the best.
+    """A sort key for a strategy's trials: the lowest is the best one. None for a run that cannot be the best.
 
-    The metric decides, then the lower loss (infinite for a diverged run), then the lower slot. A run that has not ended
-    cannot be the best, and neither can one that pruning stopped, whose result is not from the end of training.
+    The metric decides, then the lower loss, the lower repeat and the lower slot. A diverged run has chance for both, so
+    a finished one whose accuracy is below chance is worse. A run that has not ended cannot be the best, and neither can
+    one that pruning stopped, whose result is not from the end of training.
     """
     if run.outcome not in ("finished", "diverged") or run.pruned == "stopped":
         return None
-    loss = run.validation_loss if run.outcome == "finished" else None
-    return -METRICS[metric].sign * comparable(run, metric, chance), math.inf if loss is None else loss, run.slot
+    # A sweep that is older than the loss has none.
+    loss = chance["loss"] if run.validation_loss is None else told(run, "loss", chance)
+    value = -METRICS[metric].sign * told(run, metric, chance)
+    return round(value, DIGITS), round(loss, DIGITS), run.repeat, run.slot

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STOPPED_BELOW = 1.0
 """How far below chance a stopped trial stands, so that validation never picks it: it has no result of its end."""
 WORST_LOSS = 1e200
-"""Stands for the loss of a trial that has none, where trials with an equal metric are compared by loss."""
+"""Stands for a loss that a trial does not have, where trials with an equal metric are compared by loss."""
 
 
 @dataclass(frozen=True)

@@ -113,8 +113,12 @@ class Summary:
 
     @property
     def trainings(self) -> int:
-        """The search trials that have ended, at all lengths."""
-        return sum(run.phase == "search" and run.done for run in self.results.runs)
+        """The search trials that have ended, at all lengths: also those that enter no other number.
+
+        These are the trials beyond the last look, and those that a changed file no longer asks for.
+        """
+        results = self.results
+        return sum(run.phase == "search" and run.done for run in (*results.runs, *results.superseded))
 
     def at(self, length: float | None = None) -> list[Row]:
         """The length's rows in the sweep file's order; by default those of the longest."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decaybench.compare import Until
 from decaybench.errors import UserError
-from decaybench.metrics import METRICS
+from decaybench.findings.selection import Chance, chance_of
 
 if TYPE_CHECKING:
     from decaybench.sweep import Arm, Search, Size, Task
@@ -124,11 +124,9 @@ class Sweep:
         return shares_slots(self.parts[0].file)
 
     @cached_property
-    def chance(self) -> Mapping[str, float]:
+    def chance(self) -> Chance:
         """The result of guessing, by metric; metrics that are missing in the provenance are left out."""
-        known = self.parts[0].provenance
-        found = {metric: known.get(f"chance_{metric}") for metric in METRICS}
-        return {metric: float(value) for metric, value in found.items() if value is not None}
+        return chance_of(self.parts[0].provenance)
 
     @property
     def steps_per_epoch(self) -> int | None:

@@ -39,11 +39,11 @@ class Cost(NamedTuple):
     high: NDArray[np.float64]
 
 
-class Advice(NamedTuple):
-    """From ``n`` trials on, take the strategy ``label``.
+class Lead(NamedTuple):
+    """From ``n`` trials on, the expected test result of ``label`` is at most the margin worse than the best one.
 
-    The strategies ``level`` are as good: never further from it than the smallest difference that matters. ``ahead``, if
-    not empty, is another one, whose expected result at the end is better by no more than that.
+    The strategies ``level`` are never further from it than the margin, on either side. ``ahead``, if not empty, is
+    another one, whose expected result at the end is better by no more than that.
     """
 
     n: int
@@ -79,12 +79,12 @@ def costs(summary: Summary) -> tuple[Cost, ...]:
     return tuple(found)
 
 
-def recommendations(summary: Summary) -> list[Advice]:
-    """Which strategy to take from how many trials on, by expected test result, with n rising from 1.
+def leads(summary: Summary) -> list[Lead]:
+    """Which strategy has the best expected test result from how many trials on, with n rising from 1.
 
-    The advice changes only if another strategy is ahead by more than the margin, so that a tie does not look like
-    advice. It is not a verdict. It ends at the shortest curve. Empty if `refused`, if fewer than two strategies have a
-    curve, and if nothing sets them apart.
+    The lead passes to another strategy only where that one is ahead by more than the margin, so that ties do not look
+    like leads. Leads describe estimates; they say nothing of how sure these are. They end at the shortest curve. Empty
+    if `refused`, if fewer than two strategies have a curve, and if nothing sets them apart.
     """
     results, matters = summary.results, summary.decisive.margin
     found = costs(summary)
@@ -102,14 +102,14 @@ def recommendations(summary: Summary) -> list[Advice]:
         taken.append(int(here.argmax()) if behind else taken[-1])
     starts = [0, *(np.flatnonzero(np.diff(taken)) + 1)]
     labels = [cost.strategy.label for cost in found]
-    advice = []
+    passed: list[Lead] = []
     for start, stop in zip(starts, [*starts[1:], n.size], strict=True):
         own = taken[start]
         gaps = np.round(np.abs(values - values[own])[:, start:stop], DIGITS).max(axis=1)
         level = tuple(label for at, label in enumerate(labels) if at != own and gaps[at] <= matters)
         best = labels[int(values[:, stop - 1].argmax())] if stop == n.size else labels[own]
-        advice.append(Advice(int(n[start]), labels[own], level, "" if best in (labels[own], *level) else best))
-    return [] if len(advice[0].level) == len(labels) - 1 and len(advice) == 1 else advice
+        passed.append(Lead(int(n[start]), labels[own], level, "" if best in (labels[own], *level) else best))
+    return [] if len(passed[0].level) == len(labels) - 1 and len(passed) == 1 else passed
 
 
 def _cost(results: Results, strategy: Strategy, pool: compare.Trials, n: NDArray[np.int64]) -> Cost:

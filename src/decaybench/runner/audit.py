@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decaybench.findings.plan import look_rows, retrained, summary_at, wanted
 from decaybench.findings.results import reached
-from decaybench.findings.selection import Chance, told
+from decaybench.findings.selection import Chance, chance_of, told
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
 from decaybench.store import PHASES, Frames, LookRow, RunRow
@@ -54,14 +54,13 @@ def _contradictions(
     require_current(frames.sweep["spec"])
     sweep = Sweep.from_mapping(frames.sweep["spec"], f"sweep {frames.sweep['name']}")
     provenance, complete = frames.sweep["provenance"], frames.sweep["status"] == "complete"
-    chance = {sweep.task.metric: provenance[f"chance_{sweep.task.metric}"]}
     sizes = {length: size(sweep, provenance["examples"]["train"], length) for length in sweep.budget.lengths}
     yield from _against_curves(frames, runs, sizes, {length: rung(sweep, length) for length in sizes})
     yield from _against_sources(frames, runs)
     yield from _against_looks(frames, sweep, runs, looks, complete)
     yield from _against_plan(frames, sweep, runs, looks, complete)
     if study is not None:
-        yield from _against_study(sweep, runs, study, chance, sizes, complete)
+        yield from _against_study(sweep, runs, study, chance_of(provenance), sizes, complete)
 
 
 def _against_curves(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from decaybench import store
 from decaybench.compare import LEAST, Taken, planned
@@ -36,6 +36,13 @@ class PlanRow:
     searched: tuple[str, ...]
 
 
+class Trained(NamedTuple):
+    """What the database holds of a sweep: trials that have ended, and looks."""
+
+    trials: int
+    looks: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole plan; times are estimated from a short measurement on ``device``, for ``workers`` processes.
@@ -43,8 +50,8 @@ class Plan:
     ``looks`` are the repeats after which a sweep is judged, ``costs`` the least, the likely and the most that it costs.
     ``testing`` is the share of the time that testing takes. ``shared`` is the smallest share of the search's updates
     that is saved by computing identical parts of runs once; ``pruned`` the largest that pruning is expected to save.
-    ``notes`` are lines about settings that are legal but hardly intended, and about the sweep of that name in the
-    database.
+    ``trained`` is None if the database has no trials of a sweep of that name. ``notes`` are lines about settings that
+    are legal but hardly intended, and about that sweep.
     """
 
     name: str
@@ -60,11 +67,13 @@ class Plan:
     testing: float
     shared: float
     pruned: float
+    trained: Trained | None
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-able dicts and lists."""
-        return asdict(self) | {"costs": {name: cost._asdict() for name, cost in self.costs.items()}}
+        costs = {name: cost._asdict() for name, cost in self.costs.items()}
+        return asdict(self) | {"costs": costs, "trained": self.trained and self.trained._asdict()}
 
 
 def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str | None = None) -> Plan:
@@ -76,7 +85,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str |
     crew = choose_crew(sweep, environment, None, None)
     facts = provenance(sweep, environment, crew.width, crew.workers)
     shared = shared_updates(sweep, environment)
-    repeats, (looked, known) = sweep.budget.repeats, _known(sweep, url)
+    repeats, (looked, known, trained) = sweep.budget.repeats, _known(sweep, url)
     built = arms(sweep)
     rows = []
     for entry in ledger(sweep, facts["steps_per_epoch"]):
@@ -108,6 +117,7 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str |
         testing=testing_share(sweep, environment),
         shared=shared,
         pruned=most_pruned(sweep),
+        trained=trained,
         notes=(
             *long_warmups(sweep, facts["steps_per_epoch"]),
             *undecided(sweep, facts["examples"]["test"]),
@@ -116,24 +126,25 @@ def check_sweep(sweep: Sweep, *, data_root: Path | None, device: str, url: str |
     )
 
 
-def _known(sweep: Sweep, url: str | None) -> tuple[tuple[Taken, ...], tuple[str, ...]]:
-    """The sweep in the database at ``url``: the looks taken there, and lines on what the file changes.
+def _known(sweep: Sweep, url: str | None) -> tuple[tuple[Taken, ...], tuple[str, ...], Trained | None]:
+    """The sweep in the database at ``url``: the looks taken there, lines on what the file changes, what is trained.
 
     A line says why the file would be refused, in which case no looks are given, or what a change of ``to`` leaves.
     """
     if url is None or (existing := store.find_storage(store.absolute(url))) is None:
-        return (), ()
+        return (), (), None
     with existing:
-        stored = store.sweep_row(existing, sweep.name)
-        looks = [] if stored is None else store.looks(existing, sweep.name)
-    if stored is None:
-        return (), ()
+        if (stored := store.sweep_row(existing, sweep.name)) is None:
+            return (), (), None
+        looks, counts = store.looks(existing, sweep.name), store.progress(existing, sweep.name)
+    trials = sum(each.finished + each.diverged for each in counts if each.phase == "search")
+    trained = Trained(trials, len({look.step for look in looks})) if trials else None
     try:
         require_extension(sweep, stored, looks)
     except UserError as refused:
-        return (), (f"cannot be run: {refused}",)
+        return (), (f"cannot be run: {refused}",), trained
     left = what_is_left(sweep, stored, looks)
-    return taken(looks), () if left is None else (left,)
+    return taken(looks), () if left is None else (left,), trained
 
 
 def undecided(sweep: Sweep, test_images: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from decaybench import store
 from decaybench.errors import MachineError, UserError, reason
-from decaybench.findings.selection import stopped_after, told
+from decaybench.findings.selection import chance_of, stopped_after, told
 from decaybench.runner import stacks
 from decaybench.runner.alone import alone
 from decaybench.runner.crew import choose_crew
@@ -82,6 +82,8 @@ def run_sweep(
             require_extension(sweep, stored, store.looks(storage, sweep.name))
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
+            # Its trials count as they did: an earlier version may have taken chance from other labels.
+            environment = replace(environment, chance={**environment.chance, **chance_of(now)})
         deadline = None if time_limit is None else time.monotonic() + time_limit
         driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher, deadline)
         driver.planner.write_search(now)

@@ -1,5 +1,6 @@
 """Where a sweep runs: device, data and versions, as recorded in its provenance."""
 
+import math
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from decaybench.errors import UserError
 from decaybench.findings.selection import Chance
 from decaybench.metrics import METRICS
 from decaybench.models import build
-from decaybench.sweep import Sweep, size
+from decaybench.sweep import Sweep, Task, size
 from decaybench.training import check_builder, check_model
 from decaybench.training.lanes import MICRO_BATCH, evaluated_in
 
@@ -32,7 +33,7 @@ class Rarest:
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """What all runs of a sweep share on this machine."""
+    """What all runs of a sweep share on this machine; ``chance`` is the result of guessing, by metric."""
 
     device: torch.device
     data: TaskData
@@ -69,6 +70,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         signal=sweep.needs_signal,
     )
     data = prepare(dataset, splits)
+    _require_margin(task, len(data.test))
     for length in sweep.budget.lengths:
         size(sweep, len(data.train.labels), length)
     template, *siblings = check_builder(
@@ -86,11 +88,19 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         chunks=sorted(set[int]().union(*(evaluated_in(len(examples)) for examples in evaluated))),
         full=task.batch_size == "full",
     )
-    majority = data.validation.labels.bincount().max().item() / len(data.validation.labels)
     counts = data.train.labels.bincount(minlength=data.classes)
+    majority = counts.max().item() / len(data.train)
     rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))
     chance = {name: metric.chance(majority, data.classes) for name, metric in METRICS.items()}
     return Environment(device, data, dataset.sha256, splits, chance, rarest)
+
+
+def _require_margin(task: Task, images: int) -> None:
+    """UserError for a margin that is smaller than the least one on a test split of so many ``images``."""
+    least = METRICS[task.metric].margin(images)
+    if task.rope is not None and task.rope < least:
+        shown = math.ceil(least * 1e6) / 1e6  # rounded up, so that it is allowed
+        raise UserError(f"task.rope: must be >= {shown:g} (2 of the {images} test images), got {task.rope:g}")
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:

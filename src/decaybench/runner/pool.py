@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from decaybench import store
+from decaybench.findings.selection import Chance
 from decaybench.runner.environment import Environment, choose_device, prepare_environment
 from decaybench.runner.pruning import Pruning
 from decaybench.runner.worker import Stack, train_stack
@@ -64,8 +65,9 @@ class Pool:
             # spawn, not fork: a forked process would inherit this one's threads and locks.
             spawn = multiprocessing.get_context("spawn")
             self._made = spawn.SimpleQueue()
-            given = (bench.sweep.spec(), bench.storage.url, data_root, bench.environment.device.type, bench.width)
-            self._executor = ProcessPoolExecutor(workers, spawn, _begin, (*given, self._made))
+            environment = bench.environment
+            given = (bench.sweep.spec(), bench.storage.url, data_root, environment.device.type, environment.chance)
+            self._executor = ProcessPoolExecutor(workers, spawn, _begin, (*given, bench.width, self._made))
 
     @property
     def full(self) -> bool:
@@ -122,7 +124,9 @@ _bench: Bench
 _made: "multiprocessing.queues.SimpleQueue[int]"
 
 
-def _begin(spec: dict[str, Any], url: str, data_root: Path | None, device: str, width: int, made: Any) -> None:
+def _begin(
+    spec: dict[str, Any], url: str, data_root: Path | None, device: str, chance: Chance, width: int, made: Any
+) -> None:
     """Prepare a process of the pool."""
     global _bench, _made
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one handles it
@@ -130,7 +134,7 @@ def _begin(spec: dict[str, Any], url: str, data_root: Path | None, device: str, 
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     sweep = Sweep.from_mapping(spec, "sweep")
-    environment = prepare_environment(sweep, data_root, choose_device(device))
+    environment = replace(prepare_environment(sweep, data_root, choose_device(device)), chance=chance)
     _bench, _made = Bench(sweep, store.open_storage(url, create=False), environment, width), made
 
 

@@ -6,7 +6,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from decaybench.findings.selection import Chance, comparable
+from decaybench.findings.selection import Chance, told
 from decaybench.metrics import METRICS
 from decaybench.store import RunResult, RunRow
 from decaybench.sweep import Sweep, is_spared, prune_group, rung
@@ -47,11 +47,15 @@ class Pruning:
         return stopped
 
     def _value(self, i: int, curves: EpochCurves) -> float:
-        """The value that the run would have if it ended with this epoch."""
+        """The value that the run would have if it ended with this epoch, or chance if that is better.
+
+        Nothing may be stopped because others diverged.
+        """
         ended = RunResult(
             self._runs[i].id,
             "finished" if curves.alive[i] else "diverged",
             curves.epoch,
             **{f"validation_{metric}": getattr(curves, f"validation_{metric}")[i].item() for metric in METRICS},
         )
-        return comparable(ended, self._sweep.task.metric, self._chance)
+        metric = self._sweep.task.metric
+        return METRICS[metric].best(told(ended, metric, self._chance), self._chance[metric])

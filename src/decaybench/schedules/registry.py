@@ -1,6 +1,7 @@
 """The registry of kinds: the package's own, and those that other packages add through entry points."""
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
@@ -37,6 +38,13 @@ class Registry(Mapping[str, type[Schedule]]):
             else:
                 found[entry.name] = schedule
         return found, unusable
+
+    def refusal(self, name: object) -> str:
+        """Why ``name`` is refused: it is unknown. This names the kind that it resembles, or else all kinds."""
+        near = get_close_matches(name, self, n=1) if isinstance(name, str) else []
+        if near:
+            return f"unknown kind {name!r}; did you mean {near[0]!r}? `decaybench schedules` lists all kinds"
+        return f"must be one of {', '.join(self)}, got {name!r}"
 
     def __getitem__(self, name: str) -> type[Schedule]:
         if name in self._built_in:

@@ -7,7 +7,7 @@ in memory, never from the one in the database; only `publish` writes to that one
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,9 +17,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.importance import PedAnovaImportanceEvaluator
-from optuna.storages import RDBStorage
-from optuna.study import Study
-from optuna.trial import create_trial
+from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as plots
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -140,7 +140,7 @@ class Search:
 
     @cached_property
     def study(self) -> Study:
-        """The points as a study in memory; cached, since adding many points is slow and several plots use them."""
+        """The points as a study in memory; cached, since several plots use it."""
         return _study(self)
 
     @cached_property
@@ -186,18 +186,45 @@ def parallel(search: Search, value: str) -> Any:
         return plots.plot_parallel_coordinate(search.worst_first.study, search.names, target_name=value)
 
 
+class _InMemory(Study):
+    """A study of given trials, for drawing only: `Study.add_trial` copies each, which takes longer than a plot."""
+
+    def __init__(self, name: str, direction: Direction, trials: Sequence[FrozenTrial]) -> None:
+        storage = InMemoryStorage()
+        storage.create_new_study([StudyDirection[direction.upper()]], name)
+        super().__init__(name, storage)
+        self._given = trials
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        """The trials themselves, in either case; no plot changes them."""
+        return [trial for trial in self._given if states is None or trial.state in states]
+
+
 def _study(search: Search) -> Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(study_name=search.label, direction=search.direction)
     scales = {
         axis.name: _scale(axis, [p.params[axis.name] for p in search.points if axis.name in p.params])
         for axis in search.axes
     }
-    for params, value in search.points:
+    trials = []
+    for number, (params, value) in enumerate(search.points):
         own = {name: scale for name, scale in scales.items() if name in params}
-        given = {name: params[name] for name in own}
-        study.add_trial(create_trial(params=given, distributions=own, value=value))
-    return study
+        trials.append(
+            FrozenTrial(
+                number=number,
+                trial_id=number,
+                state=TrialState.COMPLETE,
+                value=value,
+                params={name: params[name] for name in own},
+                distributions=own,
+                datetime_start=None,
+                datetime_complete=None,
+                user_attrs={},
+                system_attrs={},
+                intermediate_values={},
+            )
+        )
+    return _InMemory(search.label, search.direction, trials)
 
 
 def _scale(axis: Axis, values: Sequence[Any]) -> BaseDistribution:

@@ -35,6 +35,10 @@ class Repeats(Table):
                 raise RuleError(f"must be in [1, {MOST_REPEATS}], got {show(raw)}")
             return {"from": raw, "to": raw}
         if isinstance(raw, Mapping):
+            first, last = raw.get("from"), raw.get("to")
+            # before the fields' own rules, since "at least 1" would be wrong advice for a range
+            if type(first) is type(last) is int and first < min(last, LEAST_REPEATS):
+                raise RuleError(f"must be at least {LEAST_REPEATS}, got {show(first)}", "from")
             return raw
         raise RuleError(f"must be a whole number, or a table such as {{ from = 6, to = 40 }}, got {show(raw)}")
 
@@ -42,8 +46,6 @@ class Repeats(Table):
     def _ascending(self) -> "Repeats":
         if self.to < self.start:
             raise RuleError(f"must be at least from = {self.start}, got {self.to}", "to")
-        if self.start < LEAST_REPEATS and self.to > self.start:
-            raise RuleError(f"must be at least {LEAST_REPEATS}, got {self.start}", "from")
         return self
 
 

@@ -120,8 +120,7 @@ class Strategy(Table):
         except UserError as unusable:  # a kind of another package, which cannot be imported
             raise RuleError(f"must be a usable kind, got {show(kind)}: {unusable}", "schedule") from None
         if found is None:
-            known = ", ".join(SCHEDULES)
-            raise RuleError(f"must be one of {known} (it defaults to the label), got {show(kind)}", "schedule")
+            raise RuleError(f"{SCHEDULES.refusal(kind)} (schedule defaults to the label)", "schedule")
         common = [name for name in cls.model_fields if name != "own"]
         fields = found.parameters()
         for key in raw:

@@ -17,6 +17,7 @@ import pytest
 from decaybench.compare import Verdict
 from decaybench.errors import UserError
 from decaybench.report import answer_text, check_folder, source
+from decaybench.report.words.run_tables import ledger_table
 from decaybench.store.read import Frames
 from frames_factory import THREE, change, make, searched, summary_of, write_report
 
@@ -257,6 +258,12 @@ def test_every_run_is_listed_the_superseded_too(tmp_path: Path, undrawn: None) -
     assert {row["diverged_step"] for row in rows} > {""} and not any("." in row["diverged_step"] for row in rows)
     for row, value in zip(rows, frames.runs.validation_loss, strict=True):
         assert (row["validation_loss"] == "") if pd.isna(value) else (float(row["validation_loss"]) == value)
+    last, ledger = rows[-1]["strategy"], csv.DictReader(io.StringIO((tmp_path / "ledger.csv").read_text()))
+    assert {row["strategy"]: row["superseded_done"] for row in ledger} == {
+        label: str(+(label == last)) for label in THREE
+    }
+    column = "superseded runs done"
+    assert column in ledger_table(summary_of(frames)).header and column not in ledger_table(summary_of(make())).header
 
 
 SWEEPS = {

@@ -13,14 +13,26 @@ def test_a_bound_is_the_decisions_rounded_up() -> None:
     summary = scenario("settled")
     row = summary.pick()
     assert row is not None and row.bound is not None and row.bound <= 0.0072 < row.bound + 0.0001
-    assert [words.at_most("accuracy", size) for size in (0.00712, 0.0002001, 0.01, 0.0151, 3.0, 0.0)] == [
+    assert [words.at_most("accuracy", size, None) for size in (0.00712, 0.0002001, 0.01, 0.0151, 3.0, 0.0)] == [
         *("0.72 points", "0.03 points", "1.0 points", "1.6 points", "100 points", "0 points")
     ]
-    assert [words.at_most("loss", size) for size in (0.01234, 0.00001, 1.21)] == [
+    assert [words.at_most("loss", size, None) for size in (0.01234, 0.00001, 1.21)] == [
         "0.013 nats",
         "0.0001 nats",
         "1.3 nats",
     ]
+
+
+def test_a_bound_within_the_margin_never_looks_as_if_it_were_beyond_it() -> None:
+    def shown(size: float, margin: float) -> str:
+        return words.at_most("accuracy", size, margin)
+
+    assert shown(0.0112, 0.0112) == "1.12 points" == words.exact("accuracy", 0.0112)
+    assert [shown(size, 0.0112) for size in (0.0109, 0.011001, 0.01121)] == ["1.1 points", "1.11 points", "1.2 points"]
+    assert shown(0.00123, 0.00123) == "0.123 points"  # two figures are 0.13
+    assert shown(0.011238, 0.01124) == "1.12 points" == words.exact("accuracy", 0.01124)  # three are 1.13
+    assert shown(0.1249, 0.125) == "12.5 points"
+    assert words.at_most("loss", 0.0667, 0.0667) == "0.0667 nats"
 
 
 def test_what_settling_costs_is_what_follows_from_the_repeats() -> None:

@@ -111,8 +111,7 @@ def _distribution(searches: tuple[Search, ...], value: str) -> Plots:
     if not shown:
         return Plots(title, DISTRIBUTION, (), (), missing)
     size = (look.WIDTH, max(3.2, 0.2 * len(shown)))
-    results = [replace(search, axes=()) for search in shown]
-    drawn = _drawn("optuna-edf", title, DISTRIBUTION, lambda: views.distribution(results, value), size)
+    drawn = _drawn("optuna-edf", title, DISTRIBUTION, lambda: views.distribution(shown, value), size)
     return Plots(title, DISTRIBUTION, (drawn,), (), missing)
 
 

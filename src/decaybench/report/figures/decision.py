@@ -100,10 +100,10 @@ def _panel(summary: Summary, length: float) -> Panel:
     margin = summary.standings[length].margin
     best = (min(found) if metric.lower_is_better else max(found)) if len(found) > 1 else None
     shaded = None if margin is None else metric.factor * margin
-    return Panel(length, tuple(_shown(row, metric.name, len(rows) > 1) for row in rows), best, shaded)
+    return Panel(length, tuple(_shown(row, metric.name, len(rows) > 1, margin) for row in rows), best, shaded)
 
 
-def _shown(row: Row, metric: str, several: bool) -> Line:
+def _shown(row: Row, metric: str, several: bool, margin: float | None) -> Line:
     factor, found, again = METRICS[metric].factor, row.estimates[metric], row.retrained
     return Line(
         strategy=row.strategy,
@@ -112,11 +112,11 @@ def _shown(row: Row, metric: str, several: bool) -> Line:
         state=row.state,
         retrained=None if again is None or again.mean is None else factor * again.mean,
         by_repeat=factor * row.by_repeat[np.isfinite(row.by_repeat)],
-        remark=_remark(row, metric, several),
+        remark=_remark(row, metric, several, margin),
     )
 
 
-def _remark(row: Row, metric: str, several: bool) -> str:
+def _remark(row: Row, metric: str, several: bool, margin: float | None) -> str:
     found = row.estimates[metric]
     if found is None:
         return "no repeat complete yet"
@@ -125,7 +125,7 @@ def _remark(row: Row, metric: str, several: bool) -> str:
         first += f", waits at {words.count(row.repeats, 'repeat')}"
     if row.state is None or row.bound is None or not several:
         return first
-    return f"{first}\n{row.state}, at most {words.at_most(metric, row.bound)} {words.worse(metric)}"
+    return f"{first}\n{row.state}, at most {words.at_most(metric, row.bound, margin)} {words.worse(metric)}"
 
 
 def _limits(shown: Decision) -> tuple[float, float]:

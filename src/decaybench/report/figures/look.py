@@ -49,6 +49,7 @@ _SETTINGS: Final[dict[Any, Any]] = {
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.titley": 1.0,  # nothing is above the axes, and matplotlib takes long to find that out
     "axes.grid": True,
     "axes.grid.which": "major",
     "axes.axisbelow": True,

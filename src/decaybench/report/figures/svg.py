@@ -6,9 +6,13 @@ import io
 import re
 from xml.sax.saxutils import escape
 
+import matplotlib
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 _METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+_DPI = 72  # of every SVG
 _NAMESPACES = ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
 
@@ -19,7 +23,7 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
     Must be called within `look.settings`.
     """
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata=_METADATA)
+    figure.savefig(text, format="svg", metadata=_METADATA, bbox_inches=_tight(figure))
     svg = text.getvalue()
     opening = re.search(r"<svg [^>]*>", svg)
     view = re.search(r'viewBox="([^"]*)"', svg)
@@ -41,6 +45,18 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
         f'<title id="{name}-title">{escape(title)}</title>\n'
         f'<desc id="{name}-desc">{escape(description)}</desc>{body}'
     )
+
+
+def _tight(figure: Figure) -> Bbox | None:
+    """The box of ``savefig.bbox`` "tight", for which matplotlib would draw the figure once more; else None.
+
+    It is also None for a figure with a layout engine, since that needs the extra drawing.
+    """
+    if matplotlib.rcParams["savefig.bbox"] != "tight" or figure.get_layout_engine() is not None:
+        return None
+    figure.set_dpi(_DPI)
+    renderer = RendererSVG(*figure.bbox.size, io.StringIO(), image_dpi=_DPI)  # type: ignore[no-untyped-call]  # matplotlib's
+    return figure.get_tightbbox(renderer).padded(matplotlib.rcParams["savefig.pad_inches"])
 
 
 def inline(svg: str) -> str:

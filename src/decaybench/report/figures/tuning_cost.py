@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from decaybench.findings import tuning
 from decaybench.findings.summary import Summary
-from decaybench.findings.tuning import Advice, Cost
+from decaybench.findings.tuning import Cost, Lead
 from decaybench.metrics import METRICS, Metric
 from decaybench.report.figures import look
 
@@ -21,11 +21,11 @@ TITLE = "What a tuning budget buys"
 READ = (
     "A curve shows the test result to expect from n trials of a strategy: n of its trials are drawn at random, and "
     "validation picks one of them. It ends at a quarter of the strategy's trials. Find the number of trials that you "
-    "can afford, and see which strategy is best there. Where curves cross, the choice depends on that number. The "
-    "strategies in bold are those that the advice by tuning budget names for some number of trials. They and the "
-    "control have a band, the 95% interval over the repeats, without adjustment; where bands overlap, the choice may "
-    "not matter. Only strategies with at least 6 repeats have a curve. The vertical axis is stretched towards the "
-    "perfect result."
+    "can afford, and see what to expect there. Where curves cross, the order depends on that number. The strategies in "
+    "bold lead at some number of trials, and the remark on tuning budgets names them. They and the control have a "
+    "band, the 95% interval over the repeats, without adjustment; where bands overlap, the trials do not show which "
+    "strategy is better. Only strategies with at least 6 repeats have a curve. The vertical axis is stretched towards "
+    "the perfect result."
 )
 MOST_COLOURED = 8
 """Up to so many strategies, all have their family's colour; of more, only those with a band."""
@@ -35,12 +35,12 @@ _LABEL = 0.15
 class TuningCost(NamedTuple):
     """Curves of the validation error in percent or of the loss in nats: less is better.
 
-    ``taken`` is the result of `tuning.recommendations`.
+    ``leads`` is the result of `tuning.leads`.
     """
 
     metric: str
     costs: tuple[Cost, ...]
-    taken: tuple[Advice, ...]
+    leads: tuple[Lead, ...]
 
 
 def data(summary: Summary) -> TuningCost | None:
@@ -49,9 +49,7 @@ def data(summary: Summary) -> TuningCost | None:
     if max((int(cost.n[-1]) for cost in found), default=1) < 2:
         return None
     metric = summary.results.metric
-    return TuningCost(
-        metric, tuple(_lost(cost, METRICS[metric]) for cost in found), tuple(tuning.recommendations(summary))
-    )
+    return TuningCost(metric, tuple(_lost(cost, METRICS[metric]) for cost in found), tuple(tuning.leads(summary)))
 
 
 def draw(shown: TuningCost) -> Figure:
@@ -68,7 +66,7 @@ def draw(shown: TuningCost) -> Figure:
     ticks = [n for n in ticks if n <= most]
     axes.set_xticks(ticks, [str(n) for n in ticks])
     _result_axis(axes, shown)
-    strong = {each.label for each in shown.taken} | {c.strategy.label for c in shown.costs if c.strategy.control}
+    strong = {each.label for each in shown.leads} | {c.strategy.label for c in shown.costs if c.strategy.control}
     for cost in shown.costs:
         _curve(axes, cost, cost.strategy.label in strong, len(shown.costs) <= MOST_COLOURED)
     _names(axes, shown, ["\n".join(names[cost.strategy.label]) for cost in shown.costs], height - 0.7)
@@ -114,11 +112,11 @@ def _names(axes: Axes, shown: TuningCost, names: Sequence[str], inches: float) -
     scale = axes.transData + axes.transAxes.inverted()
     ends = np.array([scale.transform((cost.n[-1], cost.mean[-1]))[1] for cost in shown.costs]).clip(0, 1)
     space = np.array([_LABEL * (1 + name.count("\n")) for name in names]) / inches
-    taken = {each.label for each in shown.taken}
+    leading = {each.label for each in shown.leads}
     for cost, name, end, y in zip(shown.costs, names, ends, apart(ends, space), strict=True):
         color = look.FAMILY[cost.strategy.family].color
         axes.plot([1.0, 1.03], [end, y], transform=axes.transAxes, color=color, lw=0.5, alpha=0.5, clip_on=False)
-        weight = "bold" if cost.strategy.label in taken else "normal"
+        weight = "bold" if cost.strategy.label in leading else "normal"
         beside: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "parse_math": False}
         axes.text(1.035, y, name, size=7.5, color=color, weight=weight, **beside)
 

@@ -98,6 +98,7 @@ def _ledger_row(row: Row) -> dict[str, Any]:
         "strategy": row.strategy.label,
         "length": row.length,
         **{f"{name}_{key}": value for name, entry in entries.items() for key, value in entry._asdict().items()},
+        "superseded_done": own.superseded,
         "updates_planned": own.planned,
         "updates_logical": own.logical,
         "updates_made": own.made,

@@ -116,9 +116,9 @@ def _selected(summary: Summary, lengths: Sequence[float]) -> Section:
 
 def _ledger(summary: Summary, shown: Setup) -> Section:
     below = [method.LEDGER]
-    if former := summary.results.superseded:
+    if former := len(summary.results.superseded):
         runs = words.count(former, "run")
-        below.append(f"Only runs.csv contains {runs} that the sweep no longer asks for (superseded).")
+        below.append(f"The sweep file no longer asks for {runs}, which are superseded and enter no result.")
     asked = ("Task", settings(shown.task)), ("Budget", settings(shown.budget))
     table = run_tables.ledger_table(summary)
     fold = Fold("Task, budget and ledger", tables=(table,), lists=asked, below=tuple(below), open=True)

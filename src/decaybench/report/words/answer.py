@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from decaybench.findings.retraining import NEXT, configurations
+from decaybench.findings.retraining import configurations, next_two
 from decaybench.findings.summary import Row, Summary
 from decaybench.metrics import METRICS
 from decaybench.report import words
@@ -93,8 +93,8 @@ def _close(summary: Summary, row: Row, rows: list[Row]) -> str:
     if row.bound == 0:
         return "the other is not better" if len(rows) == 2 else f"none of the other {len(rows) - 1} is better"
     best = "the better of the two" if len(rows) == 2 else f"the best of these {len(rows)}"
-    metric = summary.results.metric
-    return f"it is at most {words.at_most(metric, row.bound)} {words.worse(metric)} {best}"
+    metric, margin = summary.results.metric, summary.standings[row.length].margin
+    return f"it is at most {words.at_most(metric, row.bound, margin)} {words.worse(metric)} {best}"
 
 
 def _held(row: Row) -> str:
@@ -109,14 +109,13 @@ def _held(row: Row) -> str:
 
 def _safer(summary: Summary) -> list[str]:
     """What to take instead of a fragile pick if it is to be trained again: one of the next that never failed."""
-    picked, margin = summary.pick(), summary.decisive.margin
-    if picked is None or margin is None or picked.retrained is None or not picked.retrained.failures:
+    picked, rows = summary.pick(), summary.at()
+    if picked is None or picked.retrained is None or not picked.retrained.failures:
         return []
-    near = [row for row in summary.ranked()[1:] if row.state != "ruled out" and row.bound is not None]
-    for row in [row for row in near if row.bound is not None and row.bound <= 2 * margin][:NEXT]:
+    for row in (rows[s] for s in next_two(summary.decisive)):
         again = row.retrained
         if again is not None and again.chosen is not None and not again.failures:
-            close = _close(summary, row, summary.at())
+            close = _close(summary, row, rows)
             runs = words.count(len(again.choosing), "run")
             instead = f"take {named(row)} instead: it failed in none of {runs}, and {close}"
             return [f"If you plan to train the configuration again, {instead}."]

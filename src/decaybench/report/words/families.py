@@ -14,7 +14,7 @@ def families_text(summary: Summary, length: float) -> str:
     if not found or found[0].bound is None or nothing_to_take(summary, length):
         return ""
     where = f" at {words.percent(length)} of the epochs" if len(summary.results.lengths) > 1 else ""
-    said = "; ".join(_said(summary.results.metric, family) for family in found)
+    said = "; ".join(_said(summary.results.metric, family, summary.standings[length].margin) for family in found)
     return f"Fixed against reactive{where}, with 95% confidence: {said}."
 
 
@@ -28,7 +28,7 @@ def means_text(summary: Summary, length: float) -> str:
     )
 
 
-def _said(metric: str, family: Family) -> str:
+def _said(metric: str, family: Family, margin: float | None) -> str:
     assert family.bound is not None
     if family.ruled_out:
         return f"every {family.name} strategy is ruled out"
@@ -38,4 +38,4 @@ def _said(metric: str, family: Family) -> str:
         name = f"the best {family.name} strategy"
     if family.bound == 0:
         return f"{name} is not worse than any other"
-    return f"{name} is at most {words.at_most(metric, family.bound)} {words.worse(metric)} the best of all"
+    return f"{name} is at most {words.at_most(metric, family.bound, margin)} {words.worse(metric)} the best of all"

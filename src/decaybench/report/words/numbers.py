@@ -50,21 +50,35 @@ def exact(metric: str, size: float) -> str:
     return f"{text} {unit.removesuffix('s') if text == '1' else unit}"
 
 
-def at_most(metric: str, size: float) -> str:
-    """A bound with at most two figures, rounded up so that it still holds: ``0.84 points``, ``12 points``."""
-    return f"{bound(metric, size)} {METRICS[metric].gap_unit}"
+def at_most(metric: str, size: float, margin: float | None) -> str:
+    """A bound with at most two figures, rounded up so that it still holds: ``0.84 points``, ``12 points``.
+
+    One within the ``margin`` must not look as if it were beyond it: 1.1 of a margin of 1.12 is not rounded to 1.2.
+    Where two figures would, it is shown with three, and at most as the margin is.
+    """
+    return f"{bound(metric, size, margin)} {METRICS[metric].gap_unit}"
 
 
-def bound(metric: str, size: float | None) -> str:
+def bound(metric: str, size: float | None, margin: float | None) -> str:
     """The same without its unit; ``-`` for nothing."""
     if size is None:
         return "-"
-    scaled = METRICS[metric].factor * min(size, METRICS[metric].high)
+    of = METRICS[metric]
+    scaled = of.factor * min(size, of.high)
     if scaled <= 0:
         return "0"
-    places = min(1 - math.floor(math.log10(scaled)), METRICS[metric].digits + 1)
-    up = math.ceil(round(scaled * 10**places, 6)) / 10**places
-    return f"{up:.{max(places, 0)}f}"
+    first = math.floor(math.log10(scaled))
+    up, text = _up(scaled, min(1 - first, of.digits + 1))
+    if margin is None or size > margin or up <= (shown := float(f"{of.factor * margin:.3g}")):
+        return text
+    up, text = _up(scaled, 2 - first)
+    return text if up <= shown else f"{shown:g}"
+
+
+def _up(x: float, places: int) -> tuple[float, str]:
+    """``x`` rounded up to so many decimal places, as a number and as text."""
+    up = math.ceil(round(x * 10**places, 6)) / 10**places
+    return up, f"{up:.{max(places, 0)}f}"
 
 
 def worse(metric: str) -> str:

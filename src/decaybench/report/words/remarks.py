@@ -7,7 +7,7 @@ from typing import Final
 from decaybench.findings.boundaries import boundaries
 from decaybench.findings.replays import LEAST_SEEDS, replays
 from decaybench.findings.summary import Summary
-from decaybench.findings.tuning import SHARE, Advice, Refusal, recommendations, refused
+from decaybench.findings.tuning import SHARE, Lead, Refusal, leads, refused
 from decaybench.report import words
 from decaybench.report.words.boundaries import boundaries_sentence
 from decaybench.report.words.pruning import pruning_sentence
@@ -53,37 +53,38 @@ def _retrained(summary: Summary) -> str:
 
 
 def _tuning(summary: Summary) -> str:
-    """With 1 trial take X; from 5 on, Y."""
+    """With 1 trial, X is expected to do best; from 5 on, Y. A description of estimates, which advises nothing."""
     if why := refused(summary.results):
         return f"It is unknown what fewer trials would have found: {REFUSED[why]}."
-    taken = recommendations(summary)
-    if not taken:
+    found = leads(summary)
+    if not found:
         return ""
-    first, *others = taken
+    first, *others = found
+    unsure = (
+        "These are estimates, not a verdict: where the unadjusted intervals overlap (see the figure), the trials do not"
+        " show which strategy is better."
+    )
     if not others:
         return (
             f"By tuning budget: with any number of trials up to {_most(summary)}, the expected test result of"
-            f" {first.label} is within the margin of the best one. This is an estimate, not a verdict."
+            f" {first.label} is within the margin of the best one. {unsure}"
         )
-    later = (f"from {at.n} trials on, take {_level(at)}" for at in others)
-    what = "; ".join([f"with 1 trial, take {_level(first)}", *later])
-    return (
-        f"By tuning budget: {what}. This compares expected test results, and changes from one strategy to another only"
-        " if that one is ahead by more than the margin. It is an estimate, not a verdict."
-    )
+    later = (f"from {at.n} trials on, that of {_level(at)}" for at in others)
+    what = "; ".join([f"with 1 trial, that of {_level(first)}", *later])
+    return f"By tuning budget, the best expected test result is, to within the margin: {what}. {unsure}"
 
 
 def _most(summary: Summary) -> int:
-    """The trials up to which there is advice: a share of the smallest pool of trials."""
+    """The trials up to which there are leads: a share of the smallest pool of trials."""
     results = summary.results
     return min(results.sweep.trials(label) * repeats for label, repeats in results.repeats.items()) // SHARE
 
 
-def _level(advice: Advice) -> str:
-    """The strategy to take, those that are as good, and the one with the best result in the end."""
-    more = [f"as good: {words.listed(advice.level)}"] if advice.level else []
-    more += [f"with the most trials, {advice.ahead} is ahead by less than the margin"] if advice.ahead else []
-    return advice.label + (f" ({'; '.join(more)})" if more else "")
+def _level(lead: Lead) -> str:
+    """The leading strategy, those within the margin of it, and the one with the best result in the end."""
+    more = [f"within the margin of it: {words.listed(lead.level)}"] if lead.level else []
+    more += [f"with the most trials, {lead.ahead} is ahead by less than the margin"] if lead.ahead else []
+    return lead.label + (f" ({'; '.join(more)})" if more else "")
 
 
 def _replay(summary: Summary) -> str:

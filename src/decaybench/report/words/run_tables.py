@@ -149,7 +149,9 @@ def boundaries_table(summary: Summary) -> Table:
 
 
 def ledger_table(summary: Summary) -> Table:
+    """The budget planned and used; what was superseded has a column only where there is any."""
     several = len(summary.results.lengths) > 1
+    former = any(row.account.superseded for row in summary.rows)
 
     def line(row: Row) -> tuple[str, ...]:
         own = row.account
@@ -157,6 +159,7 @@ def ledger_table(summary: Summary) -> Table:
         return (
             row.strategy.label + (f" at {words.percent(row.length)}" if several else ""),
             *(f"{entry.done} of {entry.planned}" if entry.planned else "-" for entry in entries),
+            *([f"{own.superseded:,}"] if former else []),
             "-" if own.planned is None or own.logical is None else f"{own.logical:,} of {own.planned:,}",
             f"{own.made:,}",
             "-" if own.computed is None else f"{own.computed:,}",
@@ -165,8 +168,10 @@ def ledger_table(summary: Summary) -> Table:
         )
 
     header = (
-        *("strategy", "trials done", "retraining runs done", "replays done", "logical updates", "updates made"),
-        *("updates computed", "extra examples evaluated", "runs diverged", "runs failed", "runs restarted"),
+        *("strategy", "trials done", "retraining runs done", "replays done"),
+        *(["superseded runs done"] if former else []),
+        *("logical updates", "updates made", "updates computed", "extra examples evaluated"),
+        *("runs diverged", "runs failed", "runs restarted"),
     )
     return Table("Ledger: budget planned and used", header, tuple(line(row) for row in summary.rows))
 

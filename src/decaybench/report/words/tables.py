@@ -44,7 +44,7 @@ def results_table(summary: Summary, length: float) -> Table:
             row.strategy.label,
             f"{kind}{row.strategy.family}{', control' if row.strategy.control else ''}",
             (stated and row.state) or "-",
-            words.bound(metric.name, row.bound if stated else None),
+            words.bound(metric.name, row.bound if stated else None, summary.standings[length].margin),
             words.number(metric.name, found.mean if (found := row.estimates[metric.name]) else None),
             (stated and words.bounds(metric.name, found)) or "-",
             f"waits at {row.repeats}" if row.parked else str(row.repeats),
@@ -122,7 +122,7 @@ def looks_table(summary: Summary) -> Table:
             str(row.repeats),
             f"{100 * LEVEL * row.spent:.2f}% of {100 * LEVEL:.0f}%",
             leader,
-            words.at_most(results.metric, row.strategies[leader]["bound"]),
+            words.at_most(results.metric, row.strategies[leader]["bound"], row.margin),
             *(_listed(labels, len(row.strategies)) for labels in by_state.values()),
             more,
         )

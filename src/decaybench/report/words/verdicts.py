@@ -63,7 +63,7 @@ def reason(found: Reason, metric: str) -> str:
         case Same():
             return "all their trials have the same results"
         case WithinMargin(bound, margin):
-            far = f"at most {at_most(metric, bound)} {worse(metric)} the best"
+            far = f"at most {at_most(metric, bound, margin)} {worse(metric)} the best"
             return f"both are {far}, which is within the margin of {exact(metric, margin)}"
         case Inconclusive(needed):
             if needed is None:

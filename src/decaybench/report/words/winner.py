@@ -27,7 +27,7 @@ def found(summary: Summary, pick: Pick) -> list[str]:
     elif row.bound is not None and len(summary.at()) > 1:
         how = "not worse than any other"
         if row.bound:
-            how = f"at most {at_most(metric, row.bound)} {worse(metric)} the best"
+            how = f"at most {at_most(metric, row.bound, summary.decisive.margin)} {worse(metric)} the best"
         said.append(
             f"With 95% confidence, a search with this strategy is {how} of the {len(summary.at())} strategies compared"
             f" ({row.state})."
