@@ -84,7 +84,10 @@ class Lanes:
         self.order = torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
 
     def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        """The mean loss of batch number ``batch`` of ``order`` (L, N), (L,) float64, and its gradient (L, P)."""
+        """The mean loss of batch number ``batch`` of ``order`` (L, N), (L,) float64, and its gradient (L, P).
+
+        With label smoothing, the gradient is that of the smoothed loss; the loss is the one without it.
+        """
         size = self.batch
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
@@ -100,10 +103,13 @@ class Lanes:
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
                 self._noise.select(self.seeds[rows])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
-                mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
+                labels = examples.labels[mine]
+                mean = trained = cross_entropy(logits, labels).sum(1) / size
+                if self.recipe.label_smoothing:
+                    trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
-                mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                trained.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 loss[rows] += mean.detach().double()[: rows.stop - rows.start]
         if len(self) == 1:  # it was computed twice, on copies of its buffers
             buffers.copy_(held[0][:1])
