@@ -50,8 +50,8 @@ def name(setting: Setting) -> str:
 
 def _own_average(setting: Setting) -> Mapping[str, Any]:
     """The strategy's key ``average``, if its table has one."""
-    table = setting.sweep.strategies[setting.arm.label].table()
-    return {name: value for name, value in table.items() if name == "average"}
+    own = setting.sweep.strategies[setting.arm.label].average
+    return {} if own is None else {"average": own.table()}
 
 
 def _needs_signal(setting: Setting) -> bool:

@@ -18,6 +18,10 @@ class Average:
     ema: float | None = None
     last: int | None = None
 
+    def table(self) -> dict[str, int | float]:
+        """The same as in a sweep file."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
     def __str__(self) -> str:
         """In words."""
         return f"mean of the last {self.last} epochs" if self.ema is None else f"EMA {self.ema:g}"

@@ -1,7 +1,7 @@
 """A strategy with everything settled except what is searched, after applying the precedence of a sweep's tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from decaybench.optimizers import OPTIMIZERS, Average, OptimizerForm, Velocity
@@ -158,8 +158,8 @@ def _average(strategy: "Strategy", task: "Task", optimizer: str) -> Average | No
     average = strategy.average or task.average
     if average is not None and OPTIMIZERS[optimizer].averages:
         if strategy.average or task.optimizer == optimizer:
-            found = show({name: value for name, value in asdict(average).items() if value is not None})
-            raise RuleError(f"must be absent under {optimizer}, which averages by itself, got {found}", "average")
+            rule = f"must be absent under {optimizer}, which averages by itself"
+            raise RuleError(f"{rule}, got {show(average.table())}", "average")
         return None
     return average
 

@@ -1,7 +1,6 @@
 """What the values of a sweep file's keys may be, and what all of its tables share."""
 
 import re
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
@@ -38,10 +37,9 @@ def _average(raw: object) -> Average:
     if not isinstance(raw, dict) or list(raw) not in (["ema"], ["last"]):
         raise RuleError(f"must be {{ ema = 0.999 }} or {{ last = 5 }} (epochs), got {show(raw)}")
     ((name, value),) = raw.items()
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name == "ema" and not (number and 0 < value < 1):
+    if name == "ema" and not (isinstance(value, float) and 0 < value < 1):
         raise RuleError(f"must be in (0, 1), got {show(value)}", name)
-    if name == "last" and not (number and isinstance(value, int) and 2 <= value <= EXACT):
+    if name == "last" and not (isinstance(value, int) and 2 <= value <= EXACT):  # neither is a bool
         raise RuleError(f"must be a whole number >= 2, got {show(value)}", name)
     return Average(**raw)
 
@@ -69,7 +67,7 @@ Optimizer = Annotated[str, PlainValidator(_optimizer)]
 WeightAverage = Annotated[
     Average,
     PlainValidator(_average),
-    PlainSerializer(lambda average: {name: value for name, value in asdict(average).items() if value is not None}),
+    PlainSerializer(Average.table),
 ]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]

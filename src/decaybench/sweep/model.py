@@ -36,8 +36,7 @@ MOST_RUNS = 10_000_000
 
 
 class Task(Table):
-    """What is trained: the same for every strategy, except that a strategy may override the three optimizer keys and
-    ``average``.
+    """What is trained. A strategy may override the three optimizer keys and ``average``, and nothing else.
 
     ``rope`` is the smallest difference that matters, in the metric's unit (accuracy in [0, 1], or nats).
     """
