@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.overrides import TorchFunctionMode
 
 from decaybench import models, seeds
@@ -59,11 +60,22 @@ def make_optimizer(recipe: Recipe, run: Run, model: nn.Module) -> torch.optim.Op
         {"params": biases, "weight_decay": run.weight_decay if recipe.decay_biases else 0.0},
     ]
     form = recipe.form
-    if form.kind == "adam":
-        return torch.optim.Adam(groups, lr=run.learning_rate, betas=(run.momentum, 0.999), eps=1e-8)
+    if form.kind in ("adam", "adamw"):
+        made = torch.optim.Adam if form.kind == "adam" else torch.optim.AdamW
+        return made(groups, lr=run.learning_rate, betas=(run.momentum, 0.999), eps=1e-8)
     if form.velocity == "keras":
         return KerasSGD(groups, run.learning_rate, run.momentum, form.nesterov, 0.0)
     return torch.optim.SGD(groups, lr=run.learning_rate, momentum=run.momentum, nesterov=form.nesterov)
+
+
+def make_average(recipe: Recipe, model: nn.Module) -> AveragedModel | None:
+    average = recipe.form.average
+    if average is None:
+        return None
+    made = AveragedModel(model, multi_avg_fn=None if average.ema is None else get_ema_multi_avg_fn(average.ema))
+    if average.ema is not None:
+        made.update_parameters(model)  # the first call copies the weights
+    return made
 
 
 class SeededDropout(TorchFunctionMode):
@@ -91,17 +103,18 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     model = models.build(recipe.model, data.shape, data.classes, run.seed, recipe.dropout)
     model._apply(lambda held: held.to(dtype) if held.is_floating_point() else held)  # `to` would halve complex buffers
     dropout = SeededDropout(seeds.generator(run.seed, "dropout")) if drops else nullcontext()
-    optimizer = make_optimizer(recipe, run, model)
+    optimizer, averaged = make_optimizer(recipe, run, model), make_average(recipe, model)
     mean, std = data.mean.to(dtype)[:, None, None], data.std.to(dtype)[:, None, None]
 
     def look(examples):
         return (examples.images.to(dtype) / 255 - mean) / std
 
     def evaluate(examples):
-        model.eval()
+        evaluated = averaged if averaged is not None and averaged.n_averaged > 0 else model
+        evaluated.eval()
         with torch.no_grad():
-            logits = model(look(examples))
-            model.train()
+            logits = evaluated(look(examples))
+            evaluated.train()
             accuracy = (logits.argmax(1) == examples.labels).double().mean()
             return float(F.cross_entropy(logits, examples.labels)), float(accuracy)
 
@@ -120,20 +133,33 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
             optimizer.zero_grad()
             with dropout:
                 logits = model(images[chosen])
-            loss = F.cross_entropy(logits, data.train.labels[chosen])
-            loss.backward()
+            labels = data.train.labels[chosen]
+            F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing).backward()
+            loss, factor = F.cross_entropy(logits, labels), 1.0
+            if recipe.clip_norm is not None:
+                norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+                factor = min(1.0, recipe.clip_norm / (float(norm) + 1e-6))
             if when == "update":
                 one = [1.0] * len(optimizer.param_groups)  # they share one learning rate
                 measured, directions, _ = products(optimizer, getattr(schedule, "observes", ()), directions, one, one)
-                measured = {name: torch.tensor(values[:1], dtype=torch.float64) for name, values in measured.items()}
+                # Rules observe the gradient before it is clipped, along the direction that comes of the clipped one.
+                times = {name: 2 if name == "grad_norm_sq" else 1 for name in measured}
+                measured = {
+                    name: torch.tensor(values[:1], dtype=torch.float64) / factor ** times[name]
+                    for name, values in measured.items()
+                }
                 seen = Observation(loss.detach().double()[None], measured, steps)
                 state = schedule.observe(state, seen)
             rate = float((base * schedule.scale(state, Clock(step, steps, total))).to(dtype))
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
+            if averaged is not None and recipe.form.average.ema is not None:
+                averaged.update_parameters(model)
             out.losses.append(float(loss.detach()))
             out.rates.append(rate)
+        if recipe.form.needs_length and epoch >= recipe.epochs - recipe.form.average.last:
+            averaged.update_parameters(model)
         out.train_loss.append(sum(out.losses[-steps:]) / steps)
         if when == "epoch":
             seen = evaluate(data.signal)[0] if schedule.held_out else out.train_loss[-1]

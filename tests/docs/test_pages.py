@@ -94,10 +94,18 @@ def test_the_example_is_a_sweep():
     assert Sweep.from_mapping(example, "example").name == "example"
 
 
+def sweep_with(block: int) -> Sweep:
+    """The sweep file's example with the strategies of another of the page's blocks."""
+    example, others = (tomllib.loads(blocks("sweep-file.md", "toml")[n]) for n in (0, block))
+    return Sweep.from_mapping(example | others, "example")
+
+
+def test_an_average_is_no_control():
+    assert [(arm.label, arm.control) for arm in arms(sweep_with(1))] == [("constant", True), ("constant_ema", False)]
+
+
 def test_one_decay_in_three_units():
-    example = tomllib.loads(blocks("sweep-file.md", "toml")[0])
-    strategies = tomllib.loads(blocks("sweep-file.md", "toml")[1])["strategies"]
-    sweep = Sweep.from_mapping(example | {"strategies": strategies}, "example")
+    sweep = sweep_with(2)
     values = {"learning_rate": 0.1}
     decays = {resolve(arm, values, total_steps=180, steps_per_epoch=18).params["decay"] for arm in arms(sweep)}
     assert all(decay == pytest.approx(0.05, rel=1e-12) for decay in decays)

@@ -19,6 +19,7 @@ from decaybench.training import OptimizerForm, Recipe, Run, graph, train
 from decaybench.training.lanes import Lanes
 from decaybench.training.runs import bucket
 from decaybench.training.update import Update
+from training.settings import TOGETHER
 
 CPU = torch.device("cpu")
 STEPS = 20  # updates an epoch: a whole chunk and a shorter one
@@ -102,13 +103,14 @@ def test_chunks_give_the_bits_of_the_ordinary_loop(digits, precision):
     assert 2 < results[-2].diverged_step < graph.LENGTH - 2
 
 
-FORMS = [
-    OptimizerForm(),
-    OptimizerForm(nesterov=True),
-    OptimizerForm(velocity="keras"),
-    OptimizerForm("adam"),
-    OptimizerForm("schedule-free"),
-    OptimizerForm("prodigy"),
+EVERY = [
+    {},
+    {"form": OptimizerForm(nesterov=True)},
+    {"form": OptimizerForm(velocity="keras")},
+    {"form": OptimizerForm("adam")},
+    {"form": OptimizerForm("schedule-free")},
+    {"form": OptimizerForm("prodigy")},
+    *TOGETHER,
 ]
 
 
@@ -143,13 +145,13 @@ def tensors(made):
     return [made] if isinstance(made, Tensor) else [each for each in made or () if isinstance(each, Tensor)]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
-def test_a_chunk_that_is_replayed_on_its_memory_gives_the_same_bits(digits, monkeypatch, form):
+@pytest.mark.parametrize("settings", EVERY, ids=str)
+def test_a_chunk_that_is_replayed_on_its_memory_gives_the_same_bits(digits, monkeypatch, settings):
     tapes = []
     monkeypatch.setattr(graph, "Recorded", lambda record, pool: tapes.append(Tape(record=record)) or tapes[-1])
     monkeypatch.setattr(graph, "LENGTH", 4)  # five chunks an epoch
-    recipe = replace(RECIPE, epochs=4, form=form)
-    assert_both_same(recipe, mixed() if form.kind == "sgd" else without_gradients(mixed()), digits)
+    recipe = replace(RECIPE, epochs=4, **settings)
+    assert_both_same(recipe, mixed() if recipe.form.kind == "sgd" else without_gradients(mixed()), digits)
     assert sum(tape.called > 2 for tape in tapes) > 1  # replayed, and again with fewer lanes
 
 
@@ -221,8 +223,8 @@ class NeverWaits(TorchFunctionMode):
 
 
 @pytest.mark.parametrize("lone", [False, True])
-@pytest.mark.parametrize("kind", ["sgd", "adam", "schedule-free", "prodigy"])
-def test_no_update_waits_for_the_device(digits, monkeypatch, kind, lone):
+@pytest.mark.parametrize("settings", EVERY, ids=str)
+def test_no_update_waits_for_the_device(digits, monkeypatch, settings, lone):
     before, made = Update.__call__, []
 
     def watched(*given):
@@ -231,14 +233,9 @@ def test_no_update_waits_for_the_device(digits, monkeypatch, kind, lone):
             return before(*given)
 
     monkeypatch.setattr(Update, "__call__", watched)
-    runs = every_schedule() if kind == "sgd" else without_gradients(every_schedule())
-    train(
-        replace(RECIPE, epochs=1, form=OptimizerForm(kind)),
-        runs[:1] if lone else runs,
-        digits,
-        device=CPU,
-        captured=True,
-    )
+    recipe = replace(RECIPE, epochs=1, **settings)
+    runs = every_schedule() if recipe.form.kind == "sgd" else without_gradients(every_schedule())
+    train(recipe, runs[:1] if lone else runs, digits, device=CPU, captured=True)
     assert len(made) == STEPS
 
 

@@ -10,6 +10,7 @@ from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.schedules import SCHEDULES, Bank
 from decaybench.training import OptimizerForm, Recipe, Run, train, update
 from reference import plain_loop
+from training.settings import ALONE, SETTINGS, TOGETHER
 
 CPU = torch.device("cpu")
 
@@ -63,21 +64,23 @@ SIZES = [(80, 8, 4), pytest.param((320, 32, 1), marks=pytest.mark.soak)]
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(
-    "form",
+    ("epochs", "settings"),
     [
-        OptimizerForm(),
-        OptimizerForm(nesterov=True),
-        OptimizerForm(velocity="keras"),
-        OptimizerForm(nesterov=True, velocity="keras"),
-        OptimizerForm("adam"),
+        (50, {}),
+        (6, {"form": OptimizerForm(nesterov=True)}),
+        (6, {"form": OptimizerForm(velocity="keras"), "decay_biases": False}),
+        (6, {"form": OptimizerForm(nesterov=True, velocity="keras"), "decay_biases": False}),
+        (6, {"form": OptimizerForm("adam")}),
+        *((10, settings) for settings in ALONE),
+        *((30, settings) for settings in TOGETHER),
     ],
     ids=str,
 )
-def test_eight_runs_equal_eight_plain_loops(digits, form, size):
+def test_eight_runs_equal_eight_plain_loops(digits, epochs, settings, size):
     examples, batch, slower = size
-    data, epochs = first(digits, examples), 50 if form == OptimizerForm() else 6
-    recipe = replace(RECIPE, form=form, epochs=epochs, batch_size=batch, decay_biases=form.velocity == "torch")
-    slower = 50 if form.kind == "adam" else slower
+    data, recipe = first(digits, examples), replace(RECIPE, epochs=epochs, batch_size=batch, **settings)
+    form = recipe.form
+    slower = 50 if form.kind in ("adam", "adamw") else slower
     runs = [replace(run, learning_rate=run.learning_rate / slower) for run in eight_runs()]
     if form.nesterov:  # torch refuses Nesterov without momentum
         runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
@@ -109,13 +112,13 @@ def test_fp32_follows_the_plain_loop_for_fifty_updates(few):
 @pytest.mark.parametrize(
     "size", [(160, 16, 12), pytest.param((320, 32, 20), marks=pytest.mark.soak)], ids=str
 )  # examples, batch size, epochs of ten updates
-@pytest.mark.parametrize("form", [OptimizerForm(), OptimizerForm(nesterov=True)], ids=str)
-def test_gradient_rules_equal_their_plain_loops(digits, form, size):
+@pytest.mark.parametrize("settings", [{}, {"form": OptimizerForm(nesterov=True)}, {"clip_norm": 0.5}], ids=str)
+def test_gradient_rules_equal_their_plain_loops(digits, settings, size):
     examples, batch, epochs = size
     digits = first(digits, examples)
-    recipe = replace(RECIPE, form=form, epochs=epochs, batch_size=batch)
+    recipe = replace(RECIPE, epochs=epochs, batch_size=batch, **settings)
     runs = gradient_runs()
-    if form.nesterov:
+    if recipe.form.nesterov:
         runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
     results = train(recipe, runs, digits, device=CPU, read_test=True)
     for run, result in zip(runs, results, strict=True):
@@ -179,12 +182,20 @@ def assert_same(a, b) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "batch"), [("small-cnn", 64), ("small-cnn", 1), ("small-cnn", "full"), ("lenet", 10)]
+    ("model", "batch", "settings"),
+    [
+        ("small-cnn", 64, {}),
+        ("small-cnn", 1, {}),
+        ("small-cnn", "full", {}),
+        ("lenet", 10, {}),
+        *(("small-cnn", 64, settings) for settings in SETTINGS),
+    ],
+    ids=str,
 )
-def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch):
+def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch, settings):
     data = first(digits, 100) if isinstance(batch, int) and batch <= 10 else digits  # at least ten updates an epoch
     data = data if model == "small-cnn" else enlarged(data)
-    recipe = Recipe(model, epochs=1 if batch == 1 else 2, batch_size=batch)
+    recipe = Recipe(model, epochs=1 if batch == 1 else 2, batch_size=batch, **settings)
     runs = eight_runs()
     together = train(recipe, runs, data, device=CPU, read_test=True)
     for i in (0, 4, 6):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
 from decaybench.metrics import METRICS
-from decaybench.optimizers import OPTIMIZERS
+from decaybench.optimizers import OPTIMIZERS, Average
 from decaybench.shared import SHARED
 from decaybench.sweep.values import Parameter, RuleError, parse, parse_shared, plain, show
 
@@ -33,6 +33,17 @@ def _optimizer(raw: object) -> str:
     raise RuleError(f"must be one of {', '.join(OPTIMIZERS)}, got {show(raw)}")
 
 
+def _average(raw: object) -> Average:
+    if not isinstance(raw, dict) or list(raw) not in (["ema"], ["last"]):
+        raise RuleError(f"must be {{ ema = 0.999 }} or {{ last = 5 }} (epochs), got {show(raw)}")
+    ((name, value),) = raw.items()
+    if name == "ema" and not (isinstance(value, float) and 0 < value < 1):
+        raise RuleError(f"must be in (0, 1), got {show(value)}", name)
+    if name == "last" and not (isinstance(value, int) and 2 <= value <= EXACT):  # neither is a bool
+        raise RuleError(f"must be a whole number >= 2, got {show(value)}", name)
+    return Average(**raw)
+
+
 def _metric(raw: object) -> str:
     if isinstance(raw, str) and raw in METRICS:
         return raw
@@ -53,6 +64,11 @@ Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 MetricName = Annotated[str, PlainValidator(_metric)]
 BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
 Optimizer = Annotated[str, PlainValidator(_optimizer)]
+WeightAverage = Annotated[
+    Average,
+    PlainValidator(_average),
+    PlainSerializer(Average.table),
+]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
 WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]

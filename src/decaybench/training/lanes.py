@@ -91,15 +91,17 @@ class Lanes:
         self.order = torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
 
     def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        """The mean loss of batch number ``batch`` of ``order`` (L, N), (L,) float64, and its gradient (L, P)."""
+        """The mean loss of batch number ``batch`` of ``order`` (L, N), (L,) float64, and its gradient (L, P).
+
+        With label smoothing, the gradient is that of the smoothed loss; the loss is the one without it.
+        """
         size = self.batch
         chosen = order[:, batch * size : (batch + 1) * size]
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
         parameters, buffers = self.carried["parameters"], self.carried["buffers"]
-        # Copies of their own, since a row's address, and with it how memory is aligned, depends on its place.
         leaves = [
-            (rows, seats, parameters[seats].detach().clone().requires_grad_())
+            (rows, seats, self._seated(parameters, seats).detach().requires_grad_())
             for rows, seats in self._chunks(len(self))
         ]
         held = [buffers[seats] for _, seats, _ in leaves]
@@ -111,10 +113,13 @@ class Lanes:
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
                 self._noise.select([self.seeds[lane] for lane in self._lanes_of(seats)])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
-                mean = cross_entropy(logits, examples.labels[mine]).sum(1) / size
+                labels = examples.labels[mine]
+                mean = trained = cross_entropy(logits, labels).sum(1) / size
+                if self.recipe.label_smoothing:
+                    trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
-                mean.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                trained.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 loss[rows] += mean.detach().double()[: rows.stop - rows.start]
         if len(self) == 1 and self.width > 1:  # it was computed twice, on copies of its buffers
             buffers.copy_(held[0][:1])
@@ -136,7 +141,7 @@ class Lanes:
         ):
             x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
             for rows, seats in chunks:
-                mine = weights[seats]
+                mine = self._seated(weights, seats)
                 repeated = x.expand(-1, len(mine), -1, -1, -1)
                 logits = self._stack(len(mine)).forward(mine, repeated, buffers=buffers[seats])
                 expected = labels.expand(len(mine), -1)
@@ -166,6 +171,12 @@ class Lanes:
         parts = lanes if self.width == 1 else max(1, min(-(-lanes // self.width), lanes // 2))
         cuts = [lanes * i // parts for i in range(parts + 1)]
         return [(slice(a, b), slice(a, b)) for a, b in pairwise(cuts)]
+
+    def _seated(self, rows: Tensor, seats: slice | Tensor) -> Tensor:
+        """The rows to compute together. A lane that goes through the network alone gets memory of its own, whose
+        alignment does not depend on the lane's place.
+        """
+        return rows[seats].clone() if self.width == 1 else rows[seats]
 
     @staticmethod
     def _lanes_of(seats: slice | Tensor) -> list[int]:

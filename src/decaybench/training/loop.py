@@ -46,7 +46,7 @@ def train(
     with exact_arithmetic():
         data = data.to(device)
         steps = steps_per_epoch(len(data.train), recipe.batch_size)
-        who = Runs(runs, recipe.epochs, device, shares=not captured)
+        who = Runs(runs, recipe.epochs, device, shares=not captured, by_length=recipe.form.needs_length)
         base = torch.tensor([run.learning_rate for run in runs], dtype=torch.float64, device=device)
         bank = Bank([run.schedule for run in runs], base, [steps * epochs for epochs in who.epochs], steps)
         lanes = Lanes(recipe, who.founders, data, device, width or max(2, len(runs)), bank.observes)
@@ -60,6 +60,7 @@ def train(
             lanes.shuffle(epoch)
             state, loss = updates.epoch(state, epoch * steps)
             train_loss = loss / steps
+            lanes.chain.end_epoch(lanes.carried, who.left(epoch + 1))
 
             held_out = lanes.evaluate(data.signal)[0][who.lane] if data.signal is not None else None
             state = state._replace(rules=bank.observe_epoch(state.rules, train_loss, held_out))

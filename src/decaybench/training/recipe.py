@@ -17,7 +17,9 @@ class Recipe:
     """What all runs of a stack share.
 
     ``batch_size`` "full" means batch gradient descent, one update per epoch. With ``decay_biases`` false, weight decay
-    skips the biases. ``dropout`` is the share of a layer's inputs to drop, for models that have dropout.
+    skips the biases. ``dropout`` is the share of a layer's inputs to drop, for models that have dropout. A gradient
+    longer than ``clip_norm`` is shortened to it. ``label_smoothing`` is the share of the target that is spread evenly
+    over all classes in the loss that is trained on; rules and records have the loss without it.
     """
 
     model: str
@@ -27,6 +29,8 @@ class Recipe:
     precision: Precision = "fp32"
     decay_biases: bool = True
     dropout: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
