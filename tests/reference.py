@@ -5,6 +5,7 @@ batch order, the split's normalisation, and the schedule's class (K = 1) with wh
 `TorchScheduler` measures for it on torch's own optimizers.
 """
 
+import copy
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -110,7 +111,11 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
         return (examples.images.to(dtype) / 255 - mean) / std
 
     def evaluate(examples):
-        evaluated = averaged if averaged is not None and averaged.n_averaged > 0 else model
+        evaluated = model
+        if averaged is not None:
+            evaluated = averaged if averaged.n_averaged > 0 else copy.deepcopy(model)
+            first = [images[i * size : (i + 1) * size] for i in range(min(50, steps))]
+            torch.optim.swa_utils.update_bn(first, evaluated)
         evaluated.eval()
         with torch.no_grad():
             logits = evaluated(look(examples))

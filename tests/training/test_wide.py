@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from decaybench.schedules import SCHEDULES
-from decaybench.training import Recipe, Run, train
+from decaybench.training import Average, OptimizerForm, Recipe, Run, train
 from decaybench.training.layers import KINDS, Architecture
 from reference import plain_loop
 from training.judged import CPU, SHAPE, judge, runs
@@ -215,6 +215,18 @@ def test_its_bits_depend_neither_on_the_number_of_runs_nor_on_neighbours(stacked
     assert losses([*others[:2], mine])[2] == losses([mine, wild, *others])[0] == losses([*others, mine], 3)[5] == alone
     # Width 1 is a mode with bits of its own.
     assert losses([*others, mine], 1)[5] == losses([mine, wild], 1)[0] == losses([mine], 1)[0]
+
+
+@pytest.mark.parametrize("stacked", [name for name in sorted(NETS) if name.startswith("batch norm")], indirect=True)
+@pytest.mark.parametrize("average", [Average(ema=0.8), Average(last=2)], ids=str)
+@pytest.mark.parametrize("chosen", [slice(4), slice(1)])
+def test_batch_norms_statistics_are_estimated_for_averages(stacked, few, average, chosen):
+    recipe = Recipe("own", 3, 5, OptimizerForm(average=average), precision="fp64")
+    results = train(recipe, four()[chosen], few, device=CPU, read_test=True)
+    for run, result in zip(four(), results, strict=False):
+        plain = plain_loop(recipe, run, few)
+        np.testing.assert_allclose(result.validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
 
 
 @every_net

@@ -33,7 +33,10 @@ class Rarest:
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """What all runs of a sweep share on this machine; ``chance`` is the result of guessing, by metric."""
+    """What all runs of a sweep share on this machine.
+
+    ``chance`` is the result of guessing, by metric. ``tracks`` is whether the model keeps statistics of its batches.
+    """
 
     device: torch.device
     data: TaskData
@@ -41,6 +44,7 @@ class Environment:
     splits: Splits
     chance: Chance
     rarest: Rarest
+    tracks: bool = False
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -77,7 +81,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         lambda seed: build(task.model, data.shape, data.classes, seed, dropout=task.dropout)
     )
     evaluated = [examples for examples in (data.validation, data.signal, data.test) if examples is not None]
-    check_model(
+    tracks = check_model(
         template,
         data.shape,
         data.classes,
@@ -92,7 +96,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     majority = counts.max().item() / len(data.train)
     rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))
     chance = {name: metric.chance(majority, data.classes) for name, metric in METRICS.items()}
-    return Environment(device, data, dataset.sha256, splits, chance, rarest)
+    return Environment(device, data, dataset.sha256, splits, chance, rarest, tracks)
 
 
 def _require_margin(task: Task, images: int) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from decaybench.optimizers import OPTIMIZERS
 from decaybench.runner.crew import Crew
 from decaybench.runner.environment import Environment
 from decaybench.runner.measure import measure
@@ -27,6 +28,7 @@ from decaybench.sweep import (
     size,
 )
 from decaybench.training import OptimizerForm
+from decaybench.training.lanes import ESTIMATED_ON
 
 LIKELY_REPEATS = 14
 """Where six strategies settled when the protocol was chosen: 487 trainings with 6 trials, 662 with 8."""
@@ -72,8 +74,18 @@ def seconds_per_update(sweep: Sweep, environment: Environment) -> float:
     """Seconds that an update of one run takes in one process, with its part of validation and of the one test."""
     data, epochs = environment.data, sweep.task.epochs
     # A forward pass costs about a third of a forward and a backward pass.
-    evaluated = (len(data.validation) + len(data.test) / epochs) / 3
+    evaluated = (len(data.validation) + len(data.test) / epochs + _estimated_on(sweep, environment)) / 3
     return measure(sweep.task, environment).seconds * (1 + evaluated / _seen(sweep, environment))
+
+
+def _estimated_on(sweep: Sweep, environment: Environment) -> float:
+    """The training examples on which batch norm's statistics are estimated per epoch, the mean over strategies."""
+    form_of = [OPTIMIZERS[arm.form.kind](arm.form) for arm in arms(sweep)]
+    averaging = sum(make.averages or make.form.average is not None for make in form_of) / len(form_of)
+    batch = sweep.task.batch_size
+    if not environment.tracks or batch == "full":
+        return 0.0
+    return averaging * batch * min(ESTIMATED_ON, len(environment.data.train) // batch)
 
 
 def testing_share(sweep: Sweep, environment: Environment) -> float:

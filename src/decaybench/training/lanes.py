@@ -17,6 +17,8 @@ from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 # Fixed sizes, so that the order of a sum, and with it a run's bits, never depends on K.
 EVALUATION_CHUNK = 250
 MICRO_BATCH = 250
+ESTIMATED_ON = 50
+"""The training batches on which batch norm's statistics are estimated for weights that are averages."""
 
 
 def evaluated_in(examples: int) -> set[int]:
@@ -49,6 +51,7 @@ class Lanes:
         }
         self._architecture = Architecture(initial[self.seeds[0]], data.shape)
         self._stacks: dict[int, Stack] = {}
+        self._estimated: Tensor | None = None  # this epoch's statistics for averages
         self._noise = Noise(self.seeds)
         begun = [initial[seed] for seed in self.seeds]
         parameters = flatten_parameters(begun, self.dtype).to(device)
@@ -75,7 +78,7 @@ class Lanes:
     def take(self, index: Sequence[int]) -> None:
         """Keep the lanes in ``index``, in this order; a lane that occurs twice is duplicated."""
         rows = torch.tensor(index, device=self.device)
-        self.carried, self.order = self.carried.take(rows), self.order[rows]
+        self.carried, self.order, self._estimated = self.carried.take(rows), self.order[rows], None
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
         widths = {len(self._lanes_of(seats)) for _, seats in self._chunks(len(self))}
@@ -83,6 +86,7 @@ class Lanes:
 
     def shuffle(self, epoch: int) -> None:
         """Set ``order`` (L, N) to each lane's order of the epoch's examples; for full batches, it is ascending."""
+        self._estimated = None
         n = len(self.data.train)
         if self.recipe.batch_size == "full":
             self.order = torch.arange(n, device=self.device).expand(len(self), n)
@@ -129,7 +133,8 @@ class Lanes:
     @torch.no_grad()
     def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
         """The mean loss and the accuracy on ``examples`` of these M ``lanes`` (default: all), both (M,) float64."""
-        weights, buffers = self.chain.weights(self.carried, self.carried["parameters"]), self.carried["buffers"]
+        weights = self.chain.weights(self.carried, self.carried["parameters"])
+        buffers = self._statistics(weights)
         if lanes is not None and len(lanes) < len(self):
             places = torch.tensor(lanes, device=self.device)
             weights, buffers = weights[places], buffers[places]
@@ -150,6 +155,27 @@ class Lanes:
                 right[rows] += (logits.argmax(2) == expected).sum(1)[:size]
         n = len(examples.labels)
         return loss / n, right.double() / n
+
+    def _statistics(self, weights: Tensor) -> Tensor:
+        """The buffers (L, S) with which to evaluate ``weights`` (L, P).
+
+        Averages are not the weights with which running statistics were kept. For them, the statistics are means over
+        the first training batches, in file order, as in torch.optim.swa_utils.update_bn.
+        """
+        kept = self.carried["buffers"]
+        if not (self.chain.averages and self._architecture.tracks):
+            return kept
+        if self._estimated is None:
+            self._estimated = kept.clone()
+            for batch in range(min(ESTIMATED_ON, len(self.data.train) // self.batch)):
+                images = self.data.train.images[batch * self.batch : (batch + 1) * self.batch]
+                x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
+                for rows, seats in self._chunks(len(weights)):
+                    mine, own = self._seated(weights, seats), self._estimated[seats]
+                    repeated = x.expand(-1, len(mine), -1, -1, -1)
+                    self._stack(len(mine)).forward(mine, repeated, buffers=own, training=True, momentum=1 / (batch + 1))
+                    self._estimated[rows] = own[: rows.stop - rows.start]
+        return self._estimated
 
     def _stack(self, k: int) -> Stack:
         if k not in self._stacks:

@@ -50,8 +50,10 @@ def check_model(
     batch: int = BATCH,
     chunks: Sequence[int] = (BATCH,),
     full: bool = False,
-) -> None:
+) -> bool:
     """Raise UserError, in one line that says why, if a model trained in a stack would differ from one trained alone.
+
+    Returns whether the model keeps statistics of its batches.
 
     ``siblings`` are the same model built for other seeds, one per run. The module is run in float64, or in float32 if
     that fails, and then in ``precision``. It is given a few random images of shape (C, H, W), and once batches of
@@ -76,6 +78,7 @@ def check_model(
             _require_own_memory(template)
             probe.stacked()
             probe.trained(precision)
+            return probe.architecture.tracks
     except Refusal as refused:
         raise UserError(f"task.model: {type(template).__name__} {refused}") from refused.__cause__
 

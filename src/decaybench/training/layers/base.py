@@ -96,13 +96,14 @@ class Given(NamedTuple):
     ``parameters`` are the model's, (K, ...) each, in the dtype of the computation, or in that of the lanes if a layer
     ``keeps`` them. ``buffers`` are its floating-point buffers, (K, ...) each, in the dtype of the lanes; in training,
     the layers that own them change them in place. Without ``noise``, nothing is drawn: the pass is an evaluation, or a
-    trial of the model.
+    trial of the model. ``momentum``, if given, replaces the layers' own weight of a batch in running statistics.
     """
 
     k: int
     parameters: Sequence[Tensor]
     buffers: Sequence[Tensor]
     noise: Noise | None
+    momentum: float | None = None
 
 
 class Layer(ABC):

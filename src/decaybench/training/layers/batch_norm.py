@@ -71,7 +71,8 @@ class BatchNorm(Layer):
         x = x.contiguous(memory_format=torch.channels_last)
         owned = [own and self._values(own, given) for own in self._held]
         mean, var, weight, bias = (own if own is None else F.pad(own, (0, more)).flatten() for own in owned)
-        out = F.batch_norm(x, mean, var, weight, bias, self._by_batch, self._momentum, self._eps)
+        momentum = self._momentum if given.momentum is None else given.momentum
+        out = F.batch_norm(x, mean, var, weight, bias, self._by_batch, momentum, self._eps)
         if self._by_batch:
             for own, new in zip(owned[:2], (mean, var), strict=True):
                 if own is not None and new is not None:

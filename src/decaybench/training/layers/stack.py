@@ -30,7 +30,8 @@ def flatten_parameters(models: Sequence[nn.Module], dtype: torch.dtype) -> Tenso
 class Architecture:
     """What K models have in common. ``template`` is one of them, for images (C, H, W); its numbers are not used.
 
-    ``wide`` is its K-wide form. It is None if the module itself must be called, and ``why_whole`` says why.
+    ``wide`` is its K-wide form. It is None if the module itself must be called, and ``why_whole`` says why. ``tracks``
+    is whether it keeps statistics of its batches.
     """
 
     def __init__(self, template: nn.Module, shape: tuple[int, int, int]) -> None:
@@ -44,6 +45,7 @@ class Architecture:
             self.why_whole = str(reason)
         # If the module itself is called, each of its copies has buffers of its own, which never change.
         self.buffers = [tuple(buffer.shape) for buffer in float_buffers(template)] if self.wide else []
+        self.tracks = self.wide is not None and self.wide.mixes and bool(self.buffers)
 
     def flatten_buffers(self, models: Sequence[nn.Module], dtype: torch.dtype) -> Tensor:
         """Flatten the floating-point buffers in which K models keep statistics into one ``(K, S)`` tensor."""
@@ -84,11 +86,12 @@ class Stack:
         *,
         buffers: Tensor | None = None,
         training: bool = False,
+        momentum: float | None = None,
     ) -> Tensor:
         """Logits ``(K, B, classes)`` for parameters ``(K, P)`` and normalised images ``(B, K, C, H, W)``.
 
         In ``training``, K-wide layers draw from ``noise``; without it, they draw nothing. They change ``buffers``
-        ``(K, S)``, which a model with buffers needs, in place.
+        ``(K, S)``, which a model with buffers needs, in place; ``momentum`` as in `Given`.
         """
         if self._whole is not None:
             return self._whole(flat, images, training)
@@ -100,7 +103,7 @@ class Stack:
         ]
         held = torch.split(buffers, self._buffer_sizes, dim=1) if buffers is not None and self._buffers else ()
         kept = [part.view(self.k, *shape) for part, shape in zip(held, self._buffers, strict=True)]
-        given = Given(self.k, parameters, kept, noise if training else None)
+        given = Given(self.k, parameters, kept, noise if training else None, momentum)
         x = images.to(self.compute_dtype).flatten(1, 2).contiguous(memory_format=torch.channels_last)
         made = {0: x}
         for place, step in enumerate(self._wide.steps[training], 1):
