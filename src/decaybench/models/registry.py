@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 from decaybench import plugins, seeds
 from decaybench.errors import UserError, reason
 from decaybench.models import plain, residual
+from decaybench.models.choice import Model, Option
 from decaybench.models.shape import Shape
 
 Builder = Callable[..., nn.Module]
@@ -54,35 +55,52 @@ It draws initial weights from the global generators.
 """
 
 
-def build(name: str, shape: Shape, classes: int, seed: int, dropout: float = 0.0) -> nn.Module:
-    """Build the model ``name`` on the CPU for images (C, H, W), with initial weights that depend on ``seed`` alone.
+def build(model: str | Model, shape: Shape, classes: int, seed: int, dropout: float = 0.0) -> nn.Module:
+    """Build a model on the CPU for images (C, H, W), with initial weights that depend on ``seed`` alone.
 
     The state of the global generators is restored. Lazy layers get their shapes from a pass over blank images.
-    ``dropout``, if not 0, is passed to the model's builder.
+    ``dropout``, if not 0, is one more option of the model.
 
-    Raises UserError for a name that MODELS lacks, for images that are too small for the model's layers, for dropout if
-    the model has none, and for a builder that raises or does not return an nn.Module.
+    Raises UserError for a name that MODELS lacks, for an option that the model does not have, for images that are too
+    small for the model's layers, and for a builder that raises or does not return an nn.Module.
     """
+    name, options = (model, {}) if isinstance(model, str) else (model.name, dict(model.options))
     if name not in MODELS:
         raise UserError(f"task.model must be one of {', '.join(MODELS)}, got {name!r}")
     builder = MODELS[name]
     if not callable(builder):
         raise UserError(f"task.model {name!r} must be a function that builds an nn.Module, got {builder!r}")
-    options = {"dropout": dropout} if dropout else {}
     try:
-        if dropout and "dropout" not in inspect.signature(builder).parameters:
-            raise UserError(f"task.dropout must be 0 for model {name!r}, which has no dropout, got {dropout}")
+        options = _accepted(name, builder, options, dropout)
         with seeds.seeded(seeds.derive(seed, "init")), torch.device("cpu"):
-            model = builder(shape, classes, **options)
-            if isinstance(model, nn.Module) and any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+            made = builder(shape, classes, **options)
+            if isinstance(made, nn.Module) and any(map(is_lazy, (*made.parameters(), *made.buffers()))):
                 with torch.no_grad():
-                    model.eval()(torch.zeros(2, *shape))
-                model.train()
+                    made.eval()(torch.zeros(2, *shape))
+                made.train()
     except UserError:
         raise
     except (Exception, SystemExit) as error:  # a user's builder may raise anything
         wanted = f"an nn.Module from the images' shape {shape} and the number of classes {classes}"
         raise UserError(f"task.model {name!r} must build {wanted}, got {reason(error)}") from error
-    if not isinstance(model, nn.Module):
-        raise UserError(f"task.model {name!r} must build an nn.Module, got {type(model).__name__}")
-    return model
+    if not isinstance(made, nn.Module):
+        raise UserError(f"task.model {name!r} must build an nn.Module, got {type(made).__name__}")
+    return made
+
+
+def _accepted(name: str, builder: Builder, options: dict[str, Option], dropout: float) -> dict[str, Option]:
+    """The builder's arguments; UserError if it does not take one of them."""
+    if not options and not dropout:
+        return {}
+    parameters = inspect.signature(builder).parameters.values()
+    takes = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD][2:]
+    anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for option in options:
+        if option not in takes and not anything:
+            known = f"; it has {', '.join(takes)}" if takes else ""
+            raise UserError(f"task.model.{option}: model {name!r} has no such option{known}")
+    if dropout and "dropout" in options:
+        raise UserError(f"task.dropout: is also set in task.model, got {dropout}")
+    if dropout and "dropout" not in takes and not anything:
+        raise UserError(f"task.dropout must be 0 for model {name!r}, which has no dropout, got {dropout}")
+    return {**options, **({"dropout": dropout} if dropout else {})}

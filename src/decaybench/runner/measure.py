@@ -100,7 +100,7 @@ def _remembered(task: Task, environment: Environment, batch: int) -> Path | None
     cuda = environment.device.type == "cuda"
     facts = [
         *(METHOD, torch.__version__, torch.cuda.get_device_name() if cuda else _processor()),
-        *(task.model, task.dropout, batch, task.precision, environment.data.shape, environment.data.classes),
+        *(str(task.model), task.dropout, batch, task.precision, environment.data.shape, environment.data.classes),
     ]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return folder / "speed" / f"{key}.json"

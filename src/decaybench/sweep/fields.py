@@ -1,11 +1,13 @@
 """What the values of a sweep file's keys may be, and what all of its tables share."""
 
+import math
 import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
 from decaybench.metrics import METRICS
+from decaybench.models import Model
 from decaybench.optimizers import OPTIMIZERS, Average
 from decaybench.shared import SHARED
 from decaybench.sweep.values import Parameter, RuleError, parse, parse_shared, plain, show
@@ -44,6 +46,18 @@ def _average(raw: object) -> Average:
     return Average(**raw)
 
 
+def _model(raw: object) -> Model:
+    if isinstance(raw, str) and raw:
+        return Model(raw)
+    if not isinstance(raw, dict) or not isinstance(raw.get("name"), str) or not raw["name"]:
+        raise RuleError(f'must be a name or a table such as {{ name = "resnet20", norm = "group" }}, got {show(raw)}')
+    options = {key: value for key, value in raw.items() if key != "name"}
+    for key, value in options.items():
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+            raise RuleError(f"must be a string, a finite number or a boolean, got {show(value)}", key)
+    return Model(raw["name"], tuple(options.items()))
+
+
 def _metric(raw: object) -> str:
     if isinstance(raw, str) and raw in METRICS:
         return raw
@@ -64,11 +78,8 @@ Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 MetricName = Annotated[str, PlainValidator(_metric)]
 BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
 Optimizer = Annotated[str, PlainValidator(_optimizer)]
-WeightAverage = Annotated[
-    Average,
-    PlainValidator(_average),
-    PlainSerializer(Average.table),
-]
+WeightAverage = Annotated[Average, PlainValidator(_average), PlainSerializer(Average.table)]
+ModelChoice = Annotated[Model, PlainValidator(_model), PlainSerializer(Model.table)]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
 WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]

@@ -17,6 +17,7 @@ from decaybench.sweep.fields import (
     Epochs,
     LearningRate,
     MetricName,
+    ModelChoice,
     Momentum,
     Name,
     Optimizer,
@@ -42,7 +43,7 @@ class Task(Table):
     """
 
     data: Text
-    model: Text
+    model: ModelChoice
     epochs: Epochs
     batch_size: BatchSize
     optimizer: Optimizer = DEFAULT

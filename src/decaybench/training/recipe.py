@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from decaybench.models import Model
 from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import Schedule
 
@@ -22,7 +23,7 @@ class Recipe:
     over all classes in the loss that is trained on; rules and records have the loss without it.
     """
 
-    model: str
+    model: str | Model
     epochs: int
     batch_size: int | Literal["full"]
     form: OptimizerForm = field(default_factory=OptimizerForm)

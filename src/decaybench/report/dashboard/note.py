@@ -97,7 +97,7 @@ def _plan(sweep: Sweep, looks: Sequence[Look]) -> str:
     settings += task.options(task.average)
     return "\n".join(
         [
-            f"- **Task:** {_code(task.model)} on {_code(task.data)}, "
+            f"- **Task:** {_code(str(task.model))} on {_code(task.data)}, "
             + ", ".join([words.count(task.epochs, "epoch"), *map(_plain, settings)]),
             f"- **Search:** {each}{at}; sampler {_code(search.sampler)}, seed {search.seed}; a trial is tested once, at"
             " its end",
