@@ -109,7 +109,7 @@ def test_batch_sizes_differ_and_strategies_do_not():
 def test_network3():
     sweep = load_sweep("seed-network3")
     task = sweep.task
-    assert (task.data, task.model, task.batch_size) == ("mnist", "lenet", 10)
+    assert (task.data, str(task.model), task.batch_size) == ("mnist", "lenet", 10)
     assert task.velocity == "keras" and task.decay_biases is False
     for arm in arms(sweep):
         assert "one_minus_momentum" in {dimension.name for dimension in arm.space}
