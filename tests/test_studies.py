@@ -49,11 +49,10 @@ class Ran(NamedTuple):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def undrawn() -> Iterator[None]:
+def undrawn(once) -> Iterator[None]:
     """As the fixture of this name, for the whole module: every report gets the figures of one synthetic sweep."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("decaybench.report.figures.draw_all", lambda _: drawn_once.figures())
-        patch.setattr("decaybench.report.figures.by_optuna.draw_optunas", lambda _: drawn_once.optunas())
+        drawn_once.undraw(patch, once)
         yield
 
 

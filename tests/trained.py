@@ -53,7 +53,7 @@ def kill(process: BaseProcess) -> None:
 def wait_for_epochs(database: Path, wanted: int, process: BaseProcess) -> None:
     """Wait until this much is written, as `epochs_written` counts, or the process has ended."""
     while process.is_alive() and epochs_written(database) < wanted:
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def summary(database: Path, name: str) -> str:

@@ -17,12 +17,10 @@ from trained import kill, start, summary, train, wait_for_epochs
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory):
+def quiet(looks):
     """The database of a sweep that nothing disturbed."""
-    database = tmp_path_factory.mktemp("quiet") / "quiet.db"
-    train(LOOKS, database)
-    assert len(kept(database).looks) == 4
-    return database
+    assert len(kept(looks).looks) == 4
+    return looks
 
 
 @pytest.mark.parametrize(

@@ -98,14 +98,14 @@ def test_every_sweep_gets_the_figures_that_it_has_data_for(name: str) -> None:
         assert "nan" not in figure.svg.lower() and "inf" not in re.sub("<desc.*?</desc>", "", figure.svg)
 
 
-def test_figures_are_the_same_twice_whatever_the_users_settings_are() -> None:
+def test_figures_are_the_same_twice_whatever_the_users_settings_are(once) -> None:
     with matplotlib.rc_context({"font.size": 20, "svg.fonttype": "none", "axes.facecolor": "red"}):
-        assert tuple(draw_all(summary_of(make()))) == drawn_once.figures()
+        assert tuple(draw_all(summary_of(make()))) == drawn_once.drawn(once)[0]
 
 
-def test_ids_are_a_figures_own_and_every_reference_has_its_target() -> None:
+def test_ids_are_a_figures_own_and_every_reference_has_its_target(once) -> None:
     ids: set[str] = set()
-    for figure in drawn_once.figures():
+    for figure in drawn_once.drawn(once)[0]:
         own = re.findall(r'\bid="([^"]*)"', figure.svg)
         assert len(own) == len(set(own)) and not ids & set(own)
         ids |= set(own)
