@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,24 @@ def cache_home(once) -> Iterator[None]:
     """A cache folder for all tests, in which the number of models to train at once is measured once rather than often."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(once("cache", lambda _: None)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def optunas_revisions() -> Iterator[None]:
+    """For every new database Alembic loads the files of Optuna's revisions several times; here, once."""
+    if find_spec("alembic") is None:  # in tests/frameworks
+        yield
+        return
+    from alembic.util import pyfiles
+
+    load, loaded = pyfiles.load_module_py, cache(pyfiles.load_module_py)
+
+    def once_if_a_revision(name: str, path: Path) -> object:
+        return (loaded if path.parent.name == "versions" else load)(name, path)  # env.py migrates while it is loaded
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyfiles, "load_module_py", once_if_a_revision)
         yield
 
 

@@ -63,7 +63,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     sweep, storage = place / "looks.toml", f"sqlite:///{place}/looks.db"
     sweep.write_text('question = "Which decay is best?"' + LOOKS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
         patch.setattr("decaybench.runner.environment._git_revision", lambda: "c" * 40)
         decaybench.run(sweep, storage=storage, studies=place)
     return Ran(place / "looks" / "report", sweep, storage)
