@@ -35,7 +35,9 @@ def install(session: nox.Session, *groups: str) -> None:
 
 def run(session: nox.Session, program: str, *arguments: str) -> None:
     """Run a program from the shared environment."""
-    session.run(str(BIN / program), *arguments, env={"OMP_NUM_THREADS": "1"})
+    # Even if the caller's environment forbids it, Python must keep what it compiles: pip compiled nothing, and every
+    # process of the tests would compile torch anew, which takes as long as many tests.
+    session.run(str(BIN / program), *arguments, env={"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""})
 
 
 @nox.session

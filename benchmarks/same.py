@@ -20,15 +20,18 @@ from decaybench.runner import run_sweep
 from decaybench.sweep import Sweep
 
 SAME = {"schedule": "exponential", "decay_steps": {"value": 1.0, "unit": "run"}}
+TASK = {"data": "digits", "model": "small-cnn", "epochs": 4, "batch_size": 64, "train_size": 640}
 MOST = 0.05
 
 
-def compared(strategies: dict[str, dict[str, object]], seed: int, folder: Path, repeats: object = 5) -> Summary:
+def compared(
+    strategies: dict[str, dict[str, object]], seed: int, folder: Path, repeats: object = 5, task: object = TASK
+) -> Summary:
     """Run a small sweep of these strategies on digits, without retraining."""
     sweep = Sweep.from_mapping(
         {
             "name": f"same-{seed}",
-            "task": {"data": "digits", "model": "small-cnn", "epochs": 4, "batch_size": 64, "train_size": 640},
+            "task": task,
             "budget": {"trials": 6, "repeats": repeats, "confirm_seeds": 0},
             "search": {"seed": seed, "learning_rate": {"low": 1e-2, "high": 0.3, "log": True}},
             "strategies": strategies,

@@ -1,16 +1,22 @@
 """Fixtures for tests that use decaybench as people do: from the command line, in a folder of their own."""
 
+import gc
 import io
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from small_sweep import SETTLED, SMALL, Ran
 
@@ -23,11 +29,58 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "runner" not in item.path.parts)
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported, and many of its rounds: they took a sixth of the tests' time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 10)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder once for all of pytest's processes: the first one that asks for it fills it, and others wait.
+
+    A test that changes something in the folder takes a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, filled = shared / f"once-{name}", shared / f"once-{name}.filled"
+        with FileLock(shared / f"once-{name}.lock"):
+            if not filled.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+                folder.mkdir()
+                fill(folder)
+                filled.touch()
+        return folder
+
+    return make
+
+
 @pytest.fixture(scope="session", autouse=True)
-def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def cache_home(once) -> Iterator[None]:
     """A cache folder for all tests, in which the number of models to train at once is measured once rather than often."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(once("cache", lambda _: None)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def optunas_revisions() -> Iterator[None]:
+    """For every new database Alembic loads the files of Optuna's revisions several times; here, once."""
+    if find_spec("alembic") is None:  # in tests/frameworks
+        yield
+        return
+    from alembic.util import pyfiles
+
+    load, loaded = pyfiles.load_module_py, cache(pyfiles.load_module_py)
+
+    def once_if_a_revision(name: str, path: Path) -> object:
+        return (loaded if path.parent.name == "versions" else load)(name, path)  # env.py migrates while it is loaded
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyfiles, "load_module_py", once_if_a_revision)
         yield
 
 
@@ -39,50 +92,47 @@ def sweep_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def small_ran(once) -> Ran:
     """``decaybench run small.toml``, for one epoch, with figures as of `undrawn`.
 
     All tests share it: who changes something takes a copy.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        _undraw(patch)
-        return _ran(tmp_path_factory.mktemp("small"), "small", SMALL.replace("epochs = 3", "epochs = 1"))
+    return _ran(once, "small", SMALL.replace("epochs = 3", "epochs = 1"))
 
 
 @pytest.fixture(scope="session")
-def settled_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def settled_ran(once) -> Ran:
     """The same for ``decaybench run settled.toml``."""
-    with pytest.MonkeyPatch.context() as patch:
-        _undraw(patch)
-        return _ran(tmp_path_factory.mktemp("settled"), "settled", SETTLED)
+    return _ran(once, "settled", SETTLED)
 
 
-def _ran(folder: Path, name: str, text: str) -> Ran:
-    from decaybench.cli import main  # here, since tests/frameworks runs without what it imports
+def _ran(once, name: str, text: str) -> Ran:
+    def run(folder: Path) -> None:
+        from decaybench.cli import main
+        from drawn_once import undraw  # here, since tests/frameworks runs without what they import
 
-    (folder / f"{name}.toml").write_text(text)
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.chdir(folder)
-        patch.setenv("COLUMNS", "200")
-        patch.delenv("DECAYBENCH_STORAGE", raising=False)
-        with pytest.raises(SystemExit) as end:
-            main(["run", f"{name}.toml"])
-    assert end.value.code == 0, err.getvalue()
-    return Ran(folder, out.getvalue(), err.getvalue())
+        (folder / f"{name}.toml").write_text(text)
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            undraw(patch, once)
+            patch.chdir(folder)
+            patch.setenv("COLUMNS", "200")
+            patch.delenv("DECAYBENCH_STORAGE", raising=False)
+            with pytest.raises(SystemExit) as end:
+                main(["run", f"{name}.toml"])
+        assert end.value.code == 0, err.getvalue()
+        (folder / "printed.json").write_text(json.dumps([out.getvalue(), err.getvalue()]))
+
+    folder = once(name, run)
+    return Ran(folder, *json.loads((folder / "printed.json").read_text()))
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def undrawn(monkeypatch: pytest.MonkeyPatch, once) -> None:
     """Every report gets the figures of one synthetic sweep: to draw its own takes a second."""
-    _undraw(monkeypatch)
+    import drawn_once  # here, since tests/frameworks runs without what it imports
 
-
-def _undraw(patch: pytest.MonkeyPatch) -> None:
-    import drawn_once
-
-    patch.setattr("decaybench.report.figures.draw_all", lambda _: drawn_once.figures())
-    patch.setattr("decaybench.report.figures.by_optuna.draw_optunas", lambda _: drawn_once.optunas())
+    drawn_once.undraw(monkeypatch, once)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ model = "small-cnn"
 epochs = 3
 batch_size = 32
 train_size = 160
+validation_size = 100
+test_size = 100
 
 [budget]
 trials = 4
@@ -49,6 +51,8 @@ model = "small-cnn"
 epochs = 1
 batch_size = 32
 train_size = 160
+validation_size = 100
+test_size = 100
 rope = 0.05
 
 [budget]

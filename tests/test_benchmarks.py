@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import main
+
 ROOT = Path(__file__).parents[1]
 SMALLEST = ["--nets", "small-cnn", "--precisions", "fp32", "--rounds=1", "--samples=128", "--epochs=2", "--runs=2"]
 
@@ -51,7 +53,8 @@ def test_all_variants_do_the_same_work_and_the_results_go_into_the_page(tmp_path
     assert written.split(before)[1].count(ran.stdout.strip()) == 1
 
 
-def test_data_that_is_missing_is_said_in_one_line(tmp_path):
-    ran = benchmarks("--nets", "lenet", "--data", str(tmp_path / "nowhere"))
-    assert ran.returncode == 2
-    assert ran.stderr.startswith("error: ") and ran.stderr.count("\n") == 1
+def test_data_that_is_missing_is_said_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--nets", "lenet", "--data", str(tmp_path / "nowhere")])
+    assert main() == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1

@@ -49,11 +49,10 @@ class Ran(NamedTuple):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def undrawn() -> Iterator[None]:
+def undrawn(once) -> Iterator[None]:
     """As the fixture of this name, for the whole module: every report gets the figures of one synthetic sweep."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("decaybench.report.figures.draw_all", lambda _: drawn_once.figures())
-        patch.setattr("decaybench.report.figures.by_optuna.draw_optunas", lambda _: drawn_once.optunas())
+        drawn_once.undraw(patch, once)
         yield
 
 
@@ -64,7 +63,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     sweep, storage = place / "looks.toml", f"sqlite:///{place}/looks.db"
     sweep.write_text('question = "Which decay is best?"' + LOOKS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
         patch.setattr("decaybench.runner.environment._git_revision", lambda: "c" * 40)
         decaybench.run(sweep, storage=storage, studies=place)
     return Ran(place / "looks" / "report", sweep, storage)

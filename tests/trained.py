@@ -1,14 +1,18 @@
 """Sweeps trained without their report, which takes longer than a small one; also by processes that may be killed."""
 
 import multiprocessing
+import os
+import signal
 import time
 import tomllib
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from decaybench import store
+from decaybench.cli import main
 from decaybench.findings import collect, join, summarise
 from decaybench.report.folder.csv_files import summary_csv
 from decaybench.runner import Watcher, run_sweep
@@ -45,6 +49,21 @@ def start(sweep: str, database: Path, *, workers: int = 1) -> BaseProcess:
     return process
 
 
+def command(folder: Path, *arguments: str) -> BaseProcess:
+    """Start the command line there, in a process of its own that has imported everything; it prints to ``out`` and ``err``."""
+    process = FORKS.Process(target=_command, args=(folder, arguments))
+    process.start()
+    return process
+
+
+def _command(folder: Path, arguments: tuple[str, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a person's Ctrl-C, wherever pytest runs
+    os.chdir(folder)
+    os.environ.pop("DECAYBENCH_STORAGE", None)
+    with open("out", "w", 1) as out, open("err", "w", 1) as err, redirect_stdout(out), redirect_stderr(err):
+        main(arguments)
+
+
 def kill(process: BaseProcess) -> None:
     process.kill()
     process.join()
@@ -53,7 +72,7 @@ def kill(process: BaseProcess) -> None:
 def wait_for_epochs(database: Path, wanted: int, process: BaseProcess) -> None:
     """Wait until this much is written, as `epochs_written` counts, or the process has ended."""
     while process.is_alive() and epochs_written(database) < wanted:
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def summary(database: Path, name: str) -> str:

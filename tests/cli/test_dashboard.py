@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
 import socket
 import sqlite3
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -16,6 +18,7 @@ from optuna.storages import RDBStorage
 from decaybench import store
 from decaybench.cli import main
 from old_layouts import written
+from trained import command, kill
 
 
 def get(url: str) -> bytes:
@@ -26,23 +29,23 @@ def get(url: str) -> bytes:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
-def test_it_serves_the_studies_until_interrupted(tmp_path, small_ran, command, stop):
+def test_it_serves_the_studies_until_interrupted(tmp_path, small_ran, stop):
     shutil.copyfile(small_ran.folder / "studies" / "decaybench.db", tmp_path / "d.db")
-    server = command("dashboard", "--storage", "sqlite:///d.db", "--port", "0")
+    server, out = command(tmp_path, "dashboard", "--storage", "sqlite:///d.db", "--port", "0"), tmp_path / "out"
     try:
-        line = server.stdout.readline()
+        while not (line := out.read_text() if out.exists() else "").endswith("\n") and server.is_alive():
+            time.sleep(0.05)
         url = re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
         assert str(tmp_path / "d.db") in line
         assert b"<html" in get(f"{url}dashboard").lower()
         assert get(url)
         (study,) = json.loads(get(f"{url}api/studies"))["study_summaries"]
         assert study["study_name"] == "small"
-        server.send_signal(stop)
-        out, err = server.communicate(timeout=30)
+        os.kill(server.pid, stop)
+        server.join(30)
     finally:
-        server.kill()
-        server.wait()
-    assert (server.returncode, out, err) == (0, "", "")
+        kill(server)
+    assert (server.exitcode, out.read_text(), (tmp_path / "err").read_text()) == (0, line, "")
 
 
 def refused(capsys, *arguments: str) -> str:

@@ -13,7 +13,9 @@ from small_sweep import SMALL
 
 def sweep(line: str = "") -> str:
     """small.toml's sweep on all images of d/mine."""
-    Path("s.toml").write_text(SMALL.replace('"digits"', '"mine"').replace("train_size = 160", line))
+    sizes = "train_size = 160\nvalidation_size = 100\ntest_size = 100\n"
+    assert sizes in SMALL
+    Path("s.toml").write_text(SMALL.replace('"digits"', '"mine"').replace(sizes, f"{line}\n"))
     return "s.toml"
 
 

@@ -34,7 +34,7 @@ FILES = [
     ("batch larger than the split", "batch_size = 32", "batch_size = 161", "task.batch_size"),
     ("train_size larger than the data", "train_size = 160", "train_size = 5000", "task.train_size"),
     ("train_size below the classes", "train_size = 160", "train_size = 3", "task.train_size"),
-    ("validation larger than the data", "train_size = 160", "validation_size = 1490", "task.validation_size"),
+    ("validation larger than the data", "validation_size = 100", "validation_size = 1490", "task.validation_size"),
     ("low above high", "low = 1e-2, high = 1.0", "low = 2.0, high = 1.0", "search.learning_rate.low"),
     ("log from 0", "low = 1e-2, high = 1.0", "low = 0.0, high = 1.0", "search.learning_rate.low"),
     ("NaN", "low = 1e-2, high = 1.0", "low = nan, high = 1.0", "search.learning_rate.low"),

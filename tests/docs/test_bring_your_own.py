@@ -115,7 +115,7 @@ def test_other_types_are_converted(work, here):
     assert dataset.train_labels.tolist() == dataset.test_labels.tolist() == [1, 0] * 30
 
 
-def test_the_model_and_the_schedules_run(work, here, capsys):
+def test_the_model_and_the_schedules_run(work, here, capsys, undrawn):
     done = call(capsys, "run", "own-model.toml")
     assert done.startswith("own-model: complete")
     page = (work / "studies" / "own-model" / "report" / "index.html").read_text()

@@ -193,7 +193,7 @@ def test_a_sweep_is_not_joined_with_itself(load: Callable[[str], Stored]) -> Non
 
 
 def test_the_report_is_written_says_what_it_joins_and_is_verified(
-    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
 ) -> None:
     monkeypatch.chdir(tmp_path)
     url = f"sqlite:///{done}/d.db"

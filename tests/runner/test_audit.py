@@ -12,7 +12,6 @@ import pytest
 from decaybench import store
 from decaybench.runner import audit
 from decaybench.search import read_study
-from looking import LOOKS
 from small_sweep import SMALL
 from trained import train
 
@@ -122,34 +121,28 @@ def test_what_cannot_be_checked_is_said_and_what_was_found_before_it_too(audited
     assert "epochs_done is 2" in lines[0]
 
 
+LENGTHS = ("confirm_seeds = 2", "confirm_seeds = 2\nlengths = [0.34, 1.0]")
+LOSS = ("batch_size = 32", 'batch_size = 32\nprecision = "fp64"\nmetric = "loss"')
 VARIANTS = {
-    "lengths": ("confirm_seeds = 2", "confirm_seeds = 2\nlengths = [0.34, 1.0]"),
-    "tpe": ("[search]", '[search]\nsampler = "tpe"\nbatch = 2'),
-    "adaptive": ("[search]", '[search]\nsampler = "tpe"\nallocation = "adaptive"'),
-    "loss": ("batch_size = 32", 'batch_size = 32\nprecision = "fp64"\nmetric = "loss"'),
+    "tpe, lengths": [("[search]", '[search]\nsampler = "tpe"\nbatch = 2'), LENGTHS],
+    "adaptive, loss": [("[search]", '[search]\nsampler = "tpe"\nallocation = "adaptive"'), LOSS],
 }
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_kind_of_sweep_is_sound_and_after_it_was_extended_too(name, tmp_path):
-    file = SMALL.replace("epochs = 3", "epochs = 2", 1).replace(*VARIANTS[name])
+    file = SMALL.replace("epochs = 3", "epochs = 2", 1)
+    for change in VARIANTS[name]:
+        file = file.replace(*change)
     steps = '[strategies.steps]\nschedule = "multi_step"\n'
     for budget in ("trials = 2", "trials = 3"):
         train(file.replace("trials = 4", budget) + steps, tmp_path / "d.db")
         assert said(f"sqlite:///{tmp_path}/d.db", "small") == []
 
 
-@pytest.fixture(scope="module")
-def looked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of a sweep that took four looks."""
-    database = tmp_path_factory.mktemp("looked") / "d.db"
-    train(LOOKS, database)
-    return database
-
-
 @pytest.fixture
-def look_audited(looked: Path, tmp_path: Path) -> Callable[..., list[str]]:
-    return changing(looked, tmp_path / "d.db", "looks")
+def look_audited(looks: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    return changing(looks, tmp_path / "d.db", "looks")
 
 
 def test_looks_that_were_taken_do_not_contradict_themselves(look_audited):

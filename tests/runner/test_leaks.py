@@ -20,7 +20,8 @@ from trained import train
 SWEEP = {
     "name": "leaks",
     "task": {
-        "data": "digits", "model": "small-cnn", "epochs": 2, "batch_size": 32, "train_size": 160, "test_size": 100,
+        "data": "digits", "model": "small-cnn", "epochs": 2, "batch_size": 32, "train_size": 160,
+        "validation_size": 100, "test_size": 100,
     },
     "budget": {"trials": 6, "repeats": 5, "confirm_seeds": 2, "lengths": [0.5, 1.0]},
     "search": {"learning_rate": {"low": 0.01, "high": 0.3, "log": True}, "prune": {"at": 0.5, "spare": 0.2}},

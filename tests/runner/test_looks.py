@@ -12,6 +12,8 @@ from trained import train
 
 
 class Heard(Watcher):
+    """Notes how many updates are announced and made, and the looks."""
+
     def __init__(self) -> None:
         self.left = self.made = 0
         self.looks = []
@@ -29,19 +31,10 @@ class Heard(Watcher):
         self.looks.append(dict(shown.results.repeats))
 
 
-@pytest.fixture(scope="module")
-def settled(folder):
-    """The sweep that settles while exp_loss waits: its database, and what a watcher heard."""
-    heard = Heard()
-    train(LOOKS, folder / "settled.db", watcher=heard)
-    return folder / "settled.db", heard
-
-
-@pytest.fixture(scope="module")
-def strict(folder):
-    """The sweep that is looked at to the end."""
-    train(STRICT, folder / "strict.db")
-    return folder / "strict.db"
+@pytest.fixture
+def settled(looks, tmp_path):
+    """A copy of the database of the sweep that settles while exp_loss waits."""
+    return shutil.copyfile(looks, tmp_path / "settled.db")
 
 
 def search(database) -> dict[tuple, tuple]:
@@ -50,8 +43,7 @@ def search(database) -> dict[tuple, tuple]:
 
 
 def test_it_looks_until_one_strategy_is_good_and_trains_no_more_than_that_needs(settled):
-    database, heard = settled
-    looks = kept(database).looks
+    looks = kept(settled).looks
     assert repeats_of(looks) == [(5, 5, 5), (6, 6, 5), (9, 9, 5), (12, 12, 5)]
     assert [look.step for look in looks] == [0, 1, 2, 3] and [look.repeats for look in looks] == [5, 6, 9, 12]
     assert [look.spent for look in looks] == pytest.approx([0.8 * r / 15 for r in (5, 6, 9, 12)])
@@ -63,8 +55,8 @@ def test_it_looks_until_one_strategy_is_good_and_trains_no_more_than_that_needs(
     ]
     assert {(look.margin, look.margin_source, look.to_repeats) for look in looks} == {(0.05, "file", 15)}
     assert looks[-1].outcome == {"until": "one", "leader": "constant", "pick": "constant", "settled": True}
-    assert len(search(database)) == 6 * (12 + 12 + 5)
-    found = decided(database)
+    assert len(search(settled)) == 6 * (12 + 12 + 5)
+    found = decided(settled)
     assert (found["settled"], found["pick"], found["looks"], found["trainings"]) == (
         True,
         "constant",
@@ -73,25 +65,25 @@ def test_it_looks_until_one_strategy_is_good_and_trains_no_more_than_that_needs(
     )
     assert found["strategies"]["exp_loss"]["parked"] and not found["strategies"]["cosine"]["parked"]
     assert found["strategies"]["constant"]["bound"] <= 0.05 < found["strategies"]["cosine"]["bound"]
-    assert [tuple(look.values()) for look in heard.looks] == repeats_of(looks)
-    assert heard.made == heard.left == 2 * len(kept(database).runs)
 
 
 def test_the_same_file_again_trains_nothing_and_looks_no_more(settled):
-    before = kept(settled[0])
-    train(LOOKS, settled[0])
-    after = kept(settled[0])
+    before = kept(settled)
+    train(LOOKS, settled)
+    after = kept(settled)
     assert after.looks == before.looks and after.runs == before.runs
 
 
 def test_a_strategy_that_waited_catches_up_on_the_trials_that_it_would_have_had(settled, strict, tmp_path):
-    grown = shutil.copyfile(settled[0], tmp_path / "grown.db")
-    train(STRICT, grown)
+    grown, heard, before = shutil.copyfile(settled, tmp_path / "grown.db"), Heard(), len(kept(settled).runs)
+    train(STRICT, grown, watcher=heard)
     looks = kept(grown).looks
     # Another margin is another look at the same repeats; then only exp_loss trains, one look after the other.
     assert repeats_of(looks)[3:] == [(12, 12, 5), (12, 12, 5), (12, 12, 6), (12, 12, 9), (12, 12, 12), (15, 15, 15)]
     assert [look.margin for look in looks[3:6]] == [0.05, 0.02, 0.02]
     assert looks[4].trained_next == {"members": ["exp_loss"], "repeats": 6}
+    assert [tuple(look.values()) for look in heard.looks] == repeats_of(looks)[5:]
+    assert heard.made == heard.left == 2 * (len(kept(grown).runs) - before)
     assert search(grown) == search(strict)
     ours, theirs = decided(grown), decided(strict)
     assert ours == theirs and not ours["settled"] and ours["pick"] is None
@@ -131,9 +123,12 @@ def stopping_after(database, step):
 
 def test_until_all_ends_at_the_last_look_at_the_latest(tmp_path):
     everything = LOOKS.replace("[search]", '[decide]\nuntil = "all"\n\n[search]').replace("to = 15", "to = 6")
-    train(everything, tmp_path / "all.db")
+    heard = Heard()
+    train(everything, tmp_path / "all.db", watcher=heard)
     looks = kept(tmp_path / "all.db").looks
     assert repeats_of(looks) == [(5, 5, 5), (6, 6, 6)] and looks[-1].trained_next == {}
+    assert [tuple(look.values()) for look in heard.looks] == repeats_of(looks)
+    assert heard.made == heard.left == 2 * len(kept(tmp_path / "all.db").runs)
     assert not decided(tmp_path / "all.db")["settled"]
 
 
@@ -173,17 +168,17 @@ def test_what_a_look_has_fixed_is_refused_in_one_line(settled):
         ),
         (("[strategies.cosine]\n", ""), 'strategies: ["constant", "cosine", "exp_loss"] in the database, ["constant",'),
     ]:
-        before = kept(settled[0])
+        before = kept(settled)
         with pytest.raises(UserError) as refused:
-            train(LOOKS.replace(*change), settled[0])
+            train(LOOKS.replace(*change), settled)
         assert str(refused.value).startswith(f"sweep.toml: looks: {line}") and "\n" not in str(refused.value)
-        assert kept(settled[0]).sweep == before.sweep and kept(settled[0]).looks == before.looks
+        assert kept(settled).sweep == before.sweep and kept(settled).looks == before.looks
 
 
 def test_more_confirm_seeds_choose_among_more_runs_and_report_others(settled, tmp_path):
     more, once = LOOKS.replace("confirm_seeds = 2", "confirm_seeds = 3"), tmp_path / "once.db"
     train(more, once)
-    grown = shutil.copyfile(settled[0], tmp_path / "grown.db")
+    grown = shutil.copyfile(settled, tmp_path / "grown.db")
     train(more, grown)
     assert decided(grown) == decided(once)
     live = [[row[:-2] for row in results(database)["runs"] if not row[-1]] for database in (grown, once)]
@@ -204,5 +199,5 @@ def test_a_time_limit_stops_the_search_and_the_next_run_ends_as_if_there_had_bee
     assert audit(store.frames(stopped), stopped.runs, stopped.looks, None) == []
     train(LOOKS, database)
     assert kept(database).sweep["status"] == "complete"
-    assert kept(database).looks == kept(settled[0]).looks
-    assert decided(database) == decided(settled[0]) and search(database) == search(settled[0])
+    assert kept(database).looks == kept(settled).looks
+    assert decided(database) == decided(settled) and search(database) == search(settled)

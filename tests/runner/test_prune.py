@@ -21,7 +21,7 @@ name = "pruned"
 data = "digits"
 model = "small-cnn"
 epochs = 4
-batch_size = 32
+batch_size = 64
 train_size = 128
 validation_size = 100
 test_size = 100
@@ -48,7 +48,7 @@ learning_rate = 0.1
 """
 PRUNED = PLAIN.replace("seed = 3", "seed = 3\nprune = { spare = 0.4 }")
 TPE = PRUNED.replace("seed = 3", 'seed = 3\nsampler = "tpe"').replace("lengths = [0.25, 1.0]", "")
-RUNG, STEPS = 2, 4
+RUNG, STEPS = 2, 2
 
 
 def run(folder, text: str, database: str, **options):

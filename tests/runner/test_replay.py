@@ -18,7 +18,15 @@ from small_sweep import results
 
 REPLAYED = {
     "name": "replayed",
-    "task": {"data": "digits", "model": "small-cnn", "epochs": 4, "batch_size": 32, "train_size": 160},
+    "task": {
+        "data": "digits",
+        "model": "small-cnn",
+        "epochs": 4,
+        "batch_size": 32,
+        "train_size": 160,
+        "validation_size": 100,
+        "test_size": 100,
+    },
     "budget": {"trials": 2, "repeats": 2, "confirm_seeds": 3, "lengths": [0.5, 1.0]},
     "search": {"learning_rate": {"low": 0.01, "high": 0.3, "log": True}},
     "strategies": {

@@ -1,5 +1,6 @@
 """Killed at any moment, a sweep goes on, and ends with the results of an undisturbed one."""
 
+import os
 import random
 import signal
 import sqlite3
@@ -13,16 +14,14 @@ from decaybench.cli import main
 from decaybench.runner import driver, planner
 from looking import LOOKS, decided, kept
 from small_sweep import SMALL, epochs_written, results
-from trained import kill, start, summary, train, wait_for_epochs
+from trained import command, kill, start, summary, train, wait_for_epochs
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory):
+def quiet(looks):
     """The database of a sweep that nothing disturbed."""
-    database = tmp_path_factory.mktemp("quiet") / "quiet.db"
-    train(LOOKS, database)
-    assert len(kept(database).looks) == 4
-    return database
+    assert len(kept(looks).looks) == 4
+    return looks
 
 
 @pytest.mark.parametrize(
@@ -110,23 +109,24 @@ def assert_undisturbed(killed, quiet, *, stacks=True):
 
 
 def test_the_command_goes_on_after_an_interrupt_which_is_130_and_after_a_kill(
-    quiet, sweep_file, command, tmp_path, monkeypatch, capsys
+    quiet, sweep_file, tmp_path, monkeypatch, capsys, undrawn
 ):
     sweep_file.write_text(LOOKS)
     arguments, database, codes = ["run", str(sweep_file), "--storage", "sqlite:///s.db"], tmp_path / "s.db", []
+    monkeypatch.chdir(tmp_path)
     for sent, epochs in ((signal.SIGINT, 60), (signal.SIGKILL, 120)):
-        process, wanted = command(*arguments), epochs_written(database) + epochs
-        while process.poll() is None and epochs_written(database) < wanted:
-            time.sleep(0.002)
-        process.send_signal(sent)
-        _, err = process.communicate(timeout=60)
-        codes.append(process.returncode)
+        wanted = epochs_written(database) + epochs
+        process = command(tmp_path, *arguments)
+        wait_for_epochs(database, wanted, process)
+        os.kill(process.pid, sent)
+        process.join(60)
+        codes.append(process.exitcode)
         if sent == signal.SIGINT:
+            err = (tmp_path / "err").read_text()
             assert err.endswith("interrupted; run the same command again to continue\n")
             assert "Traceback" not in err
     assert codes == [130, -signal.SIGKILL]
 
-    monkeypatch.chdir(tmp_path)
     said = []
     for _ in range(2):
         with pytest.raises(SystemExit) as end:

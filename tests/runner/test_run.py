@@ -22,7 +22,8 @@ epochs = 4
 batch_size = 100
 metric = "loss"
 train_size = 300
-validation_size = 200
+validation_size = 100
+test_size = 100
 label_smoothing = 0.1
 clip_norm = 5.0
 
@@ -172,11 +173,11 @@ def test_params_are_sorted_native_json(wide):
 
 
 def test_a_batch_of_one_and_a_full_batch(tmp_path):
-    sizes = {1: 60, "full": 1}
+    sizes, few = {1: 60, "full": 1}, {"train_size": 60, "validation_size": 60, "test_size": 60}
     for batch, updates in sizes.items():
         mapping = {
             "name": f"b{batch}",
-            "task": {"data": "digits", "model": "small-cnn", "epochs": 2, "batch_size": batch, "train_size": 60},
+            "task": {"data": "digits", "model": "small-cnn", "epochs": 2, "batch_size": batch, **few},
             "budget": {"trials": 2, "repeats": 1, "confirm_seeds": 1},
             "strategies": {"constant": {}, "exp_loss": {}},
         }

@@ -22,6 +22,8 @@ model = "small-cnn"
 epochs = 1
 batch_size = 32
 train_size = 128
+validation_size = 100
+test_size = 100
 
 [budget]
 trials = 8

@@ -96,7 +96,7 @@ def assert_both_same(recipe, runs, data, **how):
     return ours
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp64"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", pytest.param("fp64", marks=pytest.mark.soak)])
 def test_chunks_give_the_bits_of_the_ordinary_loop(digits, precision):
     results = assert_both_same(replace(RECIPE, precision=precision), mixed(), digits)
     assert {result.outcome for result in results} == {"finished", "diverged"}
@@ -149,15 +149,15 @@ def tensors(made):
 def test_a_chunk_that_is_replayed_on_its_memory_gives_the_same_bits(digits, monkeypatch, settings):
     tapes = []
     monkeypatch.setattr(graph, "Recorded", lambda record, pool: tapes.append(Tape(record=record)) or tapes[-1])
-    monkeypatch.setattr(graph, "LENGTH", 4)  # five chunks an epoch
-    recipe = replace(RECIPE, epochs=4, **settings)
+    monkeypatch.setattr(graph, "LENGTH", 2)
+    recipe = replace(RECIPE, epochs=3, batch_size=2 * BATCH, **settings)  # five chunks an epoch
     assert_both_same(recipe, mixed() if recipe.form.kind == "sgd" else without_gradients(mixed()), digits)
     assert sum(tape.called > 2 for tape in tapes) > 1  # replayed, and again with fewer lanes
 
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_how_many_models_go_through_the_net_at_once_changes_no_bit_in_chunks(digits, width):
-    assert_both_same(replace(RECIPE, epochs=2), mixed(), digits, width=width)
+    assert_both_same(replace(RECIPE, epochs=2), mixed()[1::2], digits, width=width)
 
 
 def test_a_lone_run_and_batch_gradient_descent_go_in_chunks_too(digits):
@@ -234,7 +234,8 @@ def test_no_update_waits_for_the_device(digits, monkeypatch, settings, lone):
 
     monkeypatch.setattr(Update, "__call__", watched)
     recipe = replace(RECIPE, epochs=1, **settings)
-    runs = every_schedule() if recipe.form.kind == "sgd" else without_gradients(every_schedule())
+    # What an optimizer does waits for no schedule, so each but the first has a few of them.
+    runs = every_schedule() if recipe.form.kind == "sgd" else without_gradients(every_schedule())[::8]
     train(recipe, runs[:1] if lone else runs, digits, device=CPU, captured=True)
     assert len(made) == STEPS
 

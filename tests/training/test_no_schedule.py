@@ -21,7 +21,7 @@ KINDS = pytest.mark.parametrize("kind", [name for name, cls in OPTIMIZERS.items(
 @pytest.fixture(scope="module")
 def digits():
     dataset = load_dataset("digits", None)
-    return prepare(dataset, draw_splits(dataset, 0, train_size=320))
+    return prepare(dataset, draw_splits(dataset, 0, train_size=160, validation_size=100, test_size=100))
 
 
 def three_runs(kind):
@@ -54,7 +54,7 @@ def test_what_is_reported_is_measured_at_the_evaluated_weights(digits, kind, mon
         return kept[-1]
 
     monkeypatch.setattr(loop, "Lanes", keep)
-    recipe = Recipe("small-cnn", epochs=12, batch_size=32, form=OptimizerForm(kind), precision="fp64")
+    recipe = Recipe("small-cnn", epochs=24, batch_size=32, form=OptimizerForm(kind), precision="fp64")
     runs = three_runs(kind)
     results = train(recipe, runs, digits, device=CPU, read_test=True)
     [lanes] = kept

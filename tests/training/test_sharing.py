@@ -61,8 +61,22 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("settings", [{}, *({"form": form} for form in FORMS), *TOGETHER], ids=str)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+SETTINGS = [{}, *({"form": form} for form in FORMS if form != OptimizerForm()), *TOGETHER]
+
+
+@pytest.mark.parametrize(
+    ("settings", "precision"),
+    [
+        *((settings, "fp32") for settings in SETTINGS),
+        ({"form": FORMS[3]}, "bf16"),
+        *(
+            pytest.param(settings, "bf16", marks=pytest.mark.soak)
+            for settings in SETTINGS
+            if settings.get("form") != FORMS[3]
+        ),
+    ],
+    ids=str,
+)
 def test_every_run_has_the_bits_that_it_has_alone(digits, settings, precision, lane_updates):
     batch, steps = (8, 2) if settings else (32, 5)
     digits = first(digits, steps * batch)
@@ -133,7 +147,7 @@ def test_one_run_of_a_lane_may_diverge_and_the_others_go_on(digits):
     assert_same(train(recipe, runs[1:], digits, device=CPU)[0], calm)
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("width", [1, 3, 8, *(pytest.param(width, marks=pytest.mark.soak) for width in (2, 5))])
 def test_how_many_models_go_through_the_net_at_once_changes_no_bit(digits, width):
     recipe = Recipe("small-cnn", epochs=2, batch_size=32)
     runs = [replace(run, seed=seed) for seed, run in enumerate(family())]
