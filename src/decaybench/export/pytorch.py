@@ -72,6 +72,11 @@ def _others(setting: Setting) -> list[str]:
         ]
     elif average is not None:
         lines.append("averaged = torch.optim.swa_utils.AveragedModel(model)")
+    if average is not None:
+        lines += [
+            "# If the model has batch norm, estimate its statistics before each evaluation, on the first 50 training",
+            "# batches in file order: torch.optim.swa_utils.update_bn(first_batches, averaged)",
+        ]
     return lines
 
 

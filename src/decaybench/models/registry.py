@@ -65,15 +65,11 @@ def build(model: str | Model, shape: Shape, classes: int, seed: int, dropout: fl
     small for the model's layers, and for a builder that raises or does not return an nn.Module.
     """
     name, options = (model, {}) if isinstance(model, str) else (model.name, dict(model.options))
-    if name not in MODELS:
-        raise UserError(f"task.model must be one of {', '.join(MODELS)}, got {name!r}")
-    builder = MODELS[name]
-    if not callable(builder):
-        raise UserError(f"task.model {name!r} must be a function that builds an nn.Module, got {builder!r}")
+    made_by = builder(model)
     try:
-        options = _accepted(name, builder, options, dropout)
+        options = _accepted(name, made_by, options, dropout)
         with seeds.seeded(seeds.derive(seed, "init")), torch.device("cpu"):
-            made = builder(shape, classes, **options)
+            made = made_by(shape, classes, **options)
             if isinstance(made, nn.Module) and any(map(is_lazy, (*made.parameters(), *made.buffers()))):
                 with torch.no_grad():
                     made.eval()(torch.zeros(2, *shape))
@@ -86,6 +82,17 @@ def build(model: str | Model, shape: Shape, classes: int, seed: int, dropout: fl
     if not isinstance(made, nn.Module):
         raise UserError(f"task.model {name!r} must build an nn.Module, got {type(made).__name__}")
     return made
+
+
+def builder(model: str | Model) -> Builder:
+    """The function that builds a model. Raises UserError for a name that MODELS lacks, or that is not a function's."""
+    name = model if isinstance(model, str) else model.name
+    if name not in MODELS:
+        raise UserError(f"task.model must be one of {', '.join(MODELS)}, got {name!r}")
+    found = MODELS[name]
+    if not callable(found):
+        raise UserError(f"task.model {name!r} must be a function that builds an nn.Module, got {found!r}")
+    return found
 
 
 def _accepted(name: str, builder: Builder, options: dict[str, Option], dropout: float) -> dict[str, Option]:

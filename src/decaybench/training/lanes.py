@@ -1,6 +1,7 @@
 """The models that are really computed: L lanes, each of them one run, or several runs that are still identical."""
 
 from collections.abc import Sequence, Set
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -26,6 +27,17 @@ def evaluated_in(examples: int) -> set[int]:
     return {min(EVALUATION_CHUNK, examples), examples % EVALUATION_CHUNK or min(EVALUATION_CHUNK, examples)}
 
 
+@lru_cache(maxsize=4)
+def _architecture(
+    builder: models.Builder, model: str | models.Model, shape: models.Shape, classes: int, dropout: float
+) -> Architecture:
+    """A model's architecture, which a process with many stacks traces once.
+
+    ``builder`` is part of the key, because a name may come to mean another one.
+    """
+    return Architecture(models.build(model, shape, classes, seed=0, dropout=dropout), shape)
+
+
 class Lanes:
     """L lanes: what they carry, their chain, and passes through the network, ``width`` lanes at a time.
 
@@ -46,10 +58,9 @@ class Lanes:
         self.recipe, self.data, self.device, self.width = recipe, data, device, width
         self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32
         self.seeds = [run.seed for run in runs]
-        initial = {
-            seed: models.build(recipe.model, data.shape, data.classes, seed, recipe.dropout) for seed in self.seeds
-        }
-        self._architecture = Architecture(initial[self.seeds[0]], data.shape)
+        what = (recipe.model, data.shape, data.classes)
+        initial = {seed: models.build(*what, seed, recipe.dropout) for seed in self.seeds}
+        self._architecture = _architecture(models.builder(recipe.model), *what, recipe.dropout)
         self._stacks: dict[int, Stack] = {}
         self._estimated: Tensor | None = None  # this epoch's statistics for averages
         self._noise = Noise(self.seeds)
