@@ -3,6 +3,7 @@
 from collections.abc import Sequence, Set
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +26,21 @@ ESTIMATED_ON = 50
 def evaluated_in(examples: int) -> set[int]:
     """The sizes of the chunks in which so many examples are evaluated."""
     return {min(EVALUATION_CHUNK, examples), examples % EVALUATION_CHUNK or min(EVALUATION_CHUNK, examples)}
+
+
+class _Part(NamedTuple):
+    """Lanes that go through the network together: the slice of them that they are, and the lanes to compute, on the
+    device and on the host.
+    """
+
+    rows: slice
+    seats: slice | Tensor
+    lanes: list[int]
+
+    @property
+    def size(self) -> int:
+        """How many lanes it is: fewer than are computed if there is one."""
+        return int(self.rows.stop - self.rows.start)
 
 
 @lru_cache(maxsize=4)
@@ -92,7 +108,7 @@ class Lanes:
         self.carried, self.order, self._estimated = self.carried.take(rows), self.order[rows], None
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
-        widths = {len(self._lanes_of(seats)) for _, seats in self._chunks(len(self))}
+        widths = {len(part.lanes) for part in self._parts(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
     def shuffle(self, epoch: int) -> None:
@@ -115,18 +131,16 @@ class Lanes:
         chunk = MICRO_BATCH if self.recipe.batch_size == "full" else size
         loss = torch.zeros(len(self), dtype=torch.float64, device=self.device)
         parameters, buffers = self.carried["parameters"], self.carried["buffers"]
-        leaves = [
-            (rows, seats, self._seated(parameters, seats).detach().requires_grad_())
-            for rows, seats in self._chunks(len(self))
-        ]
-        held = [buffers[seats] for _, seats, _ in leaves]
+        parts = self._parts(len(self))
+        leaves = [self._seated(parameters, part.seats).detach().requires_grad_() for part in parts]
+        held = [buffers[part.seats] for part in parts]
         examples = self.data.train
-        for part in torch.split(chosen, chunk, dim=1):
+        for some in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
-            for (rows, seats, leaf), own in zip(leaves, held, strict=True):
-                mine = part[seats]
+            for part, leaf, own in zip(parts, leaves, held, strict=True):
+                mine = some[part.seats]
                 images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
-                self._noise.select([self.seeds[lane] for lane in self._lanes_of(seats)])
+                self._noise.select([self.seeds[lane] for lane in part.lanes])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
                 labels = examples.labels[mine]
                 mean = trained = cross_entropy(logits, labels).sum(1) / size
@@ -135,10 +149,10 @@ class Lanes:
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
                 trained.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-                loss[rows] += mean.detach().double()[: rows.stop - rows.start]
+                loss[part.rows] += mean.detach().double()[: part.size]
         if len(self) == 1 and self.width > 1:  # it was computed twice, on copies of its buffers
             buffers.copy_(held[0][:1])
-        gradients = [leaf.grad[: rows.stop - rows.start] for rows, _, leaf in leaves if leaf.grad is not None]
+        gradients = [leaf.grad[: part.size] for part, leaf in zip(parts, leaves, strict=True) if leaf.grad is not None]
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
 
     @torch.no_grad()
@@ -151,19 +165,18 @@ class Lanes:
             weights, buffers = weights[places], buffers[places]
         loss = torch.zeros(len(weights), dtype=torch.float64, device=self.device)
         right = torch.zeros(len(weights), dtype=torch.int64, device=self.device)
-        chunks = self._chunks(len(weights))
+        parts = self._parts(len(weights))
         for images, labels in zip(
             torch.split(examples.images, EVALUATION_CHUNK), torch.split(examples.labels, EVALUATION_CHUNK), strict=True
         ):
             x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
-            for rows, seats in chunks:
-                mine = self._seated(weights, seats)
+            for part in parts:
+                mine = self._seated(weights, part.seats)
                 repeated = x.expand(-1, len(mine), -1, -1, -1)
-                logits = self._stack(len(mine)).forward(mine, repeated, buffers=buffers[seats])
+                logits = self._stack(len(mine)).forward(mine, repeated, buffers=buffers[part.seats])
                 expected = labels.expand(len(mine), -1)
-                size = rows.stop - rows.start
-                loss[rows] += cross_entropy(logits, expected).sum(1).double()[:size]
-                right[rows] += (logits.argmax(2) == expected).sum(1)[:size]
+                loss[part.rows] += cross_entropy(logits, expected).sum(1).double()[: part.size]
+                right[part.rows] += (logits.argmax(2) == expected).sum(1)[: part.size]
         n = len(examples.labels)
         return loss / n, right.double() / n
 
@@ -181,11 +194,11 @@ class Lanes:
             for batch in range(min(ESTIMATED_ON, len(self.data.train) // self.batch)):
                 images = self.data.train.images[batch * self.batch : (batch + 1) * self.batch]
                 x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
-                for rows, seats in self._chunks(len(weights)):
-                    mine, own = self._seated(weights, seats), self._estimated[seats]
+                for part in self._parts(len(weights)):
+                    mine, own = self._seated(weights, part.seats), self._estimated[part.seats]
                     repeated = x.expand(-1, len(mine), -1, -1, -1)
                     self._stack(len(mine)).forward(mine, repeated, buffers=own, training=True, momentum=1 / (batch + 1))
-                    self._estimated[rows] = own[: rows.stop - rows.start]
+                    self._estimated[part.rows] = own[: part.size]
         return self._estimated
 
     def _stack(self, k: int) -> Stack:
@@ -197,24 +210,20 @@ class Lanes:
         compute, vectorised = COMPUTED_IN[self.recipe.precision], self.device.type != "cpu"
         return Stack(self._architecture, k, compute, vectorised=vectorised)
 
-    def _chunks(self, lanes: int) -> list[tuple[slice, slice | Tensor]]:
-        """Divide so many lanes into parts of about ``width``. Each is a slice of lanes and the lanes to compute for it.
+    def _parts(self, lanes: int) -> list[_Part]:
+        """Divide so many lanes into parts of about ``width``.
 
         Unless all parts have one lane, none has: with one group, convolutions would use another kernel and give other
         bits. A single remaining lane is therefore computed twice.
         """
         if lanes == 1 and self.width > 1:
-            return [(slice(0, 1), torch.zeros(2, dtype=torch.int64, device=self.device))]
+            return [_Part(slice(0, 1), torch.zeros(2, dtype=torch.int64, device=self.device), [0, 0])]
         parts = lanes if self.width == 1 else max(1, min(-(-lanes // self.width), lanes // 2))
         cuts = [lanes * i // parts for i in range(parts + 1)]
-        return [(slice(a, b), slice(a, b)) for a, b in pairwise(cuts)]
+        return [_Part(slice(a, b), slice(a, b), list(range(a, b))) for a, b in pairwise(cuts)]
 
     def _seated(self, rows: Tensor, seats: slice | Tensor) -> Tensor:
         """The rows to compute together. A lane that goes through the network alone gets memory of its own, whose
         alignment does not depend on the lane's place.
         """
         return rows[seats].clone() if self.width == 1 else rows[seats]
-
-    @staticmethod
-    def _lanes_of(seats: slice | Tensor) -> list[int]:
-        return seats.tolist() if isinstance(seats, Tensor) else list(range(seats.start, seats.stop))

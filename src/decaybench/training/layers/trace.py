@@ -75,7 +75,7 @@ def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple
     dtype = next(model.parameters()).dtype
     with _explained():
         double = duplicate(model, dtype).train(training)
-    if any(mine is theirs for mine, theirs in zip(double.parameters(), model.parameters(), strict=True)):
+    if any(mine is theirs for mine, theirs in zip(double.parameters(), model.parameters(), strict=False)):
         raise Untraceable("cannot be copied")
     own: dict[int, Parameter | Buffer] = {id(p): Parameter(i) for i, p in enumerate(double.parameters())}
     own |= {id(buffer): Buffer(i) for i, buffer in enumerate(float_buffers(double))}
