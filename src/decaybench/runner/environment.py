@@ -15,7 +15,7 @@ from decaybench.errors import UserError
 from decaybench.findings.selection import Chance
 from decaybench.metrics import METRICS
 from decaybench.models import build
-from decaybench.sweep import Sweep, size
+from decaybench.sweep import Sweep, Task, size
 from decaybench.training import check_builder, check_model
 from decaybench.training.lanes import EVALUATION_CHUNK, MICRO_BATCH
 
@@ -69,6 +69,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         signal=sweep.needs_signal,
     )
     data = prepare(dataset, splits)
+    _require_augmentable(task, data)
     for length in sweep.budget.lengths:
         size(sweep, len(data.train.labels), length)
     template, *siblings = check_builder(
@@ -89,6 +90,15 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))
     chance = {name: metric.chance(majority, data.classes) for name, metric in METRICS.items()}
     return Environment(device, data, dataset.sha256, splits, chance, rarest)
+
+
+def _require_augmentable(task: Task, data: TaskData) -> None:
+    """UserError if an augmentation does not fit the images."""
+    _, height, width = data.shape
+    for each in task.augment or ():
+        if each.pixels > (largest := each.largest(height, width)):
+            rule = f"N must be at most {largest} for images of {height}x{width} pixels"
+            raise UserError(f'task.augment: in "{each.kind}N", {rule}, got "{each}"')
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:

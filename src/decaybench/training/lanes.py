@@ -1,13 +1,14 @@
 """The models that are really computed: L lanes, each of them one run, or several runs that are still identical."""
 
 from collections.abc import Sequence, Set
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from decaybench import models
-from decaybench.data import Examples, TaskData, batch_order, normalise
+from decaybench.data import Examples, TaskData, augmented, batch_order, draw_augmentation, normalise
 from decaybench.training.carried import Carried
 from decaybench.training.chain import decays, make_chain
 from decaybench.training.layers import Noise, Stack, flatten_buffers, flatten_parameters
@@ -54,6 +55,7 @@ class Lanes:
         }
         self.batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size  # examples per update
         self.order = torch.zeros(len(runs), 0, dtype=torch.int64, device=device)
+        self._draws: Tensor | None = None  # what an epoch's augmentation draws for each example, (L, N, draws)
         state = {"parameters": parameters, "buffers": buffers}
         self.carried = Carried(state, settings, self.chain.memory(parameters))
 
@@ -69,18 +71,27 @@ class Lanes:
         """Keep the lanes in ``index``, in this order; a lane that occurs twice is duplicated."""
         rows = torch.tensor(index, device=self.device)
         self.carried, self.order = self.carried.take(rows), self.order[rows]
+        self._draws = None if self._draws is None else self._draws[rows]
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
         widths = {max(2, rows.stop - rows.start) for rows, _ in self._chunks(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
     def shuffle(self, epoch: int) -> None:
-        """Set ``order`` (L, N) to each lane's order of the epoch's examples; for full batches, it is ascending."""
-        n = len(self.data.train)
+        """Set ``order`` (L, N) to each lane's order of the epoch's examples; for full batches, it is ascending.
+
+        Also make the draws of the epoch's augmentation.
+        """
+        n, own = len(self.data.train), dict.fromkeys(self.seeds)
+        if augment := self.recipe.augment:
+            draws = {seed: draw_augmentation(augment, seed, epoch, n, self.data.shape[1:]) for seed in own}
+            drawn = torch.stack([draws[seed] for seed in self.seeds]).to(self.device)
+            # A CUDA graph reads them where they were when it was recorded.
+            self._draws = drawn if self._draws is None else self._draws.copy_(drawn)
         if self.recipe.batch_size == "full":
             self.order = torch.arange(n, device=self.device).expand(len(self), n)
             return
-        orders = {seed: batch_order(seed, epoch, n) for seed in dict.fromkeys(self.seeds)}
+        orders = {seed: batch_order(seed, epoch, n) for seed in own}
         self.order = torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
 
     def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
@@ -95,15 +106,14 @@ class Lanes:
         parameters, buffers = self.carried["parameters"], self.carried["buffers"]
         leaves = [(rows, seats, parameters[seats].detach().requires_grad_()) for rows, seats in self._chunks(len(self))]
         held = [buffers[seats] for _, seats, _ in leaves]
-        examples = self.data.train
         for part in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
             for (rows, seats, leaf), own in zip(leaves, held, strict=True):
                 mine = part[seats]
-                images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
+                images = self._images(mine, seats)
                 self._noise.select(self.seeds[rows])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
-                labels = examples.labels[mine]
+                labels = self.data.train.labels[mine]
                 mean = trained = cross_entropy(logits, labels).sum(1) / size
                 if self.recipe.label_smoothing:
                     trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
@@ -115,6 +125,15 @@ class Lanes:
             buffers.copy_(held[0][:1])
         gradients = [leaf.grad[: rows.stop - rows.start] for rows, _, leaf in leaves if leaf.grad is not None]
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
+
+    def _images(self, chosen: Tensor, seats: slice | Tensor) -> Tensor:
+        """What the K lanes in ``seats`` train on: the images of examples ``chosen`` (K, B), as (B, K, C, H, W)."""
+        images = self.data.train.images[chosen.T]
+        normalised = partial(normalise, mean=self.data.mean, std=self.data.std, dtype=self.dtype)
+        if self._draws is None:
+            return normalised(images)
+        lanes = torch.arange(len(self), device=self.device)[seats]
+        return augmented(self.recipe.augment, images, self._draws[lanes, chosen.T], normalised)
 
     @torch.no_grad()
     def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
