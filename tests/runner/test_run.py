@@ -23,6 +23,7 @@ batch_size = 100
 metric = "loss"
 train_size = 300
 validation_size = 200
+augment = ["flip", "crop1", "cutout2"]
 label_smoothing = 0.1
 clip_norm = 5.0
 

@@ -22,7 +22,7 @@ TOGETHER = [
         "form": OptimizerForm(velocity="keras", nesterov=True, average=Average(last=2)),
         "clip_norm": 1.0,
         "label_smoothing": 0.2,
-        "augment": (Crop(1), Cutout(3)),
+        "augment": (Crop(1), Flip(), Cutout(3)),
     },
 ]
 SETTINGS = [*ALONE, *TOGETHER]

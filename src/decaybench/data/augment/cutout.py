@@ -26,8 +26,9 @@ class Cutout(Augmentation):
         *_, height, width = images.shape
         side = torch.arange(self.pixels, device=images.device) - self.pixels // 2
         # The centre is in the image. So if rows of the square are outside, the border's row next to them is in it.
-        rows = (drawn[..., :1] + side).clamp(0, height - 1)
-        columns = (drawn[..., 1:] + side).clamp(0, width - 1)
+        row, column = torch.split(drawn, 1, 2)
+        rows = (row + side).clamp(0, height - 1)
+        columns = (column + side).clamp(0, width - 1)
         places = (rows.unsqueeze(3) * width + columns.unsqueeze(2)).flatten(2)
         pixels = images.flatten(3)
         zeroed = pixels.scatter_(3, places.unsqueeze(2).expand(-1, -1, pixels.shape[2], -1), 0.0)

@@ -18,7 +18,7 @@ class Flip(Augmentation):
         return 0
 
     def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
-        return torch.where(drawn.bool()[..., None, None], images.flip(4), images)
+        return torch.where(drawn.bool()[:, :, :, None, None], images.flip(4), images)
 
     def in_torch(self) -> str:
         return '''\
