@@ -1,7 +1,7 @@
 """The plain loop: one model, torch's own layers and optimizer, one update after the other.
 
 Every fast path must agree with it. It shares with the program only what defines a run: the seed's initial weights and
-batch order, the split's normalisation, and the schedule's class (K = 1) with what
+batch order, an epoch's draws, the split's normalisation, and the schedule's class (K = 1) with what
 `TorchScheduler` measures for it on torch's own optimizers.
 """
 
@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.overrides import TorchFunctionMode
 
 from decaybench import models, seeds
-from decaybench.data import TaskData, batch_order
+from decaybench.data import TaskData, batch_order, draw_augmentation
 from decaybench.schedules import Clock, Observation
 from decaybench.schedules.gradients import products
 from decaybench.training import Recipe, Run
@@ -98,6 +98,28 @@ class SeededDropout(TorchFunctionMode):
         return input * (torch.rand(shape, generator=self.generator) >= p) / (1 - p)
 
 
+def augmented(recipe: Recipe, image, drawn, normalised):
+    """One uint8 image (C, H, W), changed as the draws say, pixel by pixel where that is plainest."""
+    _, height, width = image.shape
+    for each in recipe.augment:
+        if each.kind == "crop":
+            top, left, drawn = *drawn[:2], drawn[2:]
+            image = F.pad(image, [each.pixels] * 4)[:, top : top + height, left : left + width]
+        elif each.kind == "flip":
+            mirrored, drawn = drawn[0], drawn[1:]
+            image = torch.flip(image, [2]) if mirrored else image
+    image = normalised(image)
+    for each in recipe.augment:
+        if each.kind == "cutout":
+            row, column = drawn
+            begin, end = -(each.pixels // 2), each.pixels - each.pixels // 2
+            for y in range(row + begin, row + end):
+                for x in range(column + begin, column + end):
+                    if 0 <= y < height and 0 <= x < width:
+                        image[:, y, x] = 0
+    return image
+
+
 def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     drops = bool(recipe.dropout) or recipe.model == "own"
     dtype = DTYPES[recipe.precision]
@@ -107,23 +129,29 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     optimizer, averaged = make_optimizer(recipe, run, model), make_average(recipe, model)
     mean, std = data.mean.to(dtype)[:, None, None], data.std.to(dtype)[:, None, None]
 
-    def look(examples):
-        return (examples.images.to(dtype) / 255 - mean) / std
+    def normalised(images):
+        return (images.to(dtype) / 255 - mean) / std
+
+    def batch(chosen, draws):
+        if not recipe.augment:
+            return normalised(data.train.images[chosen])
+        images = [augmented(recipe, data.train.images[i], draws[i].tolist(), normalised) for i in chosen]
+        return torch.stack(images)
 
     def evaluate(examples):
         evaluated = model
         if averaged is not None:
             evaluated = averaged if averaged.n_averaged > 0 else copy.deepcopy(model)
-            first = [images[i * size : (i + 1) * size] for i in range(min(50, steps))]
+            first = [normalised(data.train.images[i * size : (i + 1) * size]) for i in range(min(50, steps))]
             torch.optim.swa_utils.update_bn(first, evaluated)
         evaluated.eval()
         with torch.no_grad():
-            logits = evaluated(look(examples))
+            logits = evaluated(normalised(examples.images))
             evaluated.train()
             accuracy = (logits.argmax(1) == examples.labels).double().mean()
             return float(F.cross_entropy(logits, examples.labels)), float(accuracy)
 
-    images, n = look(data.train), len(data.train.labels)
+    n = len(data.train.labels)
     size = n if recipe.batch_size == "full" else recipe.batch_size
     steps = n // size
     total = steps * recipe.epochs
@@ -133,11 +161,12 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
     out = Reference()
     for epoch in range(recipe.epochs):
         order = torch.arange(n) if size == n and recipe.batch_size == "full" else batch_order(run.seed, epoch, n)
+        draws = draw_augmentation(recipe.augment, run.seed, epoch, n, data.shape[1:]) if recipe.augment else None
         for step in range(epoch * steps, (epoch + 1) * steps):
             chosen = order[(step % steps) * size : (step % steps + 1) * size]
             optimizer.zero_grad()
             with dropout:
-                logits = model(images[chosen])
+                logits = model(batch(chosen, draws))
             labels = data.train.labels[chosen]
             F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing).backward()
             loss, factor = F.cross_entropy(logits, labels), 1.0

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from decaybench.compare.looks import REPEATS
+from decaybench.data.augment import KINDS
 from decaybench.data.hub import SOURCES
 from decaybench.metrics import METRICS
 from decaybench.models import MODELS
@@ -54,6 +55,13 @@ def test_every_optimizer_is_listed_and_explained():
     for name in OPTIMIZERS:
         assert f'`"{name}"`' in section("sweep-file.md", "[task]")
         assert f'\n- `"{name}"`: ' in text("sweep-file.md")
+
+
+def test_every_augmentation_is_listed_and_explained():
+    for kind in KINDS:
+        written = f'`"{kind.kind}{"N" if kind.sized else ""}"`'
+        assert written in section("sweep-file.md", "[task]")
+        assert f"\n- {written}: " in text("sweep-file.md")
 
 
 @pytest.mark.parametrize("title", ["[task]", "[budget]", "[decide]", "[search]"])

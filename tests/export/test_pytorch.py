@@ -7,8 +7,9 @@ import torch
 
 from chained import Chained
 from decaybench import models
-from decaybench.data import batch_order, draw_splits, load_dataset, normalise, prepare
+from decaybench.data import batch_order, draw_augmentation, draw_splits, load_dataset, normalise, prepare
 from decaybench.errors import UserError
+from decaybench.export.augmentation import needs_pixels
 from decaybench.export.formula import FORMULAS
 from decaybench.export.pytorch import write
 from decaybench.export.torch_schedulers import SCHEDULERS
@@ -250,6 +251,8 @@ LOOPS = [
     ("cosine", {"floor": 0}, {"average": {"ema": 0.9}}),
     ("cosine", {"floor": 0}, {"average": {"last": 2}}),
     ("cosine", {"floor": 0}, {**FULLY, "average": {"ema": 0.9}}),
+    ("cosine", {"floor": 0}, {"augment": ["crop1", "flip", "cutout2"]}),
+    ("exp_loss", {"gain": 0.1}, {"augment": ["cutout2"], "label_smoothing": 0.1}),
     ("polyak", {"c": 0.5}, {"clip_norm": 0.5, "learning_rate": 0.1}),
     ("exp_loss", {"gain": 0.1}, {**FULLY, "average": {"last": 2}}),
     ("exp_loss", {"gain": 0.1, "signal": "epoch"}, {"label_smoothing": 0.1}),
@@ -260,13 +263,14 @@ LOOPS = [
 
 @pytest.mark.parametrize(("kind", "fields", "given"), LOOPS, ids=str)
 def test_the_training_loop_has_the_results_of_a_run(few, kind, fields, given):
-    """The whole program, with the loop of its comments, on a run's own batches."""
+    """The whole program, with the loop of its comments, on a run's own batches and draws of its augmentation."""
     size, epochs, seed = 16, 4, 3
     steps = len(few.train) // size
     made = setting(SCHEDULES[kind](**fields), steps * epochs, steps, precision="fp64", batch_size=size, **BASE | given)
     own = made.parameters
     run = Run(seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay)
     (result,) = train(recipe(made.sweep.task, made.arm.form, epochs), [run], few, device=torch.device("cpu"))
+    augment, draws = made.augment, []
 
     def inputs(images):
         return normalise(images, few.mean, few.std, torch.float64)
@@ -277,8 +281,17 @@ def test_the_training_loop_has_the_results_of_a_run(few, kind, fields, given):
         def __iter__(self):
             order = batch_order(seed, self.epoch, len(few.train))
             self.epoch += 1
+            drawn = draw_augmentation(augment, seed, self.epoch - 1, len(few.train), few.shape[1:]) if augment else None
             for chosen in order[: steps * size].split(size):
-                yield inputs(few.train.images[chosen]), few.train.labels[chosen]
+                if augment:
+                    draws.append(drawn[chosen])
+                images = few.train.images[chosen]
+                yield images if needs_pixels(augment) else inputs(images), few.train.labels[chosen]
+
+    def changed(first, each):
+        """The kind's function, with the draws of the last batch from column ``first`` on."""
+        columns = slice(first, first + len(each.bounds(*few.shape[1:])))
+        return lambda images: each.apply(images[:, None], draws[-1][:, None, columns].long())[:, 0]
 
     def evaluate(model, examples):
         with torch.no_grad():
@@ -288,7 +301,12 @@ def test_the_training_loop_has_the_results_of_a_run(few, kind, fields, given):
     model = models.build("small-cnn", few.shape, few.classes, seed).double()
     space = {"model": model, "loss_function": cross_entropy, "held_out": few.signal, "evaluate": evaluate}
     exec(compile(code, "code", "exec"), space)
-    exec(compile(loop_of(code), "loop", "exec"), space | {"batches": Batches()})
+    first = 0
+    for each in augment:
+        assert callable(space[each.kind])
+        space[each.kind] = changed(first, each)
+        first += len(each.bounds(*few.shape[1:]))
+    exec(compile(loop_of(code), "loop", "exec"), space | {"batches": Batches(), "normalise": inputs})
     evaluated = space.get("averaged", model)
     assert evaluate(evaluated, few.validation) == pytest.approx(result.validation_loss, abs=1e-10)
     assert (evaluated is model) == ("average" not in given)

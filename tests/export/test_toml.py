@@ -23,7 +23,7 @@ def read(tmp_path, code: str) -> Sweep:
 def test_the_parameters_are_the_winner_s(tmp_path, kind, seed):
     velocity = "torch" if kind in ("l4", "hypergradient") else "keras"  # whose direction Keras' velocity is not
     task = {"nesterov": True, "velocity": velocity, "decay_biases": False, "momentum": 0.8972595504744278}
-    task |= {"clip_norm": 0.5, "average": {"last": 5}}
+    task |= {"augment": ["crop1", "flip"], "clip_norm": 0.5, "average": {"last": 5}}
     found = setting(draw(kind, seed, T, N), T, N, weight_decay=1e-5, label="it-2", train_size=640, **task)
     again = read(tmp_path, write(found))
     (arm,) = arms(again)

@@ -93,6 +93,23 @@ def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots():
     assert plan.costs["most"][1:4] == (36, 4 * 2, 18 * 5 + 18 * 10 + 8 * 10)
 
 
+@pytest.mark.parametrize(
+    ("augment", "line"),
+    [
+        (["flip", "crop8"], 'in "cropN", N must be at most 7 for images of 8x8 pixels, got "crop8"'),
+        (["cutout9"], 'in "cutoutN", N must be at most 8 for images of 8x8 pixels, got "cutout9"'),
+        (["crop7", "flip", "cutout8"], None),
+    ],
+)
+def test_an_augmentation_must_fit_the_images(augment, line):
+    task = MAPPING["task"] | {"augment": augment}
+    if line is None:
+        assert checked(task=task).classes == 10
+    else:
+        with pytest.raises(UserError, match=f"^x: task.augment: {line}$"):
+            checked(task=task)
+
+
 def test_what_pruning_may_save():
     assert checked().pruned == 0
     plan = checked(prune={"spare": 0.0})

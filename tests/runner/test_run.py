@@ -24,6 +24,7 @@ metric = "loss"
 train_size = 300
 validation_size = 100
 test_size = 100
+augment = ["flip", "crop1", "cutout2"]
 label_smoothing = 0.1
 clip_norm = 5.0
 

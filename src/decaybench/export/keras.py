@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from decaybench.errors import UserError
+from decaybench.export import augmentation
 from decaybench.export import keras_rules as rules
 from decaybench.export.formula import FORMULAS, KERAS, body, first_cycle, milestones
 from decaybench.export.setting import Setting, literal, whole, wrapped
@@ -35,10 +36,13 @@ def write(setting: Setting) -> str:
     _require_able(setting)
     rate = _rate(setting)
     optimizer = _optimizer(setting, _code(setting), rate.rate)
-    lines = [*rate.before, *optimizer, *rate.after, *_loss(setting)]
+    functions = augmentation.functions([each.in_numpy() for each in setting.augment])
+    generator = ["random = np.random.default_rng()"] if functions else []
+    lines = [*rate.before, *optimizer, *rate.after, *_loss(setting), *generator, *functions]
     used = "\n".join(lines)
     imports = ["import math", ""] if "math." in used else []
     imports.append("import keras")
+    imports += ["import numpy as np"] if "np." in used else []
     imports += ["from keras import ops"] if "ops." in used else []
     if "KerasCallback(" in used:
         imports.append("from decaybench.schedules import SCHEDULES, KerasCallback")
@@ -83,6 +87,10 @@ def _fit(setting: Setting, calls: bool) -> list[str]:
     ]
     if smooth:
         lines.append("# The labels in `batches` are one-hot, and the model's outputs are logits.")
+    if augment := setting.augment:
+        takes = "pixels, in which 0 is black" if augmentation.needs_pixels(augment) else "normalised images"
+        lines.append(f"# Its images are `{augmentation.call(augment)}`, computed anew in each epoch,")
+        lines.append(f"# where `images` are {takes}.")
     if held_out:
         lines.append("# The rule observes `held_out`: examples that are used neither for training nor for selection.")
     return lines

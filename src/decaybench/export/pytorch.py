@@ -1,6 +1,7 @@
 """PyTorch: the optimizer and the scheduler, with the training loop as comments."""
 
 from decaybench.errors import UserError
+from decaybench.export import augmentation
 from decaybench.export.setting import Setting, literal, wrapped
 from decaybench.export.torch_schedulers import Scheduler, scheduler_of
 from decaybench.optimizers import OPTIMIZERS, TorchCode
@@ -20,7 +21,8 @@ def write(setting: Setting) -> str:
     if any("math." in line for line in scheduler.lines):
         imports = ["import math", "", *imports]
     optimizer, loop = _optimizer(setting, code), _loop(setting, scheduler, code.averages)
-    lines = [*setting.head(), *imports, "", *optimizer, *scheduler.lines, *_others(setting), "", *loop]
+    functions = augmentation.functions([each.in_torch() for each in setting.augment])
+    lines = [*setting.head(), *imports, "", *optimizer, *scheduler.lines, *_others(setting), *functions, "", *loop]
     return "\n".join(lines) + "\n"
 
 
@@ -87,6 +89,9 @@ def _loop(setting: Setting, scheduler: Scheduler, averages: bool) -> list[str]:
     lines += ["    optimizer.train()  # use the weights that are trained"] if averages else []
     lines += ["    train_loss = 0.0"] if means else []
     lines += [f"    for images, labels in batches:  # {of} per epoch; drop a partial last batch"]
+    if augment := setting.augment:
+        takes = "pixels, in which 0 is black" if augmentation.needs_pixels(augment) else "normalised images"
+        lines.append(f"        images = {augmentation.call(augment)}  # `batches` gives {takes}")
     lines += ["        optimizer.zero_grad()"]
     if setting.sweep.task.label_smoothing is not None and (means or scheduler.observe):
         lines += [

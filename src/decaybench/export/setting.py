@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+from decaybench.data import Augmentation
 from decaybench.findings import Pick, Results
 from decaybench.optimizers import Use
 from decaybench.schedules import Schedule
@@ -48,6 +49,10 @@ class Setting:
         """The warmup in updates, rounded."""
         length: float = self.schedule.warmup
         return round(length)
+
+    @property
+    def augment(self) -> tuple[Augmentation, ...]:
+        return self.sweep.task.augment or ()
 
     @property
     def use(self) -> Use:

@@ -75,6 +75,7 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     )
     data = prepare(dataset, splits)
     _require_margin(task, len(data.test))
+    _require_augmentable(task, data)
     for length in sweep.budget.lengths:
         size(sweep, len(data.train.labels), length)
     template, *siblings = check_builder(
@@ -105,6 +106,15 @@ def _require_margin(task: Task, images: int) -> None:
     if task.rope is not None and task.rope < least:
         shown = math.ceil(least * 1e6) / 1e6  # rounded up, so that it is allowed
         raise UserError(f"task.rope: must be >= {shown:g} (2 of the {images} test images), got {task.rope:g}")
+
+
+def _require_augmentable(task: Task, data: TaskData) -> None:
+    """UserError if an augmentation does not fit the images."""
+    _, height, width = data.shape
+    for each in task.augment or ():
+        if each.pixels > (largest := each.largest(height, width)):
+            rule = f"N must be at most {largest} for images of {height}x{width} pixels"
+            raise UserError(f'task.augment: in "{each.kind}N", {rule}, got "{each}"')
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def _remembered(task: Task, environment: Environment, batch: int) -> Path | None
     facts = [
         *(METHOD, torch.__version__, torch.cuda.get_device_name() if cuda else _processor()),
         *(str(task.model), task.dropout, batch, task.precision, environment.data.shape, environment.data.classes),
+        *map(str, task.augment or ()),
     ]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return folder / "speed" / f"{key}.json"

@@ -82,6 +82,7 @@ def recipe(task: Task, form: OptimizerForm, epochs: int) -> Recipe:
         decay_biases=task.decay_biases,
         dropout=task.dropout,
         clip_norm=task.clip_norm,
+        augment=task.augment or (),
         label_smoothing=task.label_smoothing or 0.0,
     )
 

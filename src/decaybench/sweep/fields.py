@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
+from decaybench.data import Augmentation, augmentation, ordered
 from decaybench.metrics import METRICS
 from decaybench.models import Model
 from decaybench.optimizers import OPTIMIZERS, Average
@@ -58,6 +59,19 @@ def _model(raw: object) -> Model:
     return Model(raw["name"], tuple(options.items()))
 
 
+def _augment(raw: object) -> tuple[Augmentation, ...]:
+    rule = 'must be a list of "cropN", "flip" and "cutoutN" (N pixels, such as "crop4")'
+    try:
+        found = [augmentation(each) for each in raw] if isinstance(raw, list | tuple) else []
+    except (TypeError, ValueError):
+        found = []
+    if not found:
+        raise RuleError(f"{rule}, got {show(raw)}")
+    if len({each.kind for each in found}) < len(found):
+        raise RuleError(f"must have each kind once at most, got {show(raw)}")
+    return ordered(found)
+
+
 def _metric(raw: object) -> str:
     if isinstance(raw, str) and raw in METRICS:
         return raw
@@ -80,6 +94,9 @@ BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
 Optimizer = Annotated[str, PlainValidator(_optimizer)]
 WeightAverage = Annotated[Average, PlainValidator(_average), PlainSerializer(Average.table)]
 ModelChoice = Annotated[Model, PlainValidator(_model), PlainSerializer(Model.table)]
+Augment = Annotated[
+    tuple[Augmentation, ...], PlainValidator(_augment), PlainSerializer(lambda found: [str(each) for each in found])
+]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
 WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]

@@ -13,6 +13,7 @@ from decaybench.sweep.arms import Arm, build_arms
 from decaybench.sweep.budget import Budget, Decide
 from decaybench.sweep.fields import (
     EXACT,
+    Augment,
     BatchSize,
     Epochs,
     LearningRate,
@@ -53,6 +54,7 @@ class Task(Table):
     dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     metric: MetricName = "accuracy"
+    augment: Augment | None = None
     label_smoothing: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
     clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     average: WeightAverage | None = None
@@ -64,7 +66,9 @@ class Task(Table):
     def options(self, average: Average | None) -> tuple[str, ...]:
         """The settings of training that are off unless the file sets them, in words, for a strategy's ``average``."""
         smoothing, norm = self.label_smoothing, self.clip_norm
+        augment = ", ".join(map(str, self.augment or ()))
         return (
+            *([f"augmented images ({augment})"] if augment else []),
             *([] if smoothing is None else [f"label smoothing {smoothing:g}"]),
             *([] if norm is None else [f"gradients clipped to norm {norm:g}"]),
             *([] if average is None else [f"weights averaged ({average})"]),

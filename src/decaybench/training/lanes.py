@@ -1,7 +1,7 @@
 """The models that are really computed: L lanes, each of them one run, or several runs that are still identical."""
 
 from collections.abc import Sequence, Set
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from decaybench import models
-from decaybench.data import Examples, TaskData, batch_order, normalise
+from decaybench.data import Examples, TaskData, augmented, batch_order, draw_augmentation, normalise
 from decaybench.training.carried import Carried
 from decaybench.training.chain import decays, make_chain
 from decaybench.training.layers import Architecture, Noise, Stack, flatten_parameters
@@ -91,6 +91,7 @@ class Lanes:
         }
         self.batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size  # examples per update
         self.order = torch.zeros(len(runs), 0, dtype=torch.int64, device=device)
+        self._draws: Tensor | None = None  # what an epoch's augmentation draws for each example, (L, N, draws)
         state = {"parameters": parameters, "buffers": buffers}
         self.carried = Carried(state, settings, self.chain.memory(parameters))
 
@@ -106,19 +107,28 @@ class Lanes:
         """Keep the lanes in ``index``, in this order; a lane that occurs twice is duplicated."""
         rows = torch.tensor(index, device=self.device)
         self.carried, self.order, self._estimated = self.carried.take(rows), self.order[rows], None
+        self._draws = None if self._draws is None else self._draws[rows]
         self.seeds = [self.seeds[i] for i in index]
         # Drop stacks of other sizes: that of a user's module holds a copy per run, with what the copy last computed.
         widths = {len(part.lanes) for part in self._parts(len(self))}
         self._stacks = {k: stack for k, stack in self._stacks.items() if k in widths}
 
     def shuffle(self, epoch: int) -> None:
-        """Set ``order`` (L, N) to each lane's order of the epoch's examples; for full batches, it is ascending."""
+        """Set ``order`` (L, N) to each lane's order of the epoch's examples; for full batches, it is ascending.
+
+        Also make the draws of the epoch's augmentation.
+        """
         self._estimated = None
-        n = len(self.data.train)
+        n, own = len(self.data.train), dict.fromkeys(self.seeds)
+        if augment := self.recipe.augment:
+            draws = {seed: draw_augmentation(augment, seed, epoch, n, self.data.shape[1:]) for seed in own}
+            drawn = torch.stack([draws[seed] for seed in self.seeds]).to(self.device)
+            # A CUDA graph reads them where they were when it was recorded.
+            self._draws = drawn if self._draws is None else self._draws.copy_(drawn)
         if self.recipe.batch_size == "full":
             self.order = torch.arange(n, device=self.device).expand(len(self), n)
             return
-        orders = {seed: batch_order(seed, epoch, n) for seed in dict.fromkeys(self.seeds)}
+        orders = {seed: batch_order(seed, epoch, n) for seed in own}
         self.order = torch.stack([orders[seed] for seed in self.seeds]).to(self.device)
 
     def gradient(self, order: Tensor, batch: int) -> tuple[Tensor, Tensor]:
@@ -134,15 +144,14 @@ class Lanes:
         parts = self._parts(len(self))
         leaves = [self._seated(parameters, part.seats).detach().requires_grad_() for part in parts]
         held = [buffers[part.seats] for part in parts]
-        examples = self.data.train
         for some in torch.split(chosen, chunk, dim=1):
             self._noise.next_batch(self.seeds)
             for part, leaf, own in zip(parts, leaves, held, strict=True):
                 mine = some[part.seats]
-                images = normalise(examples.images[mine.T], self.data.mean, self.data.std, self.dtype)
+                images = self._images(mine, part.seats)
                 self._noise.select([self.seeds[lane] for lane in part.lanes])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
-                labels = examples.labels[mine]
+                labels = self.data.train.labels[mine]
                 mean = trained = cross_entropy(logits, labels).sum(1) / size
                 if self.recipe.label_smoothing:
                     trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
@@ -154,6 +163,15 @@ class Lanes:
             buffers.copy_(held[0][:1])
         gradients = [leaf.grad[: part.size] for part, leaf in zip(parts, leaves, strict=True) if leaf.grad is not None]
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
+
+    def _images(self, chosen: Tensor, seats: slice | Tensor) -> Tensor:
+        """What the K lanes in ``seats`` train on: the images of examples ``chosen`` (K, B), as (B, K, C, H, W)."""
+        images = self.data.train.images[chosen.T]
+        normalised = partial(normalise, mean=self.data.mean, std=self.data.std, dtype=self.dtype)
+        if self._draws is None:
+            return normalised(images)
+        lanes = torch.arange(len(self), device=self.device)[seats]
+        return augmented(self.recipe.augment, images, self._draws[lanes, chosen.T], normalised)
 
     @torch.no_grad()
     def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from decaybench.data import Augmentation
 from decaybench.models import Model
 from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import Schedule
@@ -20,7 +21,8 @@ class Recipe:
     ``batch_size`` "full" means batch gradient descent, one update per epoch. With ``decay_biases`` false, weight decay
     skips the biases. ``dropout`` is the share of a layer's inputs to drop, for models that have dropout. A gradient
     longer than ``clip_norm`` is shortened to it. ``label_smoothing`` is the share of the target that is spread evenly
-    over all classes in the loss that is trained on; rules and records have the loss without it.
+    over all classes in the loss that is trained on; rules and records have the loss without it. ``augment`` holds the
+    augmentations of training images, in order.
     """
 
     model: str | Model
@@ -32,6 +34,7 @@ class Recipe:
     dropout: float = 0.0
     clip_norm: float | None = None
     label_smoothing: float = 0.0
+    augment: tuple[Augmentation, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ def training(sweep: Sweep) -> str:
     sentences = []
     if options := task.options(task.average):
         sentences.append(f"All strategies are trained with {listed(options)}.")
+    if task.augment is not None:
+        sentences.append("Training losses are those of augmented images.")
+        sentences.append("Validation and test use the images as they are.")
     if task.label_smoothing is not None:
         sentences.append("Rules observe, and the figures show, the loss without label smoothing.")
     if task.clip_norm is not None:
