@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from decaybench.data import draw_splits, load_dataset, prepare
+from decaybench.data.augment import Crop, Cutout, Flip
 from decaybench.schedules import SCHEDULES, Bank
 from decaybench.training import OptimizerForm, Recipe, Run, train, update
 from reference import plain_loop
@@ -239,8 +240,9 @@ def enlarged(digits):
     )
 
 
-def test_full_batch_is_one_update_an_epoch_over_all_examples(digits):
-    recipe = Recipe("small-cnn", epochs=12, batch_size="full", precision="fp64")
+@pytest.mark.parametrize("settings", [{}, {"augment": (Crop(1), Flip(), Cutout(3))}], ids=str)
+def test_full_batch_is_one_update_an_epoch_over_all_examples(digits, settings):
+    recipe = Recipe("small-cnn", epochs=12, batch_size="full", precision="fp64", **settings)
     run = Run(9, make("exp_loss", gain=0.5), 0.05, 0.9, 1e-4)
     result = train(recipe, [run], digits, device=CPU)[0]
     plain = plain_loop(recipe, run, digits)

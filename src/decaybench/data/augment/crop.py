@@ -26,7 +26,7 @@ class Crop(Augmentation):
         windows = F.pad(images, [self.pixels] * 4).unfold(3, height, 1).unfold(4, width, 1)
         top, left = drawn.unbind(2)
         rows = torch.arange(batch, device=images.device).unsqueeze(1)
-        # Whole rows of a window are copied, which is five times as fast as a gather of single pixels.
+        # Copying whole rows of windows is almost twice as fast as gathering single pixels.
         return windows[rows, torch.arange(k, device=images.device), :, top, left]
 
     def in_torch(self) -> str:
