@@ -43,6 +43,13 @@ def measure(task: Task, environment: Environment) -> Speed:
     return replace(chosen, seconds=chosen.seconds * scale)
 
 
+def glance(task: Task, environment: Environment) -> float:
+    """Roughly the seconds of one process for one update of one run, from a single update of two."""
+    examples = len(environment.data.train)
+    batch = min(250, examples) if task.batch_size == "full" else task.batch_size
+    return _timed(task, environment, 2, batch, 1) * (examples / batch if task.batch_size == "full" else 1.0)
+
+
 def _measured(task: Task, environment: Environment, batch: int) -> Speed:
     path = _remembered(task, environment, batch)
     with contextlib.suppress(OSError, ValueError, TypeError):
