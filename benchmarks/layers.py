@@ -29,7 +29,7 @@ from decaybench.models import build
 from decaybench.optimizers import DEFAULT, OPTIMIZERS, OptimizerForm
 from decaybench.training.carried import Carried
 from decaybench.training.chain import Chain
-from decaybench.training.layers import Stack, flatten_parameters
+from decaybench.training.layers import Architecture, Stack, flatten_parameters
 from decaybench.training.loss import cross_entropy
 
 QUICKSTART = 200 * 180  # updates of all runs of quickstart
@@ -78,7 +78,6 @@ class Patches:
         conv, relu, pool, *rest = template
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         self._after = nn.Sequential(relu, pool)
-        self._rest = Stack(nn.Sequential(*rest), k, torch.float32)
         self._weight, self._out = conv.weight[0].numel(), conv.out_channels
         self._first = conv.weight.numel() + self._out
         assert isinstance(conv.padding, tuple)
@@ -86,6 +85,8 @@ class Patches:
         images = normalise(data.train.images, data.mean, data.std, torch.float32)
         images = F.pad(images, (columns, columns, rows, rows))
         self._size = [side - kernel + 1 for side, kernel in zip(images.shape[2:], conv.kernel_size, strict=True)]
+        _, *maps = self._after(torch.empty(1, self._out, *self._size)).shape
+        self._rest = Stack(Architecture(nn.Sequential(*rest), (maps[0], maps[1], maps[2])), k, torch.float32)
         self.patches = F.unfold(images, conv.kernel_size).transpose(1, 2).contiguous()  # (N, H*W, C*k*k)
 
     def __call__(self, flat: Tensor, mine: Tensor) -> Tensor:
@@ -104,7 +105,7 @@ def measure(model: str, data: TaskData, k: int, rounds: int, updates: int) -> No
     """Print how both compare with the eager stack."""
     template = build(model, data.shape, data.classes, 0)
     assert isinstance(template, nn.Sequential)
-    stack = Stack(template, k, torch.float32)
+    stack = Stack(Architecture(template, data.shape), k, torch.float32)
     patches = Patches(template, data, k)
     ways: dict[str, Pass] = {
         "eager": partial(eager, data, stack.forward),

@@ -29,8 +29,7 @@ def counted(sweep: Sweep, data: Path | None) -> tuple[int, int]:
     for run in plan_search(sweep):
         arm, of = known[run.strategy], length(run.length)
         own = resolve(arm, proposals.value(run), total_steps=of.total_steps, steps_per_epoch=of.steps_per_epoch)
-        form = OptimizerForm(arm.optimizer, arm.nesterov, arm.velocity)
-        stacks.setdefault((form, run.repeat, run.slot), []).append(
+        stacks.setdefault((arm.form, run.repeat, run.slot), []).append(
             Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay, of.epochs)
         )
     made = computed = 0

@@ -1,16 +1,22 @@
 """Updates of parameters (K, P) without a model: weight decay and an optimizer, as training chains them."""
 
-from decaybench.optimizers import OPTIMIZERS
+from decaybench.schedules import SCHEDULES
+from decaybench.training import Recipe, Run
 from decaybench.training.carried import Carried
-from decaybench.training.chain import Chain
-from decaybench.training.chain.decay import WeightDecay
+from decaybench.training.chain import make_chain
+
+DECAYING = Run(seed=0, schedule=SCHEDULES["constant"](), learning_rate=1.0, momentum=0.0, weight_decay=1.0)
 
 
 class Chained:
-    """``momentum`` and ``weight_decay`` are (K,), ``decays`` is (P,). The parameters are changed in place."""
+    """``momentum`` and ``weight_decay`` are (K,), ``decays`` is (P,). The parameters are changed in place.
 
-    def __init__(self, form, parameters, *, momentum, weight_decay, decays):
-        self.chain = Chain([WeightDecay(decays), OPTIMIZERS[form.kind](form)])
+    ``others`` are further settings of the recipe, such as ``clip_norm``.
+    """
+
+    def __init__(self, form, parameters, *, momentum, weight_decay, decays, **others):
+        recipe = Recipe("small-cnn", epochs=1, batch_size=1, form=form, **others)
+        self.chain = make_chain(recipe, [DECAYING], decays, frozenset())
         settings = {"momentum": momentum[:, None], "weight_decay": weight_decay[:, None]}
         self.carried = Carried({"parameters": parameters, **settings}, self.chain.memory(parameters))
 

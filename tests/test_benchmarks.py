@@ -30,6 +30,7 @@ def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.soak
 def test_all_variants_do_the_same_work_and_the_results_go_into_the_page(tmp_path):
     page = tmp_path / "README.md"
     page.write_text((ROOT / "benchmarks/README.md").read_text())

@@ -41,7 +41,7 @@ LAYER = {
 FOUNDATION = {"errors", "metrics", "paths", "plugins", "seeds", "shared"}
 L1_USES = {
     "training": {"schedules", "optimizers", "data", "models"},
-    "sweep": {"schedules", "optimizers"},
+    "sweep": {"schedules", "optimizers", "models", "data"},
     "search": {"schedules"},
     "store": set(),
     "compare": set(),

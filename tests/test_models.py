@@ -9,7 +9,7 @@ import torch
 
 from decaybench import models
 from decaybench.errors import UserError
-from decaybench.models import MODELS, build
+from decaybench.models import MODELS, Model, build
 
 COUNTS = [
     # conv 1, conv 2, hidden, output: weights and biases
@@ -17,6 +17,14 @@ COUNTS = [
     ("small-cnn", (3, 32, 32), 10, (27 + 1) * 16 + (9 * 16 + 1) * 32 + (32 * 64 + 1) * 64 + 65 * 10),
     ("lenet", (1, 28, 28), 10, (25 + 1) * 20 + (25 * 20 + 1) * 40 + (40 * 16 + 1) * 100 + 101 * 10),
     ("lenet", (3, 32, 32), 7, (75 + 1) * 20 + (25 * 20 + 1) * 40 + (40 * 25 + 1) * 100 + 101 * 7),
+    # as their sources give them, and as their docstrings say
+    ("2c2d", (1, 28, 28), 10, 3_274_634),
+    ("all-cnn-c", (3, 32, 32), 10, 1_369_738),
+    ("resnet8", (3, 32, 32), 10, 75_290),
+    ("resnet20", (3, 32, 32), 10, 269_722),
+    ("resnet18", (3, 32, 32), 10, 11_173_962),
+    ("resnet9", (3, 32, 32), 10, 6_573_120),
+    ("wrn-16-4", (3, 32, 32), 10, 2_748_890),
 ]
 
 
@@ -27,7 +35,7 @@ def test_shapes_and_parameter_counts(name, shape, classes, count):
     assert model(torch.zeros(5, *shape)).shape == (5, classes)
 
 
-@pytest.mark.parametrize("name", ["small-cnn", "lenet"])
+@pytest.mark.parametrize("name", sorted(MODELS._built_in))
 def test_images_need_not_be_square_or_even(name):
     assert build(name, (1, 17, 23), 3, seed=0)(torch.zeros(2, 1, 17, 23)).shape == (2, 3)
 
@@ -37,6 +45,52 @@ def test_the_layers_are_those_a_stack_reads(name):
     kinds = [type(layer).__name__ for layer in build(name, (1, 28, 28), 10, seed=0)]
     half = ["Conv2d", "ReLU", "MaxPool2d"]
     assert kinds == [*half, *half, "Flatten", "Linear", "ReLU", "Linear"]
+
+
+def test_resnet20_is_the_sources():
+    """Its first stage keeps the shape; the shortcuts of the others halve the sides and pad the channels with zeros."""
+    model = build("resnet20", (3, 32, 32), 10, seed=0).eval()
+    blocks = [layer for layer in model if hasattr(layer, "shortcut")]
+    assert len(blocks) == 9
+    x = torch.randn(2, 16, 32, 32)
+    assert torch.equal(blocks[0].shortcut(x), x)
+    shortened = blocks[3].shortcut(x)
+    assert torch.equal(shortened[:, 8:24], x[:, :, ::2, ::2])
+    assert shortened[:, :8].abs().max() == shortened[:, 24:].abs().max() == 0
+    assert not any(module.bias is not None for module in model.modules() if isinstance(module, torch.nn.Conv2d))
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet9", "resnet18", "resnet20", "wrn-16-4"])
+@pytest.mark.parametrize(("norm", "kind"), [("batch", "BatchNorm2d"), ("group", "GroupNorm"), ("none", "Identity")])
+def test_norms(name, norm, kind):
+    model = build(Model(name, (("norm", norm),)), (1, 8, 8), 10, seed=0)
+    kinds = {type(module).__name__ for module in model.modules()}
+    assert kind in kinds and not {"BatchNorm2d", "GroupNorm"} - {kind} & kinds
+    assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("model", "dropout", "says"),
+    [
+        (
+            Model("resnet8", (("nrom", "group"),)),
+            0.0,
+            "task.model.nrom: model 'resnet8' has no such option; it has norm",
+        ),
+        (Model("small-cnn", (("norm", "group"),)), 0.0, "task.model.norm: model 'small-cnn' has no such option"),
+        (
+            Model("resnet8", (("norm", "x"),)),
+            0.0,
+            "task.model 'resnet8': norm must be one of batch, group, none, got 'x'",
+        ),
+        (Model("lenet", (("dropout", 0.5),)), 0.1, "task.dropout: is also set in task.model, got 0.1"),
+        ("resnet8", 0.1, "task.dropout must be 0 for model 'resnet8', which has no dropout, got 0.1"),
+    ],
+)
+def test_options_that_a_model_does_not_have(model, dropout, says):
+    with pytest.raises(UserError) as caught:
+        build(model, (1, 16, 16), 10, seed=0, dropout=dropout)
+    assert str(caught.value) == says
 
 
 def parameters(model):
@@ -67,7 +121,7 @@ def test_a_model_is_built_on_the_cpu_whatever_the_default_device():
 def test_an_unknown_model():
     with pytest.raises(UserError) as caught:
         build("x", (1, 8, 8), 10, seed=0)
-    assert str(caught.value) == "task.model must be one of 3c3d, lenet, small-cnn, got 'x'"
+    assert str(caught.value) == f"task.model must be one of {', '.join(MODELS)}, got 'x'"
 
 
 @pytest.mark.parametrize(("name", "least"), [("small-cnn", 4), ("lenet", 16)])
@@ -81,7 +135,7 @@ def test_images_that_are_too_small(name, least):
 
 
 def test_models_are_listed():
-    assert list(MODELS) == ["3c3d", "lenet", "small-cnn"] and len(MODELS) == 3
+    assert list(MODELS) == sorted(MODELS._built_in) and len(MODELS) == 10
     assert "lenet" in MODELS and "x" not in MODELS
 
 
@@ -102,8 +156,8 @@ def test_a_model_of_another_package(monkeypatch):
         assert group == "decaybench.models"
         return Found([Linear()] if name == "linear" else [])
 
-    monkeypatch.setattr(models, "entry_points", entry_points)
-    assert list(MODELS) == ["3c3d", "lenet", "linear", "small-cnn"] and not loads
+    monkeypatch.setattr(models.registry, "entry_points", entry_points)
+    assert list(MODELS) == sorted([*MODELS._built_in, "linear"]) and not loads
     assert torch.equal(*(parameters(build("linear", (1, 8, 8), 10, seed=3)) for _ in range(2)))
 
 
@@ -168,7 +222,7 @@ def test_lazy_layers_get_their_shapes_and_weights_from_the_seed_alone(monkeypatc
     ],
 )
 def test_an_entry_point_that_gives_no_builder(monkeypatch, value, says):
-    monkeypatch.setattr(models, "entry_points", lambda *, group, name: [EntryPoint(name, value, group)])
+    monkeypatch.setattr(models.registry, "entry_points", lambda *, group, name: [EntryPoint(name, value, group)])
     for dropout in (0.0, 0.5):
         with pytest.raises(UserError) as caught:
             build("own", (1, 8, 8), 10, seed=0, dropout=dropout)

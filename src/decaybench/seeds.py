@@ -1,6 +1,7 @@
 """Random streams, derived from one seed by name. They do not depend on the order of calls, the time or the process."""
 
 import hashlib
+import pickle
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,3 +46,15 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
             random.setstate(python)
             np.random.set_state(numpys)
             torch.set_default_dtype(dtype)
+
+
+def states(device: torch.device | None = None) -> dict[str, bytes]:
+    """The states of the global generators, by their names in a sentence; with that of ``device`` if it is a GPU."""
+    states = {
+        "Python's random": pickle.dumps(random.getstate()),
+        "NumPy's random": pickle.dumps(np.random.get_state()),
+        "torch's generator": torch.get_rng_state().numpy().tobytes(),
+    }
+    if device is not None and device.type == "cuda":
+        states["torch's generator of the GPU"] = torch.cuda.get_rng_state(device).numpy().tobytes()
+    return states

@@ -151,6 +151,23 @@ def test_check_says_what_pruning_does(call, tmp_path):
     assert f"at most about {0.75 * 2 * 2 / (4 * 3):.0%} fewer updates in the search" in said
 
 
+def test_check_says_how_runs_are_trained(call, tmp_path):
+    file = tmp_path / "trained.toml"
+    given = "epochs = 3\naugment = ['crop1', 'flip']\nlabel_smoothing = 0.1\nclip_norm = 1.0\naverage = { ema = 0.999 }"
+    text = SMALL.replace("epochs = 3", given).replace(
+        "[strategies.exp_loss]", "[strategies.exp_loss]\naverage = { last = 3 }"
+    )
+    file.write_text(text)
+    said = " ".join(call("check", str(file)).split())
+    assert (
+        "augmented images (crop1, flip), label smoothing 0.1, gradients clipped to norm 1, weights averaged (EMA 0.999)"
+        in said
+    )
+    rows = {row["strategy"]: row["schedule"] for row in json.loads(call("check", str(file), "--json"))["rows"]}
+    assert rows["constant"] == "constant (sgd, EMA 0.999)"
+    assert rows["exp_loss"] == "exp_loss (sgd, mean of the last 3 epochs)"
+
+
 def test_shipped_sweeps_are_found_by_name_from_anywhere(call):
     assert json.loads(call("check", "quickstart", "--json"))["name"] == "quickstart"
 

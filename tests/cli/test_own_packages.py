@@ -106,7 +106,7 @@ def test_a_recurrent_net_runs(call):
         (
             "nothing",
             "digits",
-            "task.model must be one of 3c3d, absent, leaves, lenet, misspelt, one-argument, pair, rec",
+            "task.model must be one of 2c2d, 3c3d, absent, all-cnn-c, leaves, lenet, misspelt, one-argument, pair, rec",
         ),
     ],
 )

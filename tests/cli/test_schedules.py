@@ -205,7 +205,7 @@ def test_a_package_that_cannot_be_imported_breaks_nothing_but_itself(call, a_bro
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("waves", 'must be a usable kind, got "waves": {}'), ("cosin", "must be one of constant")],
+    [("waves", 'must be a usable kind, got "waves": {}'), ("cosin", "unknown kind 'cosin'; did you mean 'cosine'?")],
 )
 def test_a_sweep_that_names_a_broken_or_misspelt_kind(call, a_broken_package, kind, says):
     mapping = {

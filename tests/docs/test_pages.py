@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from decaybench.compare.looks import REPEATS
+from decaybench.data.augment import KINDS
 from decaybench.data.hub import SOURCES
 from decaybench.metrics import METRICS
 from decaybench.models import MODELS
@@ -56,6 +57,13 @@ def test_every_optimizer_is_listed_and_explained():
         assert f'\n- `"{name}"`: ' in text("sweep-file.md")
 
 
+def test_every_augmentation_is_listed_and_explained():
+    for kind in KINDS:
+        written = f'`"{kind.kind}{"N" if kind.sized else ""}"`'
+        assert written in section("sweep-file.md", "[task]")
+        assert f"\n- {written}: " in text("sweep-file.md")
+
+
 @pytest.mark.parametrize("title", ["[task]", "[budget]", "[decide]", "[search]"])
 def test_defaults_are_the_models(title):
     rows = [line.split(" | ") for line in section("sweep-file.md", title).splitlines() if line.startswith("| `")]
@@ -80,8 +88,8 @@ def test_units_and_values():
 
 def test_models_and_data_sets_are_listed():
     task = section("sweep-file.md", "[task]")
-    assert all(f'`"{name}"`' in task for name in ("small-cnn", "lenet", "3c3d", "digits", *SOURCES))
-    assert {"small-cnn", "lenet", "3c3d"} <= set(MODELS)
+    assert all(f'`"{name}"`' in task for name in ("digits", *SOURCES))
+    assert all(f"`{name}`" in section("sweep-file.md", "Models") for name in MODELS._built_in)
     table = section("getting-started.md", "Real images")
     for name, source in SOURCES.items():
         row = next(line for line in table.splitlines() if line.startswith(f"| `{name}`"))
@@ -94,10 +102,18 @@ def test_the_example_is_a_sweep():
     assert Sweep.from_mapping(example, "example").name == "example"
 
 
+def sweep_with(block: int) -> Sweep:
+    """The sweep file's example with the strategies of another of the page's blocks."""
+    example, others = (tomllib.loads(blocks("sweep-file.md", "toml")[n]) for n in (0, block))
+    return Sweep.from_mapping(example | others, "example")
+
+
+def test_an_average_is_no_control():
+    assert [(arm.label, arm.control) for arm in arms(sweep_with(1))] == [("constant", True), ("constant_ema", False)]
+
+
 def test_one_decay_in_three_units():
-    example = tomllib.loads(blocks("sweep-file.md", "toml")[0])
-    strategies = tomllib.loads(blocks("sweep-file.md", "toml")[1])["strategies"]
-    sweep = Sweep.from_mapping(example | {"strategies": strategies}, "example")
+    sweep = sweep_with(2)
     values = {"learning_rate": 0.1}
     decays = {resolve(arm, values, total_steps=180, steps_per_epoch=18).params["decay"] for arm in arms(sweep)}
     assert all(decay == pytest.approx(0.05, rel=1e-12) for decay in decays)

@@ -14,7 +14,6 @@ from chained import Chained
 from decaybench.errors import UserError
 from decaybench.export.formula import FORMULAS
 from decaybench.export.keras import RATES, write
-from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import SCHEDULES, Schedule, trace
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
@@ -130,6 +129,15 @@ OPTIMIZERS = [
     ({"momentum": 0.0}, "keras.optimizers.SGD"),
     ({"momentum": 0.8, "optimizer": "adam"}, "keras.optimizers.Adam"),
     ({"momentum": 0.8, "optimizer": "adam", "weight_decay": 0.01}, "DecayingAdam"),
+    ({"momentum": 0.8, "optimizer": "adamw"}, "keras.optimizers.AdamW"),
+    ({"momentum": 0.8, "optimizer": "adamw", "weight_decay": 0.1}, "keras.optimizers.AdamW"),
+    ({"momentum": 0.8, "optimizer": "adamw", "weight_decay": 0.1, "decay_biases": False}, "keras.optimizers.AdamW"),
+    ({"momentum": 0.8, "weight_decay": 0.01, "clip_norm": 2.0}, "TorchSGD"),
+    ({"momentum": 0.8, "average": {"ema": 0.5}}, "TorchSGD"),
+    (
+        {"momentum": 0.8, "optimizer": "adamw", "weight_decay": 0.1, "clip_norm": 2.0, "average": {"ema": 0.5}},
+        "keras.optimizers.AdamW",
+    ),
 ]
 
 
@@ -204,20 +212,21 @@ def test_a_kind_of_another_package_is_left_to_decaybench(keras, monkeypatch, kin
 @pytest.mark.parametrize("given", [given for given, _ in OPTIMIZERS], ids=str)
 def test_the_optimizer_makes_the_same_steps(keras, given):
     space: dict = {}
-    code = write(setting(SCHEDULES["exponential"](decay_rate=0.5, decay_steps=2), 20, N, **given))
-    exec(compile(code, "code", "exec"), space)
+    made = setting(SCHEDULES["exponential"](decay_rate=0.5, decay_steps=2), 20, N, **given)
+    exec(compile(write(made), "code", "exec"), space)
     torch.manual_seed(0)
     start = torch.randn(8, dtype=torch.float32)
-    weight, bias = (keras.Variable(part.numpy()) for part in (start[:6].view(2, 3), start[6:]))
-    form = OptimizerForm(given.get("optimizer", "sgd"), given.get("nesterov", False), given.get("velocity", "torch"))
+    parts = {"kernel": start[:6].view(2, 3), "bias": start[6:]}
+    weight, bias = (keras.Variable(part.numpy(), name=name) for name, part in parts.items())
     biases = 1.0 if given.get("decay_biases", True) else 0.0
     parameters = start.double()[None]
     ours = Chained(
-        form,
+        made.arm.form,
         parameters,
         momentum=torch.tensor([given["momentum"]], dtype=torch.float64),
         weight_decay=torch.tensor([given.get("weight_decay", 0.0)], dtype=torch.float64),
         decays=torch.tensor([1.0] * 6 + [biases] * 2, dtype=torch.float64),
+        clip_norm=given.get("clip_norm"),
     )
     for t in range(20):
         gradient = torch.randn(1, 8)
@@ -228,3 +237,46 @@ def test_the_optimizer_makes_the_same_steps(keras, given):
         ours.update(gradient.double(), rate)
     now = torch.cat([torch.as_tensor(v.numpy()).flatten() for v in (weight, bias)])
     torch.testing.assert_close(now.double(), parameters[0], rtol=1e-4, atol=1e-5)
+    if "average" in given:  # after 20 updates, where it began no longer shows
+        space["optimizer"].finalize_variable_values([weight, bias])
+        now = torch.cat([torch.as_tensor(v.numpy()).flatten() for v in (weight, bias)])
+    torch.testing.assert_close(now.double(), ours.weights()[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_loss_is_smoothed_as_in_torch(keras):
+    code = write(setting(SCHEDULES["constant"](), T, N, label_smoothing=0.1))
+    assert "# model.compile(optimizer=optimizer, loss=loss, metrics=[...])\n" in code
+    space: dict = {}
+    exec(compile(code, "code", "exec"), space)
+    logits, labels = torch.randn(4, 10), torch.tensor([3, 0, 9, 3])
+    theirs = float(space["loss"](torch.nn.functional.one_hot(labels, 10).float(), logits))
+    assert theirs == pytest.approx(
+        float(torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "line"),
+    [
+        (
+            "cosine",
+            {"average": {"last": 2}},
+            "Keras cannot average the last epochs' weights, which it needs; use torch",
+        ),
+        (
+            "exp_loss",
+            {"label_smoothing": 0.1},
+            "Keras callbacks see the loss with label smoothing, it needs the one without; use torch",
+        ),
+    ],
+)
+def test_what_keras_cannot_train_with_is_refused(kind, task, line):
+    with pytest.raises(UserError, match=f"^--format: {line}$"):
+        write(setting(draw(kind, 0, T, N), T, N, **task))
+
+
+@pytest.mark.parametrize(("signal", "callbacks"), [("held_out", "*callbacks, "), (None, "")])
+def test_the_average_is_evaluated_in_every_epoch(signal, callbacks):
+    schedule = SCHEDULES["exp_loss"](gain=0.5, signal=signal) if signal else SCHEDULES["constant"]()
+    code = write(setting(schedule, T, N, average={"ema": 0.9}))
+    assert f"# model.fit(batches, epochs=12, callbacks=[{callbacks}keras.callbacks.SwapEMAWeights()]" in code

@@ -6,15 +6,28 @@ import pytest
 import torch
 
 from chained import Chained
+from decaybench import models
+from decaybench.data import batch_order, draw_augmentation, draw_splits, load_dataset, normalise, prepare
+from decaybench.errors import UserError
+from decaybench.export.augmentation import needs_pixels
 from decaybench.export.formula import FORMULAS
 from decaybench.export.pytorch import write
 from decaybench.export.torch_schedulers import SCHEDULERS
 from decaybench.optimizers import OptimizerForm
+from decaybench.runner.worker import recipe
 from decaybench.schedules import SCHEDULES, Schedule, trace
+from decaybench.training import Run, train
 from export.settings import LEARNING_RATE, setting
 from schedules.samples import draw, losses
 
 T, N = 60, 5  # updates, and updates an epoch
+
+
+@pytest.fixture(scope="module")
+def few():
+    """A few digits of each split."""
+    dataset = load_dataset("digits", None)
+    return prepare(dataset, draw_splits(dataset, 0, train_size=64, validation_size=60, test_size=60, signal=True))
 
 
 def loop_of(code: str) -> str:
@@ -185,6 +198,8 @@ OPTIMIZERS = [
     {"momentum": 0.0, "velocity": "keras", "weight_decay": 0.01, "decay_biases": False},
     {"momentum": 0.8, "velocity": "keras", "weight_decay": 0.01, "decay_biases": False},
     {"momentum": 0.8, "optimizer": "adam", "weight_decay": 0.01},
+    {"momentum": 0.8, "optimizer": "adamw", "weight_decay": 0.01},
+    {"momentum": 0.8, "optimizer": "adamw", "weight_decay": 0.01, "decay_biases": False},
     {"momentum": 0.8, "optimizer": "schedule-free", "weight_decay": 0.01},
     {"momentum": 0.8, "optimizer": "schedule-free", "weight_decay": 0.01, "decay_biases": False},
     {"momentum": 0.8, "optimizer": "prodigy", "weight_decay": 0.01},
@@ -228,6 +243,81 @@ def test_the_optimizer_makes_the_same_steps(given):
     assert ("KerasSGD" in code) == (given.get("velocity") == "keras" and given["momentum"] > 0)
 
 
+BASE = {"momentum": 0.8, "weight_decay": 0.01, "learning_rate": 0.05}
+FULLY = {"optimizer": "adamw", "decay_biases": False, "clip_norm": 0.5, "label_smoothing": 0.1, "learning_rate": 0.002}
+LOOPS = [
+    ("cosine", {"floor": 0}, {"clip_norm": 0.5}),
+    ("cosine", {"floor": 0}, {"label_smoothing": 0.1}),
+    ("cosine", {"floor": 0}, {"average": {"ema": 0.9}}),
+    ("cosine", {"floor": 0}, {"average": {"last": 2}}),
+    ("cosine", {"floor": 0}, {**FULLY, "average": {"ema": 0.9}}),
+    ("cosine", {"floor": 0}, {"augment": ["crop1", "flip", "cutout2"]}),
+    ("exp_loss", {"gain": 0.1}, {"augment": ["cutout2"], "label_smoothing": 0.1}),
+    ("polyak", {"c": 0.5}, {"clip_norm": 0.5, "learning_rate": 0.1}),
+    ("exp_loss", {"gain": 0.1}, {**FULLY, "average": {"last": 2}}),
+    ("exp_loss", {"gain": 0.1, "signal": "epoch"}, {"label_smoothing": 0.1}),
+    ("exp_loss", {"gain": 0.1, "signal": "held_out"}, {"average": {"last": 2}}),
+    ("exp_loss", {"gain": 0.1, "signal": "held_out"}, {"average": {"ema": 0.9}}),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "given"), LOOPS, ids=str)
+def test_the_training_loop_has_the_results_of_a_run(few, kind, fields, given):
+    """The whole program, with the loop of its comments, on a run's own batches and draws of its augmentation."""
+    size, epochs, seed = 16, 4, 3
+    steps = len(few.train) // size
+    made = setting(SCHEDULES[kind](**fields), steps * epochs, steps, precision="fp64", batch_size=size, **BASE | given)
+    own = made.parameters
+    run = Run(seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay)
+    (result,) = train(recipe(made.sweep.task, made.arm.form, epochs), [run], few, device=torch.device("cpu"))
+    augment, draws = made.augment, []
+
+    def inputs(images):
+        return normalise(images, few.mean, few.std, torch.float64)
+
+    class Batches:
+        epoch = 0
+
+        def __iter__(self):
+            order = batch_order(seed, self.epoch, len(few.train))
+            self.epoch += 1
+            drawn = draw_augmentation(augment, seed, self.epoch - 1, len(few.train), few.shape[1:]) if augment else None
+            for chosen in order[: steps * size].split(size):
+                if augment:
+                    draws.append(drawn[chosen])
+                images = few.train.images[chosen]
+                yield images if needs_pixels(augment) else inputs(images), few.train.labels[chosen]
+
+    def changed(first, each):
+        """The kind's function, with the draws of the last batch from column ``first`` on."""
+        columns = slice(first, first + len(each.bounds(*few.shape[1:])))
+        return lambda images: each.apply(images[:, None], draws[-1][:, None, columns].long())[:, 0]
+
+    def evaluate(model, examples):
+        with torch.no_grad():
+            return float(torch.nn.functional.cross_entropy(model(inputs(examples.images)), examples.labels))
+
+    code, cross_entropy = write(made), torch.nn.functional.cross_entropy
+    model = models.build("small-cnn", few.shape, few.classes, seed).double()
+    space = {"model": model, "loss_function": cross_entropy, "held_out": few.signal, "evaluate": evaluate}
+    exec(compile(code, "code", "exec"), space)
+    first = 0
+    for each in augment:
+        assert callable(space[each.kind])
+        space[each.kind] = changed(first, each)
+        first += len(each.bounds(*few.shape[1:]))
+    exec(compile(loop_of(code), "loop", "exec"), space | {"batches": Batches(), "normalise": inputs})
+    evaluated = space.get("averaged", model)
+    assert evaluate(evaluated, few.validation) == pytest.approx(result.validation_loss, abs=1e-10)
+    assert (evaluated is model) == ("average" not in given)
+
+
+@pytest.mark.parametrize("kind", ["l4", "hypergradient"])
+def test_rules_that_look_along_clipped_gradients_are_refused(kind):
+    with pytest.raises(UserError, match=f"^--format: {kind} cannot observe grad_dot_.* are clipped; use toml$"):
+        write(setting(draw(kind, 0, T, N), T, N, clip_norm=1.0))
+
+
 OTHERS = [
     ("schedule-free", "SGDScheduleFree(model.parameters(), lr=0.3, momentum=0.9, weight_decay=0.01)"),
     ("prodigy", "Prodigy(model.parameters(), lr=0.3, betas=(0.9, 0.999), decouple=False, weight_decay=0.01)"),
@@ -252,6 +342,7 @@ def test_their_training_loops_run(optimizer):
 
 def test_the_head_says_what_it_is():
     task = {"label": "stairs", "epochs": 12, "batch_size": "full", "dropout": 0.5, "model": "lenet"}
-    code = write(setting(SCHEDULES["cosine"](floor=0), 12, 1, **task))
+    code = write(setting(SCHEDULES["cosine"](floor=0), 12, 1, **task, clip_norm=1.0, average={"last": 3}))
     assert code.startswith("# stairs (cosine) of the sweep made: repeat 1, trial 2.\n# Found by a test.\n")
     assert "digits, lenet, dropout 0.5, batch gradient descent: 12 epochs of 1 update." in code
+    assert "# Trained with gradients clipped to norm 1, weights averaged (mean of the last 3 epochs).\n" in code

@@ -23,6 +23,7 @@ def read(tmp_path, code: str) -> Sweep:
 def test_the_parameters_are_the_winner_s(tmp_path, kind, seed):
     velocity = "torch" if kind in ("l4", "hypergradient") else "keras"  # whose direction Keras' velocity is not
     task = {"nesterov": True, "velocity": velocity, "decay_biases": False, "momentum": 0.8972595504744278}
+    task |= {"augment": ["crop1", "flip"], "clip_norm": 0.5, "average": {"last": 5}}
     found = setting(draw(kind, seed, T, N), T, N, weight_decay=1e-5, label="it-2", train_size=640, **task)
     again = read(tmp_path, write(found))
     (arm,) = arms(again)
@@ -43,6 +44,15 @@ def test_a_shorter_length_and_the_optimizer_are_kept(tmp_path, optimizer):
     again = read(tmp_path, write(replace(found, sweep=Sweep.from_mapping(spec, "made"), length=0.5)))
     assert again.budget.lengths == (0.5,)
     assert arms(again)[0].optimizer == optimizer
+
+
+def test_an_average_of_the_strategy_s_own_is_kept(tmp_path):
+    found = setting(SCHEDULES["cosine"](floor=0), T, N)
+    spec = found.sweep.spec()
+    spec["strategies"]["it"]["average"] = {"ema": 0.999}
+    again = read(tmp_path, write(replace(found, sweep=Sweep.from_mapping(spec, "made"))))
+    assert again.task.average is None
+    assert str(arms(again)[0].average) == "EMA 0.999"
 
 
 def test_a_sweep_that_retrained_nothing_gives_one_that_does(tmp_path):

@@ -412,11 +412,12 @@ def test_a_sweep_older_than_a_metric_lacks_that_metric_alone() -> None:
         assert row.estimates["loss"] is None
 
 
-def test_an_optimizer_that_needs_no_schedule_is_a_family_of_its_own_and_no_control():
+def test_an_optimizer_or_average_that_may_replace_a_schedule_is_a_family_of_its_own_and_no_control():
     spec = make().sweep["spec"]
     spec["strategies"] = {
         "plain": {"schedule": "constant"},
         "free": {"schedule": "constant", "optimizer": "schedule-free"},
+        "averaged": {"schedule": "constant", "average": {"ema": 0.999}},
         "loss": {"schedule": "exp_loss"},
     }
 
@@ -426,10 +427,14 @@ def test_an_optimizer_that_needs_no_schedule_is_a_family_of_its_own_and_no_contr
     assert [(s.family, s.control) for s in read()] == [
         ("fixed", True),
         ("no schedule", False),
+        ("no schedule", False),
         ("reactive", False),
     ]
+    assert [s.method for s in read()] == ["sgd", "schedule-free", "sgd, EMA 0.999", "sgd"]
     spec["task"]["optimizer"] = "prodigy"
-    assert [s.family for s in read()] == ["no schedule", "no schedule", "reactive"]
+    assert [s.family for s in read()] == ["no schedule", "no schedule", "no schedule", "reactive"]
+    spec["task"] |= {"optimizer": "sgd", "average": {"ema": 0.999}}  # that of all strategies replaces no schedule
+    assert [s.family for s in read()] == ["fixed", "no schedule", "fixed", "reactive"]
 
 
 def test_a_constant_of_an_optimizer_that_needs_no_schedule_leaves_the_control_to_another():

@@ -12,6 +12,7 @@ from decaybench.optimizers import (
     DEFAULT,
     KINDS,
     OPTIMIZERS,
+    Average,
     KerasCode,
     Optimizer,
     OptimizerForm,
@@ -59,6 +60,20 @@ def test_what_rules_look_at_is_shown_by_the_default():
 def test_an_unknown_one_is_no_plain_sgd():
     with pytest.raises(KeyError, match="rmsprop"):
         make_chain(Recipe("small-cnn", 1, 1, OptimizerForm("rmsprop")), [], torch.zeros(1), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("form", "averages"),
+    [
+        (OptimizerForm("adamw"), False),
+        (OptimizerForm("schedule-free"), True),
+        (OptimizerForm(average=Average(ema=0.9)), True),
+        (OptimizerForm(average=Average(last=3)), True),
+    ],
+    ids=str,
+)
+def test_a_chain_says_whether_other_weights_than_the_trained_ones_are_evaluated(form, averages):
+    assert make_chain(Recipe("small-cnn", 1, 1, form), [], torch.zeros(1), frozenset()).averages == averages
 
 
 def sweep(**strategy):

@@ -44,6 +44,7 @@ FORMS = [
     OptimizerForm(),
     OptimizerForm(nesterov=True),
     OptimizerForm("adam"),
+    OptimizerForm("adamw"),
 ]
 
 
@@ -71,8 +72,9 @@ def test_k_runs_equal_torchs_optimizers(form):
             {"params": [decaying], "weight_decay": float(decay[i])},
             {"params": [free], "weight_decay": 0.0},
         ]
-        if form.kind == "adam":
-            theirs = torch.optim.Adam(groups, lr=1.0, betas=(float(momentum[i]), 0.999))
+        if form.kind in ("adam", "adamw"):
+            made = torch.optim.Adam if form.kind == "adam" else torch.optim.AdamW
+            theirs = made(groups, lr=1.0, betas=(float(momentum[i]), 0.999))
         else:
             theirs = torch.optim.SGD(groups, lr=1.0, momentum=float(momentum[i]), nesterov=form.nesterov)
         for t in range(updates):

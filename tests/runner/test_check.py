@@ -25,8 +25,8 @@ MAPPING = {
 }
 
 
-def checked(*, strategies=MAPPING["strategies"], **search):
-    sweep = Sweep.from_mapping(MAPPING | {"search": search, "strategies": strategies}, "x")
+def checked(*, strategies=MAPPING["strategies"], task=MAPPING["task"], **search):
+    sweep = Sweep.from_mapping(MAPPING | {"task": task, "search": search, "strategies": strategies}, "x")
     return check_sweep(sweep, data_root=None, device="cpu")
 
 
@@ -93,12 +93,41 @@ def test_an_adaptive_sweep_has_a_row_for_all_that_share_its_slots():
     assert plan.costs["most"][1:4] == (36, 4 * 2, 18 * 5 + 18 * 10 + 8 * 10)
 
 
+@pytest.mark.parametrize(
+    ("augment", "line"),
+    [
+        (["flip", "crop8"], 'in "cropN", N must be at most 7 for images of 8x8 pixels, got "crop8"'),
+        (["cutout9"], 'in "cutoutN", N must be at most 8 for images of 8x8 pixels, got "cutout9"'),
+        (["crop7", "flip", "cutout8"], None),
+    ],
+)
+def test_an_augmentation_must_fit_the_images(augment, line):
+    task = MAPPING["task"] | {"augment": augment}
+    if line is None:
+        assert checked(task=task).classes == 10
+    else:
+        with pytest.raises(UserError, match=f"^x: task.augment: {line}$"):
+            checked(task=task)
+
+
 def test_what_pruning_may_save():
     assert checked().pruned == 0
     plan = checked(prune={"spare": 0.0})
     # of 3 slots one is worse than the median; of 2 epochs one is left, and runs of one epoch are never stopped
     assert plan.pruned == 3 / (3 * 3 * 3)
     assert plan.shared == 0
+
+
+def test_only_runs_that_are_computed_alike_share_updates():
+    """Of two lengths, the shorter run is the beginning of the longer one, unless they average other epochs."""
+
+    def shared(**strategies):
+        return checked(strategies=strategies, task=MAPPING["task"] | {"epochs": 4}).shared
+
+    assert shared(constant={}) == shared(constant={"average": {"ema": 0.9}}) == pytest.approx(1 / 3)
+    assert shared(constant={"average": {"last": 2}}) == 0
+    assert shared(constant={}, again={"schedule": "constant"}) == pytest.approx(2 / 3)
+    assert shared(constant={}, again={"schedule": "constant", "optimizer": "adam"}) == pytest.approx(1 / 3)
 
 
 def test_the_number_of_classes_and_the_smallest():

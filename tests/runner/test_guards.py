@@ -43,7 +43,9 @@ def test_a_users_own_study_of_that_name_is_refused_and_left_alone(run, tmp_path)
 
 
 def test_chance_is_the_share_of_the_most_common_training_label():
-    environment = prepare_environment(Sweep.from_mapping(tomllib.loads(TINY), "s.toml"), None, choose_device("cpu"))
+    mapping = tomllib.loads(TINY)
+    mapping["task"] |= {"train_size": 103, "validation_size": 41}
+    environment = prepare_environment(Sweep.from_mapping(mapping, "s.toml"), None, choose_device("cpu"))
     shares = [
         part.labels.bincount().max().item() / len(part)
         for part in (environment.data.train, environment.data.validation)

@@ -63,7 +63,7 @@ def trained(monkeypatch):
     """What was trained, as (validated, updates, epochs), instead of a training: epochs of 50, 40 and 3 seconds."""
     trained = []
 
-    def train(recipe, runs, data, *, device, on_epoch):
+    def train(recipe, runs, data, *, device, width, on_epoch):
         trained.append((len(data.validation), len(data.train) // recipe.batch_size, recipe.epochs))
         for seconds in (50.0, 40.0, 3.0)[: recipe.epochs]:
             on_epoch(SimpleNamespace(seconds=seconds))

@@ -24,6 +24,9 @@ metric = "loss"
 train_size = 300
 validation_size = 100
 test_size = 100
+augment = ["flip", "crop1", "cutout2"]
+label_smoothing = 0.1
+clip_norm = 5.0
 
 [budget]
 trials = 3
@@ -38,10 +41,12 @@ weight_decay = { low = 1e-6, high = 1e-3, log = true }
 [strategies.late]
 schedule = "multi_step"
 nesterov = true
+average = { last = 2 }
 [strategies.plateau]
 schedule = "reduce_on_plateau"
 signal = "held_out"
 convention = "keras"
+average = { ema = 0.9 }
 [strategies.cosine]
 warmup = { low = 0.0, high = 0.2, unit = "run" }
 floor = { choices = [0.0, 0.1] }
@@ -149,7 +154,7 @@ def test_the_best_three_on_validation_at_the_last_epoch_are_retrained(wide):
 
 def test_stacks_hold_like_runs_only(wide):
     runs = wide[1].runs
-    forms = {"late": "nesterov", "cosine": "keras"}
+    forms = {"late": "nesterov", "cosine": "keras", "plateau": "average"}
     for _, stack in runs.groupby("stack"):
         assert len(stack) <= 8
         assert stack["phase"].nunique() == 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from decaybench.optimizers import Average
 from decaybench.schedules import Exponential, Range
 from decaybench.sweep import Dimension, arms
 from decaybench.sweep.values import Value
@@ -53,6 +54,16 @@ def test_optimizer_settings_of_a_strategy_go_before_the_task(small):
         )
     )
     assert [(arm.nesterov, arm.velocity) for arm in built] == [(True, "keras"), (False, "torch")]
+
+
+def test_an_average_of_a_strategy_goes_before_the_task_s(small):
+    strategies = "[strategies.a]\nschedule = 'constant'\n[strategies.b]\nschedule = 'constant'\naverage = {last = 3}"
+    free = "\n[strategies.free]\nschedule = 'constant'\noptimizer = 'schedule-free'"  # has one of its own
+    built = arms(small(strategies + free, ("batch_size = 64", "batch_size = 64\naverage = {ema = 0.9}")))
+    assert [arm.average for arm in built] == [Average(ema=0.9), Average(last=3), None]
+    assert [arm.form.average for arm in built] == [arm.average for arm in built]
+    assert [arm.control for arm in built] == [True, False, False]
+    assert [arm.method for arm in built] == ["sgd, EMA 0.9", "sgd, mean of the last 3 epochs", "schedule-free"]
 
 
 def test_momentum_is_searched_as_one_minus_momentum(small):

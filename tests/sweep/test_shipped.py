@@ -3,7 +3,18 @@
 import pytest
 
 from decaybench.schedules import SCHEDULES, trace
-from decaybench.sweep import Arm, RunParameters, arms, ledger, load_sweep, plan_choosing, plan_search, resolve, shipped
+from decaybench.sweep import (
+    Arm,
+    RunParameters,
+    arms,
+    ledger,
+    load_sweep,
+    plan_choosing,
+    plan_search,
+    resolve,
+    shipped,
+    spec_hash,
+)
 
 NAMES = sorted(shipped())
 PASSES, STEPS = 50, 18  # of seed-rules: 1197 // 64 = 18 updates an epoch
@@ -14,6 +25,16 @@ def at(arm: Arm, u: float, total_steps: int = 200, steps_per_epoch: int = 20) ->
     """The run at the point of the arm's space whose coordinates are all ``u``."""
     values = {dimension.name: dimension.range.at([u] * dimension.range.dims) for dimension in arm.space}
     return resolve(arm, values, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+
+
+def test_a_new_key_leaves_old_hashes_as_they_are():
+    """Otherwise a sweep that has begun could not be continued by a newer version."""
+    hashes = {name: spec_hash(load_sweep(name).spec())[:16] for name in ("quickstart", "seed-network3", "seed-rules")}
+    assert hashes == {
+        "quickstart": "80a0687eb2a7e527",
+        "seed-network3": "4c73f368effa2401",
+        "seed-rules": "94efcc13f9455a9e",
+    }
 
 
 def test_which_there_are():
@@ -88,7 +109,7 @@ def test_batch_sizes_differ_and_strategies_do_not():
 def test_network3():
     sweep = load_sweep("seed-network3")
     task = sweep.task
-    assert (task.data, task.model, task.batch_size) == ("mnist", "lenet", 10)
+    assert (task.data, str(task.model), task.batch_size) == ("mnist", "lenet", 10)
     assert task.velocity == "keras" and task.decay_biases is False
     for arm in arms(sweep):
         assert "one_minus_momentum" in {dimension.name for dimension in arm.space}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 
 import pytest
 
@@ -55,6 +56,28 @@ def test_repeats_always_have_both_ends(small, written, repeats):
 @pytest.mark.parametrize(("written", "seeds"), [("", 4), ("confirm_seeds = 0", 0)])
 def test_configurations_are_retrained_on_four_seeds_or_on_none(small, written, seeds):
     assert small("[strategies.constant]", ("confirm_seeds = 2", written)).spec()["budget"]["confirm_seeds"] == seeds
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("augment", '["crop4", "flip"]'),
+        ("label_smoothing", "0.1"),
+        ("clip_norm", "1.0"),
+        ("average", "{ema = 0.999}"),
+        ("average", "{last = 5}"),
+    ],
+)
+def test_what_is_off_by_default_is_only_there_if_it_is_set(small, key, written):
+    spec = small("[strategies.constant]", ("epochs = 10", f"epochs = 10\n{key} = {written}")).spec()
+    assert spec["task"][key] == tomllib.loads(f"x = {written}")["x"]
+    assert key not in small().spec()["task"]
+    assert Sweep.from_mapping(json.loads(json.dumps(spec)), "database").spec() == spec
+
+
+def test_augmentations_are_in_the_order_in_which_they_are_applied(small):
+    spec = small("[strategies.constant]", ("epochs = 10", 'epochs = 10\naugment = ["cutout8", "flip", "crop4"]')).spec()
+    assert spec["task"]["augment"] == ["crop4", "flip", "cutout8"]
 
 
 def test_a_spec_is_a_sweep(small):

@@ -53,9 +53,10 @@ def assert_own_bits(data):
         place = seeds.index(1)
         return [(float(c.train_loss[place]), float(c.validation_loss[place])) for c in curves]
 
-    alone = losses(1, 1)
+    alone = losses(None, 1)
     assert len(alone) == 2
     assert losses(3, 0, 1, 2) == losses(2, 5, 4, 0, 3, 1) == alone
+    assert losses(1, 0, 1, 2) == losses(1, 5, 4, 0, 3, 1) == losses(1, 1)  # a mode with bits of its own
 
 
 def few_digits():

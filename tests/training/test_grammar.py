@@ -20,7 +20,7 @@ LAYERS = {
     "convolution": lambda: nn.Sequential(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 1, 3, padding=1), nn.Flatten()),
     "group norm": lambda: nn.Sequential(nn.Unflatten(1, (4, 4, 4)), nn.GroupNorm(2, 4), nn.Flatten()),
     "gelu": nn.GELU,
-    "relu in place": lambda: nn.ReLU(inplace=True),
+    "relu in place": lambda: nn.Sequential(nn.Linear(64, 64), nn.ReLU(inplace=True)),
     "dropout": lambda: nn.Dropout(0.1),
     "no dropout": lambda: nn.Dropout(0.0),
     "batch norm": lambda: nn.BatchNorm1d(64),
@@ -118,9 +118,9 @@ def test_what_check_accepts_has_its_own_bits_and_nothing_that_is_right_is_refuse
     layers, sequential = net
     own(lambda shape, classes: grown(layers, sequential))
     names = {name for name, _ in layers}
-    # Dropout is right where every layer of a plain Sequential is one that is run K-wide.
-    wide = sequential and all(way in ("plain", "twice") for _, way in layers)
-    right = names <= RIGHT or (wide and names <= {"linear", "relu in place", "no dropout", "dropout"})
+    # Dropout and batch norm are right where every layer is one that is run K-wide.
+    wide = all(way != "hooked" for _, way in layers)
+    right = names <= RIGHT or (wide and names <= (RIGHT - {"a fixed buffer", "a gate"}) | {"dropout", "batch norm"})
     said = refused("fp32")
     assert (said is None) is right, said
     if right:

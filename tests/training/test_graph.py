@@ -19,6 +19,7 @@ from decaybench.training import OptimizerForm, Recipe, Run, graph, train
 from decaybench.training.lanes import Lanes
 from decaybench.training.runs import bucket
 from decaybench.training.update import Update
+from training.settings import TOGETHER
 
 CPU = torch.device("cpu")
 STEPS = 20  # updates an epoch: a whole chunk and a shorter one
@@ -102,13 +103,14 @@ def test_chunks_give_the_bits_of_the_ordinary_loop(digits, precision):
     assert 2 < results[-2].diverged_step < graph.LENGTH - 2
 
 
-FORMS = [
-    OptimizerForm(),
-    OptimizerForm(nesterov=True),
-    OptimizerForm(velocity="keras"),
-    OptimizerForm("adam"),
-    OptimizerForm("schedule-free"),
-    OptimizerForm("prodigy"),
+EVERY = [
+    {},
+    {"form": OptimizerForm(nesterov=True)},
+    {"form": OptimizerForm(velocity="keras")},
+    {"form": OptimizerForm("adam")},
+    {"form": OptimizerForm("schedule-free")},
+    {"form": OptimizerForm("prodigy")},
+    *TOGETHER,
 ]
 
 
@@ -143,13 +145,13 @@ def tensors(made):
     return [made] if isinstance(made, Tensor) else [each for each in made or () if isinstance(each, Tensor)]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
-def test_a_chunk_that_is_replayed_on_its_memory_gives_the_same_bits(digits, monkeypatch, form):
+@pytest.mark.parametrize("settings", EVERY, ids=str)
+def test_a_chunk_that_is_replayed_on_its_memory_gives_the_same_bits(digits, monkeypatch, settings):
     tapes = []
     monkeypatch.setattr(graph, "Recorded", lambda record, pool: tapes.append(Tape(record=record)) or tapes[-1])
     monkeypatch.setattr(graph, "LENGTH", 2)
-    recipe = replace(RECIPE, epochs=3, batch_size=2 * BATCH, form=form)  # five chunks an epoch
-    assert_both_same(recipe, mixed() if form.kind == "sgd" else without_gradients(mixed()), digits)
+    recipe = replace(RECIPE, epochs=3, batch_size=2 * BATCH, **settings)  # five chunks an epoch
+    assert_both_same(recipe, mixed() if recipe.form.kind == "sgd" else without_gradients(mixed()), digits)
     assert sum(tape.called > 2 for tape in tapes) > 1  # replayed, and again with fewer lanes
 
 
@@ -163,7 +165,7 @@ def test_a_lone_run_and_batch_gradient_descent_go_in_chunks_too(digits):
     assert_both_same(replace(RECIPE, batch_size="full"), mixed(), digits)
 
 
-class Tanh(nn.Module):
+class Rolled(nn.Module):
     """A model of a user's own, which only vmap can stack."""
 
     def __init__(self) -> None:
@@ -171,14 +173,14 @@ class Tanh(nn.Module):
         self.hidden, self.head = nn.Linear(64, 16), nn.Linear(16, 10)
 
     def forward(self, x):
-        return self.head(self.hidden(x.flatten(1)).tanh())
+        return self.head(self.hidden(x.flatten(1)).roll(1, -1))
 
 
 def with_dropout():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Dropout(0.5), nn.Linear(16, 10))
 
 
-@pytest.mark.parametrize(("net", "fixed"), [(with_dropout, False), (Tanh, False), (None, True)])
+@pytest.mark.parametrize(("net", "fixed"), [(with_dropout, False), (Rolled, False), (None, True)])
 def test_what_no_graph_can_hold_goes_in_chunks_unrecorded(digits, monkeypatch, net, fixed):
     if net is not None:
         monkeypatch.setitem(models.MODELS._built_in, "small-cnn", lambda shape, classes: net())
@@ -221,8 +223,8 @@ class NeverWaits(TorchFunctionMode):
 
 
 @pytest.mark.parametrize("lone", [False, True])
-@pytest.mark.parametrize("kind", ["sgd", "adam", "schedule-free", "prodigy"])
-def test_no_update_waits_for_the_device(digits, monkeypatch, kind, lone):
+@pytest.mark.parametrize("settings", EVERY, ids=str)
+def test_no_update_waits_for_the_device(digits, monkeypatch, settings, lone):
     before, made = Update.__call__, []
 
     def watched(*given):
@@ -231,15 +233,10 @@ def test_no_update_waits_for_the_device(digits, monkeypatch, kind, lone):
             return before(*given)
 
     monkeypatch.setattr(Update, "__call__", watched)
+    recipe = replace(RECIPE, epochs=1, **settings)
     # What an optimizer does waits for no schedule, so each but the first has a few of them.
-    runs = every_schedule() if kind == "sgd" else without_gradients(every_schedule())[::8]
-    train(
-        replace(RECIPE, epochs=1, form=OptimizerForm(kind)),
-        runs[:1] if lone else runs,
-        digits,
-        device=CPU,
-        captured=True,
-    )
+    runs = every_schedule() if recipe.form.kind == "sgd" else without_gradients(every_schedule())[::8]
+    train(recipe, runs[:1] if lone else runs, digits, device=CPU, captured=True)
     assert len(made) == STEPS
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.overrides import handle_torch_function, has_torch_function
 
 from decaybench.schedules import SCHEDULES
 from decaybench.training import Recipe, Run, train
-from decaybench.training.layers import LAYERS, Layer, Layout, Stack
+from decaybench.training.layers import LAYERS, Architecture, Layer, Layout
 from reference import plain_loop
 from training.judged import CPU, assert_own_bits, runs
 
@@ -22,32 +23,41 @@ class Centred(nn.Module):
         self.register_buffer("mean", torch.zeros(features))
 
     def forward(self, x):
-        if self.training:
-            self.mean.mul_(0.9).add_(0.1 * x.detach().mean(0))
-        return x - self.mean.clone()
+        return centred_by(x, self.mean, self.training)
+
+
+def centred_by(x, mean, training):
+    """A function that a kind of layer can stand for: one that torch lets others take over."""
+    if has_torch_function((x,)):
+        return handle_torch_function(centred_by, (x,), x, mean, training)
+    if training:
+        mean.mul_(0.9).add_(0.1 * x.detach().mean(0))
+    return x - mean.clone()
 
 
 class Centring(Layer):
-    modules = (Centred,)
+    functions = (centred_by,)
     takes = gives = Layout.ROWS
+    mixes = True
 
-    def __init__(self, mean):
-        self._mean = mean
+    def __init__(self, mean, training):
+        self._mean, self._training = mean, training
 
     @classmethod
-    def of(cls, module, places):
-        return cls(places[id(module.mean)])
+    def of(cls, call, x, mean, training):
+        return cls(mean, training)
 
-    def __call__(self, x, given):
-        mean = given.buffers[self._mean]
-        if given.training:
+    def __call__(self, inputs, given):
+        (x,) = inputs
+        mean = given.buffers[self._mean.place]
+        if self._training:
             mean.mul_(0.9).add_(0.1 * x.detach().mean(1))
         return x - mean.clone().unsqueeze(1)
 
 
 @pytest.fixture(autouse=True)
 def centred(own, monkeypatch):
-    monkeypatch.setitem(LAYERS, Centred, Centring)
+    monkeypatch.setitem(LAYERS, centred_by, Centring)
     own(net)
 
 
@@ -62,7 +72,7 @@ def parting():
 
 
 def test_a_model_of_known_layers_runs_wide():
-    assert Stack(net((1, 8, 8), 10), 2, torch.float32).wide
+    assert Architecture(net((1, 8, 8), 10), (1, 8, 8)).wide
 
 
 @pytest.mark.parametrize("captured", [False, True])

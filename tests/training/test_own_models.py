@@ -12,7 +12,7 @@ from decaybench.errors import UserError
 from decaybench.runner.environment import prepare_environment
 from decaybench.sweep import Sweep
 from decaybench.training import Recipe, check_builder, check_model, train
-from decaybench.training.layers import Stack, flatten_parameters
+from decaybench.training.layers import Architecture, Stack, flatten_parameters
 from reference import plain_loop
 from training.judged import CLASSES, CPU, SHAPE, assert_own_bits, generators, refused, runs
 from training.own_models import ROWS, Own
@@ -96,7 +96,8 @@ def test_vectorised_it_has_the_numbers_of_one_run_after_the_other(name, own):
     results = []
     for vectorised in (False, True):
         flat = flatten_parameters(nets, torch.float64).requires_grad_()
-        logits = Stack(nets[0], 3, torch.float64, vectorised=vectorised).forward(flat, images, training=True)
+        stack = Stack(Architecture(nets[0], SHAPE), 3, torch.float64, vectorised=vectorised)
+        logits = stack.forward(flat, images, training=True)
         logits.square().sum().backward()
         results.append((logits.detach(), flat.grad))
     torch.testing.assert_close(*results, rtol=0, atol=1e-12)
@@ -105,10 +106,10 @@ def test_vectorised_it_has_the_numbers_of_one_run_after_the_other(name, own):
 @pytest.mark.parametrize(
     ("batch_size", "evaluated", "says"),
     [
-        (20, False, "in a batch of 20 than in one of 5 in training"),
+        (20, False, "a batch of 20 than for one of 2 in training"),
         (8, False, None),
-        ("full", False, "in a batch of 100 than in one of 5 in training"),
-        (8, True, "in a batch of 50 than in one of 5 in evaluation"),
+        ("full", False, "a batch of 100 than for one of 2 in training"),
+        (8, True, "a batch of 50 than for one of 2 in evaluation"),
     ],
 )
 def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says, own, tmp_path, monkeypatch):
@@ -124,7 +125,7 @@ def test_a_model_is_tried_on_the_sweeps_own_batches(batch_size, evaluated, says,
     if says is None:
         prepare_environment(sweep, None, CPU)
         return
-    with pytest.raises(UserError, match=f"task.model: Own gives an image different logits {says}"):
+    with pytest.raises(UserError, match=f"task.model: Own makes other calls for {says}"):
         prepare_environment(sweep, None, CPU)
 
 
@@ -154,6 +155,6 @@ class Deep(nn.Sequential):
 def test_a_forward_of_a_subclass_is_not_bypassed(make):
     model, images = make().double(), torch.randn(3, 2, 1, 8, 8, dtype=torch.float64)
     flat = flatten_parameters([model, model], torch.float64)
-    logits = Stack(model, 2, torch.float64).forward(flat, images)
+    logits = Stack(Architecture(model, SHAPE), 2, torch.float64).forward(flat, images)
     for i in range(2):
         torch.testing.assert_close(logits[i], model(images[:, i]))

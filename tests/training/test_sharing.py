@@ -7,7 +7,8 @@ import torch
 
 from decaybench.data import draw_splits, load_dataset, prepare
 from decaybench.schedules import SCHEDULES
-from decaybench.training import OptimizerForm, Recipe, Run, train
+from decaybench.training import Average, OptimizerForm, Recipe, Run, train
+from training.settings import TOGETHER
 
 CPU = torch.device("cpu")
 
@@ -52,7 +53,6 @@ def assert_same(a, b):
 
 
 FORMS = [
-    OptimizerForm(),
     OptimizerForm(nesterov=True),
     OptimizerForm(velocity="keras"),
     OptimizerForm("adam"),
@@ -61,21 +61,28 @@ FORMS = [
 ]
 
 
+SETTINGS = [{}, *({"form": form} for form in FORMS if form != OptimizerForm()), *TOGETHER]
+
+
 @pytest.mark.parametrize(
-    ("form", "precision"),
+    ("settings", "precision"),
     [
-        *((form, "fp32") for form in FORMS),
-        (FORMS[3], "bf16"),
-        *(pytest.param(form, "bf16", marks=pytest.mark.soak) for form in FORMS if form != FORMS[3]),
+        *((settings, "fp32") for settings in SETTINGS),
+        ({"form": FORMS[3]}, "bf16"),
+        *(
+            pytest.param(settings, "bf16", marks=pytest.mark.soak)
+            for settings in SETTINGS
+            if settings.get("form") != FORMS[3]
+        ),
     ],
     ids=str,
 )
-def test_every_run_has_the_bits_that_it_has_alone(digits, form, precision, lane_updates):
-    batch, steps = (32, 5) if form == OptimizerForm() else (8, 2)
+def test_every_run_has_the_bits_that_it_has_alone(digits, settings, precision, lane_updates):
+    batch, steps = (8, 2) if settings else (32, 5)
     digits = first(digits, steps * batch)
-    recipe = Recipe("small-cnn", epochs=8, batch_size=batch, form=form, precision=precision)
+    recipe = Recipe("small-cnn", epochs=8, batch_size=batch, precision=precision, **settings)
     runs = family() + family(seed=2)[:5]
-    if form.kind != "sgd":
+    if recipe.form.kind != "sgd" or recipe.label_smoothing:  # a rule that asks for gradients
         runs = [run for run in runs if run.schedule.kind != "hypergradient"]
     together = train(recipe, runs, digits, device=CPU, read_test=True)
     shared, alone = sum(lane_updates), 0
@@ -97,13 +104,22 @@ def test_runs_part_exactly_where_their_learning_rates_do(digits, lane_updates):
     assert [result.updates_computed for result in results] == [40, 19, 9]
 
 
-def test_a_shorter_run_is_the_beginning_of_a_longer_one(digits, lane_updates):
-    recipe = Recipe("small-cnn", epochs=8, batch_size=32)
+@pytest.mark.parametrize(
+    ("average", "lanes"),
+    [
+        (None, [2] * 40),
+        (Average(ema=0.9), [2] * 40),
+        (Average(last=2), [5] * 10 + [3] * 10 + [2] * 20),  # runs of other lengths average other epochs
+    ],
+    ids=str,
+)
+def test_a_shorter_run_is_the_beginning_of_a_longer_one(digits, lane_updates, average, lanes):
+    recipe = Recipe("small-cnn", epochs=8, batch_size=32, form=OptimizerForm(average=average))
     exp_loss = make("exp_loss", gain=0.5)
     runs = [replace(family()[0], epochs=n) for n in (2, 4, 8)]
     runs += [Run(1, exp_loss, 0.01, 0.9, 0.0, epochs=n) for n in (2, 8)]
     together = train(recipe, runs, digits, device=CPU, read_test=True)
-    assert lane_updates == [2] * 40
+    assert lane_updates == lanes
     assert [len(result.trace) for result in together] == [10, 20, 40, 10, 40]
     assert [result.epochs_done for result in together] == [2, 4, 8, 2, 8]
     for run, result in zip(runs, together, strict=True):
@@ -131,7 +147,7 @@ def test_one_run_of_a_lane_may_diverge_and_the_others_go_on(digits):
     assert_same(train(recipe, runs[1:], digits, device=CPU)[0], calm)
 
 
-@pytest.mark.parametrize("width", [1, 3, 8, *(pytest.param(width, marks=pytest.mark.soak) for width in (2, 5))])
+@pytest.mark.parametrize("width", [2, 3, 8, pytest.param(5, marks=pytest.mark.soak)])
 def test_how_many_models_go_through_the_net_at_once_changes_no_bit(digits, width):
     recipe = Recipe("small-cnn", epochs=2, batch_size=32)
     runs = [replace(run, seed=seed) for seed, run in enumerate(family())]

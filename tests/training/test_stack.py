@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from decaybench.data import draw_splits, load_dataset, prepare
+from decaybench.data.augment import Crop, Cutout, Flip
 from decaybench.schedules import SCHEDULES, Bank
 from decaybench.training import OptimizerForm, Recipe, Run, train, update
 from reference import plain_loop
+from training.settings import ALONE, SETTINGS, TOGETHER
 
 CPU = torch.device("cpu")
 
@@ -63,22 +65,25 @@ SIZES = [(80, 8, 4), pytest.param((320, 32, 1), marks=pytest.mark.soak)]
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(
-    ("form", "epochs"),  # of ten updates
+    ("epochs", "settings"),  # epochs of ten updates
     [
-        (OptimizerForm(), 12),
-        pytest.param(OptimizerForm(), 50, marks=pytest.mark.soak),
-        (OptimizerForm(nesterov=True), 6),
-        (OptimizerForm(velocity="keras"), 6),
-        (OptimizerForm(nesterov=True, velocity="keras"), 6),
-        (OptimizerForm("adam"), 6),
+        (12, {}),
+        pytest.param(50, {}, marks=pytest.mark.soak),
+        (6, {"form": OptimizerForm(nesterov=True)}),
+        (6, {"form": OptimizerForm(velocity="keras"), "decay_biases": False}),
+        (6, {"form": OptimizerForm(nesterov=True, velocity="keras"), "decay_biases": False}),
+        (6, {"form": OptimizerForm("adam")}),
+        *((4, settings) for settings in ALONE),
+        *((4, settings) for settings in TOGETHER),
+        *(pytest.param(30, settings, marks=pytest.mark.soak) for settings in SETTINGS),
     ],
     ids=str,
 )
-def test_eight_runs_equal_eight_plain_loops(digits, form, epochs, size):
+def test_eight_runs_equal_eight_plain_loops(digits, epochs, settings, size):
     examples, batch, slower = size
-    data = first(digits, examples)
-    recipe = replace(RECIPE, form=form, epochs=epochs, batch_size=batch, decay_biases=form.velocity == "torch")
-    slower = 50 if form.kind == "adam" else slower
+    data, recipe = first(digits, examples), replace(RECIPE, epochs=epochs, batch_size=batch, **settings)
+    form = recipe.form
+    slower = 50 if form.kind in ("adam", "adamw") else slower
     runs = [replace(run, learning_rate=run.learning_rate / slower) for run in eight_runs()]
     if form.nesterov:  # torch refuses Nesterov without momentum
         runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
@@ -110,13 +115,13 @@ def test_fp32_follows_the_plain_loop_for_fifty_updates(few):
 @pytest.mark.parametrize(
     "size", [(160, 16, 5), pytest.param((320, 32, 20), marks=pytest.mark.soak)], ids=str
 )  # examples, batch size, epochs of ten updates
-@pytest.mark.parametrize("form", [OptimizerForm(), OptimizerForm(nesterov=True)], ids=str)
-def test_gradient_rules_equal_their_plain_loops(digits, form, size):
+@pytest.mark.parametrize("settings", [{}, {"form": OptimizerForm(nesterov=True)}, {"clip_norm": 0.5}], ids=str)
+def test_gradient_rules_equal_their_plain_loops(digits, settings, size):
     examples, batch, epochs = size
     digits = first(digits, examples)
-    recipe = replace(RECIPE, form=form, epochs=epochs, batch_size=batch)
+    recipe = replace(RECIPE, epochs=epochs, batch_size=batch, **settings)
     runs = gradient_runs()
-    if form.nesterov:
+    if recipe.form.nesterov:
         runs = [replace(run, momentum=run.momentum or 0.4) for run in runs]
     results = train(recipe, runs, digits, device=CPU, read_test=True)
     for run, result in zip(runs, results, strict=True):
@@ -185,12 +190,21 @@ def assert_same(a, b) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "batch"), [("small-cnn", 64), ("small-cnn", 1), ("small-cnn", "full"), ("lenet", 10)]
+    ("model", "batch", "settings"),
+    [
+        ("small-cnn", 64, {}),
+        ("small-cnn", 1, {}),
+        ("small-cnn", "full", {}),
+        ("lenet", 10, {}),
+        *(("small-cnn", 64, settings) for settings in TOGETHER),
+        *(pytest.param("small-cnn", 64, settings, marks=pytest.mark.soak) for settings in ALONE),
+    ],
+    ids=str,
 )
-def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch):
+def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch, settings):
     data = first(digits, 100) if isinstance(batch, int) and batch <= 10 else digits  # at least ten updates an epoch
     data = data if model == "small-cnn" else enlarged(data)
-    recipe = Recipe(model, epochs=1 if batch == 1 else 2, batch_size=batch)
+    recipe = Recipe(model, epochs=1 if batch == 1 else 2, batch_size=batch, **settings)
     runs = eight_runs()
     together = train(recipe, runs, data, device=CPU, read_test=True)
     for i in (0, 4, 6):
@@ -227,8 +241,9 @@ def enlarged(digits):
     )
 
 
-def test_full_batch_is_one_update_an_epoch_over_all_examples(digits):
-    recipe = Recipe("small-cnn", epochs=12, batch_size="full", precision="fp64")
+@pytest.mark.parametrize("settings", [{}, {"augment": (Crop(1), Flip(), Cutout(3))}], ids=str)
+def test_full_batch_is_one_update_an_epoch_over_all_examples(digits, settings):
+    recipe = Recipe("small-cnn", epochs=12, batch_size="full", precision="fp64", **settings)
     run = Run(9, make("exp_loss", gain=0.5), 0.05, 0.9, 1e-4)
     result = train(recipe, [run], digits, device=CPU)[0]
     plain = plain_loop(recipe, run, digits)

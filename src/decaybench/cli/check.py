@@ -28,7 +28,7 @@ def show(sweep: str, *, storage: str | None, data: str | None, device: str, as_j
     least = f"the smallest ({smallest.name}) has {smallest.train:,} training images"
     classes = f"{plan.classes:,} classes, of which {least}"
     setting = f"{task.model}, batch size {task.batch_size}, {plan.steps_per_epoch:,} updates per epoch"
-    console.print(Text(f"{task.data}: {examples}; {classes}; {setting}"))
+    console.print(Text(f"{task.data}: {examples}; {classes}; {', '.join([setting, *task.options(task.average)])}"))
     several = len(checked.budget.lengths) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("strategy", "schedule", *(["length"] if several else [])):

@@ -10,11 +10,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from decaybench.errors import UserError
+from decaybench.export import augmentation
 from decaybench.export import keras_rules as rules
 from decaybench.export.formula import FORMULAS, KERAS, body, first_cycle, milestones
 from decaybench.export.setting import Setting, literal, whole, wrapped
 from decaybench.optimizers import OPTIMIZERS, KerasCode
-from decaybench.optimizers.code import Subclass
+from decaybench.optimizers.code import Decay, Subclass
+from decaybench.schedules import Reactive
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,33 @@ class Rate:
 def write(setting: Setting) -> str:
     """Code that makes ``optimizer`` and, for a rule that observes the loss, ``callbacks``.
 
-    Raises UserError if Keras lacks the optimizer, or cannot follow the rule.
+    Raises UserError if Keras lacks the optimizer or the average, or cannot follow the rule.
     """
+    _require_able(setting)
     rate = _rate(setting)
     optimizer = _optimizer(setting, _code(setting), rate.rate)
-    lines = [*rate.before, *optimizer, *rate.after]
+    functions = augmentation.functions([each.in_numpy() for each in setting.augment])
+    generator = ["random = np.random.default_rng()"] if functions else []
+    lines = [*rate.before, *optimizer, *rate.after, *_loss(setting), *generator, *functions]
     used = "\n".join(lines)
     imports = ["import math", ""] if "math." in used else []
     imports.append("import keras")
+    imports += ["import numpy as np"] if "np." in used else []
     imports += ["from keras import ops"] if "ops." in used else []
     if "KerasCallback(" in used:
         imports.append("from decaybench.schedules import SCHEDULES, KerasCallback")
     return "\n".join([*setting.head(), *imports, "", *lines, "", *_fit(setting, bool(rate.after))]) + "\n"
+
+
+def _require_able(setting: Setting) -> None:
+    """UserError for an average that Keras lacks, or a rule that would observe another loss there."""
+    label, average, rule = setting.arm.label, setting.arm.average, setting.schedule
+    if average is not None and average.last is not None:
+        raise UserError(f"--format: Keras cannot average the last epochs' weights, which {label} needs; use torch")
+    if setting.sweep.task.label_smoothing is not None and isinstance(rule, Reactive):
+        raise UserError(
+            f"--format: Keras callbacks see the loss with label smoothing, {label} needs the one without; use torch"
+        )
 
 
 def _rate(setting: Setting) -> Rate:
@@ -55,16 +72,37 @@ def _general(setting: Setting) -> Rate:
 
 
 def _fit(setting: Setting, calls: bool) -> list[str]:
-    arguments = ["batches", f"epochs={setting.epochs}", *(["callbacks=callbacks"] if calls else [])]
+    arguments = ["batches", f"epochs={setting.epochs}"]
+    swaps = "keras.callbacks.SwapEMAWeights()"  # evaluates the average in each epoch's validation
+    if setting.arm.average is not None:
+        arguments.append(f"callbacks=[{'*callbacks, ' if calls else ''}{swaps}]")
+    elif calls:
+        arguments.append("callbacks=callbacks")
     held_out = getattr(setting.schedule, "held_out", False)
+    smooth = bool(_loss(setting))
     lines = [
-        "# model.compile(optimizer=optimizer, loss=..., metrics=[...])",
+        f"# model.compile(optimizer=optimizer, loss={'loss' if smooth else '...'}, metrics=[...])",
         f"# model.fit({', '.join([*arguments, *(['validation_data=held_out'] if held_out else [])])})",
         f"# `batches` holds {setting.steps_per_epoch} per epoch. Drop a partial last batch: Keras would train on it.",
     ]
+    if smooth:
+        lines.append("# The labels in `batches` are one-hot, and the model's outputs are logits.")
+    if augment := setting.augment:
+        takes = "pixels, in which 0 is black" if augmentation.needs_pixels(augment) else "normalised images"
+        lines.append(f"# Its images are `{augmentation.call(augment)}`, computed anew in each epoch,")
+        lines.append(f"# where `images` are {takes}.")
     if held_out:
         lines.append("# The rule observes `held_out`: examples that are used neither for training nor for selection.")
     return lines
+
+
+def _loss(setting: Setting) -> list[str]:
+    """The line that makes the ``loss``, if it is known."""
+    smoothing = setting.sweep.task.label_smoothing
+    if smoothing is None:
+        return []
+    arguments = ["from_logits=True", f"label_smoothing={literal(smoothing)}"]
+    return wrapped("loss = keras.losses.CategoricalCrossentropy", arguments)
 
 
 def _code(setting: Setting) -> KerasCode:
@@ -80,16 +118,27 @@ def _code(setting: Setting) -> KerasCode:
 
 def _optimizer(setting: Setting, code: KerasCode, rate: str) -> list[str]:
     arguments, lines, name = [f"learning_rate={rate}", *code.arguments], list[str](), code.name
-    if code.other or setting.parameters.weight_decay:
-        name, lines = _subclass(setting, code)
-    return [*lines, *code.note, *wrapped(f"optimizer = {name}", arguments)]
+    note, after, task = list(code.note), list[str](), setting.sweep.task
+    if code.decay is None:
+        arguments.append(f"weight_decay={literal(setting.parameters.weight_decay)}")
+        if setting.decays_weights_only:
+            after = ['optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])  # biases and norms']
+    elif code.other or setting.parameters.weight_decay:
+        name, lines = _subclass(setting, code, code.decay)
+    if task.clip_norm is not None:
+        arguments.append(f"global_clipnorm={literal(task.clip_norm)}")
+        note.append("# Keras divides by the gradient's norm when it clips, decaybench (as torch) by the norm + 1e-6.")
+    if (average := setting.arm.average) is not None:
+        arguments += ["use_ema=True", f"ema_momentum={literal(average.ema)}"]
+        note.append("# Keras' average starts at the weights after the first update, decaybench's at the initial ones.")
+    return [*lines, *note, *wrapped(f"optimizer = {name}", arguments), *after]
 
 
-def _subclass(setting: Setting, code: KerasCode) -> tuple[str, list[str]]:
+def _subclass(setting: Setting, code: KerasCode, decay: Decay) -> tuple[str, list[str]]:
     """The name and lines of a subclass with weight decay, and with the update step that Keras' optimizer lacks."""
     decaying = f"Decaying{code.name.rpartition('.')[2]}"
     step = ["super().update_step(gradient, variable, learning_rate)"]
-    made = code.other or Subclass(decaying, code.decay.words, step)
+    made = code.other or Subclass(decaying, decay.words, step)
     doc = made.doc + ("\n" if "\n" in made.doc else "")
     lines = [
         *f'"""{doc}"""'.splitlines(),
@@ -98,7 +147,7 @@ def _subclass(setting: Setting, code: KerasCode) -> tuple[str, list[str]]:
         "    gradient = ops.cast(gradient, variable.dtype)",
     ]
     if setting.parameters.weight_decay:
-        add = code.decay.line.format(decay=literal(setting.parameters.weight_decay))
+        add = decay.line.format(decay=literal(setting.parameters.weight_decay))
         if setting.decays_weights_only:
             lines += ["    if len(variable.shape) > 1:  # not for biases", f"        {add}"]
         else:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+from decaybench.data import Augmentation
 from decaybench.findings import Pick, Results
-from decaybench.optimizers import OptimizerForm, Use
+from decaybench.optimizers import Use
 from decaybench.schedules import Schedule
 from decaybench.sweep import Arm, RunParameters, Sweep, from_params, size
 
@@ -50,11 +51,14 @@ class Setting:
         return round(length)
 
     @property
+    def augment(self) -> tuple[Augmentation, ...]:
+        return self.sweep.task.augment or ()
+
+    @property
     def use(self) -> Use:
         """What determines how the optimizer is written."""
-        form = OptimizerForm(self.arm.optimizer, self.arm.nesterov, self.arm.velocity)
         constant = self.arm.kind == "constant" and not self.warmup
-        return Use(form, float(self.parameters.momentum), float(self.parameters.weight_decay), constant)
+        return Use(self.arm.form, float(self.parameters.momentum), float(self.parameters.weight_decay), constant)
 
     @property
     def decays_weights_only(self) -> bool:
@@ -67,12 +71,14 @@ class Setting:
         what = arm.label if arm.label == arm.kind else f"{arm.label} ({arm.kind})"
         batch = "batch gradient descent" if task.batch_size == "full" else f"batch size {task.batch_size}"
         model = f"{task.model}, dropout {task.dropout}" if task.dropout else task.model
+        options = task.options(arm.average)
         length = f"{_count(self.epochs, 'epoch')} of {_count(self.steps_per_epoch, 'update')}"
         return [
             f"# {what} of the sweep {self.sweep.name}: repeat {self.repeat}, trial {self.slot}.",
             *(f"# {sentence}" for sentence in self.found),
             f"# {task.data}, {model}, {batch}: {length}. Times below are in these updates and epochs;",
             "# adapt them to other data or another batch size.",
+            *([f"# Trained with {', '.join(options)}."] if options else []),
         ]
 
 

@@ -24,7 +24,7 @@ def write(setting: Setting) -> str:
             "# retraining gives the sweep's results.",
         ]
     strategy = {"schedule": setting.arm.kind, "optimizer": setting.arm.optimizer, "nesterov": setting.arm.nesterov}
-    strategy |= {"velocity": setting.arm.velocity} | setting.parameters.params
+    strategy |= {"velocity": setting.arm.velocity, **_own_average(setting)} | setting.parameters.params
     # One trial, since the configuration is known. A sweep that retrained nothing leaves the number of seeds open.
     budget: dict[str, Any] = {"trials": 1, "repeats": 1, "confirm_seeds": spec["budget"]["confirm_seeds"] or None}
     if setting.length != 1.0:
@@ -48,6 +48,12 @@ def name(setting: Setting) -> str:
     return full if len(full) <= 64 else f"{full[:55]}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
+def _own_average(setting: Setting) -> Mapping[str, Any]:
+    """The strategy's key ``average``, if its table has one."""
+    own = setting.sweep.strategies[setting.arm.label].average
+    return {} if own is None else {"average": own.table()}
+
+
 def _needs_signal(setting: Setting) -> bool:
     return bool(getattr(setting.schedule, "held_out", False))
 
@@ -63,6 +69,8 @@ def _value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_value(item)}' for key, item in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     return repr(value)

@@ -22,13 +22,14 @@ NO_SCHEDULE = "no schedule"
 class Strategy(NamedTuple):
     """A strategy; ``control`` is true for the baselines, those of kind ``constant``.
 
-    ``family`` is that of its schedule, or "no schedule" for an ``optimizer`` that needs none and is used without one.
+    ``family`` is that of its schedule, or "no schedule" for an optimizer or an average that may replace one and is used
+    without one. ``method`` is the optimizer and the average, in words.
     """
 
     label: str
     schedule: str
     family: str
-    optimizer: str = "sgd"
+    method: str = "sgd"
 
     @property
     def control(self) -> bool:
@@ -205,7 +206,7 @@ def strategies(arms: Mapping[str, Arm]) -> tuple[Strategy, ...]:
     def family(arm: Arm) -> str:
         return NO_SCHEDULE if arm.kind == "constant" and not arm.control else arm.family
 
-    return tuple(Strategy(label, arm.kind, family(arm), arm.optimizer) for label, arm in arms.items())
+    return tuple(Strategy(label, arm.kind, family(arm), arm.method) for label, arm in arms.items())
 
 
 def _require_kinds(spec: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from decaybench.optimizers.code import KerasCode, TorchCode, Use
 
 BETA2 = 0.999
 EPS = 1e-8
+NOTE = "# Keras adds epsilon to the uncorrected second moment's root, torch's Adam to the corrected one's."
 
 
 class Adam(Optimizer):
@@ -29,7 +30,7 @@ class Adam(Optimizer):
         return KerasCode(
             "keras.optimizers.Adam",
             [f"beta_1={use.momentum!r}", f"beta_2={BETA2}", "epsilon=1e-8"],
-            ["# Keras adds epsilon to the uncorrected second moment's root, torch's Adam to the corrected one's."],
+            [NOTE],
         )
 
     def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:

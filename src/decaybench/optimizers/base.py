@@ -26,6 +26,8 @@ class Optimizer(Link, ABC):
     """Whether it supports both kinds of velocity and Nesterov's form; if not, only ``OptimizerForm(name)`` is legal."""
     needs_momentum: ClassVar[bool] = False
     """Whether momentum must be above 0."""
+    decoupled: ClassVar[bool] = False
+    """Whether weight decay shrinks the weights before the step (w *= 1 - lr·wd); if not, wd·w is in the gradient."""
     observable: ClassVar[Mapping[Velocity, frozenset[str]]] = MappingProxyType({})
     """For each velocity, the products of gradients (``schedules.base.PRODUCTS``) that a rule may observe: those whose u
     is what ``direct`` returns."""

@@ -61,12 +61,12 @@ class Subclass(NamedTuple):
 class KerasCode:
     """``NAME(learning_rate=..., ARGUMENTS)`` in Keras 3, with the comments ``note`` above it.
 
-    NAME is subclassed if its step must differ (``other``) or if there is weight decay, since Keras' weight decay
-    differs from torch's.
+    NAME is subclassed if its step must differ (``other``), or for the weight ``decay`` that Keras lacks. Without a
+    ``decay``, Keras' own is the right one: an argument ``weight_decay``.
     """
 
     name: str
     arguments: Sequence[str]
     note: Sequence[str] = ()
     other: Subclass | None = None
-    decay: Decay = COUPLED
+    decay: Decay | None = COUPLED

@@ -21,6 +21,9 @@ class Link:
     never replaced, because a recorded CUDA graph knows them by their memory.
     """
 
+    averages: bool = False
+    """Whether ``weights`` returns other weights than the parameters."""
+
     def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:
         """What it remembers of lanes that start at ``parameters`` (L, P): new tensors (L, ...), by names of its own."""
         return {}
@@ -34,6 +37,9 @@ class Link:
 
         The direction may be overwritten, so links after the optimizer must not read it.
         """
+
+    def end_epoch(self, carried: Mapping[str, Tensor], left: Tensor) -> None:
+        """Change what ``carried`` remembers when an epoch ends, after which ``left`` int64 (L,) epochs follow."""
 
     def weights(self, carried: Mapping[str, Tensor], weights: Tensor) -> Tensor:
         """The weights (L, P) to evaluate, given those of the links before (at first, the parameters)."""

@@ -22,6 +22,7 @@ class ScheduleFree(Optimizer):
     name = "schedule-free"
     needs_schedule = False
     needs_momentum = True
+    averages = True
 
     @classmethod
     def in_torch(cls, use: Use) -> TorchCode:

@@ -159,8 +159,8 @@ def undecided(sweep: Sweep, test_images: int) -> tuple[str, ...]:
 
 
 def _kind(arm: Arm) -> str:
-    """The arm's schedule, and its optimizer unless it is the default one."""
-    return arm.kind if arm.optimizer == DEFAULT else f"{arm.kind} ({arm.optimizer})"
+    """The arm's schedule, and its optimizer and average unless they are the defaults."""
+    return arm.kind if arm.method == DEFAULT else f"{arm.kind} ({arm.method})"
 
 
 def _searched(takers: Sequence[Arm], strategy: str | None) -> tuple[str, ...]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from decaybench.runner.environment import Environment
-from decaybench.runner.measure import measure
+from decaybench.runner.measure import glance, measure
 from decaybench.runner.pool import cores
 from decaybench.sweep import Sweep, ledger, most_retrained, size
 
-SMALL = 20_000  # updates of all runs; in a smaller sweep, a measurement takes longer than it saves
+SMALL = 20_000  # updates of all runs; in a smaller sweep, a measurement takes longer than it saves,
+SLOW_S = 120.0  # unless it takes longer than this
 WIDTH = 8  # the models at once of such a small sweep
 LONG_S = 20.0  # a shorter sweep is not worth more processes, which take seconds to start
 
@@ -29,7 +30,9 @@ def choose_crew(sweep: Sweep, environment: Environment, begun: Mapping[str, Any]
     GPU there is one process, since that is enough to fill it.
     """
     updates = planned_updates(sweep, environment)
-    if updates < SMALL:
+    if begun is None and environment.device.type == "cpu" and _runs(sweep, environment) == 1:
+        return Crew(1, 1)  # in a wider network, a lone run is computed twice
+    if updates < SMALL and glance(sweep.task, environment) * updates < SLOW_S:
         return Crew(workers or 1, begun["stack_size"] if begun else WIDTH)
     speed = measure(sweep.task, environment)
     if workers is None:
@@ -43,3 +46,9 @@ def planned_updates(sweep: Sweep, environment: Environment) -> int:
     steps = size(sweep, len(environment.data.train), 1.0).steps_per_epoch
     rows = ledger(sweep, steps)
     return sum(row.least * row.updates for row in rows) + most_retrained(sweep) * max(row.updates for row in rows)
+
+
+def _runs(sweep: Sweep, environment: Environment) -> int:
+    """Runs of the sweep up to its first look, with retraining: the least that it trains."""
+    steps = size(sweep, len(environment.data.train), 1.0).steps_per_epoch
+    return sum(row.least for row in ledger(sweep, steps)) + most_retrained(sweep)

@@ -18,7 +18,7 @@ from decaybench.metrics import METRICS
 from decaybench.models import build
 from decaybench.sweep import Sweep, Task, size
 from decaybench.training import check_builder, check_model
-from decaybench.training.lanes import EVALUATION_CHUNK, MICRO_BATCH
+from decaybench.training.lanes import MICRO_BATCH, evaluated_in
 
 VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
 
@@ -33,7 +33,10 @@ class Rarest:
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """What all runs of a sweep share on this machine; ``chance`` is the result of guessing, by metric."""
+    """What all runs of a sweep share on this machine.
+
+    ``chance`` is the result of guessing, by metric. ``tracks`` is whether the model keeps statistics of its batches.
+    """
 
     device: torch.device
     data: TaskData
@@ -41,6 +44,7 @@ class Environment:
     splits: Splits
     chance: Chance
     rarest: Rarest
+    tracks: bool = False
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -71,12 +75,14 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
     )
     data = prepare(dataset, splits)
     _require_margin(task, len(data.test))
+    _require_augmentable(task, data)
     for length in sweep.budget.lengths:
         size(sweep, len(data.train.labels), length)
     template, *siblings = check_builder(
         lambda seed: build(task.model, data.shape, data.classes, seed, dropout=task.dropout)
     )
-    check_model(
+    evaluated = [examples for examples in (data.validation, data.signal, data.test) if examples is not None]
+    tracks = check_model(
         template,
         data.shape,
         data.classes,
@@ -84,13 +90,14 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         precision=task.precision,
         device=device,
         batch=min(MICRO_BATCH, len(data.train)) if task.batch_size == "full" else task.batch_size,
-        chunk=min(EVALUATION_CHUNK, len(data.validation)),
+        chunks=sorted(set[int]().union(*(evaluated_in(len(examples)) for examples in evaluated))),
+        full=task.batch_size == "full",
     )
     counts = data.train.labels.bincount(minlength=data.classes)
     majority = counts.max().item() / len(data.train)
     rarest = Rarest(dataset.called(int(counts.argmin())), int(counts.min()))
     chance = {name: metric.chance(majority, data.classes) for name, metric in METRICS.items()}
-    return Environment(device, data, dataset.sha256, splits, chance, rarest)
+    return Environment(device, data, dataset.sha256, splits, chance, rarest, tracks)
 
 
 def _require_margin(task: Task, images: int) -> None:
@@ -99,6 +106,15 @@ def _require_margin(task: Task, images: int) -> None:
     if task.rope is not None and task.rope < least:
         shown = math.ceil(least * 1e6) / 1e6  # rounded up, so that it is allowed
         raise UserError(f"task.rope: must be >= {shown:g} (2 of the {images} test images), got {task.rope:g}")
+
+
+def _require_augmentable(task: Task, data: TaskData) -> None:
+    """UserError if an augmentation does not fit the images."""
+    _, height, width = data.shape
+    for each in task.augment or ():
+        if each.pixels > (largest := each.largest(height, width)):
+            rule = f"N must be at most {largest} for images of {height}x{width} pixels"
+            raise UserError(f'task.augment: in "{each.kind}N", {rule}, got "{each}"')
 
 
 def provenance(sweep: Sweep, environment: Environment, width: int, workers: int) -> dict[str, Any]:

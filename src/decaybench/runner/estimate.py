@@ -1,10 +1,12 @@
 """The cost of a sweep on this machine: its time, and the updates saved for runs that begin alike."""
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from decaybench.optimizers import OPTIMIZERS
 from decaybench.runner.crew import Crew
 from decaybench.runner.environment import Environment
 from decaybench.runner.measure import measure
@@ -25,6 +27,8 @@ from decaybench.sweep import (
     shares_slots,
     size,
 )
+from decaybench.training import OptimizerForm
+from decaybench.training.lanes import ESTIMATED_ON
 
 LIKELY_REPEATS = 14
 """Where six strategies settled when the protocol was chosen: 487 trainings with 6 trials, 662 with 8."""
@@ -70,8 +74,18 @@ def seconds_per_update(sweep: Sweep, environment: Environment) -> float:
     """Seconds that an update of one run takes in one process, with its part of validation and of the one test."""
     data, epochs = environment.data, sweep.task.epochs
     # A forward pass costs about a third of a forward and a backward pass.
-    evaluated = (len(data.validation) + len(data.test) / epochs) / 3
+    evaluated = (len(data.validation) + len(data.test) / epochs + _estimated_on(sweep, environment)) / 3
     return measure(sweep.task, environment).seconds * (1 + evaluated / _seen(sweep, environment))
+
+
+def _estimated_on(sweep: Sweep, environment: Environment) -> float:
+    """The training examples on which batch norm's statistics are estimated per epoch, the mean over strategies."""
+    form_of = [OPTIMIZERS[arm.form.kind](arm.form) for arm in arms(sweep)]
+    averaging = sum(make.averages or make.form.average is not None for make in form_of) / len(form_of)
+    batch = sweep.task.batch_size
+    if not environment.tracks or batch == "full":
+        return 0.0
+    return averaging * batch * min(ESTIMATED_ON, len(environment.data.train) // batch)
 
 
 def testing_share(sweep: Sweep, environment: Environment) -> float:
@@ -102,7 +116,7 @@ def shared_updates(sweep: Sweep, environment: Environment) -> float:
 
     known = {arm.label: arm for arm in arms(sweep)}
     proposals = Proposals(sweep, known, environment.chance, length)
-    families: dict[tuple[float, ...], list[tuple[RunParameters, Size]]] = {}
+    families: dict[tuple[float, ...], list[tuple[RunParameters, Size, OptimizerForm]]] = {}
     for run in plan_search(sweep, dict.fromkeys(sweep.strategies, sweep.budget.repeats.start)):
         place = (run.repeat, run.slot)
         if place not in families and len(families) == FAMILIES:
@@ -110,21 +124,22 @@ def shared_updates(sweep: Sweep, environment: Environment) -> float:
         of = length(run.length)
         values = proposals.value(run)
         own = resolve(known[run.strategy], values, total_steps=of.total_steps, steps_per_epoch=of.steps_per_epoch)
-        families.setdefault(place, []).append((own, of))
+        families.setdefault(place, []).append((own, of, known[run.strategy].form))
     planned = computed = 0
     for family in families.values():
-        planned += sum(of.total_steps for _, of in family)
+        planned += sum(of.total_steps for _, of, _ in family)
         computed += _computed(family)
     return 1 - computed / planned
 
 
-def _computed(family: list[tuple[RunParameters, Size]]) -> int:
+def _computed(family: list[tuple[RunParameters, Size, OptimizerForm]]) -> int:
     """Updates computed for runs with one seed, if identical updates are computed once."""
-    known: dict[tuple[float, ...], list[NDArray[np.float64]]] = {}
+    known: dict[Hashable, list[NDArray[np.float64]]] = {}
     total = 0
-    for own, of in family:
+    for own, of, form in family:
         rates = _known_rates(own, of)
-        others = known.setdefault(tuple(getattr(own, shared.name) for shared in SHARED), [])
+        settings = tuple(getattr(own, shared.name) for shared in SHARED)
+        others = known.setdefault((settings, form, of.epochs if form.needs_length else None), [])
         total += of.total_steps - max((_alike(rates, other) for other in others), default=0)
         others.append(rates)
     return total

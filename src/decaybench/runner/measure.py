@@ -17,10 +17,10 @@ from decaybench.sweep import Task
 from decaybench.training import OptimizerForm, Run, train
 from decaybench.training.lanes import EVALUATION_CHUNK
 
-WIDTHS = {"cpu": (2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
+WIDTHS = {"cpu": (1, 2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
 # On a GPU, the first epoch warms up and the second is recorded as a CUDA graph; the third one has its usual speed.
 EPOCHS = {"cpu": 1, "cuda": 3}
-METHOD = 3  # the version of this method; results of older versions in the cache are ignored
+METHOD = 4  # the version of this method; results of older versions in the cache are ignored
 SECONDS = 0.15  # how long each width is measured
 CLOSE = 0.97  # prefer a smaller width that is nearly as fast, since more stacks can be shared among processes
 
@@ -41,6 +41,13 @@ def measure(task: Task, environment: Environment) -> Speed:
     scale = examples / batch if task.batch_size == "full" else 1.0
     chosen = _measured(task, environment, batch)
     return replace(chosen, seconds=chosen.seconds * scale)
+
+
+def glance(task: Task, environment: Environment) -> float:
+    """Roughly the seconds of one process for one update of one run, from a single update of two."""
+    examples = len(environment.data.train)
+    batch = min(250, examples) if task.batch_size == "full" else task.batch_size
+    return _timed(task, environment, 2, batch, 1) * (examples / batch if task.batch_size == "full" else 1.0)
 
 
 def _measured(task: Task, environment: Environment, batch: int) -> Speed:
@@ -84,7 +91,7 @@ def _timed(task: Task, environment: Environment, width: int, batch: int, updates
     runs = [Run(seed, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for seed in range(width)]
     short = replace(recipe(task, OptimizerForm(), EPOCHS[device.type]), batch_size=batch)
     seen: list[float] = []  # an epoch's numbers are on the host when it ends, so the device has finished its work
-    train(short, runs, part, device=device, on_epoch=lambda curves: seen.append(curves.seconds))
+    train(short, runs, part, device=device, width=width, on_epoch=lambda curves: seen.append(curves.seconds))
     return seen[-1] / (width * updates)
 
 
@@ -100,7 +107,8 @@ def _remembered(task: Task, environment: Environment, batch: int) -> Path | None
     cuda = environment.device.type == "cuda"
     facts = [
         *(METHOD, torch.__version__, torch.cuda.get_device_name() if cuda else _processor()),
-        *(task.model, task.dropout, batch, task.precision, environment.data.shape, environment.data.classes),
+        *(str(task.model), task.dropout, batch, task.precision, environment.data.shape, environment.data.classes),
+        *map(str, task.augment or ()),
     ]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return folder / "speed" / f"{key}.json"

@@ -154,9 +154,8 @@ class Planner:
         return size(self._sweep, len(self._environment.data.train), length)
 
     def form(self, run: RunRow) -> OptimizerForm:
-        """The part of a run's optimizer that changes the arithmetic."""
-        arm = self.arms[run.strategy]
-        return OptimizerForm(arm.optimizer, arm.nesterov, arm.velocity)
+        """The settings of a run that change the arithmetic."""
+        return self.arms[run.strategy].form
 
     def _assign_stacks(self, planned: tuple[PlannedRun, ...]) -> None:
         """Group the runs that have no stack yet. Every wave has its own stacks, numbered after all earlier ones."""

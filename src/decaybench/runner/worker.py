@@ -72,8 +72,19 @@ def failed(run: RunRow) -> RunResult:
 
 
 def recipe(task: Task, form: OptimizerForm, epochs: int) -> Recipe:
-    """The training options of a sweep's task, for a stack with one optimizer ``form`` and at most ``epochs`` epochs."""
-    return Recipe(task.model, epochs, task.batch_size, form, task.precision, task.decay_biases, task.dropout)
+    """The training options of a sweep's task, for a stack with one ``form`` and at most ``epochs`` epochs."""
+    return Recipe(
+        model=task.model,
+        epochs=epochs,
+        batch_size=task.batch_size,
+        form=form,
+        precision=task.precision,
+        decay_biases=task.decay_biases,
+        dropout=task.dropout,
+        clip_norm=task.clip_norm,
+        augment=task.augment or (),
+        label_smoothing=task.label_smoothing or 0.0,
+    )
 
 
 def _rows(runs: Sequence[RunRow], curves: EpochCurves) -> list[EpochRow]:

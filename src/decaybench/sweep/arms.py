@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from decaybench.optimizers import OPTIMIZERS, Velocity
+from decaybench.optimizers import OPTIMIZERS, Average, OptimizerForm, Velocity
 from decaybench.schedules import SCHEDULES, Range, Reactive, Schedule
 from decaybench.shared import SHARED, Shared
 from decaybench.sweep.own import combinations, own_fields
@@ -36,7 +36,8 @@ class Arm:
 
     ``learning_rate``, ``momentum`` and ``weight_decay`` are numbers, or the Range that is searched (for momentum, that
     of 1 - momentum). ``fixed`` holds the kind's own fields that the file fixes, with their units. ``space`` is what is
-    searched, shared dimensions first. A field in neither has its class' default.
+    searched, shared dimensions first. A field in neither has its class' default. A ``control`` is a baseline: its
+    learning rate is constant, and it has no optimizer or average of its own that could replace a schedule.
     """
 
     label: str
@@ -46,6 +47,8 @@ class Arm:
     optimizer: str
     nesterov: bool
     velocity: Velocity
+    average: Average | None
+    control: bool
     learning_rate: float | Range
     momentum: float | Range
     weight_decay: float | Range
@@ -53,9 +56,14 @@ class Arm:
     space: tuple[Dimension, ...]
 
     @property
-    def control(self) -> bool:
-        """Whether it is a baseline: a constant learning rate, under an optimizer that is meant to have a schedule."""
-        return self.kind == "constant" and OPTIMIZERS[self.optimizer].needs_schedule
+    def form(self) -> OptimizerForm:
+        """What of it changes the arithmetic of training."""
+        return OptimizerForm(self.optimizer, self.nesterov, self.velocity, self.average)
+
+    @property
+    def method(self) -> str:
+        """Its optimizer and average, in words."""
+        return self.optimizer if self.average is None else f"{self.optimizer}, {self.average}"
 
     @property
     def held_out(self) -> bool:
@@ -95,9 +103,11 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
         limits[shared.name] = kind.learning_rate or LEARNING_RATE if given is None else _limits(shared, given)
     momentum = limits["momentum"]
     optimizer, nesterov, velocity = _form(strategy, task)
+    average = _average(strategy, task, optimizer)
     if nesterov and _may_be_zero(momentum):
         raise RuleError("needs momentum > 0, got true with momentum 0", "nesterov")
     _check_fits(strategy, optimizer, velocity, momentum)
+    _check_loss(strategy, task)
     fixed, own = own_fields(kind, strategy.own, task.epochs)
     return Arm(
         label=label,
@@ -107,6 +117,8 @@ def _arm(label: str, strategy: "Strategy", task: "Task", search: "Search") -> Ar
         optimizer=optimizer,
         nesterov=nesterov,
         velocity=velocity,
+        average=average,
+        control=strategy.schedule == "constant" and OPTIMIZERS[optimizer].needs_schedule and average == task.average,
         learning_rate=limits["learning_rate"],
         momentum=momentum,
         weight_decay=limits["weight_decay"],
@@ -139,6 +151,25 @@ def _form(strategy: "Strategy", task: "Task") -> tuple[str, bool, Velocity]:
             raise RuleError(f"must be false under {optimizer}, which has no Nesterov form, got true", "nesterov")
         return optimizer, False, "torch"
     return optimizer, nesterov, strategy.velocity or task.velocity
+
+
+def _average(strategy: "Strategy", task: "Task", optimizer: str) -> Average | None:
+    """The strategy's average; None for an optimizer that has one of its own."""
+    average = strategy.average or task.average
+    if average is not None and OPTIMIZERS[optimizer].averages:
+        if strategy.average or task.optimizer == optimizer:
+            rule = f"must be absent under {optimizer}, which averages by itself"
+            raise RuleError(f"{rule}, got {show(average.table())}", "average")
+        return None
+    return average
+
+
+def _check_loss(strategy: "Strategy", task: "Task") -> None:
+    """Check that a rule that uses gradients would not get those of another loss than it observes."""
+    kind = SCHEDULES[strategy.schedule]
+    if task.label_smoothing is not None and issubclass(kind, Reactive) and kind.observes:
+        rule = f"must not look at gradients under task.label_smoothing = {task.label_smoothing:g}, which changes them"
+        raise RuleError(f"{rule}, got {show(strategy.schedule)}", "schedule")
 
 
 def _check_fits(strategy: "Strategy", optimizer: str, velocity: Velocity, momentum: float | Range) -> None:

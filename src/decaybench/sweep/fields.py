@@ -1,12 +1,15 @@
 """What the values of a sweep file's keys may be, and what all of its tables share."""
 
+import math
 import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
+from decaybench.data import Augmentation, augmentation, ordered
 from decaybench.metrics import METRICS
-from decaybench.optimizers import OPTIMIZERS
+from decaybench.models import Model
+from decaybench.optimizers import OPTIMIZERS, Average
 from decaybench.shared import SHARED
 from decaybench.sweep.values import Parameter, RuleError, parse, parse_shared, plain, show
 
@@ -33,6 +36,42 @@ def _optimizer(raw: object) -> str:
     raise RuleError(f"must be one of {', '.join(OPTIMIZERS)}, got {show(raw)}")
 
 
+def _average(raw: object) -> Average:
+    if not isinstance(raw, dict) or list(raw) not in (["ema"], ["last"]):
+        raise RuleError(f"must be {{ ema = 0.999 }} or {{ last = 5 }} (epochs), got {show(raw)}")
+    ((name, value),) = raw.items()
+    if name == "ema" and not (isinstance(value, float) and 0 < value < 1):
+        raise RuleError(f"must be in (0, 1), got {show(value)}", name)
+    if name == "last" and not (isinstance(value, int) and 2 <= value <= EXACT):  # neither is a bool
+        raise RuleError(f"must be a whole number >= 2, got {show(value)}", name)
+    return Average(**raw)
+
+
+def _model(raw: object) -> Model:
+    if isinstance(raw, str) and raw:
+        return Model(raw)
+    if not isinstance(raw, dict) or not isinstance(raw.get("name"), str) or not raw["name"]:
+        raise RuleError(f'must be a name or a table such as {{ name = "resnet20", norm = "group" }}, got {show(raw)}')
+    options = {key: value for key, value in raw.items() if key != "name"}
+    for key, value in options.items():
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+            raise RuleError(f"must be a string, a finite number or a boolean, got {show(value)}", key)
+    return Model(raw["name"], tuple(options.items()))
+
+
+def _augment(raw: object) -> tuple[Augmentation, ...]:
+    rule = 'must be a list of "cropN", "flip" and "cutoutN" (N pixels, such as "crop4")'
+    try:
+        found = [augmentation(each) for each in raw] if isinstance(raw, list | tuple) else []
+    except (TypeError, ValueError):
+        found = []
+    if not found:
+        raise RuleError(f"{rule}, got {show(raw)}")
+    if len({each.kind for each in found}) < len(found):
+        raise RuleError(f"must have each kind once at most, got {show(raw)}")
+    return ordered(found)
+
+
 def _metric(raw: object) -> str:
     if isinstance(raw, str) and raw in METRICS:
         return raw
@@ -53,6 +92,11 @@ Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 MetricName = Annotated[str, PlainValidator(_metric)]
 BatchSize = Annotated[int | Literal["full"], PlainValidator(_batch_size)]
 Optimizer = Annotated[str, PlainValidator(_optimizer)]
+WeightAverage = Annotated[Average, PlainValidator(_average), PlainSerializer(Average.table)]
+ModelChoice = Annotated[Model, PlainValidator(_model), PlainSerializer(Model.table)]
+Augment = Annotated[
+    tuple[Augmentation, ...], PlainValidator(_augment), PlainSerializer(lambda found: [str(each) for each in found])
+]
 LearningRate = Annotated[Parameter, _shared("learning_rate"), PlainSerializer(plain)]
 Momentum = Annotated[Parameter, _shared("momentum"), PlainSerializer(plain)]
 WeightDecay = Annotated[Parameter, _shared("weight_decay"), PlainSerializer(plain)]

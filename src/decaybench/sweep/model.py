@@ -7,22 +7,25 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from decaybench.errors import UserError
-from decaybench.optimizers import DEFAULT, Velocity
+from decaybench.optimizers import DEFAULT, Average, Velocity
 from decaybench.schedules import SCHEDULES
 from decaybench.sweep.arms import Arm, build_arms
 from decaybench.sweep.budget import Budget, Decide
 from decaybench.sweep.fields import (
     EXACT,
+    Augment,
     BatchSize,
     Epochs,
     LearningRate,
     MetricName,
+    ModelChoice,
     Momentum,
     Name,
     Optimizer,
     Own,
     Table,
     Text,
+    WeightAverage,
     WeightDecay,
     Whole,
     label,
@@ -35,13 +38,13 @@ MOST_RUNS = 10_000_000
 
 
 class Task(Table):
-    """What is trained: the same for every strategy, except that a strategy may override the three optimizer keys.
+    """What is trained. A strategy may override the three optimizer keys and ``average``, and nothing else.
 
     ``rope`` is the smallest difference that matters, in the metric's unit (accuracy in [0, 1], or nats).
     """
 
     data: Text
-    model: Text
+    model: ModelChoice
     epochs: Epochs
     batch_size: BatchSize
     optimizer: Optimizer = DEFAULT
@@ -51,10 +54,25 @@ class Task(Table):
     dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     metric: MetricName = "accuracy"
+    augment: Augment | None = None
+    label_smoothing: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    average: WeightAverage | None = None
     rope: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
     train_size: Whole | None = None
     validation_size: Whole | None = None
     test_size: Whole | None = None
+
+    def options(self, average: Average | None) -> tuple[str, ...]:
+        """The settings of training that are off unless the file sets them, in words, for a strategy's ``average``."""
+        smoothing, norm = self.label_smoothing, self.clip_norm
+        augment = ", ".join(map(str, self.augment or ()))
+        return (
+            *([f"augmented images ({augment})"] if augment else []),
+            *([] if smoothing is None else [f"label smoothing {smoothing:g}"]),
+            *([] if norm is None else [f"gradients clipped to norm {norm:g}"]),
+            *([] if average is None else [f"weights averaged ({average})"]),
+        )
 
 
 class Prune(Table):
@@ -103,6 +121,7 @@ class Strategy(Table):
     optimizer: Optimizer | None = None
     nesterov: bool | None = None
     velocity: Velocity | None = None
+    average: WeightAverage | None = None
     learning_rate: LearningRate | None = None
     momentum: Momentum | None = None
     weight_decay: WeightDecay | None = None
@@ -190,7 +209,13 @@ class Sweep(Table):
         runs = (self.budget.trials * self.budget.repeats.to * len(lengths) + retrained) * len(self.strategies)
         if runs > MOST_RUNS:
             raise RuleError(f"must plan at most {MOST_RUNS:,} runs in total, got {runs:,}", "budget")
-        self._require_decidable(build_arms(self.task, self.search, self.strategies))
+        built = build_arms(self.task, self.search, self.strategies)
+        for arm in built:
+            if arm.average is not None and arm.average.last is not None and arm.average.last > min(epochs):
+                at = ("strategies", arm.label) if self.strategies[arm.label].average else ("task",)
+                rule = f"must be at most {min(epochs)}, the epochs of the shortest run, got {arm.average.last}"
+                raise RuleError(rule, *at, "average", "last")
+        self._require_decidable(built)
         return self
 
     def _require_decidable(self, built: Sequence[Arm]) -> None:
@@ -203,8 +228,9 @@ class Sweep(Table):
             return
         controls = [arm.label for arm in built if arm.control]
         if len(controls) != 1:
-            rule = "true needs exactly one strategy of kind constant whose optimizer needs a schedule"
-            raise RuleError(f"{rule}, got {', '.join(controls) or 'none'}", "decide", "control")
+            rule = "true needs exactly one strategy of kind constant"
+            which = "whose optimizer needs a schedule, and which has no average of its own"
+            raise RuleError(f"{rule} {which}, got {', '.join(controls) or 'none'}", "decide", "control")
         if self.decide.until == "all":
             raise RuleError('true cannot decide until = "all", which needs every pair', "decide", "control")
 

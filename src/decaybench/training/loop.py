@@ -34,9 +34,10 @@ def train(
     """Train K runs as one stack; results are in the order of ``runs``. A run's numbers do not depend on the others.
 
     Runs that start identical are computed once until they differ. At most ``width`` models (default: all) go through
-    the network at once. After each epoch, ``stop`` returns a mask (K,) of the runs that end there, like runs of fewer
-    epochs; ``on_epoch`` is then called if any run finished the epoch. Only with ``read_test``, each run is evaluated on
-    the test split, once, at its end; a run that ``stop`` ends is not.
+    the network at once; at width 1, each goes through it as the module itself would. After each epoch, ``stop`` returns
+    a mask (K,) of the runs that end there, like runs of fewer epochs; ``on_epoch`` is then called if any run finished
+    the epoch. Only with ``read_test``, each run is evaluated on the test split, once, at its end; a run that ``stop``
+    ends is not.
 
     With ``captured`` (default: on a GPU) the host never waits for the device within an epoch. Updates are made in
     chunks, on a GPU as CUDA graphs if the model allows it, and every run is computed separately.
@@ -45,10 +46,10 @@ def train(
     with exact_arithmetic():
         data = data.to(device)
         steps = steps_per_epoch(len(data.train), recipe.batch_size)
-        who = Runs(runs, recipe.epochs, device, shares=not captured)
+        who = Runs(runs, recipe.epochs, device, shares=not captured, by_length=recipe.form.needs_length)
         base = torch.tensor([run.learning_rate for run in runs], dtype=torch.float64, device=device)
         bank = Bank([run.schedule for run in runs], base, [steps * epochs for epochs in who.epochs], steps)
-        lanes = Lanes(recipe, who.founders, data, device, width or len(runs), bank.observes)
+        lanes = Lanes(recipe, who.founders, data, device, width or max(2, len(runs)), bank.observes)
         update = Update(who, lanes, bank, base)
         record = Record(len(runs), steps, device)
         updates = Chunks(update, record.rates) if captured else OneByOne(update, record.rates)
@@ -59,6 +60,7 @@ def train(
             lanes.shuffle(epoch)
             state, loss = updates.epoch(state, epoch * steps)
             train_loss = loss / steps
+            lanes.chain.end_epoch(lanes.carried, who.left(epoch + 1))
 
             held_out = lanes.evaluate(data.signal)[0][who.lane] if data.signal is not None else None
             state = state._replace(rules=bank.observe_epoch(state.rules, train_loss, held_out))

@@ -5,6 +5,8 @@ from typing import Literal
 
 import torch
 
+from decaybench.data import Augmentation
+from decaybench.models import Model
 from decaybench.optimizers import OptimizerForm
 from decaybench.schedules import Schedule
 
@@ -17,16 +19,22 @@ class Recipe:
     """What all runs of a stack share.
 
     ``batch_size`` "full" means batch gradient descent, one update per epoch. With ``decay_biases`` false, weight decay
-    skips the biases. ``dropout`` is the share of a layer's inputs to drop, for models that have dropout.
+    skips the biases. ``dropout`` is the share of a layer's inputs to drop, for models that have dropout. A gradient
+    longer than ``clip_norm`` is shortened to it. ``label_smoothing`` is the share of the target that is spread evenly
+    over all classes in the loss that is trained on; rules and records have the loss without it. ``augment`` holds the
+    augmentations of training images, in order.
     """
 
-    model: str
+    model: str | Model
     epochs: int
     batch_size: int | Literal["full"]
     form: OptimizerForm = field(default_factory=OptimizerForm)
     precision: Precision = "fp32"
     decay_biases: bool = True
     dropout: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    augment: tuple[Augmentation, ...] = ()
 
 
 @dataclass(frozen=True)

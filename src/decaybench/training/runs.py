@@ -22,14 +22,18 @@ class Runs:
 
     A lane is a row of parameters. With ``shares``, runs with the same seed and settings have one lane until their
     learning rates first differ. To notice that, the host must read the learning rates, which would stall a GPU's queue;
-    without ``shares`` each run has a lane of its own, and nothing is read within an epoch.
+    without ``shares`` each run has a lane of its own, and nothing is read within an epoch. With ``by_length``, runs of
+    different lengths have different lanes from the start.
 
     Which runs are ``active``, neither diverged nor at their ends, changes with each update, so methods are given it.
     """
 
-    def __init__(self, runs: Sequence[Run], epochs: int, device: torch.device, *, shares: bool) -> None:
+    def __init__(
+        self, runs: Sequence[Run], epochs: int, device: torch.device, *, shares: bool, by_length: bool
+    ) -> None:
         self.shares, self._device = shares, device
         self.epochs = [run.epochs or epochs for run in runs]
+        self._lengths = torch.tensor(self.epochs, device=device)
         self.updates = torch.zeros(len(runs), dtype=torch.int64, device=device)
         self.computed = torch.zeros_like(self.updates)  # those made while the run represented its lane
         self._counted = torch.zeros_like(self.updates)
@@ -38,7 +42,8 @@ class Runs:
         lane_of: dict[object, int] = {}
         lane = []
         for i, run in enumerate(runs):
-            alike = (run.seed, *(getattr(run, shared.name) for shared in SHARED)) if shares else i
+            settings = (run.seed, *(getattr(run, shared.name) for shared in SHARED))
+            alike = (settings, self.epochs[i] if by_length else None) if shares else i
             if alike not in lane_of:
                 lane_of[alike] = len(self.founders)
                 self.founders.append(run)
@@ -95,6 +100,10 @@ class Runs:
         kept = sorted(sorted(range(self.lanes), key=lambda place: place not in needed)[:size])
         place = {old: new for new, old in enumerate(kept)}
         return Places(kept, [place.get(old, 0) for old in lane])
+
+    def left(self, epochs: int) -> Tensor:
+        """The epochs that each lane has left after so many, (L,)."""
+        return self._lengths[self.first] - epochs
 
     def done(self, epochs: int) -> Tensor:
         """Marks the runs whose length is ``epochs``."""

@@ -22,10 +22,12 @@ def test_the_note_of_a_report_has_question_plan_answer_and_place():
 
 def test_before_training_the_note_has_the_plan():
     spec = make(lengths=(0.5, 1.0), metric="loss", to=15, confirmed=False).sweep["spec"]
+    spec["task"] |= {"label_smoothing": 0.1}
     got = planned(Sweep.from_mapping(spec, "s"), Path("/r/index.html"))
     assert got.metric == "validation loss" and got.graphs == {}
     assert "Not finished yet" in got.note and "at 50% and 100% of the epochs" in got.note
     assert "figures" not in got.note
+    assert ", precision fp32, label smoothing 0.1\n" in got.note
     assert "**Looks:** after 6, 9, 12 and 15 repeats, until one strategy is shown to be good" in got.note
     assert "**Cost:** 216 to 540 trials, and 18 to 26 retraining runs" in got.note
     assert "the 3 best configurations of the strategies that matter most, each on 2 fresh seeds" in got.note

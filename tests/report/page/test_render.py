@@ -34,6 +34,19 @@ def test_the_markdown_is_whole(settings: dict) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
 
 
+def test_how_runs_are_trained_is_said_if_it_is_set() -> None:
+    frames = make(confirmed=False)
+    assert "trained with" not in index_html(summary_of(frames), [], [], [])
+    frames.sweep["spec"]["task"] |= {"label_smoothing": 0.1, "clip_norm": 1.0, "augment": ["crop1", "flip"]}
+    frames.sweep["spec"]["strategies"]["cosine"]["average"] = {"ema": 0.999}
+    text = index_html(summary_of(frames), [], [], [])
+    trained = "augmented images (crop1, flip), label smoothing 0.1 and gradients clipped to norm 1"
+    assert f"All strategies are trained with {trained}. Training losses are those of augmented images." in text
+    assert "Where weights are averaged, validation and test use the average." in text
+    assert "<dt>augment</dt><dd>crop1, flip</dd>" in text
+    assert "<dt>label_smoothing</dt><dd>0.1</dd>" in text and "average = { ema = 0.999 };" in text
+
+
 def test_the_markdown_says_what_the_page_says() -> None:
     frames = make(diverge=0.0, rope=0.02, confirmed=False)
     frames.sweep["question"] = "Is `a|b` *better*\nthan #1?"

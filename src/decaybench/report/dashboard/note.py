@@ -93,10 +93,11 @@ def _plan(sweep: Sweep, looks: Sequence[Look]) -> str:
         each += " by the sampler: a search for one good configuration, not a comparison"
     lengths = [words.percent(length) for length in budget.lengths]
     at = f", at {words.listed(lengths)} of the epochs" if lengths != ["100%"] else ""
-    settings = f"batch size {task.batch_size}", f"optimizer {task.optimizer}", f"precision {task.precision}"
+    settings = [f"batch size {task.batch_size}", f"optimizer {task.optimizer}", f"precision {task.precision}"]
+    settings += task.options(task.average)
     return "\n".join(
         [
-            f"- **Task:** {_code(task.model)} on {_code(task.data)}, "
+            f"- **Task:** {_code(str(task.model))} on {_code(task.data)}, "
             + ", ".join([words.count(task.epochs, "epoch"), *map(_plain, settings)]),
             f"- **Search:** {each}{at}; sampler {_code(search.sampler)}, seed {search.seed}; a trial is tested once, at"
             " its end",

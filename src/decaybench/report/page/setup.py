@@ -108,6 +108,8 @@ def _text(value: Any) -> str:
         return f"{_text(value['value'])} {value.get('unit') or ''}".rstrip()
     if isinstance(value, Mapping) and "choices" in value:
         return f"one of {', '.join(_text(choice) for choice in value['choices'])}"
+    if isinstance(value, Mapping) and value.keys() in ({"ema"}, {"last"}):
+        return f"{{ {', '.join(f'{key} = {_text(number)}' for key, number in value.items())} }}"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

@@ -13,6 +13,7 @@ from decaybench.findings.sweep import Sweep
 from decaybench.metrics import METRICS
 from decaybench.report.words.numbers import count, exact, value, worse
 from decaybench.report.words.tables import at
+from decaybench.report.words.training import training
 
 FAMILIES: Final = (
     "These statements are about the strategies of this sweep, not about all fixed or all reactive schedules. They "
@@ -209,6 +210,7 @@ def steps(summary: Summary) -> tuple[tuple[str, str], ...]:
             "position in the ranges that they share. A trial is trained to its end, validated, and tested once. Test "
             "results are read only by looks, never to select or propose a configuration.",
         ),
+        *([("Training", trained)] if (trained := training(results.sweep)) else []),
         ("Estimate", estimate),
         (
             "Error",

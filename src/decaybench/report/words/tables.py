@@ -34,7 +34,7 @@ def results_table(summary: Summary, length: float) -> Table:
 
     def line(row: Row) -> tuple[str, ...]:
         again = row.retrained
-        named = row.strategy.optimizer if row.strategy.family == NO_SCHEDULE else row.strategy.schedule
+        named = row.strategy.method if row.strategy.family == NO_SCHEDULE else row.strategy.schedule
         kind = "" if named == row.strategy.label else f"{named}, "
         failed = "-"
         if again is not None and again.choosing:

@@ -1,9 +1,8 @@
 """The chain from a gradient to an update, made once from the recipe.
 
-Its links come in this order: weight decay, the last direction, the optimizer. What the runs of a stack do without is
-not in their chain. To add a link, write a `Link` in a file of its own and list it in `make_chain`. Its place matters:
-clipping comes before weight decay, decoupled weight decay before the optimizer, and an average of the parameters after
-it.
+Its links come in this order: clipping, weight decay, the last direction, the optimizer, the average of the weights.
+What the runs of a stack do without is not in their chain. To add a link, write a `Link` in a file of its own and list
+it in `make_chain`, where its place matters.
 
 Rules observe the loss and the gradient before any link (``observed``); training uses what the chain makes of them.
 """
@@ -14,7 +13,9 @@ from torch import Tensor
 
 from decaybench.optimizers import OPTIMIZERS, Link
 from decaybench.training.carried import Carried
-from decaybench.training.chain.decay import WeightDecay, decays
+from decaybench.training.chain.average import averaging
+from decaybench.training.chain.clip import Clip
+from decaybench.training.chain.decay import DecoupledDecay, WeightDecay, decays
 from decaybench.training.chain.observed import LastDirection, observed
 from decaybench.training.recipe import Recipe, Run
 
@@ -26,6 +27,7 @@ class Chain(Link):
 
     def __init__(self, links: Sequence[Link]) -> None:
         self._links = tuple(links)
+        self.averages = any(link.averages for link in links)
 
     def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:
         return Carried(*(link.memory(parameters) for link in self._links))
@@ -39,6 +41,10 @@ class Chain(Link):
         for link in self._links:
             link.step(carried, direction, learning_rate)
 
+    def end_epoch(self, carried: Mapping[str, Tensor], left: Tensor) -> None:
+        for link in self._links:
+            link.end_epoch(carried, left)
+
     def weights(self, carried: Mapping[str, Tensor], weights: Tensor) -> Tensor:
         for link in self._links:
             weights = link.weights(carried, weights)
@@ -51,9 +57,15 @@ def make_chain(recipe: Recipe, runs: Sequence[Run], decaying: Tensor, observes: 
     ``decaying`` (P,) is 1 where weight decay applies, else 0. ``observes`` names the products of gradients that a rule
     observes. Raises KeyError if the optimizer is not in ``OPTIMIZERS``.
     """
-    links: list[Link] = []
+    form, links = recipe.form, list[Link]()
+    optimizer = OPTIMIZERS[form.kind]
+    if recipe.clip_norm is not None:
+        links.append(Clip(recipe.clip_norm))
     if any(run.weight_decay > 0 for run in runs):
-        links.append(WeightDecay(decaying))
+        links.append((DecoupledDecay if optimizer.decoupled else WeightDecay)(decaying))
     if "grad_dot_previous" in observes:
         links.append(LastDirection())
-    return Chain([*links, OPTIMIZERS[recipe.form.kind](recipe.form)])
+    links.append(optimizer(form))
+    if form.average is not None:
+        links.append(averaging(form.average))
+    return Chain(links)

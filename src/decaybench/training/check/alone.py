@@ -1,13 +1,15 @@
 """A user's model outside any stack: one run's logits and gradients, or the reason why there are none."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from decaybench.errors import reason
-from decaybench.training.layers import duplicate
+from decaybench.training.layers import DROPOUT, duplicate
 
 
 class Refusal(Exception):  # noqa: N818  # a verdict, not an error
@@ -33,13 +35,26 @@ def when(training: bool) -> str:
     return "in training" if training else "in evaluation"
 
 
-class Alone:
-    """A copy of a module that holds a run's parameters (P,) instead of its own."""
+class _DropsNothing(TorchFunctionMode):
+    """Makes dropout, also a function's, the identity."""
 
-    def __init__(self, module: nn.Module, flat: Tensor, classes: int) -> None:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in DROPOUT:
+            return args[0] if args else kwargs["input"]
+        return func(*args, **(kwargs or {}))
+
+
+class Alone:
+    """A copy of a module that holds a run's parameters (P,) instead of its own.
+
+    Without ``drops``, its dropout drops nothing.
+    """
+
+    def __init__(self, module: nn.Module, flat: Tensor, classes: int, *, drops: bool = True) -> None:
         with refusing("cannot be copied"):
             self.module = duplicate(module, flat.dtype).to(flat.device)
         self._classes = classes
+        self._drops: AbstractContextManager[Any] = nullcontext() if drops else _DropsNothing()
         self.load(flat)
 
     def load(self, flat: Tensor) -> None:
@@ -62,7 +77,7 @@ class Alone:
     def logits(self, images: Tensor, training: bool) -> Tensor:
         """The module's logits (B, classes) for images (B, C, H, W); raises Refusal for anything else."""
         shared = torch.get_default_dtype()
-        with refusing(f"cannot be run on a batch of {len(images)} {when(training)}"):
+        with refusing(f"cannot be run on a batch of {len(images)} {when(training)}"), self._drops:
             logits = self.module.train(training)(images.clone())  # the module may write into its input
         if torch.get_default_dtype() != shared:
             torch.set_default_dtype(shared)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.parameter import is_lazy
 
 from decaybench import seeds
@@ -48,13 +48,17 @@ def check_model(
     precision: Precision = "fp32",
     device: torch.device = CPU,
     batch: int = BATCH,
-    chunk: int = BATCH,
-) -> None:
+    chunks: Sequence[int] = (BATCH,),
+    full: bool = False,
+) -> bool:
     """Raise UserError, in one line that says why, if a model trained in a stack would differ from one trained alone.
 
+    Returns whether the model keeps statistics of its batches.
+
     ``siblings`` are the same model built for other seeds, one per run. The module is run in float64, or in float32 if
-    that fails, and then in ``precision``. It is given a few random images of shape (C, H, W), and once a batch of
-    ``batch`` images in training and of ``chunk`` in evaluation. It and the global random generators are left unchanged.
+    that fails, and then in ``precision``. It is given a few random images of shape (C, H, W), and once batches of
+    ``batch`` images in training and of ``chunks`` in evaluation. With ``full``, an update adds up the gradients of
+    such batches. The module and the global random generators are left unchanged.
     """
     try:
         with exact_arithmetic(), seeds.seeded(0, device), warnings.catch_warnings(), refusing("cannot be tried"):
@@ -63,11 +67,18 @@ def check_model(
                 _require_parameters(module, template)
             probe = Probe(template, siblings, shape, classes, device)
             if not probe.wide:  # layers that run K-wide are known to be independent
+                _require_no_statistics(template, probe.architecture.why_whole)
                 probe.independent(training=True, batch=batch)
-                probe.independent(training=False, batch=chunk)
+                probe.independent(training=False, batch=max(chunks))
+            else:
+                if probe.mixes:
+                    _require_batches(template, batch, full)
+                probe.batches(True, [batch])
+                probe.batches(False, chunks)
             _require_own_memory(template)
             probe.stacked()
             probe.trained(precision)
+            return probe.architecture.tracks
     except Refusal as refused:
         raise UserError(f"task.model: {type(template).__name__} {refused}") from refused.__cause__
 
@@ -96,14 +107,28 @@ def _require_parameters(module: nn.Module, template: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, torch.jit.ScriptModule):
             raise Refusal("is compiled by torch.jit, which keeps its own parameters: use the module before compilation")
-        if isinstance(part, _BatchNorm) or getattr(part, "track_running_stats", False):
-            raise Refusal(
-                f"has {part}, which computes statistics over a batch or keeps them between batches; "
-                "GroupNorm and LayerNorm do not"
-            )
     ours, theirs = ([(name, p.shape) for name, p in one.named_parameters()] for one in (template, module))
     if ours != theirs:
         raise Refusal("must have the same parameters for every seed, got different ones for another seed")
+
+
+def _require_no_statistics(module: nn.Module, why: str) -> None:
+    """Refuse statistics over a batch in a module that must be called itself, because of ``why``."""
+    for part in module.modules():
+        if isinstance(part, _NormBase) and (isinstance(part, _BatchNorm) or part.track_running_stats):
+            raise Refusal(
+                f"has {part}, which computes statistics over a batch or keeps them between batches; this is possible "
+                f"only in a model of known layers, but this one {why}"
+            )
+
+
+def _require_batches(module: nn.Module, batch: int, full: bool) -> None:
+    """Refuse sizes of a batch for which its statistics are not those that the model is written for."""
+    which = next((str(part) for part in module.modules() if isinstance(part, _BatchNorm)), "batch normalisation")
+    if full:
+        raise Refusal(f'has {which}, but batch_size = "full" is computed in parts, each with statistics of its own')
+    if batch == 1:
+        raise Refusal(f"has {which}, whose statistics need a batch_size of at least 2, got 1")
 
 
 def _require_own_memory(module: nn.Module) -> None:

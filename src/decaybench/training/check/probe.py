@@ -4,14 +4,11 @@ An image's logits must depend on that image and the parameters alone. So the mod
 and with itself after other images, in other batches and under other random seeds.
 """
 
-import pickle
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
@@ -20,9 +17,9 @@ from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
 from decaybench.training.check.alone import Alone, Refusal, listed, refusing, when
-from decaybench.training.check.memory import memory
-from decaybench.training.layers import Stack, flatten_parameters, runs_wide
+from decaybench.training.layers import Architecture, Stack, Untraceable, flatten_parameters, trace
 from decaybench.training.loss import cross_entropy
+from decaybench.training.memory import memory
 from decaybench.training.recipe import COMPUTED_IN, Precision
 
 RUNS, BATCH = 3, 5
@@ -52,7 +49,10 @@ class Probe:
         self.flat = flat.to(device)
         self.images = (3 * drawn(RUNS, BATCH, *shape) - 1.5).to(device)
         self.weights = (drawn(RUNS, BATCH, classes) - 0.5).to(device)
-        self.wide = runs_wide(template)
+        self.architecture = Architecture(template, shape)
+        self.wide = self.architecture.wide is not None
+        self.mixes = self.architecture.wide is not None and self.architecture.wide.mixes
+        self.buffers = self.architecture.flatten_buffers(self.models, torch.float64).to(device)
         try:
             self.dtype = torch.float64
             self._try()
@@ -117,9 +117,9 @@ class Probe:
         passes, held = [], []
         for seed in range(2):
             with seeds.seeded(seed, self.device):
-                before = _generators(self.device)
+                before = seeds.states(self.device)
                 passes.append(self._pass(module, 0, training))
-                after = _generators(self.device)
+                after = seeds.states(self.device)
             if drawn := [name for name in before if before[name] != after[name]]:
                 raise Refusal(
                     f"draws from {listed(drawn)} {when(training)}, so a run cannot be repeated{self._dropout()}"
@@ -135,29 +135,39 @@ class Probe:
     def _dropout(self) -> str:
         for part in self.template.modules():
             if isinstance(part, _DropoutNd) and part.p:
-                possible = "nn.Dropout after the Flatten of a plain nn.Sequential of Conv2d, Linear, ReLU and MaxPool2d"
-                return f": {part}; dropout is possible only as {possible}"
+                why = self.architecture.why_whole
+                return f": {part}; dropout is possible only in a model of known layers, but this one {why}"
         return ""
+
+    def batches(self, training: bool, sizes: Collection[int]) -> None:
+        """Check that a K-wide model makes the same calls in batches of these sizes."""
+        try:
+            trace(self.template, self.shape, training=training, batches=sizes)
+        except Untraceable as reason:
+            raise Refusal(f"{reason} {when(training)}") from reason
 
     def stacked(self) -> None:
         """Check that three runs have the same logits and gradients in a stack as each has alone."""
         alone: dict[bool, list[tuple[Tensor, Tensor]]] = {True: [], False: []}
-        for run in range(RUNS):
-            module = self._alone(run)
+        modules = [self._alone(run) for run in range(RUNS)]
+        for run, module in enumerate(modules):
             for training, passes in alone.items():
                 passes.append(self._pass(module, run, training))
-        stack = Stack(self.template, RUNS, self.dtype, vectorised=self.device.type != "cpu")
+        stack = self._stack(RUNS, self.dtype)
         flat, images = self.flat.to(self.dtype, copy=True).requires_grad_(), self.images.transpose(0, 1)
+        buffers = self.buffers.to(self.dtype, copy=True)
         for training, passes in alone.items():
             with torch.set_grad_enabled(training), refusing(f"cannot be run in a stack {when(training)}"):
                 # First run others in the same places, of which nothing may be left.
-                stack.forward(flat.detach().flip(0), images.flip(1), training=training)
-                logits = stack.forward(flat, images, training=training)
+                stack.forward(flat.detach().flip(0), images.flip(1), buffers=buffers.clone(), training=training)
+                logits = stack.forward(flat, images, buffers=buffers, training=training)
             self._require_same("logits", logits.detach(), [own for own, _ in passes])
             if training:
                 with refusing("cannot be trained in a stack"):
                     torch.autograd.backward((logits * self.weights).sum())
                 self._require_same("gradients", flat.grad, [own for _, own in passes])
+        held = self.architecture.flatten_buffers([module.module for module in modules], self.dtype)
+        self._require_same("running statistics", buffers, list(held))
 
     def _require_same(self, what: str, stacked: Tensor | None, alone: Sequence[Tensor]) -> None:
         if stacked is None or not all(map(self._close, stacked, alone)):
@@ -170,26 +180,26 @@ class Probe:
     def trained(self, precision: Precision) -> None:
         """Check that one update and one evaluation work in the sweep's precision."""
         dtype = COMPUTED_IN[precision]
-        stack = Stack(self.template, 2, dtype, vectorised=self.device.type != "cpu")
-        flat = self.flat[[0, 0]].to(torch.float64 if precision == "fp64" else torch.float32).requires_grad_()
+        stack, held_in = self._stack(2, dtype), torch.float64 if precision == "fp64" else torch.float32
+        flat, buffers = self.flat[[0, 0]].to(held_in).requires_grad_(), self.buffers[[0, 0]].to(held_in)
         images = self.images[[0, 0]].transpose(0, 1)
         with refusing(f"cannot be trained in {precision}"):
             for training in (True, False):
                 with torch.set_grad_enabled(training):
-                    logits = stack.forward(flat, images, training=training)
+                    logits = stack.forward(flat, images, buffers=buffers, training=training)
                     loss = cross_entropy(logits, torch.zeros(2, BATCH, dtype=torch.int64, device=self.device))
                 if training:
                     torch.autograd.backward(loss.sum())
                 if not logits.isfinite().all():
                     raise Refusal(f"gives NaN or infinite logits in {precision}, with its initial weights")
 
+    def _stack(self, k: int, dtype: torch.dtype) -> Stack:
+        return Stack(self.architecture, k, dtype, vectorised=self.device.type != "cpu")
+
     def _alone(self, run: int) -> Alone:
         """The module of ``run`` outside the stack, with the run's parameters."""
-        alone = Alone(self.models[run], self._flat(run), self.classes)
-        for layer in alone.module.modules():
-            if self.wide and isinstance(layer, nn.Dropout):  # a stack without noise drops nothing
-                layer.p = 0.0
-        return alone
+        # A stack without noise drops nothing.
+        return Alone(self.models[run], self._flat(run), self.classes, drops=not self.wide)
 
     def _flat(self, run: int) -> Tensor:
         return self.flat[run].to(self.dtype)
@@ -251,15 +261,3 @@ def _spoilt(module: nn.Module) -> Iterator[None]:
     finally:
         for data, value in kept:
             data.copy_(value)
-
-
-def _generators(device: torch.device) -> dict[str, bytes]:
-    """The state of every global generator."""
-    states = {
-        "Python's random": pickle.dumps(random.getstate()),
-        "NumPy's random": pickle.dumps(np.random.get_state()),
-        "torch's generator": torch.get_rng_state().numpy().tobytes(),
-    }
-    if device.type == "cuda":
-        states["torch's generator of the GPU"] = torch.cuda.get_rng_state(device).numpy().tobytes()
-    return states

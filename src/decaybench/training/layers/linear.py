@@ -1,30 +1,37 @@
 """Linear layers."""
 
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
-from decaybench.training.layers.base import Given, Layer, Layout, Places, weight_and_bias
+from decaybench.training.layers.base import Call, Given, Layer, Layout, Parameter, Value
 
 
 class Linear(Layer):
-    """A linear layer as a batched matrix product."""
+    """A linear layer on the last axis, as a batched matrix product."""
 
-    modules = (nn.Linear,)
+    functions = (F.linear,)
     takes = gives = Layout.ROWS
 
-    def __init__(self, weight: int, bias: int | None) -> None:
+    def __init__(self, weight: Parameter, bias: Parameter | None) -> None:
         self._weight, self._bias = weight, bias
 
     @classmethod
-    def of(cls, module: nn.Module, places: Places) -> Self | None:
-        if isinstance(module, nn.Linear) and (own := weight_and_bias(module, places)) is not None:
-            return cls(*own)
+    def of(cls, call: Call, x: Any, weight: Any, bias: Any = None) -> Self | None:
+        match x, weight, bias:
+            case Value(), Parameter(), Parameter() | None:
+                return cls(weight, bias)
         return None
 
-    def __call__(self, x: Tensor, given: Given) -> Tensor:
-        weight = given.parameters[self._weight].transpose(1, 2)
+    def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:
+        (x,) = inputs
+        weight = given.parameters[self._weight.place].transpose(1, 2)
+        rows = x.flatten(1, -2) if x.dim() > 3 else x
         if self._bias is None:
-            return torch.bmm(x, weight)
-        return torch.baddbmm(given.parameters[self._bias].unsqueeze(1), x, weight)
+            out = torch.bmm(rows, weight)
+        else:
+            out = torch.baddbmm(given.parameters[self._bias.place].unsqueeze(1), rows, weight)
+        return out.view(*x.shape[:-1], -1) if x.dim() > 3 else out

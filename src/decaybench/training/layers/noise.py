@@ -17,7 +17,7 @@ class Noise:
 
     def __init__(self, run_seeds: Sequence[int]) -> None:
         self._generators = {seed: seeds.generator(seed, "dropout") for seed in run_seeds}
-        self._drawn: list[Tensor] = []  # for this batch, one (seeds, B, F) per dropout layer
+        self._drawn: list[Tensor] = []  # for this batch, one (seeds, B, ...) per dropout layer
         self._layer = 0
         self._rows: list[int] = []
 
@@ -29,14 +29,15 @@ class Noise:
     def select(self, run_seeds: Sequence[int]) -> None:
         """Select the masks of these runs for the next forward pass."""
         places = {seed: place for place, seed in enumerate(self._generators)}
-        rows = [places[seed] for seed in run_seeds]
-        self._rows, self._layer = rows if len(rows) > 1 else rows * 2, 0  # a single run is computed twice
+        self._rows, self._layer = [places[seed] for seed in run_seeds], 0
 
-    def keep(self, x: Tensor, share: float) -> Tensor:
-        """The factors (K, B, F) for activations ``x``: 0 for the ``share`` that is dropped, else 1 / (1 - share)."""
+    def keep(self, shape: tuple[int, ...], share: float, like: Tensor) -> Tensor:
+        """The factors (K, B, ...) for runs' activations of this shape, (B, ...): 0 for the ``share`` that is dropped,
+        else 1 / (1 - share). Their dtype and device are those of ``like``.
+        """
         if self._layer == len(self._drawn):
-            drawn = [torch.rand(x.shape[1:], generator=generator) for generator in self._generators.values()]
+            drawn = [torch.rand(shape, generator=generator) for generator in self._generators.values()]
             self._drawn.append(torch.stack(drawn))
-        kept = (self._drawn[self._layer] >= share)[self._rows].to(x.device, x.dtype)
+        kept = (self._drawn[self._layer] >= share)[self._rows].to(like.device, like.dtype)
         self._layer += 1
         return kept / (1 - share)
