@@ -11,7 +11,7 @@ import pytest
 
 from decaybench import UserError
 from decaybench.cli import main
-from decaybench.runner import driver, planner
+from decaybench.runner import driver, planner, worker
 from looking import LOOKS, decided, kept
 from small_sweep import SMALL, epochs_written, results
 from trained import command, kill, start, summary, train, wait_for_epochs
@@ -67,6 +67,41 @@ def test_death_at_each_moment_of_a_step_and_of_a_look_changes_nothing(quiet, tmp
                 train(LOOKS, database)
     train(LOOKS, database)
     assert_undisturbed(database, quiet)
+
+
+RESIDUAL = """
+name = "residual"
+[task]
+data = "digits"
+model = "resnet8"
+epochs = 2
+batch_size = 16
+train_size = 48
+validation_size = 40
+test_size = 100
+augment = ["crop1", "flip"]
+average = { ema = 0.8 }
+[budget]
+trials = 2
+repeats = 1
+confirm_seeds = 0
+[strategies.constant]
+[strategies.cosine]
+floor = 0.0
+[strategies.wild]
+schedule = "constant"
+learning_rate = 1e30
+"""
+
+
+def test_batch_norm_averages_and_augmentation_end_the_same(tmp_path, monkeypatch):
+    train(RESIDUAL, tmp_path / "quiet.db")
+    with monkeypatch.context() as patch:
+        dies_at(patch, worker.store, "write_epochs", 2)  # in the second epoch
+        with pytest.raises(KeyboardInterrupt):
+            train(RESIDUAL, tmp_path / "died.db")
+    train(RESIDUAL, tmp_path / "died.db", workers=2)
+    assert without_stacks(tmp_path / "died.db") == without_stacks(tmp_path / "quiet.db")
 
 
 def dies_at(patch, owner, name, time_) -> None:
