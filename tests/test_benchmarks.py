@@ -1,13 +1,18 @@
 """The benchmark's command at its smallest; no time is asserted."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.__main__ import main
+from benchmarks.device import __main__ as device
+from benchmarks.device.convolutions import Layer, random_layer, ways
+from benchmarks.device.setting import Setting
 
 ROOT = Path(__file__).parents[1]
 SMALLEST = ["--nets", "small-cnn", "--precisions", "fp32", "--rounds=1", "--samples=128", "--epochs=2", "--runs=2"]
@@ -58,3 +63,52 @@ def test_data_that_is_missing_is_said_in_one_line(tmp_path, monkeypatch, capsys)
     assert main() == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1
+
+
+def on_a_cpu(monkeypatch, folder, *arguments):
+    """What ``python -m benchmarks.device`` writes without a GPU: its rows and its page."""
+    options = ["--device", "cpu", "--quick", "--out", str(folder), *arguments]
+    monkeypatch.setattr(sys, "argv", ["benchmarks.device", *options])
+    assert device.main() == 0
+    return json.loads((folder / "device.json").read_text())["rows"], (folder / "device.md").read_text()
+
+
+def test_every_section_for_a_gpu_measures_something_on_a_cpu(tmp_path, monkeypatch, capsys):
+    sections = [name for name in device.SECTIONS if name != "sweep"]  # sweeps have tests of their own
+    rows, page = on_a_cpu(monkeypatch, tmp_path, "--here", "--sections", *sections)
+    assert page == capsys.readouterr().out
+    assert "no measurement of a GPU" in page
+    assert not [row for row in rows if "error" in row]
+    assert [row["section"] for row in rows if "left out" in row] == [device.SECTIONS["tests"].title]
+    assert {row["section"] for row in rows} == {device.SECTIONS[name].title for name in sections}
+    # What the GPU is asked holds on a CPU in fp32.
+    assert all(row["same bits"] for row in rows if "same bits" in row and row["precision"] == "fp32")
+    assert [row["within 1e-08"] for row in rows if "within 1e-08" in row] == [True] * 3
+
+
+def test_an_error_or_too_little_time_costs_a_section_and_keeps_what_was_measured(tmp_path, monkeypatch):
+    def failing(setting):
+        yield {"what": "first"}, lambda: {"value": 1}
+        yield {"what": "second"}, lambda: 1 / 0
+        yield {"what": "third"}, lambda: os._exit(3)
+
+    monkeypatch.setitem(device.SECTIONS, "bits", device.Planned("Failing", failing, 20))
+    rows, page = on_a_cpu(monkeypatch, tmp_path, "--sections", "bits", "environment")
+    assert rows[0] == {"section": "Failing", "what": "first", "value": 1}
+    assert rows[1]["error"] == "ZeroDivisionError: division by zero"
+    assert rows[2]["error"].startswith("the process ended with 3")
+    assert rows[3]["torch"] == torch.__version__ and "### Environment" in page
+    assert on_a_cpu(monkeypatch, tmp_path, "--here", "--seconds=0", "--sections=bits")[0][0]["left out"]
+
+
+@pytest.mark.parametrize("layer", [Layer(3, 4, 8, 3, 1, 1), Layer(4, 6, 8, 1, 2, 0)], ids=str)
+def test_every_way_computes_the_same_convolutions(layer):
+    x, weights = random_layer(layer, 3, 2, device=torch.device("cpu"), dtype=torch.float64)
+    found = []
+    for way in ways(Setting(torch.device("cpu"), quick=True)).values():
+        forward, leaves = way(layer, x, weights)
+        made = forward()
+        gradients = torch.autograd.grad(made.square().sum(), leaves)
+        found.append(torch.cat([g.flatten() for g in gradients if g.shape[-1] == layer.kernel]))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0])
