@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks import ours, plain, usual
+from benchmarks import work as benchmarks_work
 from benchmarks.__main__ import main
 from benchmarks.device import __main__ as device
 from benchmarks.device.convolutions import Layer, random_layer, ways
 from benchmarks.device.setting import Setting
+from benchmarks.work import VALIDATION, Work, load, loaded
+from decaybench.data import Dataset
 
 ROOT = Path(__file__).parents[1]
 SMALLEST = ["--nets", "small-cnn", "--precisions", "fp32", "--rounds=1", "--samples=128", "--epochs=2", "--runs=2"]
@@ -63,6 +67,53 @@ def test_data_that_is_missing_is_said_in_one_line(tmp_path, monkeypatch, capsys)
     assert main() == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1
+
+
+@pytest.fixture
+def residual(monkeypatch):
+    """Work on residual nets with images of 8x8 pixels and three channels."""
+    drawn = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (VALIDATION + 64, 3, 8, 8), dtype=torch.uint8, generator=drawn)
+    labels = torch.arange(len(images)) % 4
+    made = Dataset("noise", images, labels, images[:8], labels[:8], 4, "", VALIDATION)
+    monkeypatch.setattr(benchmarks_work, "load_dataset", lambda name, root: made)
+    loaded.cache_clear()
+    yield lambda model: Work(model, "noise", 16, 32, 2, 2, "cpu", None, ("crop4", "flip"))
+    loaded.cache_clear()
+
+
+@pytest.mark.parametrize("name", usual.NETS)
+def test_the_usual_residual_nets_compute_what_ours_do(residual, name):
+    work, images = residual(name), torch.randn(4, 3, 8, 8)
+    mine = plain._model(work, seed=1)
+    theirs = plain.models.build(name, load(work).shape, load(work).classes, 1)
+    torch.testing.assert_close(mine(images), theirs(images))
+    torch.testing.assert_close(mine.eval()(images), theirs.eval()(images))  # after one update of the statistics
+
+
+def test_runs_on_augmented_images_are_the_same_in_memory_and_in_decaybench(residual):
+    work = residual("resnet8")
+    together = ours.one_stack(work, "fp32", list(enumerate(work.learning_rates)), judge=True)
+    for seed, (rate, mine) in enumerate(zip(work.learning_rates, together, strict=True)):
+        theirs = plain.one_run(work, "fp32", seed, rate, judge=True)
+        assert theirs.train_loss == pytest.approx(mine.train_loss, abs=2e-4)
+        assert theirs.accuracy == pytest.approx(mine.accuracy, abs=2e-2)
+
+
+def test_the_usual_transforms_take_a_window_mirror_it_and_normalise(residual):
+    data = load(residual("resnet8"))
+    changes = usual.RandomCrop(8, padding=1), usual.RandomHorizontalFlip()
+    transform = usual.Compose(*changes, usual.ToFloat(), usual.Normalize(data.mean, data.std))
+    images = usual.Images(data.train.images, data.train.labels, transform)
+    bordered = torch.nn.functional.pad(data.train.images[0], [1] * 4)
+    windows = [bordered[:, i : i + 8, j : j + 8] for i in range(3) for j in range(3)]
+    expected = [plain.normalise(w, data.mean, data.std, torch.float32) for one in windows for w in (one, one.flip(2))]
+    found = set()
+    for _ in range(200):
+        image, label = images[0]
+        assert label == data.train.labels[0]
+        found |= {k for k, one in enumerate(expected) if torch.allclose(image, one)}
+    assert found == set(range(18))
 
 
 def on_a_cpu(monkeypatch, folder, *arguments):
