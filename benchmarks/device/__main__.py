@@ -6,6 +6,7 @@ page of Markdown.
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import sys
@@ -33,15 +34,15 @@ class Planned(NamedTuple):
 
 
 SECTIONS = {
-    "environment": Planned("Environment", whole.environment, 15),
+    "environment": Planned("Environment", whole.environment, 10),
     "tests": Planned("The tests that need a GPU", whole.tests, 60),
     "plain-loop": Planned("float64 beside the plain loop", agreement.plain_loop, 20),
-    "bits": Planned("Does a run have the same bits in any company?", agreement.bits, 40),
-    "throughput": Planned("Training samples per second", throughput.throughput, 110),
+    "bits": Planned("Does a run have the same bits in any company?", agreement.bits, 45),
+    "throughput": Planned("Training samples per second", throughput.throughput, 120),
     "convolutions": Planned("Ways to compute the convolutions of 16 models", convolutions.convolutions, 45),
     "recording": Planned("CUDA graphs", throughput.recording, 25),
-    "reactive": Planned("Rules that react", throughput.reactive, 20),
-    "sweep": Planned("A whole sweep", whole.sweep, 25),
+    "extras": Planned("Rules that react, and augmentation", throughput.extras, 20),
+    "sweep": Planned("A whole sweep", whole.sweep, 20),
 }
 
 Row = dict[str, Any]
@@ -101,6 +102,7 @@ def here(name: str, setting: Setting, seconds: float, note: Callable[[Row], obje
 
 def _forget() -> None:
     """Give the memory of a measurement back, so that the next one has all of it."""
+    gc.collect()
     try:
         torch.cuda.synchronize()
         torch.cuda.empty_cache()

@@ -23,8 +23,8 @@ PROMISED = 1e-8  # how far a float64 run may be from the plain loop
 
 def bits(setting: Setting) -> Iterator[Measurement]:
     """One run in different company, and trained again: are its losses the same bits?"""
-    for model in ("small-cnn",) if setting.quick else ("lenet", "3c3d", "resnet8"):
-        for precision in ("fp32", "bf16"):
+    for precision in ("fp32", "bf16"):
+        for model in ("small-cnn",) if setting.quick else ("lenet", "3c3d", "resnet8"):
             yield from _of_one(setting, model, precision)
 
 

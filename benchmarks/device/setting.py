@@ -1,14 +1,14 @@
 """Where and how large everything is measured; the synthetic data; and timing."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 
 from decaybench import seeds
-from decaybench.data import Examples, TaskData
+from decaybench.data import Examples, TaskData, augmentation
 from decaybench.schedules import SCHEDULES
 from decaybench.training import EpochCurves, Recipe, Run, train
 from decaybench.training.recipe import Precision
@@ -89,9 +89,11 @@ def curves(
     epochs: int,
     captured: bool | None = None,
     batch: int | None = None,
+    augment: Sequence[str] = (),
 ) -> list[EpochCurves]:
     """Train ``runs`` as one stack; its curves, one entry per epoch."""
     seen: list[EpochCurves] = []
-    recipe = Recipe(model, epochs, batch or setting.batch(model), precision=precision)
+    changes = tuple(map(augmentation, augment))
+    recipe = Recipe(model, epochs, batch or setting.batch(model), precision=precision, augment=changes)
     train(recipe, runs, data, device=setting.device, captured=captured, on_epoch=seen.append)
     return seen

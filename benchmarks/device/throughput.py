@@ -1,6 +1,6 @@
-"""Training samples per second beside a plain loop, and what recording and reactive rules change."""
+"""Training samples per second beside a plain loop, and what recording, reactive rules and augmentation change."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ NETS = ("lenet", "resnet20", "resnet9", "3c3d")
 STACKS = (1, 4, 16, 64)
 LONGEST = 20.0  # seconds that a stack may take, as far as the smaller one before it tells
 EPOCHS = 3  # the first one warms up, the second one may record; the last is timed
+AUGMENT = ("crop4", "flip")
 REACTIVE = {
     "exp_loss": {"gain": 0.1},
     "loss_ratio": {"power": 0.5},
@@ -37,12 +38,12 @@ def throughput(setting: Setting) -> Iterator[Measurement]:
         for arithmetic in ("fp32", "bf16", "tf32") if setting.cuda else ("fp32", "bf16"):
             labels = {"net": net, "precision": arithmetic, "how": "plain loop"}
             yield labels, partial(_plain, setting, net, arithmetic, speeds)
-    slowest: dict[tuple[str, str], float] = {}  # seconds per training sample in the stack before
+    before: dict[tuple[str, str], float] = {}  # seconds per training sample in the stack before
     for k in (1, 2) if setting.quick else STACKS:
         for net in nets:
             for precision in ("fp32", "bf16"):
                 labels = {"net": net, "precision": precision, "how": f"decaybench, K = {k}"}
-                yield labels, partial(_ours, setting, net, precision, k, speeds, slowest)
+                yield labels, partial(_ours, setting, net, precision, k, speeds, before)
 
 
 def _ours(
@@ -51,15 +52,15 @@ def _ours(
     precision: Precision,
     k: int,
     speeds: Mapping[tuple[str, str], float],
-    slowest: dict[tuple[str, str], float],
+    before: dict[tuple[str, str], float],
 ) -> Mapping[str, object]:
     updates, batch = (2 if setting.quick else max(4, LENGTH // k)), setting.batch(net)
     samples = updates * batch * k
-    expected = EPOCHS * samples * slowest.get((net, precision), 0.0)
+    expected = EPOCHS * samples * before.get((net, precision), 0.0)
     if expected > LONGEST:
         return {"left out": f"would take about {expected:.0f} s"}
     taken = _epoch(setting, net, precision, constant_runs(k), updates)
-    slowest[net, precision] = taken / samples
+    before[net, precision] = taken / samples
     return _speed(setting, samples / taken, speeds.get((net, precision)))
 
 
@@ -80,6 +81,7 @@ def _epoch(
     updates: int,
     captured: bool | None = None,
     benchmark: bool = False,
+    augment: Sequence[str] = (),
 ) -> float:
     """Seconds of the last epoch of a short training; an epoch's numbers are on the host when it ends."""
     if setting.cuda:
@@ -88,7 +90,8 @@ def _epoch(
     try:
         torch.backends.cudnn.benchmark = benchmark
         data = setting.data(net, updates)
-        return curves(setting, net, precision, runs, data, epochs=EPOCHS, captured=captured)[-1].seconds
+        found = curves(setting, net, precision, runs, data, epochs=EPOCHS, captured=captured, augment=augment)
+        return found[-1].seconds
     finally:
         torch.backends.cudnn.benchmark = before
 
@@ -154,21 +157,28 @@ def _recorded(
     return {"ms per update": round(1e3 * taken / updates, 3), "speed over the first line": round(first[0] / taken, 2)}
 
 
-def reactive(setting: Setting) -> Iterator[Measurement]:
-    """The time of an update with rules that react to the loss or the gradient, over that with a fixed schedule."""
+def extras(setting: Setting) -> Iterator[Measurement]:
+    """The time of an update with rules that react to the loss or the gradient, and with augmented images, over that
+    with a fixed schedule.
+    """
     for net, k in (("small-cnn", 2),) if setting.quick else (("lenet", 16), ("resnet20", 16)):
         fixed: list[float] = []
         for kind, values in {"cosine": {"floor": 0.0}, **REACTIVE}.items():
-            yield {"net": net, "K": str(k), "schedule": kind}, partial(_ruled, setting, net, k, kind, values, fixed)
+            yield {"net": net, "K": str(k), "with": kind}, partial(_with, setting, net, k, kind, values, (), fixed)
+        labels = {"net": net, "K": str(k), "with": f"cosine, {' and '.join(AUGMENT)}"}
+        yield labels, partial(_with, setting, net, k, "cosine", {"floor": 0.0}, AUGMENT, fixed)
 
 
-def _ruled(
-    setting: Setting, net: str, k: int, kind: str, values: Mapping[str, float], fixed: list[float]
+def _with(
+    setting: Setting,
+    net: str,
+    k: int,
+    kind: str,
+    values: Mapping[str, float],
+    augment: Sequence[str],
+    fixed: list[float],
 ) -> Mapping[str, object]:
     updates = 2 if setting.quick else 2 * LENGTH
     runs = [replace(run, schedule=SCHEDULES[kind](**values)) for run in constant_runs(k)]
-    fixed.append(taken := _epoch(setting, net, "fp32", runs, updates))
-    return {
-        "ms per update": round(1e3 * taken / updates, 3),
-        "time over the fixed schedule's": round(taken / fixed[0], 3),
-    }
+    fixed.append(taken := _epoch(setting, net, "fp32", runs, updates, augment=augment))
+    return {"ms per update": round(1e3 * taken / updates, 3), "over the first line": round(taken / fixed[0], 3)}

@@ -17,6 +17,7 @@ import torch
 from benchmarks.device.setting import Measurement, Setting
 
 ROOT = Path(__file__).parents[2]
+TESTS_S = 50  # seconds; less than the section's, so that pytest ends before its section's process does
 BUDGET = {"trials": 16, "repeats": 1, "confirm_seeds": 4}
 SWEEP = {
     "name": "on-a-gpu",
@@ -72,6 +73,7 @@ def _pytest(setting: Setting) -> Mapping[str, object]:
         env=environment,
         capture_output=True,
         text=True,
+        timeout=TESTS_S,
     )
     said = ran.stdout.strip() or ran.stderr.strip()
     return {"exit code": ran.returncode, "result": said.splitlines()[-1] if said else "", "output": said[-6000:]}
