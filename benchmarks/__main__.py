@@ -14,12 +14,23 @@ from benchmarks.rounds import compare
 from benchmarks.work import CORES, Work, load, processes
 from decaybench.errors import UserError
 
+AUGMENT = ("crop4", "flip")
 # Enough updates for a variant to take a few seconds. ``runs`` is per process; more runs allow a larger K.
 NETS = {
     "small-cnn": Work("small-cnn", "digits", 64, samples=1152, epochs=4, runs=16, device="cpu", root=None),
     "lenet": Work("lenet", "mnist", 64, samples=2000, epochs=1, runs=8, device="cpu", root=None),
     "3c3d": Work("3c3d", "cifar10", 128, samples=1024, epochs=1, runs=4, device="cpu", root=None),
+    "resnet8": Work(
+        "resnet8", "cifar10", 128, samples=1024, epochs=1, runs=4, device="cpu", root=None, augment=AUGMENT
+    ),
+    "resnet20": Work(
+        "resnet20", "cifar10", 128, samples=512, epochs=1, runs=2, device="cpu", root=None, augment=AUGMENT
+    ),
+    "resnet18": Work(
+        "resnet18", "cifar10", 128, samples=256, epochs=1, runs=2, device="cpu", root=None, augment=AUGMENT
+    ),
 }
+ON_REQUEST = ("resnet18",)  # takes as long as all others together
 RUNS_ON_CUDA = 256
 
 
@@ -60,7 +71,8 @@ def _work(work: Work, options: argparse.Namespace, device: str, count: int) -> W
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), metavar="NET")
+    usual = [name for name in NETS if name not in ON_REQUEST]
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=usual, metavar="NET")
     parser.add_argument("--precisions", nargs="+", choices=limit.DTYPES, default=["fp32", "bf16"], metavar="PRECISION")
     parser.add_argument("--rounds", type=_positive, default=5)
     parser.add_argument("--samples", type=_positive, help="training images of every net")

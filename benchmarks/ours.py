@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.plain import ask, study
 from benchmarks.work import MOMENTUM, Outcome, Work, load, without_validation
-from decaybench.data import Examples, TaskData
+from decaybench.data import Examples, TaskData, augmentation
 from decaybench.schedules import Cosine
 from decaybench.training import EpochCurves, Precision, Recipe, Run, train
 
@@ -44,7 +44,7 @@ def speeds(work: Work, precision: str, processes: int, pool: ProcessPoolExecutor
     """Training samples per second of all processes together, for every K that distributes the runs evenly."""
     share = work.runs // processes
     measured = {}
-    for k in [k for k in range(2, share + 1) if share % k == 0] or [1]:
+    for k in [k for k in range(1, share + 1) if share % k == 0]:
         begun = [pool.submit(_seconds, work, precision, k) for _ in range(processes)]
         slowest = max(future.result() for future in begun)
         measured[k] = processes * k * min(SHORT, work.steps) * work.batch_size / slowest
@@ -65,8 +65,9 @@ def _train(
 ) -> list[EpochCurves]:
     cosine = Cosine(floor=0.0)
     seen: list[EpochCurves] = []
+    augment = tuple(map(augmentation, work.augment))
     train(
-        Recipe(work.model, epochs, work.batch_size, precision=cast(Precision, precision)),
+        Recipe(work.model, epochs, work.batch_size, precision=cast(Precision, precision), augment=augment),
         [Run(seed, cosine, rate, MOMENTUM, 0.0) for seed, rate in rates],
         data,
         device=torch.device(work.device),

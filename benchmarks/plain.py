@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 
 import optuna
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
+from benchmarks import usual
 from benchmarks.work import MOMENTUM, Outcome, Work, load
 from decaybench import models, seeds
-from decaybench.data import normalise
+from decaybench.data import augmentation, augmented, draw_augmentation, normalise
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
 """An epoch's batches of images and labels."""
@@ -33,16 +34,12 @@ def ask(trial: optuna.Trial) -> float:
 
 
 def with_loader(work: Work, precision: str, *, judge: bool) -> list[Outcome]:
-    """(a) A DataLoader over a TensorDataset, one trial after another, with one torch thread per core."""
-    images, labels = _examples(work)[:2]
-    dataset = TensorDataset(images, labels)
+    """(a) A DataLoader, one trial after another, with one torch thread per core."""
+    loader = _loader(work)
 
     def objective(trial: optuna.Trial) -> float:
-        sampler = RandomSampler(dataset)  # as shuffle=True creates it; its seed is set per epoch below
-        loader = DataLoader(dataset, work.batch_size, sampler=sampler, drop_last=True)
-
         def batches(epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
-            sampler.generator = seeds.generator(trial.number, "order", epoch)
+            loader.sampler.generator = seeds.generator(trial.number, "order", epoch)
             return loader
 
         outcomes.append(_train(work, precision, trial.number, ask(trial), batches, judge=judge))
@@ -77,21 +74,22 @@ def in_processes(work: Work, precision: str, pool: ProcessPoolExecutor, *, judge
 
 
 def one_run(work: Work, precision: str, seed: int, rate: float, *, judge: bool) -> Outcome:
-    """Train one run, whose batches are indexed from tensors on the device."""
+    """Train one run, whose batches are indexed from tensors on the device, and augmented there."""
     images, labels = (tensor.to(work.device) for tensor in _examples(work)[:2])
+    changed = _Augmented(work, seed) if work.augment else None
 
     def batches(epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(labels), generator=seeds.generator(seed, "order", epoch)).to(work.device)
         for start in range(0, work.steps * work.batch_size, work.batch_size):
             chosen = order[start : start + work.batch_size]
-            yield images[chosen], labels[chosen]
+            yield changed.batch(epoch, chosen) if changed else images[chosen], labels[chosen]
 
     return _train(work, precision, seed, rate, batches, judge=judge)
 
 
 def _train(work: Work, precision: str, seed: int, rate: float, batches: Batches, *, judge: bool) -> Outcome:
-    data, device = load(work), torch.device(work.device)
-    model = models.build(work.model, data.shape, data.classes, seed).to(device)
+    device = torch.device(work.device)
+    model = _model(work, seed).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
     scheduler = CosineAnnealingLR(optimizer, work.updates)
     cast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
@@ -112,10 +110,61 @@ def _train(work: Work, precision: str, seed: int, rate: float, batches: Batches,
         return Outcome(train_loss, _accuracy(work, model) if judge else None)
 
 
+def _model(work: Work, seed: int) -> nn.Module:
+    """The seed's initial weights, in a net as people write it."""
+    data = load(work)
+    ours = models.build(work.model, data.shape, data.classes, seed)
+    if work.model not in usual.NETS:
+        return ours
+    theirs = usual.NETS[work.model](data.classes)
+    with torch.no_grad():
+        for mine, weights in zip(theirs.parameters(), ours.parameters(), strict=True):
+            mine.copy_(weights)
+    return theirs
+
+
 @torch.no_grad()
 def _accuracy(work: Work, model: nn.Module) -> float:
     images, labels = (tensor.to(work.device) for tensor in _examples(work)[2:])
+    model.eval()
     return float((model(images).argmax(1) == labels).double().mean())
+
+
+@cache
+def _loader(work: Work) -> DataLoader:
+    """Batches of training examples. With ``shuffle=True`` a loader has the same sampler; here its seed is set."""
+    if not work.augment:
+        dataset = TensorDataset(*_examples(work)[:2])
+        return DataLoader(dataset, work.batch_size, sampler=RandomSampler(dataset), drop_last=True)
+    assert work.augment == ("crop4", "flip")
+    data = load(work)
+    changes = usual.RandomCrop(data.shape[1], padding=4), usual.RandomHorizontalFlip()
+    transform = usual.Compose(*changes, usual.ToFloat(), usual.Normalize(data.mean, data.std))
+    return usual.loader(usual.Images(data.train.images, data.train.labels, transform), work.batch_size)
+
+
+def close_loaders() -> None:
+    """End the processes of all loaders."""
+    _loader.cache_clear()
+
+
+class _Augmented:
+    """A run's augmented images as in decaybench: whole batches, and the same draws."""
+
+    def __init__(self, work: Work, seed: int) -> None:
+        self.data, self.seed = load(work).to(work.device), seed
+        self.augment = tuple(map(augmentation, work.augment))
+        self.epoch = -1
+
+    def batch(self, epoch: int, chosen: Tensor) -> Tensor:
+        """The normalised images of the examples ``chosen`` (B,)."""
+        images = self.data.train.images
+        if epoch != self.epoch:
+            drawn = draw_augmentation(self.augment, self.seed, epoch, len(images), self.data.shape[1:])
+            self.epoch, self.draws = epoch, drawn.to(images.device)
+        normalised = partial(normalise, mean=self.data.mean, std=self.data.std, dtype=torch.float32)
+        lone = images[chosen].unsqueeze(1), self.draws[chosen].unsqueeze(1)
+        return augmented(self.augment, *lone, normalised).squeeze(1)
 
 
 @cache

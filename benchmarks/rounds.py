@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import fmean, median
 
@@ -67,21 +67,24 @@ def compare(work: Work, precisions: Sequence[str], rounds: int, pool: ProcessPoo
             started = time.perf_counter()
             variant.train(judge=False)
             variant.speeds.append(work.trained / (time.perf_counter() - started))
+    plain.close_loaders()
     return Measured(work, flops_per_sample(work), variants, tried)
 
 
 def _variants(work: Work, precision: str, tried: dict[int, float], pool: ProcessPoolExecutor) -> list[Variant]:
     k = max(tried, key=lambda k: tried[k])
+    on_cpu = work.device == "cpu"
+    threads, processes = (f", {CORES} threads", f", {CORES} processes") if on_cpu else ("", "")
     loop = partial(plain.with_loader, work, precision)
     stacks = partial(ours.stacks, work, precision, k, pool)
-    if work.device == "cuda":
-        return [
-            Variant("a", "Optuna, DataLoader", precision, loop),
-            Variant("d", f"decaybench, K = {k}", precision, stacks),
-        ]
-    return [
-        Variant("a", f"Optuna, DataLoader, {CORES} threads", precision, loop),
-        Variant("b", f"from memory, {CORES} threads", precision, partial(plain.from_memory, work, precision)),
-        Variant("c", f"(b) in {CORES} processes", precision, partial(plain.in_processes, work, precision, pool)),
-        Variant("d", f"decaybench, {CORES} processes, K = {k}", precision, stacks),
-    ]
+    variants = [Variant("a", f"Optuna, DataLoader{threads}", precision, loop)]
+    if on_cpu:
+        memory = partial(plain.from_memory, work, precision)
+        spread = partial(plain.in_processes, work, precision, pool)
+        variants.append(Variant("b", f"from memory{threads}", precision, memory))
+        variants.append(Variant("c", f"(b) in {CORES} processes", precision, spread))
+    variants.append(Variant("d", f"decaybench{processes}, K = {k}", precision, stacks))
+    if work.augment:
+        unchanged = partial(ours.stacks, replace(work, augment=()), precision, k, pool)
+        variants.append(Variant("e", "(d) without augmentation", precision, unchanged))
+    return variants

@@ -22,7 +22,10 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 @dataclass(frozen=True)
 class Work:
-    """``runs`` trainings of one net, each with its own seed and learning rate, which decays as a cosine."""
+    """``runs`` trainings of one net, each with its own seed and learning rate, which decays as a cosine.
+
+    ``augment`` names the augmentations of training images as in a sweep file.
+    """
 
     model: str
     data: str
@@ -32,6 +35,7 @@ class Work:
     runs: int
     device: str
     root: Path | None
+    augment: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -55,7 +59,7 @@ class Work:
 
     @property
     def name(self) -> str:
-        return f"{self.model} / {self.data}, B = {self.batch_size}"
+        return ", ".join([f"{self.model} / {self.data}", f"B = {self.batch_size}", *self.augment])
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,16 @@ class Outcome:
     accuracy: float | None
 
 
-@cache
 def load(work: Work) -> TaskData:
     """The work's images, uint8 on the CPU, with a validation split; UserError if they cannot be loaded."""
-    dataset = load_dataset(work.data, work.root)
-    return prepare(dataset, draw_splits(dataset, 0, train_size=work.samples, validation_size=VALIDATION))
+    return loaded(work.data, work.root, work.samples)
+
+
+@cache
+def loaded(name: str, root: Path | None, samples: int) -> TaskData:
+    """So many training images of a dataset, loaded once."""
+    dataset = load_dataset(name, root)
+    return prepare(dataset, draw_splits(dataset, 0, train_size=samples, validation_size=VALIDATION))
 
 
 def without_validation(data: TaskData) -> TaskData:

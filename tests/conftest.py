@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole sweeps are trained first, so that no process is still at one when all others have ended."""
     items.sort(key=lambda item: "runner" not in item.path.parts)
+    if needing := [item for item in items if item.get_closest_marker("cuda")]:
+        import torch  # here, since pytest often runs without any of these
+
+        if not torch.cuda.is_available():
+            for item in needing:
+                item.add_marker(pytest.mark.skip("needs a CUDA device"))
 
 
 def pytest_collection_finish() -> None:

@@ -130,7 +130,7 @@ def test_a_training_split_is_normalised_to_mean_zero_and_deviation_one():
     assert abs(pixels.mean()) < 1e-12 and abs(pixels.std(correction=0) - 1) < 1e-12
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_normalised_bits_are_the_same_on_cuda(dtype):
     mean, std = torch.tensor([0.1307], dtype=torch.float64), torch.tensor([0.3081], dtype=torch.float64)

@@ -87,7 +87,7 @@ def test_a_script_that_wants_speed_changes_no_bit(untold, script, train_one):
     assert train_one() == untold
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_a_convolution_in_fp32_is_not_rounded_to_tf32():
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(8, 64, 16, 16, generator=generator)

@@ -25,7 +25,6 @@ CPU = torch.device("cpu")
 STEPS = 20  # updates an epoch: a whole chunk and a shorter one
 BATCH = 8
 RECIPE = Recipe("small-cnn", epochs=3, batch_size=BATCH)
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +264,7 @@ def test_a_step_on_the_device_gives_the_rates_of_one_on_the_host():
         assert torch.equal(bank.scale(state, step), bank.scale(state, torch.tensor(step)))
 
 
-@needs_cuda
+@pytest.mark.cuda
 @pytest.mark.parametrize("form", [OptimizerForm(), OptimizerForm(velocity="keras"), OptimizerForm("adam")], ids=str)
 def test_graphs_agree_with_the_chunks_on_a_cpu(digits, form):
     # One batch an epoch, so that every loss is seen; the first is warming up, the second recorded, the rest replayed.
@@ -279,7 +278,7 @@ def test_graphs_agree_with_the_chunks_on_a_cpu(digits, form):
     np.testing.assert_allclose(*losses, rtol=0, atol=1e-4)
 
 
-@needs_cuda
+@pytest.mark.cuda
 def test_a_runs_numbers_on_a_gpu_hardly_depend_on_k(digits):
     runs, gpu = mixed()[:8], torch.device("cuda")
     recipe = replace(RECIPE, epochs=2)
@@ -290,7 +289,7 @@ def test_a_runs_numbers_on_a_gpu_hardly_depend_on_k(digits):
         np.testing.assert_allclose(alone.trace, together[i].trace, rtol=1e-3)
 
 
-@needs_cuda
+@pytest.mark.cuda
 def test_both_graphs_of_an_epoch_share_their_memory(digits, monkeypatch):
     pools = []
 
@@ -306,7 +305,7 @@ def test_both_graphs_of_an_epoch_share_their_memory(digits, monkeypatch):
     assert len({pool for _, pool in pools}) == 1
 
 
-@needs_cuda
+@pytest.mark.cuda
 def test_what_is_replayed_is_what_would_be_run(digits, monkeypatch):
     runs, gpu = mixed(), torch.device("cuda")
     replayed = train(RECIPE, runs, digits, device=gpu)

@@ -305,7 +305,7 @@ def test_dropout_is_each_runs_own(digits):
     assert_same(alone, train(fp32, runs, data, device=CPU)[3])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_agrees_with_cpu_in_fp64(few):
     recipe = replace(RECIPE, epochs=5)
     ours = train(recipe, eight_runs(), few, device=torch.device("cuda"), read_test=True)
