@@ -5,7 +5,6 @@ batch order, an epoch's draws, the split's normalisation, and the schedule's cla
 `TorchScheduler` measures for it on torch's own optimizers.
 """
 
-import copy
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -95,7 +94,8 @@ class SeededDropout(TorchFunctionMode):
         if not training or not p:
             return input
         shape = (*input.shape[:2], 1, 1) if channels else input.shape
-        return input * (torch.rand(shape, generator=self.generator) >= p) / (1 - p)
+        kept = torch.rand(shape, generator=self.generator) >= p
+        return input * kept / (1 - p) if p < 1 else input * 0
 
 
 def augmented(recipe: Recipe, image, drawn, normalised):
@@ -140,8 +140,8 @@ def plain_loop(recipe: Recipe, run: Run, data: TaskData) -> Reference:
 
     def evaluate(examples):
         evaluated = model
-        if averaged is not None:
-            evaluated = averaged if averaged.n_averaged > 0 else copy.deepcopy(model)
+        if averaged is not None and averaged.n_averaged > 0:
+            evaluated = averaged
             first = [normalised(data.train.images[i * size : (i + 1) * size]) for i in range(min(50, steps))]
             torch.optim.swa_utils.update_bn(first, evaluated)
         evaluated.eval()

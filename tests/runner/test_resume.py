@@ -128,8 +128,11 @@ def without_stacks(database) -> dict[str, list[tuple]]:
     return found | {"runs": [(*run[:-2], run[-1]) for run in found["runs"]]}
 
 
-def assert_undisturbed(killed, quiet, *, stacks=True):
-    """A sweep that was killed and has been finished is the one that was left alone, and nothing is there twice."""
+def assert_undisturbed(killed, quiet, *, stacks=True, again=True):
+    """A sweep that was killed and has been finished is the one that was left alone, and nothing is there twice.
+
+    With ``again``, some runs were trained more than once.
+    """
     of = results if stacks else without_stacks
     assert of(killed) == of(quiet)
     assert decided(killed) == decided(quiet)
@@ -137,7 +140,7 @@ def assert_undisturbed(killed, quiet, *, stacks=True):
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         doubled = Counter(connection.execute("SELECT run_id, epoch FROM epochs").fetchall())
         assert max(doubled.values()) == 1
-        assert connection.execute("SELECT max(attempt) FROM runs").fetchone()[0] > 1
+        assert not again or connection.execute("SELECT max(attempt) FROM runs").fetchone()[0] > 1
         assert connection.execute("SELECT status FROM sweeps").fetchone() == ("complete",)
         assert connection.execute("SELECT count(*) FROM trials WHERE state = 'RUNNING'").fetchone() == (0,)
     assert summary(killed, "looks") == summary(quiet, "looks")
@@ -171,7 +174,7 @@ def test_the_command_goes_on_after_an_interrupt_which_is_130_and_after_a_kill(
         assert out.startswith("looks: complete\n")
         said.append(err)
     assert "updates" in said[0] and "updates" not in said[1]  # nothing was trained again
-    assert_undisturbed(database, quiet)
+    assert_undisturbed(database, quiet, again=False)  # two strokes may both fall between stacks
     assert (tmp_path / "studies" / "looks" / "report" / "summary.csv").read_text() == summary(quiet, "looks")
 
 

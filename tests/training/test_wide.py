@@ -140,7 +140,7 @@ def concatenation_slices_and_padding():
         images, channels, *_ = x.shape
         x = torch.cat([x, -x, x[:, 1:3]], dim=1)
         x = F.pad(x[:, :, ::2, 1:], (0, 0, 0, 0, 1, 1))
-        x = F.pad(x, (1, 0))
+        x = F.pad(x, (1, 0)).contiguous()
         x = torch.cat([x, x], 3)[:, 2 * channels - 4]
         return self.head(x.reshape(images, -1))
 

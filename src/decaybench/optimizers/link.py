@@ -7,6 +7,7 @@ a vector loop than in its tail.) A sum over one lane's row has the same bits at 
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 
@@ -40,6 +41,10 @@ class Link:
 
     def end_epoch(self, carried: Mapping[str, Tensor], left: Tensor) -> None:
         """Change what ``carried`` remembers when an epoch ends, after which ``left`` int64 (L,) epochs follow."""
+
+    def averaged(self, carried: Mapping[str, Tensor]) -> Tensor | None:
+        """The lanes whose ``weights`` are an average now, bool (L, 1); None if there are none."""
+        return carried["momentum"].new_ones(len(carried["momentum"]), 1, dtype=torch.bool) if self.averages else None
 
     def weights(self, carried: Mapping[str, Tensor], weights: Tensor) -> Tensor:
         """The weights (L, P) to evaluate, given those of the links before (at first, the parameters)."""

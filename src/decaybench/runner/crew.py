@@ -9,9 +9,9 @@ from decaybench.runner.measure import glance, measure
 from decaybench.runner.pool import cores
 from decaybench.sweep import Sweep, ledger, most_retrained, size
 
-SMALL = 20_000  # updates of all runs; in a smaller sweep, a measurement takes longer than it saves,
-SLOW_S = 120.0  # unless it takes longer than this
-WIDTH = 8  # the models at once of such a small sweep
+SMALL = 20_000  # updates of all runs; in a smaller sweep, a measurement takes longer than it saves
+SLOW_S = 120.0  # seconds; a sweep that takes longer is not small, however few its updates
+WIDTH = 8  # the models at once of a small sweep
 LONG_S = 20.0  # a shorter sweep is not worth more processes, which take seconds to start
 
 
@@ -32,8 +32,10 @@ def choose_crew(sweep: Sweep, environment: Environment, begun: Mapping[str, Any]
     updates = planned_updates(sweep, environment)
     if begun is None and environment.device.type == "cpu" and _runs(sweep, environment) == 1:
         return Crew(1, 1)  # in a wider network, a lone run is computed twice
+    if begun is not None and updates < SMALL:
+        return Crew(workers or min(begun["workers"], cores()), begun["stack_size"])
     if updates < SMALL and glance(sweep.task, environment) * updates < SLOW_S:
-        return Crew(workers or 1, begun["stack_size"] if begun else WIDTH)
+        return Crew(workers or 1, WIDTH)
     speed = measure(sweep.task, environment)
     if workers is None:
         worth_it = environment.device.type == "cpu" and speed.seconds * updates > LONG_S

@@ -18,7 +18,7 @@ from decaybench.metrics import METRICS
 from decaybench.models import build
 from decaybench.sweep import Sweep, Task, size
 from decaybench.training import check_builder, check_model
-from decaybench.training.lanes import MICRO_BATCH, evaluated_in
+from decaybench.training.lanes import EVALUATION_CHUNK, MICRO_BATCH, parts_of
 
 VERSIONS = ("decaybench", "torch", "optuna", "numpy", "scipy", "sqlalchemy", "scikit-learn", "Pillow")
 
@@ -89,8 +89,8 @@ def _prepare(sweep: Sweep, data_root: Path | None, device: torch.device) -> Envi
         siblings=siblings,
         precision=task.precision,
         device=device,
-        batch=min(MICRO_BATCH, len(data.train)) if task.batch_size == "full" else task.batch_size,
-        chunks=sorted(set[int]().union(*(evaluated_in(len(examples)) for examples in evaluated))),
+        batches=parts_of(len(data.train), MICRO_BATCH) if task.batch_size == "full" else {task.batch_size},
+        chunks=set[int]().union(*(parts_of(len(examples), EVALUATION_CHUNK) for examples in evaluated)),
         full=task.batch_size == "full",
     )
     counts = data.train.labels.bincount(minlength=data.classes)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from decaybench.data import Examples, cache_folder
+from decaybench.errors import UserError
 from decaybench.runner.environment import Environment
 from decaybench.runner.worker import recipe
 from decaybench.schedules import SCHEDULES
@@ -80,18 +81,20 @@ def _seconds(task: Task, environment: Environment, width: int, batch: int, befor
     """
     guess = before if before is not None else _timed(task, environment, width, batch, 1)
     updates = max(1, min(round(SECONDS / (guess * width)), len(environment.data.train) // batch))
-    _timed(task, environment, width, batch, 1, validated=EVALUATION_CHUNK if environment.device.type == "cuda" else 1)
+    _timed(task, environment, width, batch, 1, validated=EVALUATION_CHUNK if environment.device.type == "cuda" else 2)
     return min(_timed(task, environment, width, batch, updates) for _ in range(2))
 
 
-def _timed(task: Task, environment: Environment, width: int, batch: int, updates: int, validated: int = 1) -> float:
+def _timed(task: Task, environment: Environment, width: int, batch: int, updates: int, validated: int = 2) -> float:
     data, device = environment.data, environment.device
     held_out = _first(data.validation, validated)
     part = replace(data, train=_first(data.train, batch * updates), validation=held_out, signal=None)
-    runs = [Run(seed, SCHEDULES["constant"](), 1e-3, 0.9, 0.0) for seed in range(width)]
+    runs = [Run(seed, SCHEDULES["constant"](), 0.0, 0.9, 0.0) for seed in range(width)]  # at rate 0, none diverges
     short = replace(recipe(task, OptimizerForm(), EPOCHS[device.type]), batch_size=batch)
     seen: list[float] = []  # an epoch's numbers are on the host when it ends, so the device has finished its work
     train(short, runs, part, device=device, width=width, on_epoch=lambda curves: seen.append(curves.seconds))
+    if len(seen) < short.epochs:
+        raise UserError("task.model: gives a loss that is not finite with its initial weights")
     return seen[-1] / (width * updates)
 
 

@@ -10,6 +10,7 @@ from decaybench.runner.pruning import Pruning
 from decaybench.store import EpochRow, RunResult, RunRow, Storage
 from decaybench.sweep import RunParameters, Size, Task
 from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, TrainingResult, train
+from decaybench.training.allocator import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def train_stack(
     Each epoch of the stack is one insert, and the results of all its runs are one transaction. ``advance`` is called
     with the number of updates made since the last call. ``pruning`` decides which runs are stopped.
     """
+    keep_freed_memory()
     left = sum(size.total_steps for size in stack.sizes)
 
     def write(curves: EpochCurves) -> None:

@@ -23,14 +23,14 @@ ESTIMATED_ON = 50
 """The training batches on which batch norm's statistics are estimated for weights that are averages."""
 
 
-def evaluated_in(examples: int) -> set[int]:
-    """The sizes of the chunks in which so many examples are evaluated."""
-    return {min(EVALUATION_CHUNK, examples), examples % EVALUATION_CHUNK or min(EVALUATION_CHUNK, examples)}
+def parts_of(examples: int, size: int) -> set[int]:
+    """The numbers of examples that go through the network together when so many are divided into parts of ``size``."""
+    return {min(size, examples), examples % size or min(size, examples)}
 
 
 class _Part(NamedTuple):
-    """Lanes that go through the network together: the slice of them that they are, and the lanes to compute, on the
-    device and on the host.
+    """Lanes that go through the network together: ``rows``, the lanes whose results are used, and the lanes that are
+    computed for them, as an index on the device (``seats``) and on the host (``lanes``).
     """
 
     rows: slice
@@ -39,7 +39,7 @@ class _Part(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many lanes it is: fewer than are computed if there is one."""
+        """The number of ``rows``; a single lane is computed twice, unless the width is 1."""
         return int(self.rows.stop - self.rows.start)
 
 
@@ -58,7 +58,7 @@ class Lanes:
     """L lanes: what they carry, their chain, and passes through the network, ``width`` lanes at a time.
 
     Neither L nor a ``width`` of at least 2 affects a lane's numbers. Width 1 is a mode of its own: each lane goes
-    through the network alone, as the module would. In fp32 its bits are others than those of a wider network.
+    through the network alone, as the module would. In fp32 its bits differ from those of a wider network.
     """
 
     def __init__(
@@ -152,16 +152,18 @@ class Lanes:
                 self._noise.select([self.seeds[lane] for lane in part.lanes])
                 logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
                 labels = self.data.train.labels[mine]
-                mean = trained = cross_entropy(logits, labels).sum(1) / size
-                if self.recipe.label_smoothing:
-                    trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
+                trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
+                plain = cross_entropy(logits.detach(), labels).sum(1) / size if self.recipe.label_smoothing else trained
                 # The gradient of the sum over runs is each run's own gradient, since no loss depends on another run's
                 # parameters.
                 trained.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-                loss[part.rows] += mean.detach().double()[: part.size]
+                loss[part.rows] += plain.detach().double()[: part.size]
         if len(self) == 1 and self.width > 1:  # it was computed twice, on copies of its buffers
             buffers.copy_(held[0][:1])
-        gradients = [leaf.grad[: part.size] for part, leaf in zip(parts, leaves, strict=True) if leaf.grad is not None]
+        gradients = []
+        for part, leaf in zip(parts, leaves, strict=True):
+            assert leaf.grad is not None
+            gradients.append(leaf.grad[: part.size])
         return loss, gradients[0] if len(gradients) == 1 else torch.cat(gradients)
 
     def _images(self, chosen: Tensor, seats: slice | Tensor) -> Tensor:
@@ -201,11 +203,12 @@ class Lanes:
     def _statistics(self, weights: Tensor) -> Tensor:
         """The buffers (L, S) with which to evaluate ``weights`` (L, P).
 
-        Averages are not the weights with which running statistics were kept. For them, the statistics are means over
-        the first training batches, in file order, as in torch.optim.swa_utils.update_bn.
+        Averages are not the weights with which running statistics were kept. For lanes that have one, the statistics
+        are means over the first training batches, in file order, as in torch.optim.swa_utils.update_bn.
         """
         kept = self.carried["buffers"]
-        if not (self.chain.averages and self._architecture.tracks):
+        averaged = self.chain.averaged(self.carried)
+        if averaged is None or not self._architecture.tracks:
             return kept
         if self._estimated is None:
             self._estimated = kept.clone()
@@ -217,6 +220,7 @@ class Lanes:
                     repeated = x.expand(-1, len(mine), -1, -1, -1)
                     self._stack(len(mine)).forward(mine, repeated, buffers=own, training=True, momentum=1 / (batch + 1))
                     self._estimated[part.rows] = own[: part.size]
+            self._estimated = torch.where(averaged, self._estimated, kept)
         return self._estimated
 
     def _stack(self, k: int) -> Stack:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from decaybench.data import Examples, TaskData
 from decaybench.schedules import Bank
-from decaybench.training.allocator import keep_freed_memory
 from decaybench.training.arithmetic import exact_arithmetic
 from decaybench.training.graph import Chunks
 from decaybench.training.lanes import Lanes
@@ -44,7 +43,6 @@ def train(
     chunks, on a GPU as CUDA graphs if the model allows it, and every run is computed separately.
     """
     captured = device.type != "cpu" if captured is None else captured
-    keep_freed_memory()
     with exact_arithmetic():
         data = data.to(device)
         steps = steps_per_epoch(len(data.train), recipe.batch_size)

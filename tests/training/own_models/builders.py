@@ -52,7 +52,7 @@ def a_width_that_is_drawn():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), head(width))
 
 
-@row("has different logits in a stack of runs than alone")
+@row("makes other calls for another seed in training")
 def an_activation_that_is_drawn():
     activation = torch.tanh if torch.rand(()) < 0.5 else torch.sigmoid
     return Own(

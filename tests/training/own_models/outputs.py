@@ -157,3 +157,73 @@ def a_squeeze_too_many():
         return self.head(self.hidden(x.flatten(1).unsqueeze(1)).squeeze()).softmax(1)
 
     return Own(forward, hidden=nn.Linear(64, 16), head=head(16))
+
+
+@row("keeps in its attributes what it computes")
+def batch_norm_with_a_cumulative_average():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, momentum=None), nn.Flatten(), head(144))
+
+
+class Warming(nn.BatchNorm1d):
+    def forward(self, x):
+        self.momentum = max(0.05, 1 / (1 + int(self.num_batches_tracked)))
+        return super().forward(x)
+
+
+@row("keeps in its attributes what it computes")
+def batch_norm_whose_momentum_falls():
+    return nn.Sequential(nn.Flatten(), Warming(64), head())
+
+
+class Always(nn.BatchNorm1d):
+    def train(self, mode=True):
+        return super().train(True)
+
+
+@row("changes its statistics in evaluation")
+def batch_norm_that_is_always_in_training():
+    return nn.Sequential(nn.Flatten(), Always(64), head())
+
+
+@row()
+def a_value_that_is_not_given_back():
+    def forward(self, x):
+        logits = self.head(x.flatten(1))
+        logits.softmax(1)
+        return logits
+
+    return Own(forward, head=head())
+
+
+@row()
+def another_order_in_memory():
+    def forward(self, x):
+        x = self.first(x.flatten(1)).view(-1, 1, 8, 8).contiguous(memory_format=torch.channels_last)
+        return self.head(self.conv(x).clone().flatten(1))
+
+    return Own(forward, first=nn.Linear(64, 64), conv=nn.Conv2d(1, 4, 3), head=head(144))
+
+
+@row()
+def dropout_of_everything():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Dropout(1.0), head(16))
+
+
+@row("makes other calls for another seed in training")
+def a_share_that_the_seed_draws():
+    return nn.Sequential(nn.Flatten(), nn.Dropout(torch.rand(1).item()), head())
+
+
+@row("batch_norm(a buffer, a buffer, a parameter, a parameter|but this one calls")
+def batch_norm_beside_a_constant_buffer():
+    return Own(
+        lambda self, x: self.head(self.norm(x.flatten(1) - self.mu)),
+        mu=torch.ones(64),
+        norm=nn.BatchNorm1d(64),
+        head=head(),
+    )
+
+
+@row("which computes statistics over a batch")
+def batch_norm_of_volumes():
+    return Own(lambda self, x: self.head(self.norm(x.unsqueeze(2)).flatten(1)), norm=nn.BatchNorm3d(1), head=head())

@@ -54,7 +54,8 @@ def at_most(metric: str, size: float, margin: float | None) -> str:
     """A bound with at most two figures, rounded up so that it still holds: ``0.84 points``, ``12 points``.
 
     One within the ``margin`` must not look as if it were beyond it: 1.1 of a margin of 1.12 is not rounded to 1.2.
-    Where two figures would, it is shown with three, and at most as the margin is.
+    Where two figures would, it is shown with three, and at most as the margin is shown. Only then may it be below the
+    bound, by what the margin's own rounding took away.
     """
     return f"{bound(metric, size, margin)} {METRICS[metric].gap_unit}"
 

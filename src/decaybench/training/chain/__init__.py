@@ -45,6 +45,10 @@ class Chain(Link):
         for link in self._links:
             link.end_epoch(carried, left)
 
+    def averaged(self, carried: Mapping[str, Tensor]) -> Tensor | None:
+        found = (link.averaged(carried) for link in self._links)
+        return next((lanes for lanes in found if lanes is not None), None)
+
     def weights(self, carried: Mapping[str, Tensor], weights: Tensor) -> Tensor:
         for link in self._links:
             weights = link.weights(carried, weights)

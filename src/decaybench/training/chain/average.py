@@ -39,15 +39,20 @@ class LastEpochs(Link):
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
+        self._begun = False
 
     def memory(self, parameters: Tensor) -> Mapping[str, Tensor]:
         return {"average": torch.zeros_like(parameters), "averaged": parameters.new_zeros(len(parameters), 1)}
 
     def end_epoch(self, carried: Mapping[str, Tensor], left: Tensor) -> None:
         average, takes = carried["average"], (left < self._epochs)[:, None]
+        self._begun = self._begun or bool(takes.any())
         count = carried["averaged"].add_(takes)
         change = (carried["parameters"] - average) / count
         average.add_(torch.where(takes, change, 0.0))
+
+    def averaged(self, carried: Mapping[str, Tensor]) -> Tensor | None:
+        return carried["averaged"] > 0 if self._begun else None
 
     def weights(self, carried: Mapping[str, Tensor], weights: Tensor) -> Tensor:
         return torch.where(carried["averaged"] > 0, carried["average"], weights)

@@ -1,7 +1,7 @@
 """Check whether a user's model can be trained in a stack, by inspecting and running it before anything is written."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +47,8 @@ def check_model(
     siblings: Sequence[nn.Module] = (),
     precision: Precision = "fp32",
     device: torch.device = CPU,
-    batch: int = BATCH,
-    chunks: Sequence[int] = (BATCH,),
+    batches: Collection[int] = (BATCH,),
+    chunks: Collection[int] = (BATCH,),
     full: bool = False,
 ) -> bool:
     """Raise UserError, in one line that says why, if a model trained in a stack would differ from one trained alone.
@@ -56,8 +56,8 @@ def check_model(
     Returns whether the model keeps statistics of its batches.
 
     ``siblings`` are the same model built for other seeds, one per run. The module is run in float64, or in float32 if
-    that fails, and then in ``precision``. It is given a few random images of shape (C, H, W), and once batches of
-    ``batch`` images in training and of ``chunks`` in evaluation. With ``full``, an update adds up the gradients of
+    that fails, and then in ``precision``. It is given a few random images of shape (C, H, W), and once ``batches``
+    of these sizes in training and ``chunks`` in evaluation. With ``full``, an update adds up the gradients of
     such batches. The module and the global random generators are left unchanged.
     """
     try:
@@ -68,12 +68,12 @@ def check_model(
             probe = Probe(template, siblings, shape, classes, device)
             if not probe.wide:  # layers that run K-wide are known to be independent
                 _require_no_statistics(template, probe.architecture.why_whole)
-                probe.independent(training=True, batch=batch)
+                probe.independent(training=True, batch=max(batches))
                 probe.independent(training=False, batch=max(chunks))
             else:
                 if probe.mixes:
-                    _require_batches(template, batch, full)
-                probe.batches(True, [batch])
+                    _require_batches(template, min(batches), full)
+                probe.batches(True, batches)
                 probe.batches(False, chunks)
             _require_own_memory(template)
             probe.stacked()

@@ -142,9 +142,13 @@ class Probe:
     def batches(self, training: bool, sizes: Collection[int]) -> None:
         """Check that a K-wide model makes the same calls in batches of these sizes."""
         try:
-            trace(self.template, self.shape, training=training, batches=sizes)
+            traced = trace(self.template, self.shape, training=training, batches=sizes)
+            siblings = [model for model in self.models if model is not self.template]
+            others = [trace(model, self.shape, training=training) for model in siblings]
         except Untraceable as reason:
             raise Refusal(f"{reason} {when(training)}") from reason
+        if any(other != traced for other in others):
+            raise Refusal(f"makes other calls for another seed {when(training)}")
 
     def stacked(self) -> None:
         """Check that three runs have the same logits and gradients in a stack as each has alone."""

@@ -123,6 +123,8 @@ class Layer(ABC):
     """Whether it draws random numbers. They come from the host, so a CUDA graph cannot record the pass."""
     mixes: bool = False
     """Whether what it computes for an image depends on the other images of the batch."""
+    changes: bool = False
+    """Whether it changes buffers."""
     keeps: Sequence[Parameter] = ()
     """The parameters that it uses in the dtype of the lanes even if the computation's is narrower."""
 

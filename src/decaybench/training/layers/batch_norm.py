@@ -38,6 +38,7 @@ class BatchNorm(Layer):
         self.takes = self.gives = natural(shape)
         self._held, self._by_batch, self._momentum, self._eps = held, by_batch, momentum, eps
         self.mixes = by_batch
+        self.changes = by_batch and any(isinstance(own, Buffer) for own in held)
         self.keeps = [own for own in held if isinstance(own, Parameter)]
 
     @classmethod
@@ -54,7 +55,7 @@ class BatchNorm(Layer):
         eps: float = 1e-5,
     ) -> Self | None:
         match x, running_mean, running_var, weight, bias:
-            case Value(), Buffer() | None, Buffer() | None, Parameter() | None, Parameter() | None:
+            case Value(), Buffer() | None, Buffer() | None, Parameter() | None, Parameter() | None if len(x.shape) <= 3:
                 return cls(x.shape, (running_mean, running_var, weight, bias), training, momentum, eps)
         return None
 

@@ -12,7 +12,7 @@ class Exact(Layer):
     """An elementwise function of one tensor, in any layout."""
 
     functions = functions_named(
-        "abs", "clamp", "clone", "contiguous", "detach", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "neg",
+        "abs", "clamp", "detach", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "neg",
         "relu", "relu6", "square",
     )  # fmt: skip
 

@@ -17,12 +17,13 @@ from decaybench.training.layers.mean import Mean
 from decaybench.training.layers.pad import Pad
 from decaybench.training.layers.pool import AdaptiveAverage, Pool
 from decaybench.training.layers.reshape import Reshape
+from decaybench.training.layers.same import Same
 from decaybench.training.layers.slice import Slice
 from decaybench.training.layers.softmax import Softmax
 
 KINDS: Final[Sequence[type[Layer]]] = (
     Activation, AdaptiveAverage, Arithmetic, BatchNorm, Cat, ChannelDropout, Conv, Dropout, Exact, GroupNorm,
-    InstanceNorm, LayerNorm, Linear, Mean, Pad, Pool, Reshape, Slice, Softmax,
+    InstanceNorm, LayerNorm, Linear, Mean, Pad, Pool, Reshape, Same, Slice, Softmax,
 )  # fmt: skip
 LAYERS: Final[Mapping[Callable[..., Any], type[Layer]]] = {
     function: kind for kind in KINDS for function in kind.functions

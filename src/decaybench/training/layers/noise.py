@@ -40,4 +40,4 @@ class Noise:
             self._drawn.append(torch.stack(drawn))
         kept = (self._drawn[self._layer] >= share)[self._rows].to(like.device, like.dtype)
         self._layer += 1
-        return kept / (1 - share)
+        return kept / (1 - share) if share < 1 else kept

@@ -110,4 +110,5 @@ class Stack:
             made[place] = step.layer([made[i] for i in step.inputs], given)
             for unneeded in step.last:
                 del made[unneeded]
-        return made.popitem()[1]
+        (logits,) = made.values()
+        return logits

@@ -5,6 +5,7 @@ Python code that depends on shapes runs as it always does; numbers are hidden fr
 would be no numbers at all, but its first convolution imports torch's compiler, which takes seconds.)
 """
 
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from inspect import signature
@@ -13,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -54,8 +56,8 @@ def trace(model: nn.Module, shape: tuple[int, int, int], *, training: bool, batc
     """The calls of a model for images of this shape, (C, H, W), in training or in evaluation.
 
     Raises Untraceable if they depend on numbers, on the model's history or on chance, if they are not the same in
-    ``batches`` of these sizes, or if the model computes with other things than its images and its parameters. The
-    model is left as it was.
+    ``batches`` of these sizes, or if the model computes with anything but its images and its parameters. The model
+    is left as it was.
     """
     few, *others = (2, 3, *(batch for batch in batches if batch not in (2, 3)))
     first, output = _recorded(model, (few, *shape), training)
@@ -129,9 +131,16 @@ def _owned(model: nn.Module, calls: Sequence[_Seen]) -> set[str]:
     """The buffers that functions were given, and the number of batches that torch's normalisations count."""
     given = {leaf.place for call in calls for leaf in tree_leaves(call[1:3], is_leaf=known) if isinstance(leaf, Buffer)}
     places = {id(buffer): place for place, buffer in enumerate(float_buffers(model))}
-    names = {name for name, buffer in model.named_buffers() if places.get(id(buffer)) in given}
-    counts = {f"{path}.num_batches_tracked" for path, part in model.named_modules() if isinstance(part, _NormBase)}
+    buffers = model.named_buffers(remove_duplicate=False)
+    names = {name for name, buffer in buffers if places.get(id(buffer)) in given}
+    counts = {f"{path}.num_batches_tracked" for path, part in model.named_modules() if _only_counts(part)}
     return {f"buffer {name.removeprefix('.')}" for name in names | counts}
+
+
+def _only_counts(part: nn.Module) -> bool:
+    """Whether a normalisation counts its batches, but nothing depends on the count."""
+    torchs = isinstance(part, _NormBase) and type(part).forward in (_BatchNorm.forward, _InstanceNorm.forward)
+    return torchs and part.momentum is not None
 
 
 def _has_own_backward(out: Tensor) -> bool:
@@ -164,7 +173,7 @@ class _Recorder(TorchFunctionMode):
         super().__init__()
         self._own, self._training = own, training
         self.calls: list[_Seen] = []
-        self._made: list[_Traced] = []
+        self._made: list[weakref.ref[_Traced]] = []  # weak, so that an evaluation frees what the model no longer needs
         self._overwritten: set[int] = set()  # places of values that exist no more
 
     def begin(self, images: Tensor) -> Tensor:
@@ -195,7 +204,8 @@ class _Recorder(TorchFunctionMode):
         if any(tensor is not out for tensor in written):
             raise Untraceable(f"calls {name}, which writes into an activation")
         if written:
-            self._overwritten |= {other.place for other in self._made if other is not out and _shared(other, out)}
+            others = [other for made in self._made if (other := made()) is not None and other is not out]
+            self._overwritten |= {other.place for other in others if _shared(other, out)}
             function, described = _not_in_place(function, *described)
         self.calls.append(_Seen(function, *described, tuple(out.shape)))
         return self._as_traced(out, len(self.calls))
@@ -223,7 +233,7 @@ class _Recorder(TorchFunctionMode):
         """The tensor as the value of this place: a tensor that is written into changes its place."""
         traced = tensor if isinstance(tensor, _Traced) else tensor.as_subclass(_Traced)
         if traced is not tensor:
-            self._made.append(traced)
+            self._made.append(weakref.ref(traced))
         traced.place = place
         return traced
 
@@ -234,13 +244,14 @@ def _shared(a: Tensor, b: Tensor) -> bool:
 
 def _not_in_place(function: Any, args: Any, kwargs: Any) -> tuple[Any, tuple[Any, Any]]:
     """The call that gives the same result in a new tensor."""
-    if function.__name__.endswith("_") and not function.__name__.endswith("__"):
-        return getattr(Tensor, function.__name__[:-1]), (args, kwargs)
+    name = function.__name__
+    if name.endswith("_") and not name.endswith("__") and hasattr(Tensor, name[:-1]):
+        return getattr(Tensor, name[:-1]), (args, kwargs)
     with suppress(TypeError, ValueError):
         bound = signature(function).bind(*args, **kwargs)
         if bound.arguments.pop("inplace", False):
             return function, (bound.args, bound.kwargs)
-    raise Untraceable(f"calls {function.__name__}, which writes into an activation")
+    raise Untraceable(f"calls {name}, which writes into an activation")
 
 
 def _merged(a: _Seen, b: _Seen, sizes: tuple[int, int]) -> Call:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from decaybench.training.layers.base import Call, Layer, Layout, Parameter, natural
+from decaybench.training.layers.base import Buffer, Call, Layer, Layout, Parameter, Value, natural
 from decaybench.training.layers.kinds import LAYERS
 from decaybench.training.layers.layout import ToMaps, ToRows
 from decaybench.training.layers.trace import Trace, Untraceable, trace
@@ -16,9 +16,9 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 
 
 class Step(NamedTuple):
-    """A layer, the places of its inputs among the activations so far, and those that no later layer needs.
+    """A layer, the places of its inputs among the activations so far, and those that no one needs after it.
 
-    The images have place 0, and each step's output has the next place.
+    The images have place 0, and each step's output has the next place. After the last step, the logits are left.
     """
 
     layer: Layer
@@ -58,6 +58,8 @@ def wide(template: nn.Module, shape: tuple[int, int, int]) -> Wide:
     steps = {training: _steps(trace(template, shape, training=training)) for training in (True, False)}
     if any(step.layer.draws for step in steps[False]):
         raise Untraceable("draws random numbers in evaluation")
+    if any(step.layer.changes for step in steps[False]):
+        raise Untraceable("changes its statistics in evaluation")
     return Wide(steps)
 
 
@@ -65,11 +67,13 @@ def _steps(traced: Trace) -> Sequence[Step]:
     reader = _Reader()
     for place, call in enumerate(traced.calls, 1):
         reader.read(call, place)
-    reader.in_layout(traced.output, Layout.ROWS)
-    steps, last = reader.steps, {}
-    for i, (_, inputs) in enumerate(steps):
-        last.update(dict.fromkeys(inputs, i))
-    return [Step(*step, tuple(place for place in set(step[1]) if last[place] == i)) for i, step in enumerate(steps)]
+    output = reader.in_layout(traced.output, Layout.ROWS)
+    last: dict[int, int] = {}
+    for place, (_, inputs) in enumerate(reader.steps, 1):
+        last.update(dict.fromkeys((*inputs, place), place))
+    del last[output]  # what is left in the end
+    ends = {place: [other for other, end in last.items() if end == place] for place in last.values()}
+    return [Step(*step, tuple(ends.get(place, ()))) for place, step in enumerate(reader.steps, 1)]
 
 
 class _Reader:
@@ -84,7 +88,7 @@ class _Reader:
         values = [value.place for value in call.values]
         layout = layer.takes or self._shared(values) or natural(call.values[0].shape)
         if layout is Layout.MAPS and any(len(value.shape) != 3 for value in call.values):
-            raise Untraceable(f"calls {call.function.__name__} with something else than maps")
+            raise Untraceable(f"calls {call.function.__name__} with something other than maps")
         made = self._add(layer, tuple(self.in_layout(value, layout) for value in values))
         self._places[place] = {layer.gives or layout: made}
 
@@ -109,7 +113,9 @@ def _layer(call: Call) -> Layer:
     kind = LAYERS.get(call.function) if call.values else None
     layer = kind.of(call, *call.args, **call.kwargs) if kind and _takes(kind, call) else None
     if layer is None:
-        given = ", ".join(str(leaf) for leaf in call.leaves if isinstance(leaf, int | float | str))
+        names = {Parameter: "a parameter", Buffer: "a buffer"}
+        shown = [names.get(type(leaf), leaf) for leaf in call.leaves if not isinstance(leaf, Value | None)]
+        given = ", ".join(map(str, shown))
         raise Untraceable(f"calls {call.function.__name__}({given}), for which there is no layer")
     return layer
 
