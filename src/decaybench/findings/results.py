@@ -79,8 +79,8 @@ class Curve(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """One sweep's results; ``superseded`` are the runs that are no longer planned. They enter the ledger and the number
-    of trainings alone.
+    """One sweep's results; ``superseded`` are the runs that are no longer planned. They count only in
+    the ledger and in the number of trainings.
 
     ``curves`` and ``traces`` (a learning rate per update) are keyed by the id of their run. ``looks`` are the looks at
     the longest length of each of the joined sweeps.

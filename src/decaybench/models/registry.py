@@ -95,11 +95,11 @@ def builder(model: str | Model) -> Builder:
     return found
 
 
-def _accepted(name: str, builder: Builder, options: dict[str, Option], dropout: float) -> dict[str, Option]:
+def _accepted(name: str, made_by: Builder, options: dict[str, Option], dropout: float) -> dict[str, Option]:
     """The builder's arguments; UserError if it does not take one of them."""
     if not options and not dropout:
         return {}
-    parameters = inspect.signature(builder).parameters.values()
+    parameters = inspect.signature(made_by).parameters.values()
     takes = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD][2:]
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
     for option in options:

@@ -36,19 +36,27 @@ class Speed:
 
 def measure(task: Task, environment: Environment) -> Speed:
     """The best width for the sweep's model, batch size, precision and device; kept in the cache folder."""
-    examples = len(environment.data.train)
-    # Measure batch gradient descent on 250 examples and scale the result, so that one cached result fits all sizes.
-    batch = min(250, examples) if task.batch_size == "full" else task.batch_size
-    scale = examples / batch if task.batch_size == "full" else 1.0
+    batch, scale = _batch(task, environment)
     chosen = _measured(task, environment, batch)
     return replace(chosen, seconds=chosen.seconds * scale)
 
 
 def glance(task: Task, environment: Environment) -> float:
     """Roughly the seconds of one process for one update of one run, from a single update of two."""
+    batch, scale = _batch(task, environment)
+    return _timed(task, environment, 2, batch, 1) * scale
+
+
+def _batch(task: Task, environment: Environment) -> tuple[int, float]:
+    """The batch to measure, and what its time is multiplied by.
+
+    Batch gradient descent is measured on 250 examples, so that one cached result fits all sizes.
+    """
+    if task.batch_size != "full":
+        return task.batch_size, 1.0
     examples = len(environment.data.train)
-    batch = min(250, examples) if task.batch_size == "full" else task.batch_size
-    return _timed(task, environment, 2, batch, 1) * (examples / batch if task.batch_size == "full" else 1.0)
+    batch = min(250, examples)
+    return batch, examples / batch
 
 
 def _measured(task: Task, environment: Environment, batch: int) -> Speed:

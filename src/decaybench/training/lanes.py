@@ -211,11 +211,11 @@ class Lanes:
         if averaged is None or not self._architecture.tracks:
             return kept
         if self._estimated is None:
-            self._estimated = kept.clone()
+            self._estimated, parts = kept.clone(), self._parts(len(weights))
             for batch in range(min(ESTIMATED_ON, len(self.data.train) // self.batch)):
                 images = self.data.train.images[batch * self.batch : (batch + 1) * self.batch]
                 x = normalise(images, self.data.mean, self.data.std, self.dtype).unsqueeze(1)
-                for part in self._parts(len(weights)):
+                for part in parts:
                     mine, own = self._seated(weights, part.seats), self._estimated[part.seats]
                     repeated = x.expand(-1, len(mine), -1, -1, -1)
                     self._stack(len(mine)).forward(mine, repeated, buffers=own, training=True, momentum=1 / (batch + 1))

@@ -105,6 +105,10 @@ class Given(NamedTuple):
     noise: Noise | None
     momentum: float | None = None
 
+    def tensor(self, own: Parameter | Buffer) -> Tensor:
+        """The K runs' values of a parameter or buffer, (K, ...)."""
+        return (self.buffers if isinstance(own, Buffer) else self.parameters)[own.place]
+
 
 class Layer(ABC):
     """One operation of a model for K runs, made from the call that computes it for one run.

@@ -70,7 +70,7 @@ class BatchNorm(Layer):
         if more:
             x = F.pad(apart(x, given.k, Layout.MAPS), (0, 0, 0, 0, 0, more)).flatten(1, 2)
         x = x.contiguous(memory_format=torch.channels_last)
-        owned = [own and self._values(own, given) for own in self._held]
+        owned = [own and given.tensor(own) for own in self._held]
         mean, var, weight, bias = (own if own is None else F.pad(own, (0, more)).flatten() for own in owned)
         momentum = self._momentum if given.momentum is None else given.momentum
         out = F.batch_norm(x, mean, var, weight, bias, self._by_batch, momentum, self._eps)
@@ -83,7 +83,3 @@ class BatchNorm(Layer):
         if self.takes is Layout.ROWS:
             out = out.reshape(images, k, channels, *rest).transpose(0, 1).contiguous()
         return out
-
-    @staticmethod
-    def _values(own: Buffer | Parameter, given: Given) -> Tensor:
-        return (given.buffers if isinstance(own, Buffer) else given.parameters)[own.place]

@@ -43,7 +43,7 @@ class Conv(Layer):
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:
         (x,) = inputs
-        weight = given.parameters[self._weight.place].flatten(0, 1)
-        shift = given.parameters[self._bias.place].flatten() if self._bias is not None else None
+        weight = given.tensor(self._weight).flatten(0, 1)
+        shift = given.tensor(self._bias).flatten() if self._bias is not None else None
         groups = given.k * self._groups
         return F.conv2d(x, weight, shift, self._stride, self._padding, self._dilation, groups)

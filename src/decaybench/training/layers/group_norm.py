@@ -18,9 +18,7 @@ class _Grouped(Layer):
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:
         (x,) = inputs
-        weight, bias = (
-            own if own is None else given.parameters[own.place].flatten() for own in (self._weight, self._bias)
-        )
+        weight, bias = (own if own is None else given.tensor(own).flatten() for own in (self._weight, self._bias))
         return F.group_norm(x, given.k * self._groups, weight, bias, self._eps)
 
 

@@ -39,5 +39,5 @@ class LayerNorm(Layer):
 
     @staticmethod
     def _own(own: Parameter, out: Tensor, given: Given) -> Tensor:
-        value = given.parameters[own.place]
+        value = given.tensor(own)
         return value.view(given.k, *[1] * (out.dim() - value.dim()), *value.shape[1:])

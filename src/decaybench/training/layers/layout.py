@@ -8,30 +8,30 @@ from torch import Tensor
 from decaybench.training.layers.base import Call, Given, Layer, Layout, apart, together
 
 
-class ToRows(Layer):
-    """Maps as rows, (K, B, C, H, W)."""
+class _Change(Layer):
+    """A change of layout, which no call of a model asks for."""
 
     functions = ()
-    takes, gives = Layout.MAPS, Layout.ROWS
 
     @classmethod
     def of(cls, call: Call, *arguments: Any, **options: Any) -> Self | None:
         return None
+
+
+class ToRows(_Change):
+    """Maps as rows, (K, B, C, H, W)."""
+
+    takes, gives = Layout.MAPS, Layout.ROWS
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:
         (x,) = inputs
         return apart(x, given.k, Layout.MAPS).transpose(0, 1).contiguous()
 
 
-class ToMaps(Layer):
+class ToMaps(_Change):
     """Rows (K, B, C, H, W) as maps."""
 
-    functions = ()
     takes, gives = Layout.ROWS, Layout.MAPS
-
-    @classmethod
-    def of(cls, call: Call, *arguments: Any, **options: Any) -> Self | None:
-        return None
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:
         (x,) = inputs

@@ -28,10 +28,10 @@ class Linear(Layer):
 
     def __call__(self, inputs: Sequence[Tensor], given: Given) -> Tensor:
         (x,) = inputs
-        weight = given.parameters[self._weight.place].transpose(1, 2)
+        weight = given.tensor(self._weight).transpose(1, 2)
         rows = x.flatten(1, -2) if x.dim() > 3 else x
         if self._bias is None:
             out = torch.bmm(rows, weight)
         else:
-            out = torch.baddbmm(given.parameters[self._bias.place].unsqueeze(1), rows, weight)
+            out = torch.baddbmm(given.tensor(self._bias).unsqueeze(1), rows, weight)
         return out.view(*x.shape[:-1], -1) if x.dim() > 3 else out
