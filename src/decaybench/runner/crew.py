@@ -29,8 +29,8 @@ def choose_crew(sweep: Sweep, environment: Environment, begun: Mapping[str, Any]
     If ``workers`` is None, there is one process per core, unless the sweep is too short for that to save time. On a
     GPU there is one process, since that is enough to fill it.
     """
-    updates = planned_updates(sweep, environment)
-    if begun is None and environment.device.type == "cpu" and _runs(sweep, environment) == 1:
+    runs, updates = _planned(sweep, environment)
+    if begun is None and environment.device.type == "cpu" and runs == 1:
         return Crew(1, 1)  # in a wider network, a lone run is computed twice
     if begun is not None and updates < SMALL:
         return Crew(workers or min(begun["workers"], cores()), begun["stack_size"])
@@ -43,14 +43,8 @@ def choose_crew(sweep: Sweep, environment: Environment, begun: Mapping[str, Any]
     return Crew(workers, begun["stack_size"] if begun else speed.width)
 
 
-def planned_updates(sweep: Sweep, environment: Environment) -> int:
-    """Updates of the sweep up to its first look, with retraining: the least that it trains."""
-    steps = size(sweep, len(environment.data.train), 1.0).steps_per_epoch
-    rows = ledger(sweep, steps)
-    return sum(row.least * row.updates for row in rows) + most_retrained(sweep) * max(row.updates for row in rows)
-
-
-def _runs(sweep: Sweep, environment: Environment) -> int:
-    """Runs of the sweep up to its first look, with retraining: the least that it trains."""
-    steps = size(sweep, len(environment.data.train), 1.0).steps_per_epoch
-    return sum(row.least for row in ledger(sweep, steps)) + most_retrained(sweep)
+def _planned(sweep: Sweep, environment: Environment) -> tuple[int, int]:
+    """The runs and updates of the sweep up to its first look, with retraining: the least that it trains."""
+    rows = ledger(sweep, size(sweep, len(environment.data.train), 1.0).steps_per_epoch)
+    again, longest = most_retrained(sweep), max(row.updates for row in rows)
+    return sum(row.least for row in rows) + again, sum(row.least * row.updates for row in rows) + again * longest
