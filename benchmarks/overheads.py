@@ -29,8 +29,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import wraps
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ from decaybench.findings import Summary
 from decaybench.findings.plan import look_rows, retrained, step, summary_at, wanted
 from decaybench.findings.selection import told
 from decaybench.runner import driver
-from decaybench.runner.pool import Pool
+from decaybench.runner.executors.processes import Processes
 from decaybench.runner.proposals import Proposals
 from decaybench.search import Slot, StudyMirror, balanced_sampler
 from decaybench.store import EpochRow, Mirror, NewRun, RunResult, Storage
@@ -119,7 +119,8 @@ def build(url: str, sweep: Sweep) -> None:
             },
             runs=_new(search),
         )
-        parameters = {}
+        parameters: dict[str, RunParameters] = {}
+        stacks = count()
         with StudyMirror(url, sweep.name, direction="maximize", spaces=spaces, configure=store.configure) as mirror:
             for part in _parts(search):
                 slots = {run.id: Slot(run.id, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in part}
@@ -129,7 +130,7 @@ def build(url: str, sweep: Sweep) -> None:
                         own[run.strategy], values[run.id], total_steps=STEPS * EPOCHS, steps_per_epoch=STEPS
                     )
                 numbers = mirror.begin({slots[run.id]: values[run.id] for run in part})
-                worth = _write(storage, part, parameters, numbers)
+                worth = _write(storage, next(stacks), part, parameters, numbers)
                 mirror.tell({numbers[run_id]: value for run_id, value in worth.items()})
         shown = _summary(storage, sweep, step(sweep, []))
         store.write_look(storage, look_rows(shown, 0, store.sweep_id(sweep.name)))
@@ -138,7 +139,7 @@ def build(url: str, sweep: Sweep) -> None:
             store.add_runs(storage, sweep.name, _new(following))
             for run in following:
                 parameters[run.id] = found[run.strategy, run.repeat, run.slot]
-            _write(storage, following, parameters, {})
+            _write(storage, next(stacks), following, parameters, {})
         store.update_sweep(storage, sweep.name, status="complete")
 
 
@@ -150,15 +151,19 @@ def _summary(storage: Storage, sweep: Sweep, at: Mapping[str, int] | None = None
 
 
 def _write(
-    storage: Storage, runs: Sequence[PlannedRun], parameters: dict[str, RunParameters], numbers: dict[str, int]
+    storage: Storage,
+    stack: int,
+    runs: Sequence[PlannedRun],
+    parameters: dict[str, RunParameters],
+    numbers: dict[str, int],
 ) -> dict[str, float]:
-    """Write made-up curves, traces and results of runs; return their objective values by run id."""
-    ids = [run.id for run in runs]
-    store.begin_attempt(storage, ids, device="cpu", precision="fp32", started_at=datetime.now(UTC))
-    store.set_mirror(storage, [Mirror(id_, numbers.get(id_), parameters[id_].params) for id_ in ids])
+    """Write made-up curves, traces and results of a stack's runs; return their objective values by run id."""
+    mirrors = [Mirror(run.id, numbers.get(run.id), parameters[run.id].params) for run in runs]
+    claim = store.offer(storage, store.sweep_id(NAME), stack, mirrors, device="cpu", precision="fp32")
+    store.take(storage, claim, "benchmark")
     epochs, results = _made_up(runs, parameters)
-    store.write_epochs(storage, epochs)
-    store.finish_runs(storage, results)
+    store.write_epochs(storage, epochs, claim)
+    store.finish_runs(storage, results, claim)
     return {result.run_id: told(result, "accuracy", CHANCE) for result in results}
 
 
@@ -271,17 +276,17 @@ class Share:
 
 def quickstart(folder: Path, workers: int | None) -> Share:
     """Run quickstart and measure the calls in this process and its children."""
-    pools: list[Pool] = []
-    with_pool = Pool.__init__
+    made: list[Processes] = []
+    make = Processes.__init__
 
     def busy() -> int:
-        return sum(not future.done() for pool in pools for future in pool._running)
+        return sum(one.claim is not None for executor in made for one in executor._processes)
 
-    def noted(pool: Pool, *arguments: Any) -> None:
-        with_pool(pool, *arguments)
-        pools.append(pool)
+    def noted(executor: Processes, *arguments: Any) -> None:
+        make(executor, *arguments)
+        made.append(executor)
 
-    Pool.__init__ = noted  # type: ignore[method-assign]
+    Processes.__init__ = noted  # type: ignore[method-assign]
     timers = Timers(busy)
     timers.watch_storage()
     for method in ("__init__", "__exit__", "begin", "tell", "fail", "reconcile"):
@@ -294,7 +299,7 @@ def quickstart(folder: Path, workers: int | None) -> Share:
     began, before = time.perf_counter(), _cpu()
     api.run("quickstart", storage=f"sqlite:///{folder}/quickstart.db", studies=folder, workers=workers)
     seconds, all_cpu = time.perf_counter() - began, _cpu() - before
-    processes = pools[0].workers
+    processes = made[0].workers if made else 1
     children = [Call(*call) for file in folder.glob("*.calls") for call in json.loads(file.read_text())]
     cpu: Counter[str] = Counter()
     for call in (*timers.calls, *children):

@@ -8,6 +8,10 @@ import pandas as pd
 
 from decaybench.store import Progress, Storage, load_frames, pending_runs, progress, runs, some_runs
 from decaybench.store.columns import RunRow, described
+from decaybench.store.schema import METADATA
+
+LATER = {name for name, table in METADATA.tables.items() if table.info["since"] > 2}
+"""The tables that neither of the two layouts had."""
 
 
 def lacks(layout: int) -> list[str]:
@@ -36,7 +40,7 @@ def content(path: Path) -> dict[str, list[dict[str, object]]]:
             rows = connection.execute(f"SELECT rowid AS number, * FROM {name} ORDER BY 1")
             keys = [column[0] for column in rows.description]
             found[name] = [{k: v for k, v in zip(keys, row, strict=True) if v is not None} for row in rows]
-    return {name: rows for name, rows in found.items() if name not in ("decaybench_version", "looks")}
+    return {name: rows for name, rows in found.items() if name not in ("decaybench_version", *LATER)}
 
 
 def schema(path: Path) -> list[tuple[str, str, str, str | None]]:

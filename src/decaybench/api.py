@@ -220,6 +220,9 @@ class _Noting(Watcher):
     def advance(self, updates: int) -> None:
         self._watcher.advance(updates)
 
+    def trouble(self, line: str) -> None:
+        self._watcher.trouble(line)
+
     def end(self) -> None:
         self._watcher.end()
 

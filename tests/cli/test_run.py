@@ -13,7 +13,7 @@ from cli.conftest import snapshot
 from decaybench.cli import main
 from decaybench.cli.run import seconds
 from decaybench.errors import UserError
-from decaybench.runner.pool import Bench
+from decaybench.runner.worker import Worker
 from old_layouts import written
 from small_sweep import SETTLED, Ran
 
@@ -153,7 +153,7 @@ def test_runs_that_the_machine_could_not_finish_are_named_and_tried_again(call, 
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Bench, "train", fail)
+        patch.setattr(Worker, "_train", fail)
         out, err = call("run", "s.toml", "--workers", "1", code=1)
     last = err.splitlines()[-1]
     assert out == "" and "Traceback" not in err

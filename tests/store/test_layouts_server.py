@@ -18,6 +18,8 @@ OLDER = (
     " CHECK (phase <> 'search' OR (test_loss IS NULL AND test_accuracy IS NULL))",
     "ALTER TABLE sweeps ADD CONSTRAINT status_known CHECK (status IN ('pending', 'running', 'complete'))",
     "DROP TABLE looks",
+    "DROP TABLE stacks",
+    "DROP TABLE attempts",
 )
 """What layouts 1 and 2 had on a server, and lacked."""
 

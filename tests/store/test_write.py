@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from decaybench.errors import UserError
 from decaybench.store import (
+    Claim,
     EpochRow,
     Mirror,
     NewRun,
@@ -18,10 +19,10 @@ from decaybench.store import (
     RunRow,
     Storage,
     add_runs,
-    begin_attempt,
     create_sweep,
     finish_runs,
     load_frames,
+    offer,
     replay_other,
     runs,
     set_mirror,
@@ -44,6 +45,12 @@ BAD = [math.nan, math.inf, -math.inf, np.float32("nan")]
 def run(storage: Storage, run_id: str = A) -> RunRow:
     (found,) = [row for row in runs(storage, "quick") if row.id == run_id]
     return found
+
+
+def begin(storage: Storage, run_ids: list[str]) -> Claim:
+    """Begin an attempt at these runs as stack 0."""
+    mirrors = [Mirror(run_id, None, {}) for run_id in run_ids]
+    return offer(storage, sweep_id("quick"), 0, mirrors, device="cpu", precision="fp32")
 
 
 def count(storage: Storage, table: str) -> int:
@@ -137,7 +144,7 @@ class TestPlan:
         plan = [NewRun(f"{n}", "search", "s", 0, n, 1.0, n) for n in range(2500)]
         create_sweep(storage, name="quick", question="", spec={}, spec_hash="", provenance={}, runs=plan)
         ids = [one.id for one in plan]
-        begin_attempt(storage, ids, device="cpu", precision="fp32", started_at=START)
+        begin(storage, ids)
         assert {row.attempt for row in runs(storage, "quick")} == {1}
 
     def test_mirror(self, sweep: Storage) -> None:
@@ -159,14 +166,13 @@ class TestPlan:
         supersede(sweep, [])
         write_epochs(sweep, [])
         finish_runs(sweep, [])
-        begin_attempt(sweep, [], device="cpu", precision="fp32", started_at=START)
 
     def test_unknown_runs(self, sweep: Storage, epoch: MakeEpoch) -> None:
         for change in (
             lambda: set_stacks(sweep, {A: 1, "x": 1}),
             lambda: supersede(sweep, [A, "x"]),
             lambda: set_mirror(sweep, [Mirror("x", 1, {})]),
-            lambda: begin_attempt(sweep, ["x"], device="cpu", precision="fp32", started_at=START),
+            lambda: begin(sweep, ["x"]),
             lambda: write_epochs(sweep, [epoch("x")]),
             lambda: finish_runs(sweep, [RunResult("x", "failed", 0)]),
         ):
@@ -176,7 +182,7 @@ class TestPlan:
 
     def test_named_twice(self, sweep: Storage) -> None:
         with pytest.raises(ValueError, match="named twice"):
-            begin_attempt(sweep, [A, A], device="cpu", precision="fp32", started_at=START)
+            begin(sweep, [A, A])
 
 
 class TestTraining:
@@ -200,7 +206,7 @@ class TestTraining:
         assert count(sweep, "epochs") == 0
 
     def test_results(self, sweep: Storage, epoch: MakeEpoch) -> None:
-        begin_attempt(sweep, [A, B], device="cpu", precision="fp32", started_at=START)
+        begin(sweep, [A, B])
         write_epochs(sweep, [epoch(A)])
         confirmed = "confirm-constant-0"
         results = [
@@ -220,7 +226,7 @@ class TestTraining:
         finish_runs(sweep, results)
         one = run(sweep)
         assert (one.outcome, one.validation_loss, one.validation_accuracy) == ("finished", 0.25, 0.5)
-        assert one.started_at == START and one.finished_at is not None and one.finished_at > START
+        assert one.started_at is not None and one.finished_at is not None and one.finished_at > one.started_at > START
         assert (run(sweep, B).outcome, run(sweep, B).diverged_step) == ("diverged", 12)
         assert run(sweep, B).validation_loss is None
         assert (run(sweep, confirmed).validation_loss, run(sweep, confirmed).test_loss) == (1 / 3, 2 / 3)
@@ -276,14 +282,14 @@ class TestTraining:
 
     def test_a_new_attempt_clears_the_old(self, sweep: Storage, epoch: MakeEpoch) -> None:
         set_mirror(sweep, [Mirror(A, 1, {"learning_rate": 0.1})])
-        begin_attempt(sweep, [A], device="cpu", precision="fp32", started_at=START)
+        begin(sweep, [A])
         write_epochs(sweep, [epoch(A), epoch(B)])
         finish_runs(sweep, [RunResult(A, "diverged", 1, **LAST, diverged_step=3, trace=np.ones(3, np.float32))])
-        later = START.astimezone(timezone(timedelta(hours=2))) + timedelta(hours=1)
-        begin_attempt(sweep, [A], device="cuda", precision="bf16", started_at=later)
+        again = [Mirror(A, 1, {"learning_rate": 0.1})]
+        offer(sweep, sweep_id("quick"), 0, again, device="cuda", precision="bf16")
         one = run(sweep)
-        assert (one.attempt, one.device, one.precision, one.started_at) == (2, "cuda", "bf16", later)
-        assert one.started_at is not None and one.started_at.tzinfo is UTC
+        assert (one.attempt, one.device, one.precision) == (2, "cuda", "bf16")
+        assert one.started_at is not None and one.started_at > START and one.started_at.tzinfo is UTC
         cleared = (one.outcome, one.epochs_done, one.validation_loss, one.diverged_step, one.finished_at)
         assert cleared == (None, 0, None, None, None)
         assert one.trial_number == 1 and one.params == {"learning_rate": 0.1}
@@ -306,15 +312,15 @@ class TestTraining:
         assert list(frames.epochs["run_id"]) == list(frames.traces) == ["r1"]
 
     def test_naive_time(self, sweep: Storage) -> None:
-        with pytest.raises(ValueError, match="must have a time zone"):
-            begin_attempt(sweep, [A], device="cpu", precision="fp32", started_at=datetime(2026, 1, 1))
+        with pytest.raises(ValueError, match="must have a time zone"), sweep.write() as connection:
+            connection.execute(update(RUNS).values(started_at=datetime(2026, 1, 1)))
 
     @pytest.mark.parametrize("statement", ["DELETE FROM traces", "UPDATE runs"])
     def test_begin_is_atomic(self, sweep: Storage, epoch: MakeEpoch, statement: str) -> None:
         write_epochs(sweep, [epoch(A)])
         fail_on(sweep, statement)
         with pytest.raises(RuntimeError, match="injected"):
-            begin_attempt(sweep, [A], device="cpu", precision="fp32", started_at=START)
+            begin(sweep, [A])
         assert count(sweep, "epochs") == 1 and run(sweep).attempt == 0
 
     def test_finish_is_atomic(self, sweep: Storage) -> None:

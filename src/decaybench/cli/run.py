@@ -58,6 +58,9 @@ class Live(Watcher):
     def extended(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
 
+    def trouble(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
+
     def more(self, updates: int) -> None:
         self._total += updates
 

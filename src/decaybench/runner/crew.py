@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from decaybench.runner.cores import cores
 from decaybench.runner.environment import Environment
 from decaybench.runner.measure import glance, measure
-from decaybench.runner.pool import cores
 from decaybench.sweep import Sweep, ledger, most_retrained, size
 
 SMALL = 20_000  # updates of all runs; in a smaller sweep, a measurement takes longer than it saves

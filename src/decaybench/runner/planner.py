@@ -160,10 +160,17 @@ class Planner:
     def _assign_stacks(self, planned: tuple[PlannedRun, ...]) -> None:
         """Group the runs that have no stack yet. Every wave has its own stacks, numbered after all earlier ones."""
         rows = {run.id: run for run in store.runs(self._storage, self._sweep.name)}
-        first = 1 + max((run.stack for run in rows.values() if run.stack is not None), default=-1)
         free = sorted((rows[run.id] for run in planned if rows[run.id].stack is None), key=self.wave)
         members = [stacks.Member(run, (run.phase, self.wave(run), self.form(run)), self._family(run)) for run in free]
-        store.set_stacks(self._storage, stacks.group(members, first, self._stack_size, self._workers))
+        store.set_stacks(self._storage, stacks.group(members, self._free_number(), self._stack_size, self._workers))
+
+    def halve(self, members: Sequence[RunRow]) -> list[list[RunRow]]:
+        """Divide a stack into two, cut between families, with numbers of their own; [] if it has one family only."""
+        halves = stacks.halve([stacks.Member(run, None, self._family(run)) for run in members])
+        first = self._free_number()
+        numbers = {run.id: first + place for place, half in enumerate(halves) for run in half}
+        store.set_stacks(self._storage, numbers)
+        return [[replace(run, stack=numbers[run.id]) for run in half] for half in halves]
 
     def wave(self, run: RunRow) -> tuple[int, int]:
         """A sort key: runs of different waves are not trained together, and later waves follow earlier ones.
@@ -175,6 +182,11 @@ class Planner:
             return 0, 0
         batch = batch_of(self._sweep, run.slot) if run.phase == "search" else 0
         return self._sweep.budget.lengths.index(run.length), batch
+
+    def _free_number(self) -> int:
+        """The lowest number above those of all stacks."""
+        numbers = [run.stack for run in store.runs(self._storage, self._sweep.name) if run.stack is not None]
+        return 1 + max(numbers, default=-1)
 
     def _looks(self) -> list[LookRow]:
         return store.looks(self._storage, self._sweep.name)

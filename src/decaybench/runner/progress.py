@@ -51,6 +51,9 @@ class Watcher:
     def advance(self, updates: int) -> None:
         """``updates`` more updates, summed over runs, have been made, or are left out because a run ended early."""
 
+    def trouble(self, line: str) -> None:
+        """Something failed, and is tried again or mended: one line."""
+
     def end(self) -> None:
         """Training has ended."""
 

@@ -43,6 +43,17 @@ def group(members: Sequence[Member], first: int, k: int, workers: int = 1) -> di
     return stacks
 
 
+def halve(members: Sequence[Member]) -> list[list[RunRow]]:
+    """A stack's runs as two lists of about the same length, cut between families; none if there is only one family."""
+    families = _parted(members, lambda member: member.family)
+    if len(families) == 1:
+        return []
+    halves: list[list[RunRow]] = [[], []]
+    for family in families:
+        halves[bool(halves[0]) and 2 * len(halves[0]) + len(family) > len(members)] += [each.run for each in family]
+    return halves
+
+
 def _parted(members: Sequence[Member], key: Callable[[Member], Hashable]) -> list[list[Member]]:
     """The members by key; keys and members keep their order."""
     parts: dict[Hashable, list[Member]] = {}

@@ -1,14 +1,25 @@
-"""Training one stack of a sweep, and writing its curves and results."""
+"""Training the stacks of a sweep, and writing their curves and results."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import platform
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from os import getpid
+from pathlib import Path
+
+import torch
 
 from decaybench import store
+from decaybench.errors import UserError, reason
+from decaybench.findings.selection import chance_of
 from decaybench.metrics import METRICS
-from decaybench.runner.environment import Environment
+from decaybench.runner.environment import Environment, choose_device, prepare_environment
+from decaybench.runner.leaving import InterruptedTraining, Leaving
 from decaybench.runner.pruning import Pruning
-from decaybench.store import EpochRow, RunResult, RunRow, Storage
-from decaybench.sweep import RunParameters, Size, Task
+from decaybench.runner.replay import replaying
+from decaybench.store import Claim, EpochRow, RunResult, RunRow, StaleError, Storage
+from decaybench.sweep import Arm, RunParameters, Size, Sweep, Task, arms, from_params, size
 from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, TrainingResult, train
 from decaybench.training.allocator import keep_freed_memory
 
@@ -23,54 +34,118 @@ class Stack:
     sizes: Sequence[Size]
 
 
-def train_stack(
-    storage: Storage,
-    task: Task,
-    stack: Stack,
-    environment: Environment,
-    advance: Callable[[int], None],
-    *,
-    pruning: Pruning,
-    width: int,
-) -> list[RunResult]:
-    """Train a stack, ``width`` models at once, and write its epochs and results.
+class Worker:
+    """Trains stacks of one sweep, ``width`` models at once. All that it needs to know of a stack is stored."""
 
-    Each epoch of the stack is one insert, and the results of all its runs are one transaction. ``advance`` is called
-    with the number of updates made since the last call. ``pruning`` decides which runs are stopped.
-    """
-    keep_freed_memory()
-    left = sum(size.total_steps for size in stack.sizes)
+    def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, width: int, leaving: Leaving) -> None:
+        self.name = f"{platform.node()}:{getpid()}"
+        self._sweep, self._storage, self._environment, self._width = sweep, storage, environment, width
+        self._leaving = leaving
+        self._arms: dict[str, Arm] = {arm.label: arm for arm in arms(sweep)}
 
-    def write(curves: EpochCurves) -> None:
-        nonlocal left
-        store.write_epochs(storage, _rows(stack.runs, curves))
-        made = int(curves.alive.sum()) * stack.sizes[0].steps_per_epoch
-        left -= made
-        advance(made)
+    @property
+    def place(self) -> tuple[str, str]:
+        """The database's URL and the name of the sweep: where another worker finds the same."""
+        return self._storage.url, self._sweep.name
 
-    trained = train(
-        recipe(task, stack.form, max(size.epochs for size in stack.sizes)),
-        [
-            Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay, size.epochs)
-            for run, own, size in zip(stack.runs, stack.parameters, stack.sizes, strict=True)
-        ],
-        environment.data,
-        device=environment.device,
-        width=width,
-        read_test=True,
-        on_epoch=write,
-        stop=pruning.stop,
-    )
-    ended = zip(stack.runs, trained, pruning.done, strict=True)
-    results = [_result(run, result, pruned) for run, result, pruned in ended]
-    store.finish_runs(storage, results)
-    advance(left)
-    return results
+    @property
+    def device(self) -> str:
+        """The kind of device that it trains on."""
+        return self._environment.device.type
+
+    def train(self, claim: Claim, listen: Callable[[], None] = lambda: None) -> None:
+        """Train a stack and write its results, unless another attempt at it is the current one.
+
+        ``listen`` is called after each epoch. An exception is recorded as this attempt's end. Raises
+        InterruptedTraining if the process is asked to leave.
+        """
+        if not store.take(self._storage, claim, self.name):
+            return
+        try:
+            with _renewing(self._storage, claim):
+                self._train(claim, listen)
+        except StaleError:
+            return
+        except InterruptedTraining:
+            store.end_attempt(self._storage, claim, "left")
+            raise
+        except Exception as error:  # the machine's fault (memory, a driver): the stack is tried again
+            store.end_attempt(self._storage, claim, "failed", reason(error))
+
+    def _train(self, claim: Claim, listen: Callable[[], None]) -> None:
+        keep_freed_memory()
+        stack = self._stack(claim)
+        pruning = Pruning(self._sweep, stack.runs, self._environment.chance)
+
+        def write(curves: EpochCurves) -> None:
+            store.write_epochs(self._storage, _rows(stack.runs, curves), claim)
+            listen()
+            self._leaving.check()
+
+        trained = train(
+            recipe(self._sweep.task, stack.form, max(each.epochs for each in stack.sizes)),
+            [
+                Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay, each.epochs)
+                for run, own, each in zip(stack.runs, stack.parameters, stack.sizes, strict=True)
+            ],
+            self._environment.data,
+            device=self._environment.device,
+            width=store.width_of(self._storage, claim) or self._width,
+            read_test=True,
+            on_epoch=write,
+            stop=pruning.stop,
+        )
+        ended = zip(stack.runs, trained, pruning.done, strict=True)
+        store.finish_runs(self._storage, [_result(run, result, pruned) for run, result, pruned in ended], claim)
+
+    def _stack(self, claim: Claim) -> Stack:
+        """The runs of a stack that have no result, with the parameters that its offer has written."""
+        runs = store.stack_runs(self._storage, claim)
+        sizes = [size(self._sweep, len(self._environment.data.train), run.length) for run in runs]
+        chosen = [from_params(self._arms[run.strategy], run.params or {}) for run in runs]
+        recorded = store.traces(self._storage, [run.replay_of for run in runs if run.replay_of is not None])
+        parameters = [
+            own if run.replay_of is None else replaying(own, recorded[run.replay_of], of)
+            for run, own, of in zip(runs, chosen, sizes, strict=True)
+        ]
+        return Stack(runs, parameters, self._arms[runs[0].strategy].form, sizes)
 
 
-def failed(run: RunRow) -> RunResult:
-    """The result of a run that the machine could not finish; its curves so far stay until the next attempt."""
-    return RunResult(run.id, "failed", run.epochs_done)
+@contextmanager
+def open_worker(url: str, name: str, data_root: Path | None, device: str, leaving: Leaving) -> Iterator[Worker]:
+    """A worker for a sweep that has begun, with a connection of its own and one thread."""
+    torch.set_num_threads(1)
+    with store.open_storage(url, create=False) as storage:
+        row = store.sweep_row(storage, name)
+        if row is None:
+            raise UserError(f"no sweep {name!r} in {storage.where}")
+        sweep, provenance = Sweep.from_mapping(row["spec"], name), row["provenance"]
+        environment = prepare_environment(sweep, data_root, choose_device(device))
+        environment = replace(environment, chance={**environment.chance, **chance_of(provenance)})
+        yield Worker(sweep, storage, environment, provenance["stack_size"], leaving)
+
+
+@contextmanager
+def _renewing(storage: Storage, claim: Claim) -> Iterator[None]:
+    """Renew the lease from a thread, for as long as the block runs."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(store.RENEW_S):
+            try:
+                store.renew(storage, claim)
+            except StaleError:
+                return  # the next write will notice
+            except UserError:  # locked or out of reach; the lease may outlast it
+                continue
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def recipe(task: Task, form: OptimizerForm, epochs: int) -> Recipe:

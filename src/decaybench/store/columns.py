@@ -25,6 +25,8 @@ STATUSES: Final = ("pending", "running", "stopped", "complete")
 OUTCOMES: Final = ("finished", "diverged", "failed")
 PRUNED: Final = ("stopped", "spared")
 MARGIN_SOURCES: Final = ("file", "default")
+STACK_STATES: Final = ("offered", "held", "ended", "done", "failed")
+ENDINGS: Final = ("finished", "left", "failed", "lost")
 
 Writer = Literal["plan", "mirror", "stacks", "attempt", "result", "selection"]
 """What fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `begin_attempt`, `RunResult` or `supersede`."""
@@ -266,3 +268,40 @@ class LookRow:
     to_repeats: Annotated[int, Kept(Integer(), None, at_least(1), since=4)]
     margin_source: Annotated[str, Kept(String(16), None, one_of(MARGIN_SOURCES), since=4)]
     outcome: Annotated[dict[str, Any], Kept(JsonText(sort_keys=False), since=4)]
+
+
+@dataclass(frozen=True)
+class StackRow:
+    """A stack that has been handed out: the runs of the sweep whose ``stack`` is this number.
+
+    ``state`` is "offered" until a worker takes it; "held" while that ``worker`` trains it; "ended" if that failed and
+    another attempt is due; "done" once the runs have their results; "failed" if it was given up, with the ``reason``.
+    ``attempt`` counts from 1. Only the current attempt may write. ``lease_until``, in seconds since 1970 by the
+    database's clock, is when a worker that has stopped renewing its lease counts as lost. ``width`` is the number of
+    models that go through the network at once, None for the sweep's.
+    """
+
+    sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps", since=5)]
+    stack: Annotated[int, Kept(Integer(), None, at_least(0), key=True, since=5)]
+    state: Annotated[str, Kept(String(16), None, one_of(STACK_STATES), since=5)]
+    attempt: Annotated[int, Kept(Integer(), None, at_least(1), since=5)]
+    width: Annotated[int | None, Kept(Integer(), None, at_least(1), since=5)]
+    worker: Annotated[str | None, Kept(Text(), since=5)]
+    lease_until: Annotated[float | None, Kept(Float(53), None, FINITE, since=5)]
+    reason: Annotated[str | None, Kept(Text(), since=5)]
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt at a stack, and how it ended: "finished", "left" (its worker was asked to leave), "failed" (an
+    exception, in ``reason``) or "lost" (its worker died or stopped renewing its lease); NULL if nobody saw it end.
+    """
+
+    sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps", since=5)]
+    stack: Annotated[int, Kept(Integer(), None, at_least(0), key=True, since=5)]
+    attempt: Annotated[int, Kept(Integer(), None, at_least(1), key=True, since=5)]
+    worker: Annotated[str | None, Kept(Text(), since=5)]
+    started_at: Annotated[datetime, Kept(Moment(), since=5)]
+    ended_at: Annotated[datetime | None, Kept(Moment(), since=5)]
+    ended: Annotated[str | None, Kept(String(16), None, one_of(ENDINGS), since=5)]
+    reason: Annotated[str | None, Kept(Text(), since=5)]

@@ -44,7 +44,13 @@ def layout_4(connection: Connection) -> None:
     tables(4).tables["looks"].create(connection)
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (layout_2, layout_3, layout_4)
+def layout_5(connection: Connection) -> None:
+    """Add the tables ``stacks`` and ``attempts``; a sweep that is older fills them when it goes on."""
+    for name in ("stacks", "attempts"):
+        tables(5).tables[name].create(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (layout_2, layout_3, layout_4, layout_5)
 VERSION: Final = 1 + len(MIGRATIONS)
 """The layout that this code writes; the one row of ``decaybench_version``. Older ones are read as they are."""
 

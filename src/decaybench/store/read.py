@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, null, or_, select
 
 from decaybench.errors import UserError
+from decaybench.store.claims import Claim
 from decaybench.store.columns import OUTCOMES, PHASES, EpochRow, LookRow, RunRow, described
 from decaybench.store.open import Storage
 from decaybench.store.schema import EPOCHS, LOOKS, RUNS, SWEEPS, TRACES
@@ -105,6 +106,22 @@ def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
         if run_id not in rows:
             raise ValueError(f"no run {run_id}")
     return [rows[run_id] for run_id in run_ids]
+
+
+def stack_runs(storage: Storage, claim: Claim) -> list[RunRow]:
+    """Return the runs of a stack that are still to be trained, sorted as in `Frames`."""
+    todo = RUNS.c.sweep_id == claim.sweep_id, RUNS.c.stack == claim.stack, RUNS.c.outcome.is_(None)
+    query = _select(storage, RUNS).where(*todo, RUNS.c.superseded.is_(False))
+    with storage.read() as connection:
+        return sorted((RunRow(**row) for row in connection.execute(query).mappings()), key=_place)
+
+
+def epochs_done(storage: Storage, sweep_id: str, stacks: Sequence[int]) -> dict[int, int]:
+    """Return the number of epochs written so far, summed over the runs of each stack."""
+    here = RUNS.c.sweep_id == sweep_id, RUNS.c.stack.in_(stacks)
+    query = select(RUNS.c.stack, func.sum(RUNS.c.epochs_done)).where(*here).group_by(RUNS.c.stack)
+    with storage.read() as connection:
+        return {stack: int(done) for stack, done in connection.execute(query)}
 
 
 def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.float32]]":

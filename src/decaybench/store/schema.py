@@ -1,4 +1,4 @@
-"""The tables, made from `columns`: sweeps, runs, epochs, traces, looks, and the version of their layout.
+"""The tables, made from `columns`: sweeps, runs, epochs, traces, looks, stacks, attempts, and their layout's version.
 
 They live beside Optuna's tables in one database, but neither refer to them nor share a version table with them.
 SQLite reuses Optuna's ids after a delete, so our ids are UUIDs, and deleting an Optuna study leaves our tables
@@ -22,7 +22,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
-from decaybench.store.columns import Described, EpochRow, LookRow, RunRow, SweepRow, TraceRow, described
+from decaybench.store.columns import (
+    AttemptRow,
+    Described,
+    EpochRow,
+    LookRow,
+    RunRow,
+    StackRow,
+    SweepRow,
+    TraceRow,
+    described,
+)
 
 _NAMESPACE: Final = uuid.UUID("6f1ad5c2-94a0-5a55-8d0e-3f2f6c1b7e90")
 
@@ -46,6 +56,8 @@ def tables(layout: float = math.inf) -> MetaData:
         ("epochs", EpochRow, 1, ()),
         ("traces", TraceRow, 1, ()),
         ("looks", LookRow, 3, ()),
+        ("stacks", StackRow, 5, ()),
+        ("attempts", AttemptRow, 5, ()),
     ):
         if since <= layout:
             columns = [_column(each) for each in described(row) if each.kept.since <= layout]
@@ -85,6 +97,8 @@ RUNS: Final = METADATA.tables["runs"]
 EPOCHS: Final = METADATA.tables["epochs"]
 TRACES: Final = METADATA.tables["traces"]
 LOOKS: Final = METADATA.tables["looks"]
+STACKS: Final = METADATA.tables["stacks"]
+ATTEMPTS: Final = METADATA.tables["attempts"]
 TABLES: Final = frozenset(METADATA.tables)
 """The names of our tables, the version table included."""
 

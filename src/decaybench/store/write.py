@@ -13,13 +13,16 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from decaybench.errors import UserError
+from decaybench.store.claims import Claim, finish_stack, require_held
 from decaybench.store.columns import STATUSES, EpochRow, LookRow, Mirror, NewRun, RunResult, RunRow, described
 from decaybench.store.open import Storage
 from decaybench.store.read import portions, require_sweep
 from decaybench.store.rows import plain_result, plain_row
 from decaybench.store.schema import EPOCHS, LOOKS, RUNS, SWEEPS, TRACES, sweep_id
 
-_UNTRAINED: Final = {each.name: each.kept.default for each in described(RunRow) if each.kept.by == "result"}
+UNTRAINED: Final[dict[str, Any]] = {
+    each.name: each.kept.default for each in described(RunRow) if each.kept.by == "result"
+}
 """The values of a run's result columns before it has a result."""
 
 
@@ -98,18 +101,6 @@ def update_sweep(
             connection.execute(update(SWEEPS).where(SWEEPS.c.id == owner).values(values))
 
 
-def begin_attempt(
-    storage: Storage, run_ids: Sequence[str], *, device: str, precision: str, started_at: datetime
-) -> None:
-    """Start the runs afresh: delete their epochs, traces and results, and add one to ``attempt``."""
-    with storage.write() as connection:
-        _require_runs(connection, run_ids)
-        for ids in portions(run_ids):
-            _forget(connection, ids)
-            begun = {"device": device, "precision": precision, "started_at": started_at}
-            connection.execute(update(RUNS).where(RUNS.c.id.in_(ids)).values(attempt=RUNS.c.attempt + 1, **begun))
-
-
 def set_mirror(storage: Storage, mirrors: Sequence[Mirror]) -> None:
     """Record each run's trial in the Optuna study and its parameters."""
     rows = [
@@ -131,20 +122,25 @@ def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True)
 def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
     """Change the confirm run whose learning rates each replay run (by id) uses, and delete the replay's results."""
     with storage.write() as connection:
-        _require_runs(connection, list(replays))
+        require_runs(connection, list(replays))
         for ids in portions(list(replays)):
             _forget(connection, ids)
-        _set_columns(connection, [{"of": run_id, "replay_of": source} for run_id, source in replays.items()])
+        set_columns(connection, [{"of": run_id, "replay_of": source} for run_id, source in replays.items()])
 
 
-def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
-    """Write the epochs of a stack and raise its runs' ``epochs_done``; ValueError for a NaN or infinity."""
+def write_epochs(storage: Storage, rows: Sequence[EpochRow], claim: Claim | None = None) -> None:
+    """Write the epochs of a stack and raise its runs' ``epochs_done``; ValueError for a NaN or infinity.
+
+    With ``claim``, raises StaleError, and writes nothing, unless that attempt holds the stack.
+    """
     values = [plain_row(row) for row in rows]
     written = Counter(row.run_id for row in rows)
     if not values:
         return
     with storage.write() as connection:
-        _require_runs(connection, list(written))
+        if claim is not None:
+            require_held(connection, claim)
+        require_runs(connection, list(written))
         connection.execute(insert(EPOCHS), values)
         connection.execute(
             update(RUNS).where(RUNS.c.id == bindparam("of")).values(epochs_done=RUNS.c.epochs_done + bindparam("more")),
@@ -152,12 +148,12 @@ def write_epochs(storage: Storage, rows: Sequence[EpochRow]) -> None:
         )
 
 
-def finish_runs(storage: Storage, results: Sequence[RunResult]) -> None:
-    """Write the runs' results and traces.
+def finish_runs(storage: Storage, results: Sequence[RunResult], claim: Claim | None = None) -> None:
+    """Write the runs' results and traces. With ``claim``, they are those of a stack, which is done.
 
     Raises ValueError, and writes nothing, for a NaN or infinity, for a run that already has an outcome, for a
     finished run without a validation result, and when ``epochs_done`` is not the number of the run's rows in
-    ``epochs``.
+    ``epochs``. With ``claim``, raises StaleError unless that attempt holds the stack.
     """
     finished_at = datetime.now(UTC)
     rows, traces = [], []
@@ -168,14 +164,16 @@ def finish_runs(storage: Storage, results: Sequence[RunResult]) -> None:
             traces.append({"run_id": result.run_id, "learning_rate": trace})
     ids = [result.run_id for result in results]
     with storage.write() as connection:
-        _require_runs(connection, ids, pending=True)
+        if claim is not None:
+            finish_stack(connection, claim)
+        require_runs(connection, ids, pending=True)
         epochs = _epochs_written(connection, ids)
         for result in results:
             if result.epochs_done != (has := epochs.get(result.run_id, 0)):
                 raise ValueError(
                     f"run {result.run_id}: epochs_done is {result.epochs_done}, but {has} epochs are written"
                 )
-        _set_columns(connection, rows)
+        set_columns(connection, rows)
         if traces:
             connection.execute(insert(TRACES), traces)
 
@@ -194,7 +192,7 @@ def _require_status(status: str) -> None:
         raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {status!r}")
 
 
-def _require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bool = False) -> None:
+def require_runs(connection: Connection, run_ids: Sequence[str], *, pending: bool = False) -> None:
     """Lock the runs; ValueError unless all exist, are named once and, if ``pending``, have no outcome."""
     found: dict[str, str | None] = {}
     for ids in portions(run_ids):
@@ -215,7 +213,7 @@ def _forget(connection: Connection, run_ids: Sequence[str]) -> None:
     """Reset runs (no more than fit one statement) as if they had never been trained."""
     connection.execute(delete(EPOCHS).where(EPOCHS.c.run_id.in_(run_ids)))
     connection.execute(delete(TRACES).where(TRACES.c.run_id.in_(run_ids)))
-    connection.execute(update(RUNS).where(RUNS.c.id.in_(run_ids)).values(_UNTRAINED))
+    connection.execute(update(RUNS).where(RUNS.c.id.in_(run_ids)).values(UNTRAINED))
 
 
 def _epochs_written(connection: Connection, run_ids: Sequence[str]) -> dict[str, int]:
@@ -228,11 +226,11 @@ def _epochs_written(connection: Connection, run_ids: Sequence[str]) -> dict[str,
 
 def _update_runs(storage: Storage, run_ids: Sequence[str], rows: list[dict[str, Any]]) -> None:
     with storage.write() as connection:
-        _require_runs(connection, run_ids)
-        _set_columns(connection, rows)
+        require_runs(connection, run_ids)
+        set_columns(connection, rows)
 
 
-def _set_columns(connection: Connection, rows: list[dict[str, Any]]) -> None:
+def set_columns(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Set each row's columns on the run that its key ``of`` names; all rows have the same keys."""
     if rows:
         connection.execute(update(RUNS).where(RUNS.c.id == bindparam("of")), rows)

@@ -1,0 +1,203 @@
+"""Having stacks trained: they are offered, looked after, tried again if that fails, and mirrored to the study."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from decaybench import store
+from decaybench.findings.selection import stopped_after, told
+from decaybench.runner.environment import Environment
+from decaybench.runner.executors import Executor
+from decaybench.runner.planner import Planner
+from decaybench.runner.progress import Watcher
+from decaybench.runner.proposals import ENDED, slot_of
+from decaybench.search import Slot, StudyMirror
+from decaybench.store import Claim, Mirror, RunRow, Storage
+from decaybench.sweep import RunParameters, Sweep, resolve
+
+FRUITLESS = 3
+"""Attempts in a row without a new epoch after which a stack is not tried again as it is."""
+
+
+@dataclass(frozen=True)
+class _Going:
+    """A stack that is being trained, in this attempt.
+
+    Epochs are summed over its runs: ``shown`` have been reported to the watcher, and ``reached`` is the most that an
+    earlier attempt has written. ``fruitless`` counts the attempts in a row that failed without going beyond that.
+    """
+
+    claim: Claim
+    members: list[RunRow]
+    shown: int = 0
+    reached: int = 0
+    fruitless: int = 0
+
+
+class Dispatch:
+    """Has the stacks of one sweep trained by an executor. The database says how they stand."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        storage: Storage,
+        environment: Environment,
+        planner: Planner,
+        mirror: StudyMirror,
+        watcher: Watcher,
+        width: int,
+    ) -> None:
+        self._sweep, self._storage, self._environment = sweep, storage, environment
+        self._planner, self._mirror, self._watcher = planner, mirror, watcher
+        self._id, self._width = store.sweep_id(sweep.name), width
+        self._going: dict[int, _Going] = {}
+        self.executor: Executor
+        self.failed: list[str] = []
+        """The stacks that were given up, each in words."""
+
+    def begin(self, phase: str, members: list[RunRow]) -> None:
+        """Have a stack trained: mirror its trials, and offer it to the executor."""
+        numbers: Mapping[str, int] = {}
+        if phase == "search":
+            values = self._values(members)
+            params = {run.id: self._resolved(run, values[run.id]).params for run in members}
+            numbers = self._mirror.begin({slot_of(run): values[run.id] for run in members})
+        else:
+            params = self._retrained(members)
+        self._offer(members, [Mirror(run.id, numbers.get(run.id), params[run.id]) for run in members])
+
+    def ended(self) -> Iterator[list[RunRow]]:
+        """Wait a little, and yield the rows of each stack that has its results now. Lost ones are tried again."""
+        lost = {over.claim: over.lost for over in self.executor.finished()}
+        self.listen()
+        for stack, standing in store.standings(self._storage, self._id, self._going).items():
+            going = self._going[stack]
+            if standing.state == "done":
+                yield self._finish(going)
+            elif standing.state == "ended":
+                self._try_again(going, standing.reason)
+            elif (why := lost.get(going.claim)) is not None or standing.expired:
+                why = why or f"its worker has not renewed its lease for {store.LEASE_S:.0f} s"
+                # Unless it has ended in the meantime, which the next call will see.
+                if store.end_attempt(self._storage, going.claim, "lost", why):
+                    self._try_again(going, why)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any stack is being trained."""
+        return bool(self._going)
+
+    def listen(self) -> None:
+        """Tell the watcher how much has been trained since the last time."""
+        for stack, epochs in store.epochs_done(self._storage, self._id, list(self._going)).items():
+            self._show(stack, epochs)
+
+    def reconcile(self) -> None:
+        """Bring the study in line with our tables, whatever state a crash left it in."""
+        done = {run.id: run for run in self._planner.runs("search") if run.outcome in ENDED}
+
+        def propose(slot: Slot) -> dict[str, Any]:
+            return self._values([done[slot.run_id]])[slot.run_id]
+
+        results = {run.id: (slot_of(run), self._told(run)) for run in done.values()}
+        rungs = {run.id: rung for run in done.values() if (rung := stopped_after(run)) is not None}
+        numbers = self._mirror.reconcile(results, propose, rungs)
+        other = [run for run in done.values() if run.trial_number != numbers[run.id]]
+        store.set_mirror(self._storage, [Mirror(run.id, numbers[run.id], run.params or {}) for run in other])
+
+    def _offer(
+        self,
+        members: list[RunRow],
+        mirrors: Sequence[Mirror],
+        *,
+        width: int | None = None,
+        shown: int = 0,
+        reached: int = 0,
+        fruitless: int = 0,
+    ) -> None:
+        claim = store.offer(
+            self._storage,
+            self._id,
+            _number(members),
+            mirrors,
+            device=self._environment.device.type,
+            precision=self._sweep.task.precision,
+            width=width,
+        )
+        self._going[claim.stack] = _Going(claim, members, shown, reached, fruitless)
+        self.executor.start(claim)
+
+    def _finish(self, going: _Going) -> list[RunRow]:
+        """Close the stack's trials in the study, now that its results are in our tables."""
+        rows = store.some_runs(self._storage, [run.id for run in going.members])
+        self._show(going.claim.stack, sum(self._planner.size(run.length).epochs for run in rows))
+        del self._going[going.claim.stack]
+        trials = {run.trial_number: run for run in rows if run.trial_number is not None}
+        rungs = {number: rung for number, run in trials.items() if (rung := stopped_after(run)) is not None}
+        self._mirror.tell({number: self._told(run) for number, run in trials.items()}, rungs)
+        return rows
+
+    def _try_again(self, going: _Going, why: str | None) -> None:
+        """Offer a stack again after an attempt that failed: as it is, then at half the width, then in halves.
+
+        A stack whose worker was asked to leave (``why`` is None) is offered as it is.
+        """
+        stack, members = going.claim.stack, going.members
+        epochs = store.epochs_done(self._storage, self._id, [stack])[stack]
+        fruitless = going.fruitless if why is None else 0 if epochs > going.reached else going.fruitless + 1
+        history = {"shown": going.shown, "reached": max(epochs, going.reached), "fruitless": fruitless}
+        rows = store.some_runs(self._storage, [run.id for run in members])
+        mirrors = {run.id: Mirror(run.id, run.trial_number, run.params or {}) for run in rows}
+        del self._going[stack]
+        if fruitless < FRUITLESS:
+            width = max(2, self._width // 2) if fruitless == FRUITLESS - 1 and self._width > 1 else None
+            if why is not None:
+                self._watcher.trouble(f"stack {stack} failed ({why}); it is tried again")
+            self._offer(members, list(mirrors.values()), width=width, **history)
+        elif halves := self._planner.halve(members):
+            assert why is not None  # an attempt was fruitless
+            self._watcher.trouble(f"stack {stack} failed ({why}); it is tried again in two halves")
+            for half in halves:
+                # One attempt each: those of the whole count for them too.
+                self._offer(half, [mirrors[run.id] for run in half], fruitless=FRUITLESS - 1)
+        else:
+            assert why is not None
+            store.give_up(self._storage, going.claim, why)
+            self._mirror.fail([run.trial_number for run in rows if run.trial_number is not None])
+            self.failed.append(f"{called(members)} failed: {why}")
+
+    def _show(self, stack: int, epochs: int) -> None:
+        going = self._going[stack]
+        if epochs > going.shown:  # an attempt that begins anew shows nothing until it is further than the last one
+            self._watcher.advance((epochs - going.shown) * self._planner.size(going.members[0].length).steps_per_epoch)
+            self._going[stack] = replace(going, shown=epochs)
+
+    def _told(self, run: RunRow) -> float:
+        return told(run, self._sweep.task.metric, self._environment.chance)
+
+    def _values(self, runs: Sequence[RunRow]) -> dict[str, dict[str, Any]]:
+        proposals = self._planner.proposals
+        return proposals.values(runs, self._planner.runs("search") if proposals.learns else [])
+
+    def _resolved(self, run: RunRow, values: Mapping[str, Any]) -> RunParameters:
+        of = self._planner.size(run.length)
+        arm = self._planner.arms[run.strategy]
+        return resolve(arm, values, total_steps=of.total_steps, steps_per_epoch=of.steps_per_epoch)
+
+    def _retrained(self, members: list[RunRow]) -> dict[str, dict[str, Any]]:
+        """The parameters of confirm and replay runs: those of the trials whose configurations they retrain."""
+        trials = {(run.strategy, run.repeat, run.slot, run.length): run for run in self._planner.runs("search")}
+        return {run.id: trials[run.strategy, run.repeat, run.slot, run.length].params or {} for run in members}
+
+
+def _number(members: Sequence[RunRow]) -> int:
+    """The number of the stack of these runs."""
+    number = members[0].stack
+    assert number is not None  # every planned run has one
+    return number
+
+
+def called(runs: Sequence[RunRow]) -> str:
+    """The runs of a stack by name: ``search of cosine, repeat 0, trial 3, seed 17; ...``."""
+    named = [f"{run.phase} of {run.strategy}, repeat {run.repeat}, trial {run.slot}, seed {run.seed}" for run in runs]
+    return "; ".join(named)
