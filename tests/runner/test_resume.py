@@ -183,7 +183,9 @@ def test_two_processes_cannot_run_one_sweep_at_once(tmp_path):
     first = start(longer, database)
     try:
         wait_for_epochs(database, 3, first)
-        with pytest.raises(UserError, match=r"^sweep small is being run"):
+        with pytest.raises(
+            UserError, match=rf"^sweep small is being run on .*s\.db by process {first.pid} on .* since 20"
+        ):
             train(longer, database)
         assert first.is_alive()
     finally:

@@ -10,7 +10,6 @@ from decaybench import store
 from decaybench.errors import MachineError, UserError
 from decaybench.findings.selection import chance_of
 from decaybench.runner import stacks
-from decaybench.runner.alone import alone
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.dispatch import Dispatch
 from decaybench.runner.environment import (
@@ -22,6 +21,7 @@ from decaybench.runner.environment import (
 )
 from decaybench.runner.executors import open_executor
 from decaybench.runner.leaving import LEAVE, InterruptedTraining, Leaving
+from decaybench.runner.ownership import Owner, own
 from decaybench.runner.planner import AFTER_SEARCH, Planner
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import direction
@@ -73,7 +73,7 @@ def run_sweep(
             watcher.note(line)  # before anything is written, since it raises if warnings are errors
     if left is not None:
         watcher.extended(left)
-    with store.open_storage(url, create=True) as storage, alone(storage, sweep.name):
+    with store.open_storage(url, create=True) as storage, own(storage, sweep.name) as owner:
         # Check again, now behind the lock: another process may have written the sweep in the meantime.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
             require_extension(sweep, stored, store.looks(storage, sweep.name))
@@ -83,7 +83,9 @@ def run_sweep(
             environment = replace(environment, chance={**environment.chance, **chance_of(now)})
         deadline = None if time_limit is None else time.monotonic() + time_limit
         with Leaving(LEAVE) as leaving:
-            driver = _Driver(sweep, storage, environment, now["stack_size"], crew.workers, watcher, deadline, leaving)
+            driver = _Driver(
+                sweep, storage, environment, now["stack_size"], crew.workers, watcher, deadline, leaving, owner
+            )
             driver.planner.write_search(now)
             try:
                 return driver.work(data_root)
@@ -102,9 +104,11 @@ class _Driver:
         watcher: Watcher,
         deadline: float | None,
         leaving: Leaving,
+        owner: Owner,
     ) -> None:
         self.sweep, self.storage, self.environment, self.watcher = sweep, storage, environment, watcher
         self.stack_size, self.workers, self.deadline, self.leaving = stack_size, workers, deadline, leaving
+        self.owner = owner
         self.cut = self.begun = False  # whether the time limit ended the search; whether anything is trained
         self.planner = Planner(sweep, storage, environment, stack_size, workers)
         self.dispatch: Dispatch
@@ -185,6 +189,8 @@ class _Driver:
         """
         dispatch = self.dispatch
         while True:
+            self.leaving.check()
+            self.owner.check()
             while not dispatch.executor.full and (members := next(wave, None)) is not None:
                 if phase == "search" and self.deadline is not None and time.monotonic() > self.deadline:
                     self.cut = True
@@ -193,7 +199,6 @@ class _Driver:
             if not dispatch.busy:
                 break
             yield from dispatch.ended()
-            self.leaving.check()
         if dispatch.failed:
             what = "; ".join(dispatch.failed)
             raise MachineError(f"sweep {self.sweep.name}: {what}; run the same command again to continue")

@@ -47,6 +47,7 @@ from decaybench.store.read import (
     traces,
 )
 from decaybench.store.schema import sweep_id
+from decaybench.store.server_lock import ServerLock
 from decaybench.store.url import DEFAULT_STORAGE, absolute, storage_url
 from decaybench.store.write import (
     add_runs,
@@ -78,6 +79,7 @@ __all__ = [
     "Progress",
     "RunResult",
     "RunRow",
+    "ServerLock",
     "StaleError",
     "Standing",
     "Storage",
