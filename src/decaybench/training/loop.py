@@ -1,6 +1,5 @@
 """The training loop: trains K runs as one stack, from their seeds to their curves."""
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -52,14 +51,15 @@ def train(
         lanes = Lanes(recipe, who.founders, data, device, width or max(2, len(runs)), bank.observes)
         update = Update(who, lanes, bank, base)
         record = Record(len(runs), steps, device)
-        updates = Chunks(update, record.rates) if captured else OneByOne(update, record.rates)
+        updates = Chunks(update, record) if captured else OneByOne(update, record)
         state = update.start()
 
         for epoch in range(max(who.epochs)):
-            started = time.perf_counter()
+            record.begin()
             lanes.shuffle(epoch)
-            state, loss = updates.epoch(state, epoch * steps)
-            train_loss = loss / steps
+            for state in updates.epoch(state, epoch * steps):
+                pass
+            train_loss = state.loss / steps
             lanes.chain.end_epoch(lanes.carried, who.left(epoch + 1))
 
             held_out = lanes.evaluate(data.signal)[0][who.lane] if data.signal is not None else None
@@ -68,7 +68,7 @@ def train(
             validation = [value[who.lane] for value in lanes.evaluate(data.validation)]
             # A run whose loss overflows only on the validation split has diverged too: no infinity is ever stored.
             state = update.bury(state, state.active & ~validation[0].isfinite(), (epoch + 1) * steps - 1)
-            curves = record.epoch(state, train_loss, validation, time.perf_counter() - started)
+            curves = record.epoch(state.active, train_loss, validation)
 
             stopped = torch.from_numpy(stop(curves) if stop else np.zeros_like(curves.alive)).to(device)
             done = who.done(epoch + 1)

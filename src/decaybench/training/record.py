@@ -1,6 +1,7 @@
 """What is recorded of a training: the curves and the results of its runs, as plain arrays."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from decaybench.training.runs import Runs
-from decaybench.training.update import State
 
 Floats = NDArray[np.float64]
 
@@ -62,25 +62,36 @@ class Record:
     """The curves of K runs so far, and the test values of those that have ended."""
 
     def __init__(self, k: int, steps: int, device: torch.device) -> None:
-        self.rates = torch.zeros(k, steps, dtype=torch.float32, device=device)  # this epoch's, of each update
+        self.steps = steps  # updates per epoch
+        self.made = 0  # updates of this epoch
+        self.rates = torch.zeros(k, steps, dtype=torch.float32, device=device)  # the learning rates of its updates
+        self._started = time.perf_counter()
         self._traces: list[NDArray[np.float32]] = []  # one (K, steps) per epoch
         self._curves: list[EpochCurves] = []
         self._tests: dict[int, tuple[float | None, float]] = {}
 
-    def epoch(self, state: State, train_loss: Tensor, validation: Sequence[Tensor], seconds: float) -> EpochCurves:
-        """Record an epoch; ``validation`` is the loss and the accuracy. Tensors are (K,)."""
+    def begin(self) -> None:
+        """Begin an epoch."""
+        self._started = time.perf_counter()
+
+    def epoch(self, active: Tensor, train_loss: Tensor, validation: Sequence[Tensor]) -> EpochCurves:
+        """Record the epoch that the runs in ``active`` have finished; ``validation`` is the loss and the accuracy.
+
+        Tensors are (K,).
+        """
         loss, accuracy = (value.cpu().numpy() for value in validation)
         self._traces.append(self.rates.cpu().numpy().copy())
         curves = EpochCurves(
             len(self._curves) + 1,
-            state.active.cpu().numpy().copy(),
+            active.cpu().numpy().copy(),
             train_loss.cpu().numpy(),
             loss,
             accuracy,
             self._traces[-1][:, -1].astype(np.float64),
-            seconds,
+            time.perf_counter() - self._started,
         )
         self._curves.append(curves)
+        self.made = 0
         return curves
 
     def test(self, run: int, loss: float, accuracy: float) -> None:
