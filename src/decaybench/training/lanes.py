@@ -79,7 +79,7 @@ class Lanes:
         self._architecture = _architecture(models.builder(recipe.model), *what, recipe.dropout)
         self._stacks: dict[int, Stack] = {}
         self._estimated: Tensor | None = None  # this epoch's statistics for averages
-        self._noise = Noise(self.seeds)
+        self.noise = Noise(self.seeds)
         begun = [initial[seed] for seed in self.seeds]
         parameters = flatten_parameters(begun, self.dtype).to(device)
         buffers = self._architecture.flatten_buffers(begun, self.dtype).to(device)
@@ -145,12 +145,12 @@ class Lanes:
         leaves = [self._seated(parameters, part.seats).detach().requires_grad_() for part in parts]
         held = [buffers[part.seats] for part in parts]
         for some in torch.split(chosen, chunk, dim=1):
-            self._noise.next_batch(self.seeds)
+            self.noise.next_batch(self.seeds)
             for part, leaf, own in zip(parts, leaves, held, strict=True):
                 mine = some[part.seats]
                 images = self._images(mine, part.seats)
-                self._noise.select([self.seeds[lane] for lane in part.lanes])
-                logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
+                self.noise.select([self.seeds[lane] for lane in part.lanes])
+                logits = self._stack(len(mine)).forward(leaf, images, self.noise, buffers=own, training=True)
                 labels = self.data.train.labels[mine]
                 trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
                 plain = cross_entropy(logits.detach(), labels).sum(1) / size if self.recipe.label_smoothing else trained

@@ -10,10 +10,12 @@ from torch import Tensor
 from decaybench.data import Examples, TaskData
 from decaybench.schedules import Bank
 from decaybench.training.arithmetic import exact_arithmetic
+from decaybench.training.checkpoint import Checkpoint, Keeper
 from decaybench.training.graph import Chunks
 from decaybench.training.lanes import Lanes
 from decaybench.training.recipe import Recipe, Run, steps_per_epoch
 from decaybench.training.record import EpochCurves, Record, TrainingResult
+from decaybench.training.resume import Resumable, identity
 from decaybench.training.runs import Runs
 from decaybench.training.update import OneByOne, Update
 
@@ -29,6 +31,8 @@ def train(
     captured: bool | None = None,
     on_epoch: Callable[[EpochCurves], None] = lambda _: None,
     stop: Callable[[EpochCurves], NDArray[np.bool_]] | None = None,
+    keeper: Keeper | None = None,
+    resume: Checkpoint | None = None,
 ) -> list[TrainingResult]:
     """Train K runs as one stack; results are in the order of ``runs``. A run's numbers do not depend on the others.
 
@@ -40,6 +44,11 @@ def train(
 
     With ``captured`` (default: on a GPU) the host never waits for the device within an epoch. Updates are made in
     chunks, on a GPU as CUDA graphs if the model allows it, and every run is computed separately.
+
+    ``keeper`` receives checkpoints, each made after an update (with ``captured``, after a chunk). A training that is
+    resumed from one gives the same numbers as one that never stopped; it calls ``stop`` and ``on_epoch`` for the epochs
+    that end after the checkpoint. Raises Interrupted when the keeper leaves, and CheckpointError if ``resume`` is not a
+    checkpoint of this training.
     """
     captured = device.type != "cpu" if captured is None else captured
     with exact_arithmetic():
@@ -52,13 +61,17 @@ def train(
         update = Update(who, lanes, bank, base)
         record = Record(len(runs), steps, device)
         updates = Chunks(update, record) if captured else OneByOne(update, record)
-        state = update.start()
+        how = captured, device.type, lanes.width == 1, read_test
+        training = Resumable(identity(recipe, runs, data, *how), update, record)
+        state = update.start() if resume is None else training.resumed(resume, update.start())
 
-        for epoch in range(max(who.epochs)):
+        for epoch in range(record.epochs, max(who.epochs)):
             record.begin()
             lanes.shuffle(epoch)
-            for state in updates.epoch(state, epoch * steps):
-                pass
+            states = updates.epoch(state, epoch * steps)
+            for state in states:
+                if keeper is not None:
+                    training.keep(keeper, state)
             train_loss = state.loss / steps
             lanes.chain.end_epoch(lanes.carried, who.left(epoch + 1))
 

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -65,14 +65,24 @@ class Record:
         self.steps = steps  # updates per epoch
         self.made = 0  # updates of this epoch
         self.rates = torch.zeros(k, steps, dtype=torch.float32, device=device)  # the learning rates of its updates
-        self._started = time.perf_counter()
+        self._started, self._before = time.perf_counter(), 0.0  # seconds of this epoch before it was resumed
         self._traces: list[NDArray[np.float32]] = []  # one (K, steps) per epoch
         self._curves: list[EpochCurves] = []
         self._tests: dict[int, tuple[float | None, float]] = {}
 
+    @property
+    def epochs(self) -> int:
+        """The number of finished epochs."""
+        return len(self._curves)
+
+    @property
+    def seconds(self) -> float:
+        """The wall time of this epoch so far."""
+        return time.perf_counter() - self._started
+
     def begin(self) -> None:
-        """Begin an epoch."""
-        self._started = time.perf_counter()
+        """Begin an epoch, or go on with the one that is resumed."""
+        self._started, self._before = time.perf_counter() - self._before, 0.0
 
     def epoch(self, active: Tensor, train_loss: Tensor, validation: Sequence[Tensor]) -> EpochCurves:
         """Record the epoch that the runs in ``active`` have finished; ``validation`` is the loss and the accuracy.
@@ -88,7 +98,7 @@ class Record:
             loss,
             accuracy,
             self._traces[-1][:, -1].astype(np.float64),
-            time.perf_counter() - self._started,
+            self.seconds,
         )
         self._curves.append(curves)
         self.made = 0
@@ -98,6 +108,34 @@ class Record:
         """Record the test values of a run that has ended."""
         # A loss that overflows on the test split alone leaves the outcome as it is, which validation decided.
         self._tests[run] = loss if math.isfinite(loss) else None, accuracy
+
+    def pack(self) -> dict[str, Any]:
+        """All finished epochs and test values, in tensors, numbers, lists and dicts."""
+        columns = {each.name: np.array([getattr(c, each.name) for c in self._curves]) for each in fields(EpochCurves)}
+        traces = np.array(self._traces, dtype=np.float32).reshape(-1, *self.rates.shape)
+        return {
+            "curves": {name: torch.from_numpy(column) for name, column in columns.items()},
+            "traces": torch.from_numpy(traces),
+            "tests": {run: list(values) for run, values in self._tests.items()},
+        }
+
+    def resume(self, packed: Mapping[str, Any], epochs: int, made: int, seconds: float) -> None:
+        """Go on from what `pack` returned after so many epochs, and so many updates and seconds of the next one.
+
+        Raises ValueError if a shape is another one.
+        """
+        rows, k = {}, len(self.rates)
+        for each in fields(EpochCurves):
+            column = packed["curves"][each.name].numpy()
+            if column.shape not in ((epochs,), (epochs, k)):
+                raise ValueError(f"{each.name} must be of {epochs} epochs and {k} runs, got {column.shape}")
+            rows[each.name] = column.tolist() if column.ndim == 1 else list(column)
+        if packed["traces"].shape != (epochs, *self.rates.shape) or not 0 <= made <= self.steps:
+            raise ValueError(f"traces must be of {epochs} epochs of {self.steps} updates, got {packed['traces'].shape}")
+        self._curves = [EpochCurves(*values) for values in zip(*rows.values(), strict=True)]
+        self._traces = list(packed["traces"].numpy())
+        self._tests = {run: (loss, accuracy) for run, (loss, accuracy) in packed["tests"].items()}
+        self.made, self._before = made, seconds
 
     def results(self, runs: Runs, diverged: Tensor) -> list[TrainingResult]:
         """The result of each run; ``diverged`` (K,) is the update at which it diverged, or -1."""

@@ -111,7 +111,10 @@ class OneByOne:
         self._update, self._record = update, record
 
     def epoch(self, state: State, first: int) -> Iterator[State]:
-        """Make the updates that the epoch still lacks; its first one has number ``first``. Yields the state after each."""
+        """Make the updates that the epoch still lacks; its first one has number ``first``.
+
+        Yields the state after each update.
+        """
         for batch in range(self._record.made, self._record.steps):
             state = self._update(state, self._update.lanes.order, batch, first + batch)
             self._record.rates[:, batch] = state.rate
