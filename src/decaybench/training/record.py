@@ -3,13 +3,15 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
 from decaybench.training.runs import Runs
 
@@ -111,12 +113,11 @@ class Record:
 
     def pack(self) -> dict[str, Any]:
         """All finished epochs and test values, in tensors, numbers, lists and dicts."""
-        columns = {each.name: np.array([getattr(c, each.name) for c in self._curves]) for each in fields(EpochCurves)}
-        traces = np.array(self._traces, dtype=np.float32).reshape(-1, *self.rates.shape)
+        rows = map(vars, self._curves)
         return {
-            "curves": {name: torch.from_numpy(column) for name, column in columns.items()},
-            "traces": torch.from_numpy(traces),
-            "tests": {run: list(values) for run, values in self._tests.items()},
+            "curves": tree_map(lambda *column: torch.from_numpy(np.array(column)), *rows) if self._curves else {},
+            "traces": torch.from_numpy(np.array(self._traces, dtype=np.float32).reshape(-1, *self.rates.shape)),
+            "tests": dict(self._tests),
         }
 
     def resume(self, packed: Mapping[str, Any], epochs: int, made: int, seconds: float) -> None:
@@ -124,17 +125,14 @@ class Record:
 
         Raises ValueError if a shape is another one.
         """
-        rows, k = {}, len(self.rates)
-        for each in fields(EpochCurves):
-            column = packed["curves"][each.name].numpy()
-            if column.shape not in ((epochs,), (epochs, k)):
-                raise ValueError(f"{each.name} must be of {epochs} epochs and {k} runs, got {column.shape}")
-            rows[each.name] = column.tolist() if column.ndim == 1 else list(column)
-        if packed["traces"].shape != (epochs, *self.rates.shape) or not 0 <= made <= self.steps:
-            raise ValueError(f"traces must be of {epochs} epochs of {self.steps} updates, got {packed['traces'].shape}")
-        self._curves = [EpochCurves(*values) for values in zip(*rows.values(), strict=True)]
-        self._traces = list(packed["traces"].numpy())
-        self._tests = {run: (loss, accuracy) for run, (loss, accuracy) in packed["tests"].items()}
+        k, curves, traces = len(self.rates), packed["curves"], packed["traces"]
+        shapes = {column.shape for column in tree_leaves(curves)}
+        if traces.shape != (epochs, k, self.steps) or not shapes <= {(epochs,), (epochs, k)}:
+            raise ValueError(f"the record must be of {epochs} epochs of {self.steps} updates and {k} runs")
+        if not 0 <= made <= self.steps:
+            raise ValueError(f"an epoch has {self.steps} updates, got {made}")
+        self._curves = [EpochCurves(**tree_map(partial(_row, epoch), curves)) for epoch in range(epochs)]
+        self._traces, self._tests = list(traces.numpy()), dict(packed["tests"])
         self.made, self._before = made, seconds
 
     def results(self, runs: Runs, diverged: Tensor) -> list[TrainingResult]:
@@ -159,3 +157,8 @@ class Record:
             test_accuracy=test[1] if test else None,
             diverged_step=None if diverged < 0 else diverged,
         )
+
+
+def _row(epoch: int, column: Tensor) -> Any:
+    row = column[epoch]
+    return row.numpy() if row.ndim else row.item()

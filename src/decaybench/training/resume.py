@@ -26,7 +26,7 @@ def identity(recipe: Recipe, runs: Sequence[Run], data: TaskData, *how: object) 
 class Resumable:
     """A training that can be interrupted after any update, and resumed."""
 
-    training: str
+    identity: str
     update: Update
     record: Record
 
@@ -42,7 +42,7 @@ class Resumable:
         """The checkpoint after the update that made ``state``."""
         lanes = self.update.lanes
         return Checkpoint(
-            training=self.training,
+            training=self.identity,
             epochs=self.record.epochs,
             updates=self.record.made,
             seconds=self.record.seconds,
@@ -60,7 +60,7 @@ class Resumable:
         ``start`` is the state before the first update. Raises CheckpointError if the checkpoint does not fit. Part of
         it may have been restored then, so the training must not go on.
         """
-        if saved.training != self.training:
+        if saved.training != self.identity:
             raise CheckpointError("the checkpoint is that of another training")
         lanes = self.update.lanes
         try:
@@ -76,17 +76,18 @@ class Resumable:
                 raise ValueError(f"the tensors must be {', '.join(tensors)}, got {', '.join(saved.tensors)}")
             for name, tensor in tensors.items():
                 tensor.copy_(_fitting(name, saved.tensors[name], tensor))
-            lanes.noise.resume({seed: saved.generators[seed] for seed in lanes.seeds})
+            generators = lanes.noise.states(lanes.seeds).items()
+            lanes.noise.resume({seed: _fitting("generators", saved.generators[seed], now) for seed, now in generators})
             self.record.resume(saved.record, saved.epochs, saved.updates, saved.seconds)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the checkpoint does not fit this training: {error}") from error
         return state
 
     def _tensors(self) -> dict[str, Tensor]:
         """What an update changes in place, by name: copied to make a checkpoint, and copied back to resume."""
-        runs = self.update.runs
+        runs, carried = self.update.runs, self.update.lanes.carried
         counts = {"updates": runs.updates, "computed": runs.computed, "counted": runs.counted, "first": runs.first}
-        return {**self.update.lanes.carried, **counts, "rates": self.record.rates}
+        return {**counts, "rates": self.record.rates, **{f"carried.{name}": own for name, own in carried.items()}}
 
 
 def _copied(tensor: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class Noise:
         return {seed: self._generators[seed].get_state() for seed in run_seeds}
 
     def resume(self, states: Mapping[int, Tensor]) -> None:
-        """Go on from these states. Raises RuntimeError or TypeError for a tensor that is not one."""
+        """Go on from these states."""
         self._generators = {seed: torch.Generator().set_state(state) for seed, state in states.items()}
 
     def next_batch(self, run_seeds: Sequence[int]) -> None:
