@@ -54,6 +54,11 @@ def gradient_rules():
     return [*(Run(1, make(kind, **own), 0.02, 0.9, 1e-4) for kind, own in kinds.items()), *mixed()[:2]]
 
 
+def dying():
+    """One that ends with the first epoch, and one that diverges in the second."""
+    return [replace(mixed()[0], epochs=1), mixed()[-2]]
+
+
 def dropping(shape, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, classes))
 

@@ -18,6 +18,7 @@ from training.interrupted import (
     Keeps,
     bits,
     dropping,
+    dying,
     gradient_rules,
     mixed,
     normed,
@@ -45,6 +46,7 @@ CASES = {
     "batch norm of averages": ({"model": "normed", "form": OptimizerForm(average=Average(last=2))}, mixed, {}),
     "one by one": ({"model": "normed"}, mixed, {"width": 1}),
     "chunks": ({}, mixed, {"captured": True}),
+    "chunks of a run that diverges": ({}, dying, {"captured": True}),
     "chunks with dropout": ({"model": "dropping", **TOGETHER[1]}, mixed, {"captured": True}),
     "bf16": ({"precision": "bf16"}, mixed, {}),
 }
