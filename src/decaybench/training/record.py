@@ -1,7 +1,7 @@
 """What is recorded of a training: the curves and the results of its runs, as plain arrays."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from decaybench.metrics import METRICS
 from decaybench.training.runs import Runs
 from decaybench.training.update import State
 
@@ -22,26 +23,25 @@ class EpochCurves:
 
     ``epoch`` counts from 1. ``alive`` marks the runs that finished the epoch; the entries of all other runs are
     meaningless. ``train_loss`` is the unregularised batch loss, averaged over the epoch's updates. ``learning_rate`` is
-    that of the epoch's last update. Losses are in nats, accuracies in [0, 1]. ``seconds`` is the wall time of the
-    whole stack.
+    that of the epoch's last update. ``validation`` holds each metric by name, losses in nats, accuracies in [0, 1].
+    ``seconds`` is the wall time of the whole stack.
     """
 
     epoch: int
     alive: NDArray[np.bool_]
     train_loss: Floats
-    validation_loss: Floats
-    validation_accuracy: Floats
+    validation: Mapping[str, Floats]
     learning_rate: Floats
     seconds: float
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How one run ended. Losses are in nats, accuracies in [0, 1].
+    """How one run ended. ``validation`` and ``test`` hold each metric by name: losses in nats, accuracies in [0, 1].
 
     ``trace`` is float32 (updates,), the learning rate of each update made. For a diverged run, ``diverged_step`` is the
-    update (from 0) at which a loss or a parameter first was not finite. Such a run has no test values; its validation
-    values are those of its last finished epoch, or None if it finished none.
+    update (from 0) at which a loss or a parameter first was not finite. Its test values are None; its validation values
+    are those of its last finished epoch, or None if it finished none.
 
     ``updates_computed`` counts the updates computed for this run. Updates made while it was still identical to another
     run of the stack are counted for only one of them, so the sum over the runs is what the stack really computed.
@@ -51,10 +51,8 @@ class TrainingResult:
     epochs_done: int
     trace: NDArray[np.float32]
     updates_computed: int
-    validation_loss: float | None
-    validation_accuracy: float | None
-    test_loss: float | None
-    test_accuracy: float | None
+    validation: Mapping[str, float | None]
+    test: Mapping[str, float | None]
     diverged_step: int | None
 
 
@@ -65,28 +63,26 @@ class Record:
         self.rates = torch.zeros(k, steps, dtype=torch.float32, device=device)  # this epoch's, of each update
         self._traces: list[NDArray[np.float32]] = []  # one (K, steps) per epoch
         self._curves: list[EpochCurves] = []
-        self._tests: dict[int, tuple[float | None, float]] = {}
+        self._tests: dict[int, dict[str, float | None]] = {}
 
-    def epoch(self, state: State, train_loss: Tensor, validation: Sequence[Tensor], seconds: float) -> EpochCurves:
-        """Record an epoch; ``validation`` is the loss and the accuracy. Tensors are (K,)."""
-        loss, accuracy = (value.cpu().numpy() for value in validation)
+    def epoch(self, state: State, train_loss: Tensor, validation: Mapping[str, Tensor], seconds: float) -> EpochCurves:
+        """Record an epoch; ``validation`` holds each metric by name. Tensors are (K,)."""
         self._traces.append(self.rates.cpu().numpy().copy())
         curves = EpochCurves(
             len(self._curves) + 1,
             state.active.cpu().numpy().copy(),
             train_loss.cpu().numpy(),
-            loss,
-            accuracy,
+            {name: value.cpu().numpy() for name, value in validation.items()},
             self._traces[-1][:, -1].astype(np.float64),
             seconds,
         )
         self._curves.append(curves)
         return curves
 
-    def test(self, run: int, loss: float, accuracy: float) -> None:
-        """Record the test values of a run that has ended."""
+    def test(self, run: int, values: Mapping[str, float]) -> None:
+        """Record the test values, by metric, of a run that has ended."""
         # A loss that overflows on the test split alone leaves the outcome as it is, which validation decided.
-        self._tests[run] = loss if math.isfinite(loss) else None, accuracy
+        self._tests[run] = {name: value if math.isfinite(value) else None for name, value in values.items()}
 
     def results(self, runs: Runs, diverged: Tensor) -> list[TrainingResult]:
         """The result of each run; ``diverged`` (K,) is the update at which it diverged, or -1."""
@@ -97,16 +93,13 @@ class Record:
 
     def _result(self, i: int, diverged: int, trace: NDArray[np.float32], computed: int) -> TrainingResult:
         done = [curves for curves in self._curves if curves.alive[i]]
-        last = done[-1] if done else None
-        test = self._tests.get(i)
+        last = done[-1].validation if done else None
         return TrainingResult(
             outcome="finished" if diverged < 0 else "diverged",
             epochs_done=len(done),
             trace=trace.copy(),
             updates_computed=computed,
-            validation_loss=float(last.validation_loss[i]) if last else None,
-            validation_accuracy=float(last.validation_accuracy[i]) if last else None,
-            test_loss=test[0] if test else None,
-            test_accuracy=test[1] if test else None,
+            validation={name: float(last[name][i]) if last else None for name in METRICS},
+            test=self._tests.get(i, dict.fromkeys(METRICS)),
             diverged_step=None if diverged < 0 else diverged,
         )
