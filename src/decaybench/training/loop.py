@@ -75,12 +75,13 @@ def train(
             train_loss = state.loss / steps
             lanes.chain.end_epoch(lanes.carried, who.left(epoch + 1))
 
-            held_out = lanes.evaluate(data.signal)[0][who.lane] if data.signal is not None else None
+            held_out = lanes.evaluate(data.signal)["loss"][who.lane] if data.signal is not None else None
             state = state._replace(rules=bank.observe_epoch(state.rules, train_loss, held_out))
 
-            validation = [value[who.lane] for value in lanes.evaluate(data.validation)]
+            validation = {name: value[who.lane] for name, value in lanes.evaluate(data.validation).items()}
             # A run whose loss overflows only on the validation split has diverged too: no infinity is ever stored.
-            state = update.bury(state, state.active & ~validation[0].isfinite(), (epoch + 1) * steps - 1)
+            finite = torch.stack([value.isfinite() for value in validation.values()]).all(0)
+            state = update.bury(state, state.active & ~finite, (epoch + 1) * steps - 1)
             curves = record.epoch(state.active, train_loss, validation)
 
             stopped = torch.from_numpy(stop(curves) if stop else np.zeros_like(curves.alive)).to(device)
@@ -100,7 +101,7 @@ def _test(lanes: Lanes, examples: Examples, who: Runs, ended: Tensor, record: Re
     runs = ended.nonzero().flatten().tolist()
     needed = sorted({int(who.lane[run]) for run in runs})
     if needed:
-        loss, accuracy = (value.tolist() for value in lanes.evaluate(examples, needed))
+        values = {name: value.tolist() for name, value in lanes.evaluate(examples, needed).items()}
         for run in runs:
             place = needed.index(int(who.lane[run]))
-            record.test(run, loss[place], accuracy[place])
+            record.test(run, {name: value[place] for name, value in values.items()})

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from decaybench.metrics import METRICS
 from decaybench.training.runs import Runs
 
 Floats = NDArray[np.float64]
@@ -24,26 +25,25 @@ class EpochCurves:
 
     ``epoch`` counts from 1. ``alive`` marks the runs that finished the epoch; the entries of all other runs are
     meaningless. ``train_loss`` is the unregularised batch loss, averaged over the epoch's updates. ``learning_rate`` is
-    that of the epoch's last update. Losses are in nats, accuracies in [0, 1]. ``seconds`` is the wall time of the
-    whole stack.
+    that of the epoch's last update. ``validation`` holds each metric by name, losses in nats, accuracies in [0, 1].
+    ``seconds`` is the wall time of the whole stack.
     """
 
     epoch: int
     alive: NDArray[np.bool_]
     train_loss: Floats
-    validation_loss: Floats
-    validation_accuracy: Floats
+    validation: Mapping[str, Floats]
     learning_rate: Floats
     seconds: float
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How one run ended. Losses are in nats, accuracies in [0, 1].
+    """How one run ended. ``validation`` and ``test`` hold each metric by name: losses in nats, accuracies in [0, 1].
 
     ``trace`` is float32 (updates,), the learning rate of each update made. For a diverged run, ``diverged_step`` is the
-    update (from 0) at which a loss or a parameter first was not finite. Such a run has no test values; its validation
-    values are those of its last finished epoch, or None if it finished none.
+    update (from 0) at which a loss or a parameter first was not finite. Its test values are None; its validation values
+    are those of its last finished epoch, or None if it finished none.
 
     ``updates_computed`` counts the updates computed for this run. Updates made while it was still identical to another
     run of the stack are counted for only one of them, so the sum over the runs is what the stack really computed.
@@ -53,10 +53,8 @@ class TrainingResult:
     epochs_done: int
     trace: NDArray[np.float32]
     updates_computed: int
-    validation_loss: float | None
-    validation_accuracy: float | None
-    test_loss: float | None
-    test_accuracy: float | None
+    validation: Mapping[str, float | None]
+    test: Mapping[str, float | None]
     diverged_step: int | None
 
 
@@ -70,7 +68,7 @@ class Record:
         self._started, self._before = time.perf_counter(), 0.0  # seconds of this epoch before it was resumed
         self._traces: list[NDArray[np.float32]] = []  # one (K, steps) per epoch
         self._curves: list[EpochCurves] = []
-        self._tests: dict[int, tuple[float | None, float]] = {}
+        self._tests: dict[int, dict[str, float | None]] = {}
 
     @property
     def epochs(self) -> int:
@@ -86,19 +84,17 @@ class Record:
         """Begin an epoch, or go on with the one that is resumed."""
         self._started, self._before = time.perf_counter() - self._before, 0.0
 
-    def epoch(self, active: Tensor, train_loss: Tensor, validation: Sequence[Tensor]) -> EpochCurves:
-        """Record the epoch that the runs in ``active`` have finished; ``validation`` is the loss and the accuracy.
+    def epoch(self, active: Tensor, train_loss: Tensor, validation: Mapping[str, Tensor]) -> EpochCurves:
+        """Record the epoch that the runs in ``active`` have finished; ``validation`` holds each metric by name.
 
         Tensors are (K,).
         """
-        loss, accuracy = (value.cpu().numpy() for value in validation)
         self._traces.append(self.rates.cpu().numpy().copy())
         curves = EpochCurves(
             len(self._curves) + 1,
             active.cpu().numpy().copy(),
             train_loss.cpu().numpy(),
-            loss,
-            accuracy,
+            {name: value.cpu().numpy() for name, value in validation.items()},
             self._traces[-1][:, -1].astype(np.float64),
             self.seconds,
         )
@@ -106,10 +102,10 @@ class Record:
         self.made = 0
         return curves
 
-    def test(self, run: int, loss: float, accuracy: float) -> None:
-        """Record the test values of a run that has ended."""
+    def test(self, run: int, values: Mapping[str, float]) -> None:
+        """Record the test values, by metric, of a run that has ended."""
         # A loss that overflows on the test split alone leaves the outcome as it is, which validation decided.
-        self._tests[run] = loss if math.isfinite(loss) else None, accuracy
+        self._tests[run] = {name: value if math.isfinite(value) else None for name, value in values.items()}
 
     def pack(self) -> dict[str, Any]:
         """All finished epochs and test values, in tensors, numbers, lists and dicts."""
@@ -144,17 +140,14 @@ class Record:
 
     def _result(self, i: int, diverged: int, trace: NDArray[np.float32], computed: int) -> TrainingResult:
         done = [curves for curves in self._curves if curves.alive[i]]
-        last = done[-1] if done else None
-        test = self._tests.get(i)
+        last = done[-1].validation if done else None
         return TrainingResult(
             outcome="finished" if diverged < 0 else "diverged",
             epochs_done=len(done),
             trace=trace.copy(),
             updates_computed=computed,
-            validation_loss=float(last.validation_loss[i]) if last else None,
-            validation_accuracy=float(last.validation_accuracy[i]) if last else None,
-            test_loss=test[0] if test else None,
-            test_accuracy=test[1] if test else None,
+            validation={name: float(last[name][i]) if last else None for name in METRICS},
+            test=self._tests.get(i, dict.fromkeys(METRICS)),
             diverged_step=None if diverged < 0 else diverged,
         )
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from decaybench.data import TaskData
+from decaybench.metrics import METRICS
 from decaybench.training.checkpoint import Checkpoint, CheckpointError, Interrupted, Keeper
 from decaybench.training.recipe import Recipe, Run
 from decaybench.training.record import Record
@@ -18,7 +19,7 @@ from decaybench.training.update import State, Update
 def identity(recipe: Recipe, runs: Sequence[Run], data: TaskData, *how: object) -> str:
     """Identifies a training: two that differ in any of this do not go on from each other's checkpoints."""
     sizes = [len(part) for part in (data.train, data.validation, data.test, data.signal) if part is not None]
-    facts = recipe, list(runs), data.shape, data.classes, sizes, how
+    facts = recipe, list(runs), data.shape, data.classes, sizes, list(METRICS), how
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
