@@ -25,12 +25,12 @@ from torch import Tensor, nn
 
 from benchmarks.work import MOMENTUM, Work, load
 from decaybench.data import TaskData, batch_order, normalise
+from decaybench.metrics import cross_entropy
 from decaybench.models import build
 from decaybench.optimizers import DEFAULT, OPTIMIZERS, OptimizerForm
 from decaybench.training.carried import Carried
 from decaybench.training.chain import Chain
 from decaybench.training.layers import Architecture, Stack, flatten_parameters
-from decaybench.training.loss import cross_entropy
 
 QUICKSTART = 200 * 180  # updates of all runs of quickstart
 NETS = {"small-cnn": ("digits", (8, 16)), "lenet": ("mnist", (2, 4))}

@@ -36,7 +36,7 @@ def one_stack(work: Work, precision: str, rates: list[tuple[int, float]], *, jud
     data = load(work) if judge else without_validation(load(work))
     last = _train(work, precision, work.epochs, rates, data)[-1]
     losses = np.where(last.alive, last.train_loss, np.nan).tolist()
-    accuracies = last.validation_accuracy.tolist() if judge else [None] * len(rates)
+    accuracies = last.validation["accuracy"].tolist() if judge else [None] * len(rates)
     return [Outcome(loss, accuracy) for loss, accuracy in zip(losses, accuracies, strict=True)]
 
 

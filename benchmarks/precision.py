@@ -19,7 +19,7 @@ def accuracies(data: TaskData, model: str, epochs: int, batch: int, seeds: int, 
     runs = [Run(seed, SCHEDULES["cosine"](floor=0.0), 0.05, 0.9, 0.0) for seed in range(seeds)]
     recipe = Recipe(model, epochs, batch, precision=precision)
     results = train(recipe, runs, data, device=torch.device("cpu"), width=4, read_test=True)
-    return 100 * np.array([result.test_accuracy for result in results], dtype=float)
+    return 100 * np.array([result.test["accuracy"] for result in results], dtype=float)
 
 
 def main() -> None:

@@ -120,10 +120,9 @@ def _train(every: Sequence[Arm], rates: Array, own: Sequence[Array], seeds: int,
 def _numbers(result: TrainingResult) -> tuple[float, float, float]:
     if result.outcome == "diverged":
         return (np.nan, np.nan, np.nan)
-    assert result.validation_accuracy is not None
-    assert result.validation_loss is not None
-    assert result.test_accuracy is not None
-    return result.validation_accuracy, result.validation_loss, result.test_accuracy
+    found = result.validation["accuracy"], result.validation["loss"], result.test["accuracy"]
+    assert None not in found
+    return found
 
 
 def _dims(arm: Arm) -> int:

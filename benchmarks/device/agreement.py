@@ -34,7 +34,7 @@ def _of_one(setting: Setting, model: str, precision: Precision) -> Iterator[Meas
 
     def losses(runs: Sequence[Run], place: int, captured: bool = True) -> NDArray[np.float64]:
         found = curves(setting, model, precision, list(runs), data, epochs=EPOCHS, captured=captured)
-        return np.array([(c.train_loss[place], c.validation_loss[place]) for c in found])
+        return np.array([(c.train_loss[place], c.validation["loss"][place]) for c in found])
 
     @cache
     def usual() -> NDArray[np.float64]:
@@ -82,7 +82,7 @@ def _against_plain(setting: Setting, model: str, kind: str, data: TaskData, batc
     ours = curves(setting, model, "fp64", runs, data, epochs=2, batch=batch)
     recipe = Recipe(model, 2, batch, precision="fp64")
     theirs = reference.plain_loop(recipe, runs[1], data)
-    found = [value for c in ours for value in (c.train_loss[1], c.validation_loss[1])]
+    found = [value for c in ours for value in (c.train_loss[1], c.validation["loss"][1])]
     expected = np.array([theirs.train_loss, theirs.validation_loss]).T.flatten()
     apart = float(np.abs(np.array(found) - expected).max())
     return {f"within {PROMISED:g}": apart <= PROMISED, "largest difference of losses": f"{apart:.1e}"}

@@ -1,7 +1,8 @@
-"""The metrics as data: the direction, the value of guessing, the difference that matters, and how to format values.
+"""The metrics: how each is measured, its direction, the value of guessing, the difference that matters, its unit.
 
 The metric NAME is in the columns ``validation_NAME`` and ``test_NAME`` of a run. No other module compares names of
-metrics; whatever depends on the metric is an attribute here.
+metrics; whatever depends on the metric is an attribute here. torch is imported only to measure, because reports do
+without it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 Values = TypeVar("Values", float, "NDArray[np.float64]")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure of a run on a split, from 0 to ``high``.
+    """A measure of a run on a split, from 0 to ``high``: the mean of what it is for each example.
+
+    ``measure(logits, labels)`` takes K runs' logits (K, N, classes) of N examples, float32 or float64, and their labels
+    (K, N), and returns the sum over the examples for each run, (K,). A run's sum must depend on its own logits alone.
+    The results are added in float64. A run with a value that is not finite has diverged.
 
     ``chance(majority, classes)`` is the value of guessing, given the share of the training split's majority class and
     the number of classes. ``margin(examples)`` is the least default margin on a split of that size (two images), and
@@ -33,6 +39,7 @@ class Metric:
     name: str
     direction: Literal["maximize", "minimize"]
     high: float
+    measure: Callable[[Tensor, Tensor], Tensor]
     chance: Callable[[float, int], float]
     margin: Callable[[int], float]
     finest: Callable[[int], float]
@@ -84,6 +91,22 @@ class Metric:
         return value if self.bounded else self.best(value, chance)
 
 
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Each example's cross-entropy in nats, ``(K, N)``, from logits ``(K, N, classes)`` and labels ``(K, N)``.
+
+    ``smoothing`` is the share of the target that is spread evenly over all classes.
+    """
+    from torch.nn import functional
+
+    flat = widened(logits).flatten(0, 1), labels.flatten()
+    return functional.cross_entropy(*flat, reduction="none", label_smoothing=smoothing).view(labels.shape)
+
+
+def widened(logits: Tensor) -> Tensor:
+    """bf16 logits in float32: a loss with eight bits of mantissa is too coarse for a loss-reactive learning rate."""
+    return logits.float() if logits.element_size() == 2 else logits
+
+
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
     {
         metric.name: metric
@@ -92,6 +115,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "accuracy",
                 "maximize",
                 high=1.0,
+                measure=lambda logits, labels: (logits.argmax(2) == labels).sum(1),
                 chance=lambda majority, classes: majority,
                 margin=lambda examples: 2 / max(examples, 1),
                 finest=lambda examples: 1 / (2 * max(examples, 1)),
@@ -105,6 +129,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "loss",
                 "minimize",
                 high=math.inf,
+                measure=lambda logits, labels: cross_entropy(logits, labels).sum(1),
                 chance=lambda majority, classes: math.log(classes),
                 margin=lambda examples: 0.0,
                 finest=lambda examples: 0.0,

@@ -308,7 +308,7 @@ def test_the_training_loop_has_the_results_of_a_run(few, kind, fields, given):
         first += len(each.bounds(*few.shape[1:]))
     exec(compile(loop_of(code), "loop", "exec"), space | {"batches": Batches(), "normalise": inputs})
     evaluated = space.get("averaged", model)
-    assert evaluate(evaluated, few.validation) == pytest.approx(result.validation_loss, abs=1e-10)
+    assert evaluate(evaluated, few.validation) == pytest.approx(result.validation["loss"], abs=1e-10)
     assert (evaluated is model) == ("average" not in given)
 
 

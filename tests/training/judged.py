@@ -51,7 +51,7 @@ def assert_own_bits(data):
         curves = []
         train(recipe, runs(*seeds), data, device=CPU, width=width, on_epoch=curves.append)
         place = seeds.index(1)
-        return [(float(c.train_loss[place]), float(c.validation_loss[place])) for c in curves]
+        return [(float(c.train_loss[place]), float(c.validation["loss"][place])) for c in curves]
 
     alone = losses(None, 1)
     assert len(alone) == 2

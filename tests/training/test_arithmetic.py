@@ -74,7 +74,7 @@ def train_one():
     dataset = load_dataset("digits", None)
     digits = prepare(dataset, draw_splits(dataset, 0, train_size=160))
     recipe, run = Recipe("small-cnn", epochs=1, batch_size=32), Run(5, SCHEDULES["constant"](), 0.02, 0.9, 1e-4)
-    return lambda: train(recipe, [run], digits, device=torch.device("cpu"))[0].validation_loss
+    return lambda: train(recipe, [run], digits, device=torch.device("cpu"))[0].validation["loss"]
 
 
 @pytest.fixture(scope="module")

@@ -90,8 +90,10 @@ def assert_both_same(recipe, runs, data, **how):
     (ours, our_curves), (theirs, their_curves) = both(recipe, runs, data, **how)
     assert_same(ours, theirs)
     for a, b in zip(our_curves, their_curves, strict=True):
-        for name in ("alive", "train_loss", "validation_loss", "validation_accuracy", "learning_rate"):
+        for name in ("alive", "train_loss", "learning_rate"):
             np.testing.assert_array_equal(getattr(a, name)[a.alive], getattr(b, name)[a.alive])
+        for name, values in a.validation.items():
+            np.testing.assert_array_equal(values[a.alive], b.validation[name][a.alive])
     return ours
 
 
@@ -285,7 +287,7 @@ def test_a_runs_numbers_on_a_gpu_hardly_depend_on_k(digits):
     together = train(recipe, runs, digits, device=gpu)
     for i in (0, 3, 5):
         (alone,) = train(recipe, [runs[i]], digits, device=gpu)
-        assert alone.validation_loss == pytest.approx(together[i].validation_loss, abs=1e-4)
+        assert alone.validation["loss"] == pytest.approx(together[i].validation["loss"], abs=1e-4)
         np.testing.assert_allclose(alone.trace, together[i].trace, rtol=1e-3)
 
 
@@ -313,4 +315,4 @@ def test_what_is_replayed_is_what_would_be_run(digits, monkeypatch):
     for a, b in zip(replayed, train(RECIPE, runs, digits, device=gpu), strict=True):
         assert (a.outcome, a.epochs_done, len(a.trace)) == (b.outcome, b.epochs_done, len(b.trace))
         if a.outcome == "finished":
-            assert a.validation_loss == pytest.approx(b.validation_loss, abs=1e-3)
+            assert a.validation["loss"] == pytest.approx(b.validation["loss"], abs=1e-3)

@@ -37,7 +37,7 @@ def test_a_built_in_model_has_its_own_bits(name, width):
         made = [Run(seed, SCHEDULES["constant"](), rate, 0.9, 1e-3) for seed, rate in enumerate(rates)]
         results = train(Recipe(name, 1, 4), made, data, device=CPU, width=width, read_test=True)
         assert [result.outcome == "diverged" for result in results] == [rate == 1e30 for rate in rates]
-        return [(result.validation_loss, result.test_loss) for result in results]
+        return [(result.validation["loss"], result.test["loss"]) for result in results]
 
     (alone,) = losses(0.01)
     assert losses(0.01, 1e30, 0.02)[0] == losses(0.01, 0.02)[0] == alone

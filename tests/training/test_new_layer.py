@@ -83,8 +83,8 @@ def test_its_statistics_are_those_of_a_run_alone(few, chosen, width, captured):
     results = train(recipe, trained, few, device=CPU, width=width, read_test=True, captured=captured)
     for run, result in zip(trained, results, strict=True):
         plain = plain_loop(recipe, run, few)
-        np.testing.assert_allclose(result.validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
-        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.validation["loss"], plain.validation_loss[-1], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.test["loss"], plain.test_loss, rtol=0, atol=1e-10)
 
 
 def test_its_bits_depend_on_no_other_run(few):
@@ -93,4 +93,4 @@ def test_its_bits_depend_on_no_other_run(few):
     recipe = Recipe("own", epochs=2, batch_size=10)
     beside, (alone,) = (train(recipe, some, few, device=CPU) for some in (wild, wild[:1]))
     assert beside[1].outcome == "diverged"
-    assert beside[0].validation_loss == alone.validation_loss
+    assert beside[0].validation["loss"] == alone.validation["loss"]

@@ -68,7 +68,7 @@ def test_what_is_reported_is_measured_at_the_evaluated_weights(digits, kind, mon
             return cross_entropy(model(x), examples.labels).item()
 
         evaluated, trained = lanes.chain.weights(lanes.carried, parameters)[i].detach(), parameters[i].detach()
-        assert result.validation_loss == pytest.approx(loss(evaluated, digits.validation), rel=1e-10)
-        assert result.test_loss == pytest.approx(loss(evaluated, digits.test), rel=1e-10)
+        assert result.validation["loss"] == pytest.approx(loss(evaluated, digits.validation), rel=1e-10)
+        assert result.test["loss"] == pytest.approx(loss(evaluated, digits.test), rel=1e-10)
         assert evaluated.equal(trained) == (kind == "prodigy") == (not lanes.chain.averages)
-        assert result.validation_accuracy > 0.6  # it has learned: the point evaluated is not the beginning
+        assert result.validation["accuracy"] > 0.6  # it has learned: the point evaluated is not the beginning

@@ -40,9 +40,9 @@ def test_a_model_is_trained_as_alone_or_refused_in_one_line(row, own, few):
         tolerance = 1e-5 if row.name.startswith("in_single_precision") else 1e-10
         np.testing.assert_allclose([c.train_loss[i] for c in curves], plain.train_loss, rtol=0, atol=tolerance)
         np.testing.assert_allclose(
-            [c.validation_loss[i] for c in curves], plain.validation_loss, rtol=0, atol=tolerance
+            [c.validation["loss"][i] for c in curves], plain.validation_loss, rtol=0, atol=tolerance
         )
-        np.testing.assert_allclose(results[i].test_loss, plain.test_loss, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(results[i].test["loss"], plain.test_loss, rtol=0, atol=tolerance)
     assert_own_bits(few)
 
 
@@ -136,7 +136,7 @@ def test_a_diverging_neighbour_changes_no_bit(own, few):
     results, beside = (train(recipe, some, few, device=CPU) for some in (tame, wild))
     assert beside[1].outcome == "diverged"
     for i in (0, 2):
-        assert beside[i].validation_loss == results[i].validation_loss
+        assert beside[i].validation["loss"] == results[i].validation["loss"]
 
 
 class Loud(nn.Linear):

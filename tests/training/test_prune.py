@@ -56,10 +56,10 @@ def test_a_stopped_run_ends_like_a_shorter_one_and_the_others_keep_their_bits(di
             curves = stop.seen[stopped[i] - 1]
             assert after.trace.tobytes() == before.trace[: 5 * stopped[i]].tobytes()
             assert (after.outcome, after.epochs_done) == ("finished", stopped[i])
-            assert after.validation_loss == curves.validation_loss[i]
-            assert after.validation_accuracy == curves.validation_accuracy[i]
-            assert (after.test_loss, after.test_accuracy) == (None, None)
-            assert before.test_loss is not None and before.test_accuracy is not None
+            assert after.validation["loss"] == curves.validation["loss"][i]
+            assert after.validation["accuracy"] == curves.validation["accuracy"][i]
+            assert (after.test["loss"], after.test["accuracy"]) == (None, None)
+            assert before.test["loss"] is not None and before.test["accuracy"] is not None
         else:
             assert after.trace.tobytes() == before.trace.tobytes()
             assert replace(after, trace=None, updates_computed=0) == replace(before, trace=None, updates_computed=0)

@@ -163,8 +163,8 @@ def test_a_residual_network_equals_the_plain_loop(case, own, monkeypatch):
     assert architecture.wide is not None
     for run, result, lane in zip(two(0.01), results, kept(), strict=True):
         plain = plain_loop(recipe, run, data)
-        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
-        np.testing.assert_allclose(result.validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.test["loss"], plain.test_loss, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.validation["loss"], plain.validation_loss[-1], rtol=0, atol=1e-10)
         torch.testing.assert_close(lane["parameters"], plain.parameters, rtol=0, atol=1e-10)
         floats = [buffer.flatten() for buffer in plain.buffers.values() if buffer.is_floating_point()]
         torch.testing.assert_close(lane["buffers"], torch.cat(floats), rtol=0, atol=1e-10)

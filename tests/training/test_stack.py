@@ -94,11 +94,11 @@ def test_eight_runs_equal_eight_plain_loops(digits, epochs, settings, size):
         assert result.outcome == "finished"
         assert len(result.trace) == len(plain.rates) == epochs * 10
         np.testing.assert_array_equal(result.trace, np.array(plain.rates, dtype=np.float32))
-        ours = np.array([[c.train_loss[i], c.validation_loss[i], c.validation_accuracy[i]] for c in curves])
+        ours = np.array([[c.train_loss[i], c.validation["loss"][i], c.validation["accuracy"][i]] for c in curves])
         theirs = np.array([plain.train_loss, plain.validation_loss, plain.validation_accuracy]).T
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
-        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
-        assert result.test_accuracy == pytest.approx(plain.test_accuracy, abs=1e-12)
+        np.testing.assert_allclose(result.test["loss"], plain.test_loss, rtol=0, atol=1e-10)
+        assert result.test["accuracy"] == pytest.approx(plain.test_accuracy, abs=1e-12)
 
 
 def test_fp32_follows_the_plain_loop_for_fifty_updates(few):
@@ -127,7 +127,7 @@ def test_gradient_rules_equal_their_plain_loops(digits, settings, size):
     for run, result in zip(runs, results, strict=True):
         plain = plain_loop(recipe, run, digits)
         np.testing.assert_allclose(result.trace, plain.rates, rtol=1e-6)
-        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.test["loss"], plain.test_loss, rtol=0, atol=1e-10)
 
 
 def test_bits_of_gradient_rules_do_not_depend_on_k_or_on_dead_neighbours(digits):
@@ -248,7 +248,7 @@ def test_full_batch_is_one_update_an_epoch_over_all_examples(digits, settings):
     result = train(recipe, [run], digits, device=CPU)[0]
     plain = plain_loop(recipe, run, digits)
     assert len(result.trace) == 12
-    np.testing.assert_allclose(result.validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(result.validation["loss"], plain.validation_loss[-1], rtol=0, atol=1e-10)
 
 
 def test_divergence_is_dated_and_the_epoch_it_dies_in_leaves_no_row(digits):
@@ -262,14 +262,14 @@ def test_divergence_is_dated_and_the_epoch_it_dies_in_leaves_no_row(digits):
     assert calm.epochs_done == 4
     assert wild.outcome == "diverged"
     assert wild.epochs_done == 1
-    assert wild.validation_loss == curves[0].validation_loss[1]
+    assert wild.validation["loss"] == curves[0].validation["loss"][1]
     assert [bool(epoch.alive[1]) for epoch in curves] == [True, False, False, False]
     assert wild.diverged_step is not None
     assert len(wild.trace) in (wild.diverged_step, wild.diverged_step + 1)
     assert np.isfinite(wild.trace).all()
     assert 10 <= wild.diverged_step < 20
     for epoch in curves:
-        assert np.isfinite(epoch.validation_loss[0])
+        assert np.isfinite(epoch.validation["loss"][0])
 
 
 def test_all_dead_stops_early(digits):
@@ -287,8 +287,8 @@ def test_without_read_test_the_test_split_is_not_touched(digits):
         replace(digits, test=replace(digits.test, labels=digits.test.labels + 1000)),  # would fail if read
         device=CPU,
     )
-    assert result.test_loss is None
-    assert result.test_accuracy is None
+    assert result.test["loss"] is None
+    assert result.test["accuracy"] is None
 
 
 def test_dropout_is_each_runs_own(digits):
@@ -298,8 +298,8 @@ def test_dropout_is_each_runs_own(digits):
     together = train(recipe, runs, data, device=CPU, read_test=True)
     for i in (0, 1, 3):  # 0 and 1 have one seed, and so one mask
         plain = plain_loop(recipe, runs[i], data)
-        np.testing.assert_allclose(together[i].validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
-        np.testing.assert_allclose(together[i].test_loss, plain.test_loss, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(together[i].validation["loss"], plain.validation_loss[-1], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(together[i].test["loss"], plain.test_loss, rtol=0, atol=1e-10)
     fp32 = replace(recipe, precision="fp32")
     alone = train(fp32, [runs[3]], data, device=CPU)[0]
     assert_same(alone, train(fp32, runs, data, device=CPU)[3])
@@ -310,5 +310,5 @@ def test_cuda_agrees_with_cpu_in_fp64(few):
     recipe = replace(RECIPE, epochs=5)
     ours = train(recipe, eight_runs(), few, device=torch.device("cuda"), read_test=True)
     for here, there in zip(train(recipe, eight_runs(), few, device=CPU, read_test=True), ours, strict=True):
-        np.testing.assert_allclose(here.validation_loss, there.validation_loss, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(here.validation["loss"], there.validation["loss"], rtol=0, atol=1e-8)
         np.testing.assert_allclose(here.trace, there.trace, rtol=1e-6)

@@ -203,7 +203,7 @@ def test_a_run_equals_the_plain_loop(stacked, few):
     plain = [plain_loop(recipe, run, few) for run in four()]
     for width in (None, 1):
         results = train(recipe, four(), few, device=CPU, width=width, read_test=True)
-        ours = [(result.validation_loss, result.test_loss) for result in results]
+        ours = [(result.validation["loss"], result.test["loss"]) for result in results]
         theirs = [(one.validation_loss[-1], one.test_loss) for one in plain]
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
 
@@ -214,7 +214,7 @@ def test_its_bits_depend_neither_on_the_number_of_runs_nor_on_neighbours(stacked
 
     def losses(chosen, width=None):
         results = train(recipe, chosen, few, device=CPU, width=width, read_test=True)
-        return [(result.validation_loss, result.test_loss) for result in results]
+        return [(result.validation["loss"], result.test["loss"]) for result in results]
 
     mine, *others = runs(1, 0, 2, 3, 4, 5)
     (alone,) = losses([mine])
@@ -232,8 +232,8 @@ def test_batch_norms_statistics_are_estimated_for_averages(stacked, few, average
     results = train(recipe, four()[chosen], few, device=CPU, read_test=True)
     for run, result in zip(four(), results, strict=False):
         plain = plain_loop(recipe, run, few)
-        np.testing.assert_allclose(result.validation_loss, plain.validation_loss[-1], rtol=0, atol=1e-10)
-        np.testing.assert_allclose(result.test_loss, plain.test_loss, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.validation["loss"], plain.validation_loss[-1], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result.test["loss"], plain.test_loss, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("stacked", ["batch norm", "norms of one image", "activations"], indirect=True)
@@ -243,7 +243,7 @@ def test_bf16_is_near(stacked, few):
         for precision in ("bf16", "fp32")
     )
     for a, b in zip(coarse, fine, strict=True):
-        assert a.validation_loss == pytest.approx(b.validation_loss, rel=0.1)
+        assert a.validation["loss"] == pytest.approx(b.validation["loss"], rel=0.1)
 
 
 def test_each_kind_of_layer_is_in_a_net(own):

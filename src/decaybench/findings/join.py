@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from decaybench.errors import UserError
+from decaybench.findings.selection import chance_of
 from decaybench.findings.sweep import Sweep, read_sweeps
-from decaybench.metrics import METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from decaybench.store import LookRow, RunRow, Stored
 
 # What paired runs have in common: with another seed, other images or other splits, trial i is another trial.
-_PROVENANCE: Final = (
-    *("data_sha256", "splits_sha256", "device", "steps_per_epoch"),
-    *(f"chance_{metric}" for metric in METRICS),
-)
+_PROVENANCE: Final = ("data_sha256", "splits_sha256", "device", "steps_per_epoch")
 _BUDGET: Final = ("repeats", "confirm_seeds", "lengths")
 _DECIDE: Final = ("until",)
 _SEARCH: Final = ("sampler", "seed", "prune")
@@ -68,7 +65,7 @@ def _require_joinable(sweep: Sweep) -> None:
     first = sweep.parts[0]
     known, theirs = first.file.spec(), first.provenance  # file.spec(), unlike the stored spec, holds all defaults
     for part in sweep.parts:
-        spec = part.file.spec()
+        spec, chance = part.file.spec(), chance_of(part.provenance)
         if (allocation := spec["search"]["allocation"]) != "balanced":
             raise UserError(
                 f"sweep {part.name}: search.allocation: must be 'balanced' to be joined, got {allocation!r}"
@@ -80,6 +77,7 @@ def _require_joinable(sweep: Sweep) -> None:
             ("decide.", known["decide"], spec["decide"], _DECIDE),
             ("search.", known["search"], spec["search"], search),
             ("", theirs, part.provenance, _PROVENANCE),
+            ("chance_", sweep.chance, chance, sorted(chance)),  # a sweep that is older than a metric has none of it
         ]
         for table, before, ours, keys in tables:
             for key in keys:

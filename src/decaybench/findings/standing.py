@@ -94,7 +94,9 @@ def pooling(results: Results, label: str) -> Pooling:
 
 
 def trials(results: Results, label: str, length: float, repeats: int, metric: str | None = None) -> Trials | None:
-    """The strategy's trials in its first ``repeats`` repeats; None where there is none, or one is unfinished.
+    """The strategy's trials in its first ``repeats`` repeats.
+
+    None where there is none, where one is unfinished, and where one was trained before the program had the metric.
 
     ``metric`` names the test result, by default the sweep's own; validation picks by the sweep's own either way, as
     `selection.rank` says. A diverged trial has chance for both, and a loss that was too large to be stored counts as
@@ -107,6 +109,8 @@ def trials(results: Results, label: str, length: float, repeats: int, metric: st
     if not rows or any(len(row) < n for row in rows):
         return None
     told, own = METRICS[results.metric], METRICS[metric or results.metric]
+    if any(run.value("validation", own.name) is None for row in rows for run in row):
+        return None
     base = told.sign * results.chance.get(results.metric, 0.0)
 
     def test(run: Run) -> float:

@@ -126,8 +126,8 @@ class Sweep:
 
     @cached_property
     def chance(self) -> Chance:
-        """The result of guessing, by metric; metrics that are missing in the provenance are left out."""
-        return chance_of(self.parts[0].provenance)
+        """The result of guessing, by metric; metrics that are missing in the provenance of all parts are left out."""
+        return {metric: value for part in reversed(self.parts) for metric, value in chance_of(part.provenance).items()}
 
     @property
     def steps_per_epoch(self) -> int | None:

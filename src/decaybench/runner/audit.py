@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from decaybench.findings.plan import look_rows, retrained, summary_at, wanted
 from decaybench.findings.results import reached
 from decaybench.findings.selection import Chance, chance_of, told
+from decaybench.metrics import METRICS
 from decaybench.runner.proposals import ENDED
 from decaybench.search import STRATEGY, StoredStudy, StoredTrial, from_study
 from decaybench.store import PHASES, Frames, LookRow, RunRow
@@ -30,7 +31,8 @@ from decaybench.sweep import (
 if TYPE_CHECKING:
     import pandas as pd
 
-CURVES = ("epoch", "validation_loss", "validation_accuracy", "learning_rate")
+VALIDATION = tuple(f"validation_{metric}" for metric in METRICS)
+CURVES = ("epoch", "learning_rate", *VALIDATION)
 
 
 def audit(frames: Frames, runs: Sequence[RunRow], looks: Sequence[LookRow], study: StoredStudy | None) -> list[str]:
@@ -69,7 +71,7 @@ def _against_curves(
     curves = _by_run(frames.epochs)
     none = np.empty((0, len(CURVES)))
     for run in runs:
-        epoch, loss, accuracy, rate = curves.get(run.id, none).T
+        epoch, rate, *values = curves.get(run.id, none).T
         if run.epochs_done != len(epoch) or not np.array_equal(epoch, np.arange(1, len(epoch) + 1)):
             yield f"{_called(run)}: epochs_done is {run.epochs_done}, but its epochs are {_shown(epoch.astype(int))}"
         trace = frames.traces.get(run.id)
@@ -77,10 +79,8 @@ def _against_curves(
             if trace is not None:
                 yield f"{_called(run)}: has a trace, but no result"
             continue
-        for what, stored, last in (
-            ("validation_loss", run.validation_loss, loss[-1:]),
-            ("validation_accuracy", run.validation_accuracy, accuracy[-1:]),
-        ):
+        for what, value in zip(VALIDATION, values, strict=True):
+            stored, last = getattr(run, what), value[-1:][~np.isnan(value[-1:])]  # NaN: not measured
             if [stored] != (last.tolist() or [None]):
                 yield f"{_called(run)}: {what} is {stored}, but its last epoch's is {_shown(last)}"
         of = sizes[run.length]
@@ -245,7 +245,7 @@ def _plain(params: Mapping[str, Any] | None) -> str:
 
 
 def _by_run(epochs: "pd.DataFrame") -> dict[str, NDArray[np.float64]]:
-    """The CURVES of each run, (E, 4)."""
+    """The CURVES of each run, (E, columns)."""
     if epochs.empty:
         return {}
     ids, values = epochs["run_id"].to_numpy(object), epochs[list(CURVES)].to_numpy(np.float64)

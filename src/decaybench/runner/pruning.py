@@ -55,7 +55,7 @@ class Pruning:
             self._runs[i].id,
             "finished" if curves.alive[i] else "diverged",
             curves.epoch,
-            **{f"validation_{metric}": getattr(curves, f"validation_{metric}")[i].item() for metric in METRICS},
+            **{f"validation_{metric}": values[i].item() for metric, values in curves.validation.items()},
         )
         metric = self._sweep.task.metric
         return METRICS[metric].best(told(ended, metric, self._chance), self._chance[metric])

@@ -13,7 +13,6 @@ import torch
 from decaybench import store
 from decaybench.errors import UserError, reason
 from decaybench.findings.selection import chance_of
-from decaybench.metrics import METRICS
 from decaybench.runner.environment import Environment, choose_device, prepare_environment
 from decaybench.runner.leaving import InterruptedTraining, Leaving
 from decaybench.runner.pruning import Pruning
@@ -170,10 +169,9 @@ def _rows(runs: Sequence[RunRow], curves: EpochCurves) -> list[EpochRow]:
             run_id=run.id,
             epoch=curves.epoch,
             train_loss=float(curves.train_loss[i]),
-            validation_loss=float(curves.validation_loss[i]),
-            validation_accuracy=float(curves.validation_accuracy[i]),
             learning_rate=float(curves.learning_rate[i]),
             seconds=curves.seconds,
+            **{f"validation_{metric}": float(values[i]) for metric, values in curves.validation.items()},
         )
         for i, run in enumerate(runs)
         if curves.alive[i]
@@ -185,7 +183,8 @@ def _result(run: RunRow, result: TrainingResult, pruned: str | None) -> RunResul
         run.id,
         result.outcome,
         result.epochs_done,
-        **{name: getattr(result, name) for metric in METRICS for name in (f"validation_{metric}", f"test_{metric}")},
+        **{f"validation_{metric}": value for metric, value in result.validation.items()},
+        **{f"test_{metric}": value for metric, value in result.test.items()},
         diverged_step=result.diverged_step,
         updates_computed=result.updates_computed,
         pruned=pruned,

@@ -3,22 +3,40 @@
 A field's annotation gives its type, whether it may be missing, and `Kept`: how the database stores it. The tables
 (`schema`), what is read and written, the data frames' types, the columns of runs.csv and the tests' synthetic sweeps
 are made from it. To add a column, add the field here and a function to `migrations`, and write the value.
+
+The columns of the metrics follow from METRICS. Those of accuracy and loss are fields here; those of further metrics are
+added by `measured`. They belong to no layout, and a database gets those that it lacks when it is opened for writing.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, String, Text
 from sqlalchemy.types import TypeEngine
 
+from decaybench.metrics import METRICS
 from decaybench.store.sqltypes import JsonText, Moment
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Row = TypeVar("Row")
 
 PHASES: Final = ("search", "confirm", "replay")
 STATUSES: Final = ("pending", "running", "stopped", "complete")
@@ -55,7 +73,7 @@ def one_of(values: tuple[str, ...]) -> Check:
     return Check("known", f"{{}} IN ({', '.join(map(repr, values))})")
 
 
-def within(low: int, high: int) -> Check:
+def within(low: float, high: float) -> Check:
     """Return a check for ``low`` to ``high``, both included."""
     return Check("range", f"{{}} BETWEEN {low} AND {high}")
 
@@ -74,16 +92,16 @@ LENGTH: Final = Check("range", "{0} > 0 AND {0} <= 1")
 class Kept:
     """How the database stores a field: its SQL type and, for a column of ``runs``, what writes it (``by``).
 
-    ``since`` is the layout that added it; if that is later than 1, older rows hold NULL or ``default``. ``of`` is the
-    table that it refers to. ``data`` says whether it belongs to the sweep's data, and so to data frames, runs.csv and
-    the hashes of a report's manifest; other columns are internal.
+    ``since`` is the layout that added it, or infinity for a column of `measured`; if that is later than 1, older rows
+    hold NULL or ``default``. ``of`` is the table that it refers to. ``data`` says whether it belongs to the sweep's
+    data, and so to data frames, runs.csv and the hashes of a report's manifest; other columns are internal.
     """
 
     sql: TypeEngine[Any]
     by: Writer | None = None
     check: Check | None = None
     _: KW_ONLY
-    since: int = 1
+    since: float = 1
     default: Any = None
     key: bool = False
     of: str | None = None
@@ -122,6 +140,24 @@ def data_columns(row: type) -> tuple[str, ...]:
     return tuple(column.name for column in described(row) if column.kept.data)
 
 
+def measured(*parts: str, by: Writer | None = None) -> Callable[[type[Row]], type[Row]]:
+    """Add to a row type the field ``PART_NAME``, by default None, for each part and each metric that it does not name.
+
+    Apply it before `dataclass`.
+    """
+
+    def add(row: type[Row]) -> type[Row]:
+        for metric in METRICS.values():
+            kept = Kept(Float(53), by, within(0, metric.high) if metric.bounded else FINITE, since=math.inf)
+            for name in (f"{part}_{metric.name}" for part in parts):
+                if name not in row.__annotations__:
+                    row.__annotations__[name] = Annotated[float | None, kept]
+                    setattr(row, name, None)
+        return row
+
+    return add
+
+
 @dataclass(frozen=True)
 class SweepRow:
     """One sweep. ``spec`` keeps the order of its keys, because the order of the strategies matters."""
@@ -137,6 +173,7 @@ class SweepRow:
 
 
 @dataclass(frozen=True)
+@measured("validation", "test", by="result")
 class RunRow:
     """One training of one model, kept through its retries; ``outcome`` is NULL while it is pending.
 
@@ -203,6 +240,7 @@ class Mirror:
 
 
 @dataclass(frozen=True)
+@measured("validation", "test")
 class RunResult:
     """How a run ended.
 
@@ -225,6 +263,7 @@ class RunResult:
 
 
 @dataclass(frozen=True)
+@measured("validation")
 class EpochRow:
     """One epoch of a run: ``epoch`` from 1, losses in nats, accuracy in [0, 1], the epoch's last learning rate."""
 

@@ -2,16 +2,20 @@
 
 Each runs inside the transaction that also writes the new layout's number, so a killed process or a full disk leaves
 the old layout intact. On SQLite, foreign keys are off meanwhile (`open`).
+
+The columns of further metrics belong to no layout: `add_metrics` adds those that are missing. A column of a metric that
+this program does not know is ignored, as is any other column that is not ours. Since it may be NULL, rows can still be
+written.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Column, Connection, inspect, text, update
 from sqlalchemy.schema import CreateColumn, CreateTable
 
 from decaybench.errors import UserError
-from decaybench.store.schema import VERSIONS, tables
+from decaybench.store.schema import METADATA, VERSIONS, lacking, tables
 from decaybench.store.url import place
 
 
@@ -63,11 +67,28 @@ def migrate(connection: Connection, layout: int) -> None:
     connection.execute(update(VERSIONS).values(version=VERSION))
 
 
+def add_metrics(connection: Connection) -> None:
+    """Add the metrics' columns that the newest layout's tables lack."""
+    found = {
+        name: frozenset(each["name"] for each in inspect(connection).get_columns(name)) for name in METADATA.tables
+    }
+    missing = lacking(VERSION, found)
+    for table in METADATA.tables.values():
+        for column in table.columns:
+            if str(column) in missing:
+                _add_column(connection, column)
+
+
 def _add_columns(connection: Connection, layout: int) -> None:
     """Add to ``runs`` the columns that are new in ``layout``."""
     for column in tables(layout).tables["runs"].columns:
         if column.info["since"] == layout:
-            connection.execute(text(f"ALTER TABLE runs ADD COLUMN {CreateColumn(column).compile(connection.engine)}"))
+            _add_column(connection, column)
+
+
+def _add_column(connection: Connection, column: Column[Any]) -> None:
+    described = CreateColumn(column).compile(connection.engine)
+    connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {described}"))
 
 
 def _rebuild(connection: Connection, name: str, layout: int) -> None:

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DatabaseError, InternalError, OperationalError, Progr
 from decaybench.errors import UserError
 from decaybench.store.guard import SIDES, is_locked, known_trouble, look_at_file
 from decaybench.store.judge import Found, judge
-from decaybench.store.migrations import VERSION, migrate
-from decaybench.store.schema import METADATA, TABLES, VERSIONS
+from decaybench.store.migrations import VERSION, add_metrics, migrate
+from decaybench.store.schema import METADATA, TABLES, VERSIONS, lacking
 from decaybench.store.server import reach, said_by_server
 from decaybench.store.url import parse, place
 
@@ -32,12 +32,14 @@ _POSTGRES_WAIT_S = 10
 class Storage:
     """An open database: the engine of our tables, and the URL for Optuna (absolute, password included).
 
-    ``layout`` is that of the tables; a database with an older layout can only be read.
+    ``layout`` is that of the tables, and ``lacks`` names the columns, as "runs.pruned", that they do not have yet. A
+    database with an older layout, or without some columns, can only be read.
     """
 
     engine: Engine
     url: str
     layout: int = VERSION
+    lacks: frozenset[str] = frozenset()
 
     def __enter__(self) -> "Storage":
         return self
@@ -99,10 +101,10 @@ class Storage:
 def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Storage:
     """Open the database at ``url``, ``sqlite:///PATH`` or ``postgresql://...``.
 
-    With ``create``, a missing folder, file or table is created, and an older layout is migrated. Without it, nothing is
-    written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use the database too
-    (default: the value of ``create``); then Optuna's tables are checked as well. A database that cannot or must not be
-    written to (`guard`, `judge`) is refused and left unchanged. Raises UserError.
+    With ``create``, a missing folder, file, table or metric's column is created, and an older layout is migrated.
+    Without it, nothing is written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use
+    the database too (default: the value of ``create``); then Optuna's tables are checked as well. A database that
+    cannot or must not be written to (`guard`, `judge`) is refused and left unchanged. Raises UserError.
     """
     parsed = parse(url)
     if not create and _is_missing(parsed):
@@ -113,7 +115,7 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Stora
         engine.dispose()
         raise UserError(f"no sweeps in {place(parsed)}; run a sweep first")
     storage = _ready(engine, found)
-    if create and found.version != VERSION:
+    if create and (found.version != VERSION or storage.lacks):
         _make_folder(parsed)
         try:
             with _alone(storage) as connection:
@@ -124,7 +126,7 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None) -> Stora
         except BaseException:
             engine.dispose()
             raise
-    return replace(storage, layout=VERSION) if create else storage
+    return replace(storage, layout=VERSION, lacks=frozenset()) if create else storage
 
 
 def find_storage(url: str) -> Storage | None:
@@ -210,7 +212,7 @@ def _alone(storage: Storage) -> Iterator[Connection]:
 
 
 def _make_tables(connection: Connection) -> None:
-    """Create our tables, or migrate older ones to the newest layout.
+    """Create our tables, or migrate older ones to the newest layout and add the metrics' columns that they lack.
 
     Another process may have done so since the first look, so the layout is read again; UserError if it is a newer one.
     """
@@ -222,6 +224,7 @@ def _make_tables(connection: Connection) -> None:
         return
     judge(Found(dict.fromkeys(TABLES, frozenset[str]()), version=layout), connection.engine.url)
     migrate(connection, layout)
+    add_metrics(connection)
 
 
 def _is_missing(url: URL) -> bool:
@@ -262,7 +265,9 @@ def _ready(engine: Engine, found: Found) -> Storage:
             raise UserError(f"{place(url)} cannot be written: {error.strerror}") from error
     configure(engine)
     _begin_by_hand(engine)
-    return Storage(engine, url.render_as_string(hide_password=False), found.version or VERSION)
+    layout = found.version or VERSION
+    lacks = lacking(layout, found.tables) if found.ours else frozenset[str]()
+    return Storage(engine, url.render_as_string(hide_password=False), layout, lacks)
 
 
 def _try_disk(path: Path) -> None:

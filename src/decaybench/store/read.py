@@ -178,7 +178,7 @@ def load(storage: Storage, name: str) -> Stored:
         rows = connection.execute(_select(storage, RUNS).where(RUNS.c.sweep_id == owner)).mappings()
         found = sorted((RunRow(**row) for row in rows), key=_place)
         ours = select(RUNS.c.id).where(RUNS.c.sweep_id == owner)
-        epochs = _epochs(connection, ours)
+        epochs = _epochs(storage, connection, ours)
         traces = connection.execute(
             select(TRACES.c.run_id, TRACES.c.learning_rate).where(TRACES.c.run_id.in_(ours)).order_by(TRACES.c.run_id)
         ).all()
@@ -223,7 +223,7 @@ def _epoch_frame(epochs: "Mapping[str, NDArray[np.void]]") -> "pd.DataFrame":
     return pd.DataFrame(columns | {name: np.ascontiguousarray(values[name]) for name, _ in _EPOCH_TYPES})
 
 
-def _epochs(connection: Connection, ours: Select[Any]) -> "dict[str, NDArray[np.void]]":
+def _epochs(storage: Storage, connection: Connection, ours: Select[Any]) -> "dict[str, NDArray[np.void]]":
     """Return the epochs of the runs ``ours``, by run.
 
     There may be millions: they go straight into arrays, and a run's id is read once rather than once per epoch.
@@ -233,7 +233,7 @@ def _epochs(connection: Connection, ours: Select[Any]) -> "dict[str, NDArray[np.
     here = EPOCHS.c.run_id.in_(ours)
     counted = select(EPOCHS.c.run_id, func.count()).where(here).group_by(EPOCHS.c.run_id).order_by(EPOCHS.c.run_id)
     counts = connection.execute(counted).all()
-    columns = [EPOCHS.c[name] for name, _ in _EPOCH_TYPES]
+    columns = _columns(storage, EPOCHS)[1:]  # without the run's id
     rows = connection.execute(select(*columns).where(here).order_by(EPOCHS.c.run_id, EPOCHS.c.epoch))
     values = np.fromiter((tuple(row) for row in rows), dtype=_EPOCH_TYPES)
     ends = np.cumsum([n for _, n in counts])
@@ -246,7 +246,7 @@ def _sweep(storage: Storage, connection: Connection, name: str) -> dict[str, Any
 
 
 def _looks(storage: Storage, connection: Connection, owner: str) -> list[LookRow]:
-    if storage.layout < LOOKS.c.outcome.info["since"]:
+    if str(LOOKS.c.outcome) in storage.lacks:
         return []
     rows = connection.execute(select(LOOKS).where(LOOKS.c.sweep_id == owner)).mappings()
     return sorted((LookRow(**row) for row in rows), key=lambda look: (look.step, look.length))
@@ -257,8 +257,12 @@ def _names(connection: Connection) -> list[str]:
 
 
 def _select(storage: Storage, table: Table) -> Select[Any]:
-    """Select all columns of a table, in order, with NULL for those that an older layout lacks."""
-    return select(*(null().label(c.name) if c.info["since"] > storage.layout else c for c in table.columns))
+    return select(*_columns(storage, table))
+
+
+def _columns(storage: Storage, table: Table) -> list[ColumnElement[Any]]:
+    """Return all columns of a table, in order, with NULL for those that the database lacks."""
+    return [null().label(c.name) if str(c) in storage.lacks else c for c in table.columns]
 
 
 def _place(run: Any) -> tuple[Any, ...]:

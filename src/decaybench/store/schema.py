@@ -7,6 +7,7 @@ unchanged. Every number column has a CHECK that keeps NaN and infinity out, whic
 
 import math
 import uuid
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -45,7 +46,7 @@ def sweep_id(name: str) -> str:
 def tables(layout: float = math.inf) -> MetaData:
     """Return our tables as of ``layout`` (default: the newest); ``info["since"]`` is the layout that added a part."""
     made = MetaData()
-    version = Column("version", Integer, primary_key=True, autoincrement=False)
+    version = Column("version", Integer, primary_key=True, autoincrement=False, info={"since": 1})
     Table("decaybench_version", made, version, info={"since": 1})
     once = UniqueConstraint(
         "sweep_id", "phase", "strategy", "repeat", "slot", "length", "seed", name="runs_planned_once"
@@ -101,6 +102,15 @@ STACKS: Final = METADATA.tables["stacks"]
 ATTEMPTS: Final = METADATA.tables["attempts"]
 TABLES: Final = frozenset(METADATA.tables)
 """The names of our tables, the version table included."""
+
+
+def lacking(layout: float, found: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the columns, as "runs.pruned", that a database of ``layout`` with the columns ``found`` does not have yet.
+
+    Later layouts add them, or they are those of a metric that the program has measured only since.
+    """
+    later = [column for table in METADATA.tables.values() for column in table.columns if column.info["since"] > layout]
+    return frozenset(str(column) for column in later if column.name not in found.get(column.table.name, ()))
 
 
 def tables_in(layout: int) -> frozenset[str]:

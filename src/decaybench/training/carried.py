@@ -10,8 +10,7 @@ class Carried(Mapping[str, Tensor]):
 
     These are the ``parameters`` (L, P), the ``buffers`` (L, S) in which layers keep statistics, the settings
     ``momentum`` and ``weight_decay`` (L, 1), and the memory of each link of the chain. A lane that is copied, kept or
-    cleared takes all of it along, so a new kind of memory needs no code of its own. With the number of updates made, it
-    is all that a checkpoint of the lanes needs, apart from the states of the generators that layers draw from.
+    cleared takes all of it along, and so does a checkpoint: a new kind of memory needs no code of its own.
 
     An update changes the tensors in place and replaces none, so that a CUDA graph finds them where they were.
     """

@@ -5,7 +5,7 @@ never replaced within an epoch, and those that it makes anew (`State`) are copie
 each chunk. On a CPU the same chunks run without a graph.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from decaybench.training.carried import Carried
+from decaybench.training.record import Record
 from decaybench.training.update import State, Update
 
 LENGTH = 16  # updates per chunk: enough to leave the host idle while they run, few enough to record quickly
@@ -64,41 +65,40 @@ class _Chunk(NamedTuple):
 class Chunks:
     """An epoch's updates, made chunk by chunk, on a GPU as CUDA graphs if every pass runs the same operations."""
 
-    def __init__(self, update: Update, rates: Tensor) -> None:
-        """``rates`` (K, steps) receives each epoch's learning rates."""
-        self._update, self._rates = update, rates
-        self._loss = torch.zeros(len(rates), dtype=torch.float64, device=rates.device)
-        self._record = rates.is_cuda and update.lanes.fixed
+    def __init__(self, update: Update, record: Record) -> None:
+        """``record`` receives each update's learning rates."""
+        self._update, self._record = update, record
+        self._graphs = record.rates.is_cuda and update.lanes.fixed
         self._carried: Carried | None = None  # what lanes carried when the chunks were made
 
-    def epoch(self, state: State, first: int) -> tuple[State, Tensor]:
-        """Make the epoch's updates, the first of which has number ``first``.
+    def epoch(self, state: State, first: int) -> Iterator[State]:
+        """Make the updates that the epoch still lacks; its first one has number ``first``.
 
-        Returns the state after them and the sum of each run's losses, (K,) float64.
+        Yields the state after each chunk, in memory that the next chunk overwrites.
         """
-        lanes, steps = self._update.lanes, self._rates.shape[1]
+        lanes, record = self._update.lanes, self._record
         if self._carried is not lanes.carried:
             self._renew(state)
-        self._loss.zero_()
         self._keep(state)  # the end of the previous epoch has replaced some of the state
-        for begin in range(0, steps, LENGTH):
-            end = min(begin + LENGTH, steps)
-            examples, rates = lanes.order[:, begin * lanes.batch : end * lanes.batch], self._rates[:, begin:end]
+        for begin in range(record.made, record.steps, LENGTH):
+            end = min(begin + LENGTH, record.steps)
+            examples, rates = lanes.order[:, begin * lanes.batch : end * lanes.batch], record.rates[:, begin:end]
             if end - begin not in self._chunks:
                 given = torch.empty_like(examples), lanes.order.new_zeros(()), torch.empty_like(rates)
-                self._chunks[end - begin] = _Chunk(*given, Recorded(record=self._record, pool=self._pool))
+                self._chunks[end - begin] = _Chunk(*given, Recorded(record=self._graphs, pool=self._pool))
             chunk = self._chunks[end - begin]
             chunk.order.copy_(examples)
             chunk.first.fill_(first + begin)
             chunk.recorded(partial(self._updates, chunk))
             rates.copy_(chunk.rates)
-        return self._kept, self._loss.clone()
+            record.made = end
+            yield self._kept
 
     def _renew(self, state: State) -> None:
         """Forget the chunks, which know the memory of lanes that are no longer there."""
         self._carried = self._update.lanes.carried
         # An epoch's two graphs run one after the other, so they can share memory for intermediate results.
-        self._pool = torch.cuda.graph_pool_handle() if self._record else None
+        self._pool = torch.cuda.graph_pool_handle() if self._graphs else None
         self._chunks: dict[int, _Chunk] = {}  # by length: at most two, as only an epoch's last chunk may be shorter
         self._kept: State = tree_map(torch.clone, state)
 
@@ -107,7 +107,6 @@ class Chunks:
         for i in range(chunk.rates.shape[1]):
             state = self._update(state, chunk.order, i, chunk.first + i)
             chunk.rates[:, i] = state.rate
-            self._loss.add_(state.loss)
         self._keep(state)
 
     def _keep(self, state: State) -> None:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from decaybench import models
 from decaybench.data import Examples, TaskData, augmented, batch_order, draw_augmentation, normalise
+from decaybench.metrics import METRICS, cross_entropy, widened
 from decaybench.training.carried import Carried
 from decaybench.training.chain import decays, make_chain
 from decaybench.training.layers import Architecture, Noise, Stack, flatten_parameters
-from decaybench.training.loss import cross_entropy
 from decaybench.training.recipe import COMPUTED_IN, Recipe, Run
 
 # Fixed sizes, so that the order of a sum, and with it a run's bits, never depends on K.
@@ -79,7 +79,7 @@ class Lanes:
         self._architecture = _architecture(models.builder(recipe.model), *what, recipe.dropout)
         self._stacks: dict[int, Stack] = {}
         self._estimated: Tensor | None = None  # this epoch's statistics for averages
-        self._noise = Noise(self.seeds)
+        self.noise = Noise(self.seeds)
         begun = [initial[seed] for seed in self.seeds]
         parameters = flatten_parameters(begun, self.dtype).to(device)
         buffers = self._architecture.flatten_buffers(begun, self.dtype).to(device)
@@ -145,12 +145,12 @@ class Lanes:
         leaves = [self._seated(parameters, part.seats).detach().requires_grad_() for part in parts]
         held = [buffers[part.seats] for part in parts]
         for some in torch.split(chosen, chunk, dim=1):
-            self._noise.next_batch(self.seeds)
+            self.noise.next_batch(self.seeds)
             for part, leaf, own in zip(parts, leaves, held, strict=True):
                 mine = some[part.seats]
                 images = self._images(mine, part.seats)
-                self._noise.select([self.seeds[lane] for lane in part.lanes])
-                logits = self._stack(len(mine)).forward(leaf, images, self._noise, buffers=own, training=True)
+                self.noise.select([self.seeds[lane] for lane in part.lanes])
+                logits = self._stack(len(mine)).forward(leaf, images, self.noise, buffers=own, training=True)
                 labels = self.data.train.labels[mine]
                 trained = cross_entropy(logits, labels, self.recipe.label_smoothing).sum(1) / size
                 plain = cross_entropy(logits.detach(), labels).sum(1) / size if self.recipe.label_smoothing else trained
@@ -176,15 +176,14 @@ class Lanes:
         return augmented(self.recipe.augment, images, self._draws[lanes, chosen.T], normalised)
 
     @torch.no_grad()
-    def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
-        """The mean loss and the accuracy on ``examples`` of these M ``lanes`` (default: all), both (M,) float64."""
+    def evaluate(self, examples: Examples, lanes: Sequence[int] | None = None) -> dict[str, Tensor]:
+        """Each metric of these M ``lanes`` (default: all) on ``examples``, (M,) float64."""
         weights = self.chain.weights(self.carried, self.carried["parameters"])
         buffers = self._statistics(weights)
         if lanes is not None and len(lanes) < len(self):
             places = torch.tensor(lanes, device=self.device)
             weights, buffers = weights[places], buffers[places]
-        loss = torch.zeros(len(weights), dtype=torch.float64, device=self.device)
-        right = torch.zeros(len(weights), dtype=torch.int64, device=self.device)
+        sums = {name: torch.zeros(len(weights), dtype=torch.float64, device=self.device) for name in METRICS}
         parts = self._parts(len(weights))
         for images, labels in zip(
             torch.split(examples.images, EVALUATION_CHUNK), torch.split(examples.labels, EVALUATION_CHUNK), strict=True
@@ -193,12 +192,11 @@ class Lanes:
             for part in parts:
                 mine = self._seated(weights, part.seats)
                 repeated = x.expand(-1, len(mine), -1, -1, -1)
-                logits = self._stack(len(mine)).forward(mine, repeated, buffers=buffers[part.seats])
+                logits = widened(self._stack(len(mine)).forward(mine, repeated, buffers=buffers[part.seats]))
                 expected = labels.expand(len(mine), -1)
-                loss[part.rows] += cross_entropy(logits, expected).sum(1).double()[: part.size]
-                right[part.rows] += (logits.argmax(2) == expected).sum(1)[: part.size]
-        n = len(examples.labels)
-        return loss / n, right.double() / n
+                for name, metric in METRICS.items():
+                    sums[name][part.rows] += metric.measure(logits, expected).double()[: part.size]
+        return {name: total / len(examples.labels) for name, total in sums.items()}
 
     def _statistics(self, weights: Tensor) -> Tensor:
         """The buffers (L, S) with which to evaluate ``weights`` (L, P).

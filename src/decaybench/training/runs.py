@@ -36,7 +36,7 @@ class Runs:
         self._lengths = torch.tensor(self.epochs, device=device)
         self.updates = torch.zeros(len(runs), dtype=torch.int64, device=device)
         self.computed = torch.zeros_like(self.updates)  # those made while the run represented its lane
-        self._counted = torch.zeros_like(self.updates)
+        self.counted = torch.zeros_like(self.updates)  # the updates that ``computed`` takes into account
         self.first = torch.zeros(0, dtype=torch.int64, device=device)  # the run that represents each lane, (L,)
         self.founders: list[Run] = []  # the run as which each lane begins
         lane_of: dict[object, int] = {}
@@ -72,8 +72,8 @@ class Runs:
 
     def count(self) -> None:
         """Credit the updates made since the last count to the runs that represented their lanes."""
-        self.computed[self.first] += (self.updates - self._counted)[self.first]
-        self._counted = self.updates.clone()
+        self.computed[self.first] += (self.updates - self.counted)[self.first]
+        self.counted = self.updates.clone()
 
     def apart(self, rate: Tensor, active: Tensor) -> Places | None:
         """The lanes that the runs need whose learning rates differ from their lane's; None if they have them."""

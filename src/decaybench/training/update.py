@@ -1,5 +1,6 @@
 """One update of all runs of a stack."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from decaybench.schedules import Bank, Observation
 from decaybench.schedules.bank import BankState
 from decaybench.training.chain import observed
 from decaybench.training.lanes import Lanes
+from decaybench.training.record import Record
 from decaybench.training.runs import Places, Runs
 
 
@@ -16,8 +18,8 @@ class State(NamedTuple):
     """What an update makes anew, in tensors (K,). All else it changes in place, where a CUDA graph can find it.
 
     ``rules`` is the state of the schedules. ``active`` marks the runs that have neither diverged nor come to their
-    ends. ``diverged`` is the update at which a run diverged, or -1. ``loss`` (float64) is the loss before the last
-    update, and ``rate`` its learning rate; both are 0 for a run that did not make it.
+    ends. ``diverged`` is the update at which a run diverged, or -1. ``loss`` (float64) is the sum of the losses of the
+    epoch's updates so far, and ``rate`` the learning rate of the last update; a run that did not make one adds 0.
     """
 
     rules: BankState
@@ -67,12 +69,12 @@ class Update:
             runs.updates += moving
             if runs.shared and (places := runs.apart(rate, state.active)) is not None:
                 direction = direction[places.rows]
-                self._take(places, state.active)
+                self.take(places, state.active)
             lanes.chain.step(lanes.carried, direction, rate[runs.first])
 
             # The largest magnitude is NaN or infinite if any parameter is; this takes one pass and no temporary tensor.
             largest = torch.linalg.vector_norm(lanes.carried["parameters"], ord=float("inf"), dim=1)[runs.lane]
-        made = State(rules, state.active, state.diverged, torch.where(moving, loss, 0.0), rate)
+        made = State(rules, state.active, state.diverged, state.loss + torch.where(moving, loss, 0.0), rate)
         return self.bury(made, state.active & ~(moving & largest.isfinite()), step)
 
     def bury(self, state: State, died: Tensor, step: int | Tensor) -> State:
@@ -87,15 +89,16 @@ class Update:
         return state
 
     def end(self, state: State, ends: Tensor) -> State:
-        """The state when the runs in ``ends`` have come to their ends; drops lanes that no active run needs."""
-        state = state._replace(active=state.active & ~ends)
+        """The state after an epoch with which the runs in ``ends`` end; drops lanes that no active run needs."""
+        state = state._replace(active=state.active & ~ends, loss=torch.zeros_like(state.loss))
         if (places := self.runs.fewer(state.active)) is not None:
-            self._take(places, state.active)
+            self.take(places, state.active)
         elif self.runs.shares:
             self.runs.settle(state.active)
         return state
 
-    def _take(self, places: Places, active: Tensor) -> None:
+    def take(self, places: Places, active: Tensor) -> None:
+        """Give the lanes this new order."""
         self.lanes.take(places.rows)
         self.runs.take(places, active)
 
@@ -103,18 +106,17 @@ class Update:
 class OneByOne:
     """An epoch's updates on a CPU."""
 
-    def __init__(self, update: Update, rates: Tensor) -> None:
-        """``rates`` (K, steps) receives each epoch's learning rates."""
-        self._update, self._rates = update, rates
+    def __init__(self, update: Update, record: Record) -> None:
+        """``record`` receives each update's learning rates."""
+        self._update, self._record = update, record
 
-    def epoch(self, state: State, first: int) -> tuple[State, Tensor]:
-        """Make the epoch's updates, the first of which has number ``first``.
+    def epoch(self, state: State, first: int) -> Iterator[State]:
+        """Make the updates that the epoch still lacks; its first one has number ``first``.
 
-        Returns the state after them and the sum of each run's losses, (K,) float64.
+        Yields the state after each update.
         """
-        loss = torch.zeros_like(state.loss)
-        for batch in range(self._rates.shape[1]):
+        for batch in range(self._record.made, self._record.steps):
             state = self._update(state, self._update.lanes.order, batch, first + batch)
-            self._rates[:, batch] = state.rate
-            loss += state.loss
-        return state, loss
+            self._record.rates[:, batch] = state.rate
+            self._record.made = batch + 1
+            yield state

@@ -16,9 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from decaybench import seeds
+from decaybench.metrics import cross_entropy
 from decaybench.training.check.alone import Alone, Refusal, listed, refusing, when
 from decaybench.training.layers import Architecture, Stack, Untraceable, flatten_parameters, trace
-from decaybench.training.loss import cross_entropy
 from decaybench.training.memory import memory
 from decaybench.training.recipe import COMPUTED_IN, Precision
 

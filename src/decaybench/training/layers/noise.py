@@ -1,6 +1,6 @@
 """The random numbers that layers draw in training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,6 +20,14 @@ class Noise:
         self._drawn: list[Tensor] = []  # for this batch, one (seeds, B, ...) per dropout layer
         self._layer = 0
         self._rows: list[int] = []
+
+    def states(self, run_seeds: Sequence[int]) -> dict[int, Tensor]:
+        """The states of the generators of ``run_seeds``."""
+        return {seed: self._generators[seed].get_state() for seed in run_seeds}
+
+    def resume(self, states: Mapping[int, Tensor]) -> None:
+        """Go on from these states."""
+        self._generators = {seed: torch.Generator().set_state(state) for seed, state in states.items()}
 
     def next_batch(self, run_seeds: Sequence[int]) -> None:
         """Discard the previous batch's masks, and all generators but those of ``run_seeds``."""
