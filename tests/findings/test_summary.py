@@ -14,6 +14,7 @@ from decaybench.findings.decision import decision
 from decaybench.findings.ledger import UnequalTrials
 from decaybench.findings.summary import Summary
 from decaybench.findings.sweep import read_sweeps, strategies
+from decaybench.store import Frames
 from decaybench.sweep import Sweep, arms
 from frames_factory import THREE, change, make, named, ordered, results_of, scored, summary_of
 
@@ -400,16 +401,39 @@ def test_an_unknown_kind_and_a_missing_chance_are_named() -> None:
         results_of(frames._replace(sweep={**frames.sweep, "provenance": None}))
 
 
-def test_a_sweep_older_than_a_metric_lacks_that_metric_alone() -> None:
-    frames = make(diverge=0.5)
+def older(frames: Frames) -> Frames:
+    """The sweep as a program without the loss would have run it."""
     known = {key: value for key, value in frames.sweep["provenance"].items() if key != "chance_loss"}
-    older = frames._replace(
+    return frames._replace(
         sweep={**frames.sweep, "provenance": known}, runs=frames.runs.assign(validation_loss=None, test_loss=None)
     )
-    assert any(run.diverged for run in results_of(older).runs)
-    for row, now in zip(summary_of(older).rows, summary_of(frames).rows, strict=True):
+
+
+def test_a_sweep_older_than_a_metric_lacks_that_metric_alone() -> None:
+    frames = make(diverge=0.5)
+    assert any(run.diverged for run in results_of(older(frames)).runs)
+    for row, now in zip(summary_of(older(frames)).rows, summary_of(frames).rows, strict=True):
         assert row.estimates["accuracy"] is not None and now.estimates["loss"] is not None
         assert row.estimates["loss"] is None
+
+
+def test_joined_with_a_sweep_older_than_a_metric_the_newer_one_alone_has_it() -> None:
+    new, old = make(), named(older(make({"linear": "linear"})), "old")
+    alone = {row.strategy.label: row.estimates["loss"] for row in summary_of(new).rows}
+    for sweeps in ((new, old), (old, new)):
+        joined = summary_of(*sweeps)
+        assert all(row.estimates["accuracy"] is not None for row in joined.rows)
+        assert {row.strategy.label: row.estimates["loss"] for row in joined.rows} == {**alone, "linear": None}
+    other = {**old.sweep, "provenance": {**new.sweep["provenance"], "chance_loss": 1.0}}
+    with pytest.raises(UserError, match=r"sweep old: chance_loss: must be that of synthetic, 2\.3\d+, to be joined"):
+        summary_of(new, old._replace(sweep=other))
+
+
+def test_an_estimate_needs_the_metric_of_every_trial() -> None:
+    """Another program, which did not measure the metric, has trained one of them."""
+    one = change(make(diverge=0.0), lambda r: (r.phase == "search") & (r.index == r.index[0]), validation_loss=None)
+    lacking = [row.strategy.label for row in summary_of(one).rows if row.estimates["loss"] is None]
+    assert lacking == [one.runs.strategy.iloc[0]]
 
 
 def test_an_optimizer_or_average_that_may_replace_a_schedule_is_a_family_of_its_own_and_no_control():
