@@ -20,6 +20,7 @@ OLDER = (
     "DROP TABLE looks",
     "DROP TABLE stacks",
     "DROP TABLE attempts",
+    "DROP TABLE checkpoints",
 )
 """What layouts 1 and 2 had on a server, and lacked."""
 

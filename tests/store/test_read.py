@@ -41,6 +41,7 @@ CONTRACT = {
     "looks": "sweep_id length step repeats spent margin strategies trained_next to_repeats margin_source outcome",
     "stacks": "sweep_id stack state attempt width worker lease_until reason",
     "attempts": "sweep_id stack attempt worker started_at ended_at ended reason",
+    "checkpoints": "sweep_id stack attempt epochs made_with sha256 data",
     "decaybench_version": "version",
 }
 RUN_TYPES = (

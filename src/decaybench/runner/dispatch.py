@@ -6,13 +6,14 @@ from typing import Any
 
 from decaybench import store
 from decaybench.findings.selection import stopped_after, told
+from decaybench.runner.checkpoints import made_with
 from decaybench.runner.environment import Environment
 from decaybench.runner.executors import Executor
 from decaybench.runner.planner import Planner
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import ENDED, slot_of
 from decaybench.search import Slot, StudyMirror
-from decaybench.store import Claim, Mirror, RunRow, Storage
+from decaybench.store import Claim, Mirror, RunRow, Saved, Storage
 from decaybench.sweep import RunParameters, Sweep, resolve
 
 FRUITLESS = 3
@@ -115,16 +116,24 @@ class Dispatch:
         reached: int = 0,
         fruitless: int = 0,
     ) -> None:
+        stack, kept = _number(members), 0
+        if (saved := store.last_checkpoint(self._storage, self._id, stack)) is not None:
+            if saved.data is not None and saved.made_with == made_with(self._environment):
+                kept = saved.epochs
+            else:
+                self._watcher.trouble(f"stack {stack} begins anew: its checkpoint is {_unusable(saved)}")
+                store.drop_checkpoint(self._storage, self._id, stack)
         claim = store.offer(
             self._storage,
             self._id,
-            _number(members),
+            stack,
             mirrors,
             device=self._environment.device.type,
             precision=self._sweep.task.precision,
             width=width,
+            kept=kept,
         )
-        self._going[claim.stack] = _Going(claim, members, shown, reached, fruitless)
+        self._going[stack] = _Going(claim, members, shown, reached, fruitless)
         self.executor.start(claim)
 
     def _finish(self, going: _Going) -> list[RunRow]:
@@ -195,6 +204,10 @@ def _number(members: Sequence[RunRow]) -> int:
     number = members[0].stack
     assert number is not None  # every planned run has one
     return number
+
+
+def _unusable(saved: Saved) -> str:
+    return "damaged" if saved.data is None else f"of another version ({saved.made_with})"
 
 
 def called(runs: Sequence[RunRow]) -> str:

@@ -20,7 +20,7 @@ from decaybench.runner.environment import (
     require_same_data,
 )
 from decaybench.runner.executors import open_executor
-from decaybench.runner.leaving import LEAVE, InterruptedTraining, Leaving
+from decaybench.runner.leaving import LEAVE, Leaving
 from decaybench.runner.ownership import Owner, own
 from decaybench.runner.planner import AFTER_SEARCH, Planner
 from decaybench.runner.progress import Watcher
@@ -31,6 +31,7 @@ from decaybench.runner.worker import Worker
 from decaybench.search import StudyMirror, study_exists
 from decaybench.store import RunRow, Storage
 from decaybench.sweep import Sweep, long_warmups, shares_slots
+from decaybench.training import Interrupted
 
 
 def run_sweep(
@@ -89,7 +90,7 @@ def run_sweep(
             driver.planner.write_search(now)
             try:
                 return driver.work(data_root)
-            except InterruptedTraining:
+            except Interrupted:
                 raise KeyboardInterrupt from None
 
 
@@ -108,7 +109,7 @@ class _Driver:
     ) -> None:
         self.sweep, self.storage, self.environment, self.watcher = sweep, storage, environment, watcher
         self.stack_size, self.workers, self.deadline, self.leaving = stack_size, workers, deadline, leaving
-        self.owner = owner
+        self.owner, self.id = owner, store.sweep_id(sweep.name)
         self.cut = self.begun = False  # whether the time limit ended the search; whether anything is trained
         self.planner = Planner(sweep, storage, environment, stack_size, workers)
         self.dispatch: Dispatch
@@ -129,12 +130,15 @@ class _Driver:
             )
             with open_executor(worker, data_root, self.workers, self.dispatch.listen) as self.dispatch.executor:
                 self.dispatch.reconcile()
+                left = [run.stack for phase in ("search", *AFTER_SEARCH) for run in self.planner.pending(phase)]
+                store.drop_checkpoints(self.storage, self.id, [stack for stack in left if stack is not None])
                 trained = self._search()
                 self.planner.write_confirm()
                 # The choosing runs say which configurations are trained on further seeds.
                 while more := sum(map(self._train_phase, AFTER_SEARCH)):
                     trained += more
                     self.planner.write_confirm()
+        store.drop_checkpoints(self.storage, self.id)
         store.update_sweep(self.storage, self.sweep.name, status="stopped" if self.cut else "complete")
         if self.begun:
             self.watcher.end()

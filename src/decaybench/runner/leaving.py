@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Final
 
+from decaybench.training import Interrupted
+
 LEAVE: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))
 """The signals that ask a process to leave: Ctrl-C, the system's, and the one that SLURM sends before a preemption."""
 LEAVE_S: Final = 10.0
 """Seconds within which a process that was asked to leave has left."""
-
-
-class InterruptedTraining(BaseException):
-    """Training has stopped between two updates, because it was asked to. Nothing is lost."""
 
 
 class Leaving:
@@ -41,9 +39,9 @@ class Leaving:
             signal.signal(which, before)
 
     def check(self) -> None:
-        """Raise InterruptedTraining if this process was asked to leave."""
+        """Raise Interrupted if this process was asked to leave."""
         if self.asked:
-            raise InterruptedTraining
+            raise Interrupted
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:

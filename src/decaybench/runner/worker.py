@@ -1,11 +1,11 @@
 """Training the stacks of a sweep, and writing their curves and results."""
 
+import os
 import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from os import getpid
 from pathlib import Path
 
 import torch
@@ -13,13 +13,24 @@ import torch
 from decaybench import store
 from decaybench.errors import UserError, reason
 from decaybench.findings.selection import chance_of
+from decaybench.runner.checkpoints import Checkpoints, made_with
 from decaybench.runner.environment import Environment, choose_device, prepare_environment
-from decaybench.runner.leaving import InterruptedTraining, Leaving
+from decaybench.runner.leaving import Leaving
 from decaybench.runner.pruning import Pruning
 from decaybench.runner.replay import replaying
 from decaybench.store import Claim, EpochRow, RunResult, RunRow, StaleError, Storage
 from decaybench.sweep import Arm, RunParameters, Size, Sweep, Task, arms, from_params, size
-from decaybench.training import EpochCurves, OptimizerForm, Recipe, Run, TrainingResult, train
+from decaybench.training import (
+    Checkpoint,
+    CheckpointError,
+    EpochCurves,
+    Interrupted,
+    OptimizerForm,
+    Recipe,
+    Run,
+    TrainingResult,
+    train,
+)
 from decaybench.training.allocator import keep_freed_memory
 
 
@@ -37,7 +48,7 @@ class Worker:
     """Trains stacks of one sweep, ``width`` models at once. All that it needs to know of a stack is stored."""
 
     def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, width: int, leaving: Leaving) -> None:
-        self.name = f"{platform.node()}:{getpid()}"
+        self.name = f"{platform.node()}:{os.getpid()}"
         self._sweep, self._storage, self._environment, self._width = sweep, storage, environment, width
         self._leaving = leaving
         self._arms: dict[str, Arm] = {arm.label: arm for arm in arms(sweep)}
@@ -56,7 +67,7 @@ class Worker:
         """Train a stack and write its results, unless another attempt at it is the current one.
 
         ``listen`` is called after each epoch. An exception is recorded as this attempt's end. Raises
-        InterruptedTraining if the process is asked to leave.
+        Interrupted if the process is asked to leave.
         """
         if not store.take(self._storage, claim, self.name):
             return
@@ -65,7 +76,7 @@ class Worker:
                 self._train(claim, listen)
         except StaleError:
             return
-        except InterruptedTraining:
+        except Interrupted:
             store.end_attempt(self._storage, claim, "left")
             raise
         except Exception as error:  # the machine's fault (memory, a driver): the stack is tried again
@@ -79,23 +90,49 @@ class Worker:
         def write(curves: EpochCurves) -> None:
             store.write_epochs(self._storage, _rows(stack.runs, curves), claim)
             listen()
-            self._leaving.check()
 
-        trained = train(
-            recipe(self._sweep.task, stack.form, max(each.epochs for each in stack.sizes)),
-            [
-                Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay, each.epochs)
-                for run, own, each in zip(stack.runs, stack.parameters, stack.sizes, strict=True)
-            ],
-            self._environment.data,
-            device=self._environment.device,
-            width=store.width_of(self._storage, claim) or self._width,
-            read_test=True,
-            on_epoch=write,
-            stop=pruning.stop,
-        )
-        ended = zip(stack.runs, trained, pruning.done, strict=True)
+        def trained(resume: Checkpoint | None) -> list[TrainingResult]:
+            return train(
+                recipe(self._sweep.task, stack.form, max(each.epochs for each in stack.sizes)),
+                [
+                    Run(run.seed, own.schedule, own.learning_rate, own.momentum, own.weight_decay, each.epochs)
+                    for run, own, each in zip(stack.runs, stack.parameters, stack.sizes, strict=True)
+                ],
+                self._environment.data,
+                device=self._environment.device,
+                width=store.width_of(self._storage, claim) or self._width,
+                read_test=True,
+                on_epoch=write,
+                stop=pruning.stop,
+                keeper=Checkpoints(self._storage, claim, self._environment, pruning, self._leaving),
+                resume=resume,
+            )
+
+        checkpoint = self._checkpoint(claim, stack)
+        try:
+            if checkpoint is not None:
+                pruning.done = list(checkpoint.extra)
+            results = trained(checkpoint)
+        except CheckpointError:  # of another training; nothing was restored
+            pruning.done = [None] * len(stack.runs)
+            store.begin_anew(self._storage, claim, [run.id for run in stack.runs])
+            results = trained(None)
+        ended = zip(stack.runs, results, pruning.done, strict=True)
         store.finish_runs(self._storage, [_result(run, result, pruned) for run, result, pruned in ended], claim)
+        store.drop_checkpoint(self._storage, claim.sweep_id, claim.stack)
+
+    def _checkpoint(self, claim: Claim, stack: Stack) -> Checkpoint | None:
+        """The checkpoint from which this attempt goes on; None, and no epochs, if it begins anew."""
+        written = max(run.epochs_done for run in stack.runs)
+        saved = store.last_checkpoint(self._storage, claim.sweep_id, claim.stack)
+        if saved is not None and saved.data is not None and saved.made_with == made_with(self._environment):
+            with suppress(CheckpointError):
+                checkpoint = Checkpoint.from_bytes(saved.data)
+                if checkpoint.epochs == written:
+                    return checkpoint
+        if written:
+            store.begin_anew(self._storage, claim, [run.id for run in stack.runs])
+        return None
 
     def _stack(self, claim: Claim) -> Stack:
         """The runs of a stack that have no result, with the parameters that its offer has written."""

@@ -13,6 +13,13 @@ from decaybench.store.attempts import (
     take,
     width_of,
 )
+from decaybench.store.checkpoints import (
+    Saved,
+    drop_checkpoint,
+    drop_checkpoints,
+    last_checkpoint,
+    save_checkpoint,
+)
 from decaybench.store.claims import Claim, StaleError
 from decaybench.store.columns import (
     OUTCOMES,
@@ -79,6 +86,7 @@ __all__ = [
     "Progress",
     "RunResult",
     "RunRow",
+    "Saved",
     "ServerLock",
     "StaleError",
     "Standing",
@@ -90,12 +98,15 @@ __all__ = [
     "configure",
     "create_sweep",
     "data_columns",
+    "drop_checkpoint",
+    "drop_checkpoints",
     "end_attempt",
     "epochs_done",
     "find_storage",
     "finish_runs",
     "frames",
     "give_up",
+    "last_checkpoint",
     "load",
     "load_frames",
     "looks",
@@ -106,6 +117,7 @@ __all__ = [
     "renew",
     "replay_other",
     "runs",
+    "save_checkpoint",
     "set_mirror",
     "set_stacks",
     "some_runs",

@@ -344,3 +344,16 @@ class AttemptRow:
     ended_at: Annotated[datetime | None, Kept(Moment(), since=5)]
     ended: Annotated[str | None, Kept(String(16), None, one_of(ENDINGS), since=5)]
     reason: Annotated[str | None, Kept(Text(), since=5)]
+
+
+@dataclass(frozen=True)
+class CheckpointRow:
+    """The last checkpoint of a stack on a server (`checkpoints`)."""
+
+    sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps", since=5)]
+    stack: Annotated[int, Kept(Integer(), None, at_least(0), key=True, since=5)]
+    attempt: Annotated[int, Kept(Integer(), None, at_least(1), since=5)]
+    epochs: Annotated[int, Kept(Integer(), None, at_least(0), since=5)]
+    made_with: Annotated[str, Kept(Text(), since=5)]
+    sha256: Annotated[str, Kept(String(64), since=5)]
+    data: Annotated[bytes, Kept(LargeBinary(), since=5)]

@@ -1,4 +1,4 @@
-"""The tables, made from `columns`: sweeps, runs, epochs, traces, looks, stacks, attempts, and their layout's version.
+"""Our tables, made from `columns`, and the version of their layout.
 
 They live beside Optuna's tables in one database, but neither refer to them nor share a version table with them.
 SQLite reuses Optuna's ids after a delete, so our ids are UUIDs, and deleting an Optuna study leaves our tables
@@ -25,6 +25,7 @@ from sqlalchemy.schema import SchemaItem
 
 from decaybench.store.columns import (
     AttemptRow,
+    CheckpointRow,
     Described,
     EpochRow,
     LookRow,
@@ -59,6 +60,7 @@ def tables(layout: float = math.inf) -> MetaData:
         ("looks", LookRow, 3, ()),
         ("stacks", StackRow, 5, ()),
         ("attempts", AttemptRow, 5, ()),
+        ("checkpoints", CheckpointRow, 5, ()),
     ):
         if since <= layout:
             columns = [_column(each) for each in described(row) if each.kept.since <= layout]
@@ -100,6 +102,7 @@ TRACES: Final = METADATA.tables["traces"]
 LOOKS: Final = METADATA.tables["looks"]
 STACKS: Final = METADATA.tables["stacks"]
 ATTEMPTS: Final = METADATA.tables["attempts"]
+CHECKPOINTS: Final = METADATA.tables["checkpoints"]
 TABLES: Final = frozenset(METADATA.tables)
 """The names of our tables, the version table included."""
 

@@ -19,9 +19,10 @@ from typing import Any
 
 from decaybench.errors import reason
 from decaybench.runner.executors.base import LISTEN_S, Ended
-from decaybench.runner.leaving import LEAVE, LEAVE_S, InterruptedTraining, Leaving
+from decaybench.runner.leaving import LEAVE, LEAVE_S, Leaving
 from decaybench.runner.worker import Worker, open_worker
 from decaybench.store import Claim
+from decaybench.training import Interrupted
 
 
 @dataclass(eq=False)
@@ -129,13 +130,15 @@ def _serve(pipe: "Connection[Any, Any]", url: str, name: str, data_root: Path | 
     """
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one handles it
-    with Leaving(LEAVE[1:]) as leaving, ExitStack() as opened, suppress(EOFError, OSError, InterruptedTraining):
+    with Leaving(LEAVE[1:]) as leaving, ExitStack() as opened, suppress(EOFError, OSError, Interrupted):
         worker: Worker | None = None
         while True:
             claim, answer = pipe.recv(), None
             try:
                 worker = worker or opened.enter_context(open_worker(url, name, data_root, device, leaving))
                 worker.train(claim)
+            except Interrupted:
+                raise
             except Exception as error:
                 answer = reason(error)
             pipe.send(answer)
