@@ -134,6 +134,10 @@ class Dispatch:
             kept=kept,
         )
         self._going[stack] = _Going(claim, members, shown, reached, fruitless)
+        if kept and (epochs := store.epochs_done(self._storage, self._id, [stack])[stack]) > shown:
+            # They were announced with all that is left to train, but have been trained.
+            self._watcher.more(-self._updates(members, epochs - shown))
+            self._going[stack] = replace(self._going[stack], shown=epochs)
         self.executor.start(claim)
 
     def _finish(self, going: _Going) -> list[RunRow]:
@@ -178,8 +182,11 @@ class Dispatch:
     def _show(self, stack: int, epochs: int) -> None:
         going = self._going[stack]
         if epochs > going.shown:  # an attempt that begins anew shows nothing until it is further than the last one
-            self._watcher.advance((epochs - going.shown) * self._planner.size(going.members[0].length).steps_per_epoch)
+            self._watcher.advance(self._updates(going.members, epochs - going.shown))
             self._going[stack] = replace(going, shown=epochs)
+
+    def _updates(self, members: Sequence[RunRow], epochs: int) -> int:
+        return epochs * self._planner.size(members[0].length).steps_per_epoch
 
     def _told(self, run: RunRow) -> float:
         return told(run, self._sweep.task.metric, self._environment.chance)

@@ -79,7 +79,9 @@ def last_checkpoint(storage: Storage, sweep_id: str, stack: int) -> Saved | None
         query = select(*columns).where(CHECKPOINTS.c.sweep_id == sweep_id, CHECKPOINTS.c.stack == stack)
         with storage.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else Saved(*row[:3], _intact(bytes(row.data), row.sha256))
+        if row is None:
+            return None
+        return Saved(row.attempt, row.epochs, row.made_with, _intact(bytes(row.data), row.sha256))
     saved = None
     for attempt, path in sorted(_files(folder, sweep_id, stack)):
         saved = _read(attempt, path)
