@@ -22,6 +22,10 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
     ``name`` prefixes every id, so that the figures of a page do not clash. Coordinates keep two decimals.
     Must be called within `look.settings`.
     """
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0, 0)  # else matplotlib measures all tick labels to place an empty text
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata=_METADATA, bbox_inches=_tight(figure))
     svg = text.getvalue()
