@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -70,6 +71,28 @@ def cache_home(once) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(once("cache", lambda _: None)))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users_pragmas() -> Iterator[Callable[..., None] | None]:
+    """SQLite waits for the disk at every commit, which helps only in a power cut; here, where processes die, it does not.
+
+    The value is what sets the pragmas for users.
+    """
+    if find_spec("alembic") is None:  # in tests/frameworks
+        yield None
+        return
+    from decaybench.store import open as opening
+
+    whole = opening._set_pragmas
+
+    def hasty(connection: sqlite3.Connection, record: object) -> None:
+        whole(connection, record)
+        connection.execute("PRAGMA synchronous = OFF").close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening, "_set_pragmas", hasty)
+        yield whole
 
 
 @pytest.fixture(scope="session", autouse=True)
