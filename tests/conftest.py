@@ -5,10 +5,7 @@ import io
 import json
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
@@ -183,25 +180,3 @@ def postgres_url(postgres_server: "URL") -> str:
 
     postgres.empty(postgres_server)
     return postgres_server.render_as_string(hide_password=False)
-
-
-@pytest.fixture
-def command(tmp_path: Path):
-    """Start the command line in ``tmp_path``; returns the process."""
-
-    def start(*arguments: str, **options) -> subprocess.Popen:
-        env = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        env.pop("DECAYBENCH_STORAGE", None)
-        return subprocess.Popen(
-            [sys.executable, "-m", "decaybench", *arguments],
-            cwd=tmp_path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A background job of a shell ignores SIGINT, and so would its children: what is tested is a person's Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            **options,
-        )
-
-    return start
