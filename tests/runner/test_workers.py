@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def children(pid: int) -> list[int]:
     """The new interpreters that train for this process."""
     own = about(pid, f"task/{pid}/children").split()
     return [int(pid) for pid in own if b"spawn_main" in about(int(pid), "cmdline")]
+
+
+def two_workers(process: BaseProcess) -> list[int]:
+    """The process's two workers, as soon as both are there: attempts are written before they are."""
+    while len(found := children(process.pid)) < 2 and process.is_alive():
+        time.sleep(0.01)
+    assert len(found) == 2
+    return found
 
 
 def about(pid: int, what: str) -> bytes:
@@ -90,8 +99,8 @@ def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(quiet, tmp_path, 
         else:
             process = start(LONGER, database, workers=2)
             wait_for_epochs(database, wanted, process)
-            workers = children(process.pid)
-            assert len(workers) == 2 and process.is_alive()
+            workers = two_workers(process)
+            assert process.is_alive()
             kill(process)
             deadline = time.monotonic() + 20
             while any(map(alive, workers)) and time.monotonic() < deadline:
@@ -118,8 +127,7 @@ def test_ctrl_c_stops_all_of_them(sweep_file, tmp_path):
     sweep_file.write_text(SMALL.replace("epochs = 3", "epochs = 60"))
     process = command(tmp_path, "run", str(sweep_file), "--storage", "sqlite:///s.db", "--workers", "2")
     wait_for_epochs(tmp_path / "s.db", 40, process)  # 32 attempts, then epochs
-    workers = children(process.pid)
-    assert len(workers) == 2
+    workers = two_workers(process)
     os.kill(process.pid, signal.SIGINT)
     process.join(300)
     err = (tmp_path / "err").read_text()
