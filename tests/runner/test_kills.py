@@ -35,7 +35,11 @@ def drive(url: str, workers: int, forked: bool) -> None:
     os.environ["DECAYBENCH_CHECKPOINT_S"] = "0.02"
     if forked:
         multiprocessing.get_context = lambda _: FORKS  # type: ignore[assignment, method-assign]
-    run_sweep(Sweep.from_mapping(tomllib.loads(LOOKS), "s.toml"), url=url, data_root=None, workers=workers)
+    sweep = Sweep.from_mapping(tomllib.loads(LOOKS), "s.toml")
+    try:
+        run_sweep(sweep, url=url, data_root=None, workers=workers)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def everything(url: str) -> tuple[Any, ...]:
@@ -111,3 +115,69 @@ def test_sigkill_of_drivers_and_workers(quiet, tmp_path, request, server, least,
         number += 1
         assert everything(url) == quiet
     print(f"{killed} killed in {number} rounds")
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.soak)])
+def test_a_worker_that_comes_back_after_its_stack_was_given_away_writes_nothing(quiet, tmp_path, times):
+    rng, stale, number = random.Random(20), 0, 0
+    while stale < times:
+        url = f"sqlite:///{tmp_path}/{number}.db"
+        process = FORKS.Process(target=drive, args=(url, 2, times == 1))
+        process.start()
+        while process.is_alive() and stale < times:
+            held = [pid for pid in holders(url) if pid != process.pid]
+            time.sleep(rng.random() * 0.05)
+            if not held:
+                continue
+            with suppress(ProcessLookupError):
+                os.kill(held[0], signal.SIGSTOP)
+                try:
+                    stale += given_away(url, held[0], process)
+                finally:
+                    os.kill(held[0], signal.SIGCONT)
+        process.join()
+        assert process.exitcode == 0
+        assert everything(url) == quiet
+        number += 1
+
+
+def given_away(url: str, pid: int, driver: BaseProcess) -> bool:
+    """End the lease of what the stopped process holds, and wait until it is another attempt's; False if it held none."""
+    with store.open_storage(url, create=False) as storage:
+        with storage.write() as connection:
+            mine = {"worker": f"%:{pid}"}
+            held = text("SELECT stack, attempt FROM stacks WHERE state = 'held' AND worker LIKE :worker")
+            attempts = dict(connection.execute(held, mine).all())
+            ended = text("UPDATE stacks SET lease_until = 0 WHERE state = 'held' AND worker LIKE :worker")
+            connection.execute(ended, mine)
+        for stack, attempt in attempts.items():
+            now = attempt
+            while now == attempt and driver.is_alive():
+                time.sleep(0.01)
+                with storage.read() as connection:
+                    now = connection.execute(text(f"SELECT attempt FROM stacks WHERE stack = {stack}")).scalar_one()
+            return now > attempt
+    return False
+
+
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.soak)])
+def test_signals_to_leave_lose_nothing(quiet, tmp_path, times):
+    rng, sent, number = random.Random(21), 0, 0
+    while sent < times:
+        url, done = f"sqlite:///{tmp_path}/{number}.db", False
+        while not done:
+            process = FORKS.Process(target=drive, args=(url, rng.choice([1, 2]), True))
+            process.start()
+            while process.is_alive() and not holders(url):
+                time.sleep(0.01)
+            time.sleep(rng.random() * 0.4)
+            if sent < times and process.is_alive():
+                asked = time.monotonic()
+                os.kill(process.pid, rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]))
+                process.join()
+                assert time.monotonic() - asked < 10
+                sent += 1
+            process.join()
+            done = process.exitcode == 0
+        assert everything(url) == quiet
+        number += 1
