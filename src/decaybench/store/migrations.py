@@ -49,8 +49,8 @@ def layout_4(connection: Connection) -> None:
 
 
 def layout_5(connection: Connection) -> None:
-    """Add the tables for stacks, attempts and checkpoints; an older sweep fills them when it goes on."""
-    for name in ("stacks", "attempts", "checkpoints"):
+    """Add the tables for stacks, attempts, checkpoints and workers; an older sweep fills them when it goes on."""
+    for name in ("stacks", "attempts", "checkpoints", "workers"):
         tables(5).tables[name].create(connection)
 
 
