@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from decaybench import store
 from decaybench.errors import MachineError, UserError
-from decaybench.findings.selection import chance_of
 from decaybench.runner import stacks
 from decaybench.runner.crew import choose_crew
 from decaybench.runner.dispatch import Dispatch
@@ -27,7 +25,7 @@ from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import direction
 from decaybench.runner.rerun import require_extension, what_is_left
 from decaybench.runner.tally import Tally
-from decaybench.runner.worker import Worker
+from decaybench.runner.worker import Worker, as_begun
 from decaybench.search import StudyMirror, study_exists
 from decaybench.store import RunRow, Storage
 from decaybench.sweep import Sweep, long_warmups, shares_slots
@@ -80,8 +78,7 @@ def run_sweep(
             require_extension(sweep, stored, store.looks(storage, sweep.name))
             require_same_data(sweep.name, stored["provenance"], now)
             now = stored["provenance"]
-            # Its trials count as they did: an earlier version may have taken chance from other labels.
-            environment = replace(environment, chance={**environment.chance, **chance_of(now)})
+            environment = as_begun(environment, now)
         deadline = None if time_limit is None else time.monotonic() + time_limit
         with Leaving(LEAVE) as leaving:
             driver = _Driver(

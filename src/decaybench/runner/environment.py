@@ -36,6 +36,7 @@ class Environment:
     """What all runs of a sweep share on this machine.
 
     ``chance`` is the result of guessing, by metric. ``tracks`` is whether the model keeps statistics of its batches.
+    ``device`` and ``torch_version`` are those of the sweep's workers, which may be on another machine.
     """
 
     device: torch.device
@@ -45,6 +46,7 @@ class Environment:
     chance: Chance
     rarest: Rarest
     tracks: bool = False
+    torch_version: str = torch.__version__
 
 
 def choose_device(wanted: str) -> torch.device:
