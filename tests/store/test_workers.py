@@ -66,10 +66,10 @@ def test_what_another_is_about_to_take_is_skipped(offered: Storage) -> None:
 def test_a_sweep_is_measured_once(offered: Storage) -> None:
     create_sweep(offered, name="new", question="", spec={}, spec_hash="", provenance={}, runs=[])
     update_sweep(offered, "quick", provenance={"device": "cpu"})
-    assert [(each.name, each.provenance) for each in wanting(offered)] == [("new", {}), ("quick", {"device": "cpu"})]
+    assert wanting(offered) == ["new", "quick"]
     assert set_provenance(offered, "new", {"device": "cuda"})
     assert not set_provenance(offered, "new", {"device": "cpu"})
-    assert [each.name for each in wanting(offered)] == ["quick"]
+    assert wanting(offered) == ["quick"]
     withdraw(offered, SWEEP)
     assert wanting(offered) == []
 

@@ -149,10 +149,13 @@ def provenance(sweep: Sweep, environment: Environment, width: int, workers: int)
     }
 
 
-def require_same_data(name: str, stored: dict[str, Any], now: dict[str, Any]) -> None:
-    """UserError if a sweep would continue with other images or splits, or on another kind of device."""
+def require_same_data(name: str, stored: dict[str, Any], now: dict[str, Any], *, elsewhere: bool = False) -> None:
+    """UserError if a sweep would continue with other images or splits, or on another kind of device.
+
+    The device does not matter if the sweep is trained ``elsewhere``, since each worker compares its own.
+    """
     for key, what in (("data_sha256", "images"), ("splits_sha256", "splits"), ("device", "device")):
-        if stored[key] != now[key]:
+        if stored[key] != now[key] and not (elsewhere and key == "device"):
             raise UserError(f"sweep {name}: its {what} must not change after its start ({stored[key]}), got {now[key]}")
 
 

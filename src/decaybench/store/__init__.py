@@ -60,7 +60,6 @@ from decaybench.store.schema import sweep_id
 from decaybench.store.server_lock import ServerLock
 from decaybench.store.url import DEFAULT_STORAGE, absolute, storage_url
 from decaybench.store.workers import (
-    Wanting,
     enter,
     leave,
     present,
@@ -106,7 +105,6 @@ __all__ = [
     "Standing",
     "Storage",
     "Stored",
-    "Wanting",
     "WorkerRow",
     "absolute",
     "add_runs",

@@ -5,7 +5,7 @@ A worker says that it is there by renewing ``seen_until``, as it renews the leas
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
@@ -19,17 +19,11 @@ FORGET_S: Final = 86_400.0
 """Seconds after which a worker that has died is forgotten."""
 
 
-class Wanting(NamedTuple):
-    """A sweep that wants a worker: it has public stacks, or, without provenance, is still to be measured."""
+def wanting(storage: Storage) -> list[str]:
+    """The names of the sweeps that want a worker.
 
-    id: str
-    name: str
-    spec: dict[str, Any]
-    provenance: dict[str, Any]
-
-
-def wanting(storage: Storage) -> list[Wanting]:
-    """The sweeps that want a worker; those that wait to be measured come first, then those of the oldest offers."""
+    Those that wait to be measured, which have no provenance, come first, then those of the oldest public stacks.
+    """
     offered = (
         select(STACKS.c.sweep_id, func.min(ATTEMPTS.c.started_at).label("since"))
         .join(ATTEMPTS, and_(*(STACKS.c[name] == ATTEMPTS.c[name] for name in Claim._fields)))
@@ -37,16 +31,15 @@ def wanting(storage: Storage) -> list[Wanting]:
         .group_by(STACKS.c.sweep_id)
         .subquery()
     )
-    columns = SWEEPS.c.id, SWEEPS.c.name, SWEEPS.c.spec, SWEEPS.c.provenance
     unmeasured = SWEEPS.c.provenance == {}
     query = (
-        select(*columns)
+        select(SWEEPS.c.name)
         .join(offered, SWEEPS.c.id == offered.c.sweep_id, isouter=True)
         .where(or_(unmeasured, offered.c.since.is_not(None)))
         .order_by(unmeasured.desc(), offered.c.since, SWEEPS.c.created_at)
     )
     with storage.read() as connection:
-        return [Wanting(*row) for row in connection.execute(query)]
+        return list(connection.execute(query).scalars())
 
 
 def set_provenance(storage: Storage, name: str, provenance: Mapping[str, Any]) -> bool:

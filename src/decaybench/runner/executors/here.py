@@ -11,6 +11,7 @@ class Here:
     """Trains a stack within ``start``, and calls ``listen`` after each of its epochs."""
 
     workers = 1
+    public = False
 
     def __init__(self, worker: Worker, listen: Callable[[], None]) -> None:
         self._worker, self._listen = worker, listen
