@@ -137,6 +137,6 @@ class _Plain:
             why = str(error) if isinstance(error, UserError) else reason(error)
         self._unable.add(key)
         self._refused[name] = why
-        self._say(f"{name}: nothing of it is trained here: {why}")
         self.stay()
+        self._say(f"{name}: nothing of it is trained here: {why}")
         return None

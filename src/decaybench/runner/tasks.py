@@ -5,6 +5,7 @@ A cluster's scheduler keeps what it is given and shows it to others, so no URL, 
 
 import os
 import threading
+from contextlib import suppress
 from functools import cache
 
 from decaybench import store
@@ -17,7 +18,8 @@ from decaybench.store import Claim
 from decaybench.training import Interrupted
 
 _LEAVING = Leaving(LEAVE)
-_ONE = threading.Lock()  # a worker of Dask may have several threads
+# A worker of Dask may have several threads, but training sets modes of torch that hold for the whole process.
+_ONE = threading.Lock()
 
 
 def train_stack(sweep: str, stack: int, attempt: int) -> None:
@@ -25,17 +27,13 @@ def train_stack(sweep: str, stack: int, attempt: int) -> None:
 
     A cluster may call this again for a worker that it has lost. Raises UserError if this worker cannot train the sweep.
     """
-    with _LEAVING:
-        worker = _worker(sweep)
-        try:
-            worker.train(Claim(store.sweep_id(sweep), stack, attempt))
-        except Interrupted:
-            return  # the attempt's end is written
+    with _LEAVING, _ONE, suppress(Interrupted):  # which has written the attempt's end
+        _worker(sweep).train(Claim(store.sweep_id(sweep), stack, attempt))
 
 
 def measure_sweep(sweep: str) -> None:
     """Measure the sweep and write its provenance, unless another worker has. Raises UserError as `train_stack` does."""
-    with _LEAVING:
+    with _LEAVING, _ONE:
         _worker(sweep)
 
 
@@ -43,12 +41,11 @@ def _worker(sweep: str) -> Worker:
     if not (url := os.environ.get("DECAYBENCH_STORAGE")):
         raise UserError("a worker lacks DECAYBENCH_STORAGE in its environment: set it to the database's URL")
     data = os.environ.get("DECAYBENCH_DATA")
-    with _ONE:
-        storage, workers = _opened(url, data)
-        row = store.sweep_row(storage, sweep)
-        if row is None:
-            raise UserError(f"no sweep {sweep!r} in {storage.where}, which DECAYBENCH_STORAGE of a worker names")
-        return workers.of(row)
+    storage, workers = _opened(url, data)
+    row = store.sweep_row(storage, sweep)
+    if row is None:
+        raise UserError(f"no sweep {sweep!r} in {storage.where}, which DECAYBENCH_STORAGE of a worker names")
+    return workers.of(row)
 
 
 @cache

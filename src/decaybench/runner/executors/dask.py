@@ -25,7 +25,7 @@ def open_dask(address: str, name: str, watcher: Watcher) -> Iterator[Futures]:
     with client:
         # With pure=True, equal arguments would give the future of an earlier call.
         pool = client.get_executor(pure=False, retries=0)
-        executor = Futures(pool, name, lambda: sum(client.nthreads().values()), Patience(watcher.trouble, HOW))
+        executor = Futures(pool, name, lambda: len(client.nthreads()), Patience(watcher.trouble, HOW))
         try:
             yield executor
         finally:
