@@ -61,7 +61,9 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Number of training processes. Default: one per core, if the sweep is long enough."
+            metavar="N",
+            help="Number of training processes, or of SLURM's jobs at once. Default: one per core, if the sweep is "
+            "long enough.",
         ),
     ] = None,
     executor: Annotated[
