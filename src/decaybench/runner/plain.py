@@ -23,6 +23,8 @@ from decaybench.training import Interrupted
 
 POLL_S = 1.0
 """Seconds, on average, between two looks for work."""
+AGAIN_S = 60.0
+"""Seconds after which a sweep that could not be trained here is tried again, since data may have come meanwhile."""
 
 
 def run_worker(
@@ -62,7 +64,7 @@ class _Plain:
         self._storage, self._leaving, self._say = storage, leaving, say
         self._id, self._name = str(uuid4()), name or worker_name()
         self._workers = Workers(storage, data_root, device, leaving, self._name)
-        self._unable = set[tuple[str, str]]()
+        self._again = dict[str, float]()  # by sweep: when to look again whether it can be trained here
         self._refused: dict[str, str] = {}
         self._trouble = ""
 
@@ -125,18 +127,18 @@ class _Plain:
 
     def _worker(self, name: str) -> Worker | None:
         """The worker for a sweep, which is measured if it is new; None if this process cannot train it."""
-        row = store.sweep_row(self._storage, name)
-        if row is None:
-            return None
-        key = name, str(row["created_at"])
-        if key in self._unable:
+        if time.monotonic() < self._again.get(name, 0.0) or (row := store.sweep_row(self._storage, name)) is None:
             return None
         try:
-            return self._workers.of(row)
+            worker = self._workers.of(row)
         except Exception as error:
             why = str(error) if isinstance(error, UserError) else reason(error)
-        self._unable.add(key)
-        self._refused[name] = why
+        else:
+            self._refused.pop(name, None)
+            return worker
+        self._again[name] = time.monotonic() + AGAIN_S
+        before, self._refused[name] = self._refused.get(name), why
         self.stay()
-        self._say(f"{name}: nothing of it is trained here: {why}")
+        if why != before:
+            self._say(f"{name}: nothing of it is trained here: {why}")
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from decaybench.errors import UserError, reason
+from decaybench.errors import MachineError, UserError, reason
 from decaybench.runner.executors.base import Patience
 from decaybench.runner.executors.futures import Futures
 from decaybench.runner.progress import Watcher
@@ -22,10 +22,17 @@ def open_dask(address: str, name: str, watcher: Watcher) -> Iterator[Futures]:
         client = Client(address, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"--scheduler: {address} cannot be reached: {reason(error)}") from error
+
+    def able() -> int:
+        try:
+            return len(client.nthreads())
+        except OSError as error:
+            raise MachineError(f"the Dask scheduler at {address} is out of reach: {reason(error)}") from error
+
     with client:
         # With pure=True, equal arguments would give the future of an earlier call.
         pool = client.get_executor(pure=False, retries=0)
-        executor = Futures(pool, name, lambda: len(client.nthreads()), Patience(watcher.trouble, HOW))
+        executor = Futures(pool, name, able, Patience(watcher.trouble, HOW))
         try:
             yield executor
         finally:
