@@ -102,6 +102,7 @@ def test_a_worker_that_differs_takes_nothing_and_says_why(quiet, tmp_path, monke
                 main(["status", "small", "--storage", url, "--json"])
 
     monkeypatch.setattr(plain, "POLL_S", 0.01)
+    monkeypatch.setattr(plain, "AGAIN_S", 0.02)
     run_worker(url=url, data_root=None, name="me", idle=0.1, say=say)
     assert lines[0].startswith("worker me on cpu: looks for stacks in ")
     (line,) = lines[1:]
