@@ -7,7 +7,9 @@ from contextlib import closing, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from decaybench import store
 from decaybench.runner import Watcher, run_sweep
+from decaybench.runner.planner import write_sweep
 from decaybench.sweep import Sweep
 from small_sweep import SMALL, results
 from trained import command
@@ -29,11 +31,19 @@ def without_stacks(database: Path) -> dict[str, list[tuple]]:
     return found | {"runs": [(*run[:-2], run[-1]) for run in found["runs"]]}
 
 
-def drive(database: Path, text: str = ONE, **how) -> list[str]:
-    """Drive the sweep, which others train; returns what went wrong, line by line."""
-    watcher = Lines()
+def drive(database: Path, text: str = ONE, like: Path | None = None, **how) -> list[str]:
+    """Drive the sweep, which others train; returns what went wrong, line by line.
+
+    With ``like``, the sweep was measured as in that database, since the width depends on how busy the machine is.
+    """
+    watcher, url = Lines(), f"sqlite:///{database}"
     sweep = Sweep.from_mapping(tomllib.loads(text), "sweep.toml")
-    run_sweep(sweep, url=f"sqlite:///{database}", data_root=None, watcher=watcher, **how)
+    if like is not None:
+        with store.open_storage(f"sqlite:///{like}", create=False) as other:
+            measured = store.sweep_row(other, sweep.name)
+        with store.open_storage(url, create=True) as opened:
+            write_sweep(sweep, opened, measured["provenance"])
+    run_sweep(sweep, url=url, data_root=None, watcher=watcher, **how)
     return watcher.lines
 
 

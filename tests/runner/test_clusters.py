@@ -61,7 +61,7 @@ def test_a_dask_cluster_gives_the_numbers_of_one_process(quiet, database):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster:
-        assert drive(database, LONGER, executor="dask", scheduler=cluster.scheduler_address) == []
+        assert drive(database, LONGER, quiet, executor="dask", scheduler=cluster.scheduler_address) == []
     assert without_stacks(database) == without_stacks(quiet)
 
 
@@ -71,7 +71,7 @@ def test_a_killed_worker_of_dask_changes_nothing(quiet, database):
     killed: list[int] = []
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         thread = killer(database, 2, killed)  # a nanny replaces each
-        drive(database, LONGER, executor="dask", scheduler=cluster.scheduler_address)
+        drive(database, LONGER, quiet, executor="dask", scheduler=cluster.scheduler_address)
         thread.join()
     assert len(killed) == 2 and without_stacks(database) == without_stacks(quiet)
 
@@ -87,7 +87,7 @@ def test_a_killed_process_of_executorlib_changes_nothing(quiet, database, monkey
     monkeypatch.setattr(slurm, "_pool", pool)
     killed: list[int] = []
     thread = killer(database, 1, killed)
-    drive(database, LONGER, executor="slurm", workers=2)
+    drive(database, LONGER, quiet, executor="slurm", workers=2)
     thread.join()
     assert len(killed) == 1 and without_stacks(database) == without_stacks(quiet)
 
@@ -97,6 +97,6 @@ def test_killed_plain_workers_change_nothing(quiet, database):
     killed: list[int] = []
     with working(database.parent, "a", "b", "c"):
         thread = killer(database, 2, killed)
-        drive(database, LONGER, executor="work")
+        drive(database, LONGER, quiet, executor="work")
         thread.join()
     assert len(killed) == 2 and without_stacks(database) == without_stacks(quiet)

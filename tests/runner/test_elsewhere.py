@@ -1,7 +1,9 @@
 """Workers that are started apart from the driver: the numbers of one process, whoever trains and whoever dies."""
 
+import itertools
 import json
 import os
+import random
 import signal
 import sqlite3
 import threading
@@ -13,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from decaybench import store
+from decaybench import seeds, store
 from decaybench.cli import main
 from decaybench.errors import MachineError, UserError
+from decaybench.models import build
 from decaybench.runner import Watcher, plain, run_sweep, run_worker
 from decaybench.runner.executors import base, slurm
 from decaybench.store import attempts
 from decaybench.sweep import Sweep
+from decaybench.training.layers import trace
 from elsewhere import ONE, drive, held, without_stacks, working
 from small_sweep import results
 from trained import FORKS, kill, train
@@ -51,12 +55,13 @@ def short_lease(url: str) -> None:
 
 
 def test_a_stack_whose_worker_was_killed_is_trained_by_another(tmp_path):
-    longer, database = ONE.replace("epochs = 3", "epochs = 12"), tmp_path / "d.db"
+    longer, database, quiet = ONE.replace("epochs = 3", "epochs = 12"), tmp_path / "d.db", tmp_path / "quiet.db"
+    train(longer, quiet)
     store.open_storage(f"sqlite:///{database}", create=True).engine.dispose()
     victim = FORKS.Process(target=short_lease, args=(f"sqlite:///{database}",))
     victim.start()
     lines: list[str] = []
-    driver = threading.Thread(target=lambda: lines.extend(drive(database, longer, executor="work")))
+    driver = threading.Thread(target=lambda: lines.extend(drive(database, longer, quiet, executor="work")))
     driver.start()
     while not held(database) and victim.is_alive():
         time.sleep(0.01)
@@ -66,8 +71,7 @@ def test_a_stack_whose_worker_was_killed_is_trained_by_another(tmp_path):
         driver.join(120)
     assert not driver.is_alive()
     assert lines == [f"stack {lost} failed (its worker has not renewed its lease for 60 s); it is tried again"]
-    train(longer, tmp_path / "quiet.db")
-    assert without_stacks(database) == without_stacks(tmp_path / "quiet.db")
+    assert without_stacks(database) == without_stacks(quiet)
 
 
 def offered_anew(quiet: Path, database: Path, change: str) -> str:
@@ -180,3 +184,17 @@ def test_options_that_do_not_fit_are_refused(tmp_path, monkeypatch, how, why):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError, match=why):
         drive(tmp_path / "d.db", **how)
+
+
+def test_what_another_thread_draws_is_not_taken_for_the_models(monkeypatch):
+    """The threads of a Dask worker draw from Python's random, which a model that is called must not."""
+    whole, calls = seeds.states, itertools.count(1)
+
+    def states(*device):
+        if next(calls) in (2, 4):  # what is read after the first call and after the second
+            random.random()
+        return whole(*device)
+
+    monkeypatch.setattr(seeds, "states", states)
+    assert trace(build("small-cnn", (1, 8, 8), 3, 0), (1, 8, 8), training=True)
+    assert next(calls) > 6, "the calls that were disturbed are made again"
