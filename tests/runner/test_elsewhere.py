@@ -50,12 +50,13 @@ def test_plain_workers_give_the_numbers_of_one_process(quiet, tmp_path):
 
 
 def short_lease(url: str) -> None:
-    attempts.LEASE_S = 2.0
+    attempts.LEASE_S = 1.0
     run_worker(url=url, data_root=None, name="short")
 
 
 def test_a_stack_whose_worker_was_killed_is_trained_by_another(tmp_path):
-    longer, database, quiet = ONE.replace("epochs = 3", "epochs = 12"), tmp_path / "d.db", tmp_path / "quiet.db"
+    longer = ONE.replace("epochs = 3", "epochs = 8").replace("trials = 4", "trials = 2")
+    database, quiet = tmp_path / "d.db", tmp_path / "quiet.db"
     train(longer, quiet)
     store.open_storage(f"sqlite:///{database}", create=True).engine.dispose()
     victim = FORKS.Process(target=short_lease, args=(f"sqlite:///{database}",))
