@@ -97,14 +97,17 @@ def offered_anew(quiet: Path, database: Path, change: str) -> str:
 )
 def test_a_worker_that_differs_takes_nothing_and_says_why(quiet, tmp_path, monkeypatch, capsys, change, what):
     url, lines, seen = offered_anew(quiet, tmp_path / "d.db", change), [], []
+    shown: list[str] = []
 
     def say(line: str) -> None:
         lines.append(line)
         with store.open_storage(url, create=False) as opened:
             seen.extend(worker.refused for worker in store.present(opened))
         if seen[-1]:
-            with pytest.raises(SystemExit):
-                main(["status", "small", "--storage", url, "--json"])
+            for more in ([], ["--json"]):
+                with pytest.raises(SystemExit):
+                    main(["status", "small", "--storage", url, *more])
+                shown.append(capsys.readouterr().out)
 
     monkeypatch.setattr(plain, "POLL_S", 0.01)
     monkeypatch.setattr(plain, "AGAIN_S", 0.02)
@@ -112,7 +115,9 @@ def test_a_worker_that_differs_takes_nothing_and_says_why(quiet, tmp_path, monke
     assert lines[0].startswith("worker me on cpu: looks for stacks in ")
     (line,) = lines[1:]
     assert line.startswith(f"small: nothing of it is trained here: {what}")
-    (worker,) = json.loads(capsys.readouterr().out)["workers"]
+    text, data = shown
+    assert f"me      cpu     nothing: {what}" in text
+    (worker,) = json.loads(data)["workers"]
     assert worker["name"] == "me" and worker["refused"].startswith(what) and seen[0] == {}
     with closing(sqlite3.connect(tmp_path / "d.db")) as connection:
         assert connection.execute("SELECT state, worker FROM stacks WHERE stack = 0").fetchone()[0] == "offered"
