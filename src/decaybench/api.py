@@ -25,7 +25,7 @@ from decaybench.report import (
     source,
 )
 from decaybench.report.words.winner import found
-from decaybench.runner import Share, Watcher, audit, run_sweep
+from decaybench.runner import Share, Watcher, audit, run_sweep, run_worker
 from decaybench.search import StoredStudy, read_study
 from decaybench.search.views import Content, publish
 from decaybench.sweep import Sweep, load_sweep, require_current
@@ -73,10 +73,15 @@ def run(
     data: str | Path | None = None,
     device: str = "auto",
     workers: int | None = 1,
+    executor: str = "local",
+    scheduler: str | None = None,
     time_limit: float | None = None,
     watcher: Watcher | None = None,
 ) -> Outcome:
     """Train the missing runs of a sweep until it has an answer, and write its report to ``studies``/NAME/report.
+
+    ``executor`` says who trains: "local" (``workers`` processes of this machine), "work" (whoever runs ``decaybench
+    work`` on the database), "dask" (the cluster at ``scheduler``) or "slurm".
 
     After ``time_limit`` seconds the search stops. What is being trained is finished, retraining follows, and the answer
     is what held at the last look. After that, and after a kill or an interruption, the same call continues where the
@@ -99,11 +104,33 @@ def run(
         data_root=data_root(data),
         device=device,
         workers=workers,
+        executor=executor,
+        scheduler=scheduler,
         time_limit=time_limit,
         watcher=noting,
     )
     summary = _write(url, [chosen.name], out)
     return Outcome(chosen.name, trained, summary.settled, summary.complete, summary.answer, summary.index)
+
+
+def work(
+    *,
+    storage: str | None = None,
+    data: str | Path | None = None,
+    device: str = "auto",
+    name: str | None = None,
+    idle: float | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Train for sweeps that are run with ``executor="work"`` on the same database; returns after ``idle`` seconds
+    without work, by default never.
+
+    The process gives its stack back, with a checkpoint, and raises KeyboardInterrupt when it gets SIGTERM, SIGINT or
+    SIGUSR1. ``say`` is called with each line about what it does. Raises UserError if the database cannot be opened.
+    """
+    if idle is not None and not 0 <= idle < math.inf:
+        raise UserError(f"--idle: must be a number of seconds, at least 0, got {idle}")
+    run_worker(url=storage_url(storage), data_root=data_root(data), device=device, name=name, idle=idle, say=say)
 
 
 def load(storage: str | None, name: str) -> store.Frames:

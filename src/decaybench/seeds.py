@@ -5,6 +5,7 @@ import pickle
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 import torch
@@ -23,6 +24,13 @@ def derive(seed: int, *path: int | str) -> int:
 def generator(seed: int, *path: int | str) -> torch.Generator:
     """A CPU generator for the stream ``derive(seed, *path)``."""
     return torch.Generator().manual_seed(derive(seed, *path))
+
+
+TRIES: Final = 5
+"""How often code is called before it counts as drawing from the global generators.
+
+Another thread of the process may draw meanwhile, as those of a Dask worker do.
+"""
 
 
 @contextmanager

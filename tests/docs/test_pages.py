@@ -21,7 +21,14 @@ from decaybench.sweep.spec import CHANGEABLE
 from decaybench.sweep.values import UNITS
 from docs.pages import BLOCK, DOCS, blocks, section, text
 
-PAGES = ["getting-started.md", "sweep-file.md", "bring-your-own.md", "own-loop.md", "reading-the-report.md"]
+PAGES = [
+    "getting-started.md",
+    "sweep-file.md",
+    "bring-your-own.md",
+    "own-loop.md",
+    "reading-the-report.md",
+    "past-one-machine.md",
+]
 TABLES = {
     "Top level": Sweep,
     "[task]": Task,

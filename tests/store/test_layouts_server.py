@@ -21,6 +21,7 @@ OLDER = (
     "DROP TABLE stacks",
     "DROP TABLE attempts",
     "DROP TABLE checkpoints",
+    "DROP TABLE workers",
 )
 """What layouts 1 and 2 had on a server, and lacked."""
 

@@ -41,9 +41,10 @@ CONTRACT = {
     "epochs": "run_id epoch train_loss validation_loss validation_accuracy learning_rate seconds",
     "traces": "run_id learning_rate",
     "looks": "sweep_id length step repeats spent margin strategies trained_next to_repeats margin_source outcome",
-    "stacks": "sweep_id stack state attempt width worker lease_until reason",
+    "stacks": "sweep_id stack state attempt width worker lease_until reason public",
     "attempts": "sweep_id stack attempt worker started_at ended_at ended reason",
     "checkpoints": "sweep_id stack attempt epochs made_with sha256 data",
+    "workers": "id name host pid device versions started_at seen_until refused",
     "decaybench_version": "version",
 }
 RUN_TYPES = (

@@ -7,15 +7,21 @@ import atexit
 import gc
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
 from decaybench.cli import completion
-from decaybench.cli.options import DataOption, DeviceOption, JsonOption, StorageOption, SweepArgument
+from decaybench.cli.options import (
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    StorageOption,
+    SweepArgument,
+    without_urls,
+)
 from decaybench.errors import MachineError, UserError
 from decaybench.paths import typed
 
@@ -57,7 +63,22 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Number of training processes. Default: one per core, if the sweep is long enough."
+            metavar="N",
+            help="Number of training processes, or of SLURM's jobs at once. Default: one per core, if the sweep is "
+            "long enough.",
+        ),
+    ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="local|work|dask|slurm",
+            help="Who trains: processes of this machine, whoever runs `decaybench work`, a Dask cluster, or SLURM.",
+        ),
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="The Dask scheduler, such as tcp://HOST:8786 (--executor dask).", show_default=False
         ),
     ] = None,
     time_limit: Annotated[
@@ -82,6 +103,8 @@ def run(
             data=data,
             device=device,
             workers=workers,
+            executor=executor,
+            scheduler=scheduler,
             time_limit=limit,
             watcher=live,
         )
@@ -89,6 +112,26 @@ def run(
     done = outcome.settled or (outcome.complete and not outcome.trained)
     print(f"{outcome.name}: {'complete' if done else 'not settled'}")
     print(f"\n{outcome.answer}\n\nreport: {typed(outcome.report)}")
+
+
+@app.command()
+def work(
+    storage: StorageOption = None,
+    data: DataOption = None,
+    device: DeviceOption = "auto",
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The worker's name in `decaybench status`. Default: HOST:PID."),
+    ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Leave after so long without work. Default: never.", show_default=False),
+    ] = None,
+) -> None:
+    """Train for sweeps that are run with --executor work on the same database, until SIGTERM, SIGINT or SIGUSR1."""
+    from decaybench import api
+
+    api.work(storage=storage, data=data, device=device, name=name, idle=idle, say=_say)
 
 
 @app.command()
@@ -235,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     atexit.register(gc.freeze)  # else Python would search all of them once more before it exits
     signal.signal(signal.SIGTERM, _interrupt)  # handled like Ctrl-C: nothing half-written, resumable
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if any("://" in argument for argument in _without_storage(given)):
+    if any("://" in argument for argument in without_urls(given)):
         # typer's message would repeat the URL, and it may hold a password.
         _leave("error: unexpected URL; give a database's URL with --storage URL", 2)
     try:
@@ -256,21 +299,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _without_storage(given: Sequence[str]) -> Iterator[str]:
-    """The arguments without the value of ``--storage``, parsed as click does.
-
-    An option's value is the next argument, even if that is ``--storage``. After ``--``, there are no options.
-    """
-    rest = iter(given)
-    for argument in rest:
-        if argument == "--storage":
-            next(rest, None)
-        elif not argument.startswith("--storage="):
-            yield argument
-            if argument == "--":
-                yield from rest
-            elif argument.startswith("--") and "=" not in argument and argument != "--json":
-                yield from islice(rest, 1)
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _interrupt(*_: Any) -> None:

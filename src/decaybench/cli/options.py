@@ -1,6 +1,8 @@
 """The arguments and options that several commands share."""
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Annotated, Final
 
 import typer
 
@@ -32,3 +34,21 @@ DataOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+TAKE_URLS: Final = ("--storage", "--scheduler")
+
+
+def without_urls(given: Sequence[str]) -> Iterator[str]:
+    """The arguments without the values of the options that take a URL, parsed as click does.
+
+    An option's value is the next argument, even if that is an option. After ``--``, there are no options.
+    """
+    rest = iter(given)
+    for argument in rest:
+        if argument in TAKE_URLS:
+            next(rest, None)
+        elif not argument.startswith(tuple(f"{option}=" for option in TAKE_URLS)):
+            yield argument
+            if argument == "--":
+                yield from rest
+            elif argument.startswith("--") and "=" not in argument and argument != "--json":
+                yield from islice(rest, 1)

@@ -41,11 +41,11 @@ def show(name: str | None, *, storage: str | None, as_json: bool) -> None:
 
 
 def _show_one(opened: Storage, name: str, *, as_json: bool) -> None:
-    sweep, shown = _describe(opened, name), _evidence(opened, name)
+    sweep, shown, workers = _describe(opened, name), _evidence(opened, name), _workers(opened, name)
     if as_json:
         from decaybench.findings.decision import decision
 
-        print(json.dumps(sweep | {"decision": decision(shown)}, indent=2))
+        print(json.dumps(sweep | {"decision": decision(shown), "workers": workers}, indent=2))
         return
     from decaybench.cli import evidence
 
@@ -55,9 +55,32 @@ def _show_one(opened: Storage, name: str, *, as_json: bool) -> None:
     for row in sweep["strategies"]:
         cells = (str(row[key] or "") for key in ("diverged", "failed", "pending"))
         table.add_row(Text(row["strategy"]), PHASES[row["phase"]], _done([row]), *cells)
-    console.print(table, "", Text(evidence.headline(shown)), sep="\n")
+    console.print(table)
+    if workers:
+        table = _table("worker", "device", "trains")
+        for worker in workers:
+            stacks = ", ".join(f"stack {stack}" for stack in worker["stacks"])
+            refused = f"nothing: {worker['refused']}" if worker["refused"] else ""
+            table.add_row(Text(worker["name"]), worker["device"], Text(refused or stacks))
+        console.print("", table, sep="\n")
+    console.print("", Text(evidence.headline(shown)), sep="\n")
     if not shown.adaptive:
         console.print(evidence.table(shown))
+
+
+def _workers(opened: Storage, name: str) -> list[dict[str, Any]]:
+    """The workers that are there: the stacks of this sweep that each trains, or why it does not train this sweep."""
+    stacks = store.training(opened, store.sweep_id(name))
+    return [
+        {
+            "name": worker.name,
+            "device": worker.device,
+            "versions": worker.versions,
+            "stacks": stacks.get(worker.name, []),
+            "refused": worker.refused.get(name),
+        }
+        for worker in store.present(opened)
+    ]
 
 
 def _evidence(opened: Storage, name: str) -> "Summary":

@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 
-import torch
-
 from decaybench import store
 from decaybench.errors import UserError
 from decaybench.runner.environment import Environment
@@ -43,7 +41,7 @@ class Checkpoints:
 
 def made_with(environment: Environment) -> str:
     """What must be the same for a checkpoint to be used: the versions that compute, and the data."""
-    return f"decaybench {version('decaybench')}, torch {torch.__version__}, data {environment.data_sha256[:16]}"
+    return f"decaybench {version('decaybench')}, torch {environment.torch_version}, data {environment.data_sha256[:16]}"
 
 
 def checkpoint_every() -> float:

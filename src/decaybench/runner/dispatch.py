@@ -8,12 +8,12 @@ from decaybench import store
 from decaybench.findings.selection import stopped_after, told
 from decaybench.runner.checkpoints import made_with
 from decaybench.runner.environment import Environment
-from decaybench.runner.executors import Executor
+from decaybench.runner.executors import Ended, Executor
 from decaybench.runner.planner import Planner
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import ENDED, slot_of
 from decaybench.search import Slot, StudyMirror
-from decaybench.store import Claim, Mirror, RunRow, Saved, Storage
+from decaybench.store import Claim, Mirror, RunRow, Saved, Standing, Storage
 from decaybench.sweep import RunParameters, Sweep, resolve
 
 FRUITLESS = 3
@@ -69,7 +69,7 @@ class Dispatch:
 
     def ended(self) -> Iterator[list[RunRow]]:
         """Wait a little, and yield the rows of each stack that has its results now. Lost ones are tried again."""
-        lost = {over.claim: over.lost for over in self.executor.finished()}
+        over = {each.claim: each for each in self.executor.finished()}
         self.listen()
         for stack, standing in store.standings(self._storage, self._id, self._going).items():
             going = self._going[stack]
@@ -77,11 +77,12 @@ class Dispatch:
                 yield self._finish(going)
             elif standing.state == "ended":
                 self._try_again(going, standing.reason)
-            elif (why := lost.get(going.claim)) is not None or standing.expired:
-                why = why or f"its worker has not renewed its lease for {store.LEASE_S:.0f} s"
+            elif (
+                (why := _lost(standing, over.get(going.claim))) is not None
                 # Unless it has ended in the meantime, which the next call will see.
-                if store.end_attempt(self._storage, going.claim, "lost", why):
-                    self._try_again(going, why)
+                and store.end_attempt(self._storage, going.claim, "lost", why)
+            ):
+                self._try_again(going, why)
 
     @property
     def busy(self) -> bool:
@@ -132,6 +133,7 @@ class Dispatch:
             precision=self._sweep.task.precision,
             width=width,
             kept=kept,
+            public=self.executor.public,
         )
         self._going[stack] = _Going(claim, members, shown, reached, fruitless)
         if kept and (epochs := store.epochs_done(self._storage, self._id, [stack])[stack]) > shown:
@@ -204,6 +206,18 @@ class Dispatch:
         """The parameters of confirm and replay runs: those of the trials whose configurations they retrain."""
         trials = {(run.strategy, run.repeat, run.slot, run.length): run for run in self._planner.runs("search")}
         return {run.id: trials[run.strategy, run.repeat, run.slot, run.length].params or {} for run in members}
+
+
+def _lost(standing: Standing, over: Ended | None) -> str | None:
+    """How an attempt was lost; None if it may still be going on.
+
+    One that is over for its executor may be held by a worker that the executor has lost from sight.
+    """
+    if over is not None and over.lost is not None:
+        return over.lost
+    if standing.expired:
+        return f"its worker has not renewed its lease for {store.LEASE_S:.0f} s"
+    return "no worker has begun with it" if over is not None and standing.state == "offered" else None
 
 
 def _number(members: Sequence[RunRow]) -> int:

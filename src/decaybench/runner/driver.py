@@ -1,17 +1,17 @@
 """From a sweep to its results: plan, train what is missing, retrain the best. Every step can be killed and resumed."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
 
 from decaybench import store
 from decaybench.errors import MachineError, UserError
-from decaybench.findings.selection import chance_of
 from decaybench.runner import stacks
-from decaybench.runner.crew import choose_crew
+from decaybench.runner.crew import Crew, choose_crew
 from decaybench.runner.dispatch import Dispatch
+from decaybench.runner.elsewhere import as_elsewhere, measured
 from decaybench.runner.environment import (
     Environment,
     choose_device,
@@ -19,7 +19,7 @@ from decaybench.runner.environment import (
     provenance,
     require_same_data,
 )
-from decaybench.runner.executors import open_executor
+from decaybench.runner.executors import Executor, open_elsewhere, open_executor, require_executor
 from decaybench.runner.leaving import LEAVE, Leaving
 from decaybench.runner.ownership import Owner, own
 from decaybench.runner.planner import AFTER_SEARCH, Planner
@@ -27,7 +27,7 @@ from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import direction
 from decaybench.runner.rerun import require_extension, what_is_left
 from decaybench.runner.tally import Tally
-from decaybench.runner.worker import Worker
+from decaybench.runner.worker import Worker, as_begun
 from decaybench.search import StudyMirror, study_exists
 from decaybench.store import RunRow, Storage
 from decaybench.sweep import Sweep, long_warmups, shares_slots
@@ -41,18 +41,24 @@ def run_sweep(
     data_root: Path | None,
     device: str = "auto",
     workers: int | None = 1,
+    executor: str = "local",
+    scheduler: str | None = None,
     time_limit: float | None = None,
     watcher: Watcher | None = None,
 ) -> int:
     """Train the missing runs of a sweep (search, confirm and replay) and return the number of runs trained.
 
-    ``workers`` is the number of processes; None means one per core, if the sweep is long enough to be worth it.
+    ``workers`` is the number of processes; None means one per core, if the sweep is long enough to be worth it. An
+    ``executor`` other than "local" trains elsewhere ("dask" at the address ``scheduler``): the first worker there
+    measures the sweep, and ``workers`` says how many there are, if their number cannot be found out.
 
     After ``time_limit`` seconds the search stops: what is being trained is finished, and retraining follows.
 
     Everything is checked before anything is written: the database, the sweep against its stored form, the data and the
     model. Raises UserError for what the user can fix, and MachineError if a training process is killed.
     """
+    require_executor(executor, scheduler, device)
+    elsewhere = executor != "local"
     stored, url, watcher, extended, left = None, store.absolute(url), watcher or Watcher(), False, None
     if (existing := store.find_storage(url)) is not None:
         with existing:
@@ -61,35 +67,46 @@ def run_sweep(
     if stored is not None:
         extended = require_extension(sweep, stored, looks)
         left = what_is_left(sweep, stored, looks)
-        device = stored["provenance"]["device"] if device == "auto" else device
     elif study_exists(url, sweep.name):
         raise UserError(f"{sweep.name}: the database already has an Optuna study of that name; use another name")
+    begun = stored["provenance"] if stored is not None else {}  # empty until the first worker elsewhere has measured
+    if device == "auto":
+        device = "cpu" if elsewhere else begun.get("device", "auto")
     environment = prepare_environment(sweep, data_root, choose_device(device))
-    crew = choose_crew(sweep, environment, stored and stored["provenance"], workers)
+    crew = Crew(workers or 1, 1) if elsewhere else choose_crew(sweep, environment, begun or None, workers)
     now = provenance(sweep, environment, crew.width, crew.workers)
-    if stored is not None:
-        require_same_data(sweep.name, stored["provenance"], now)
+    if begun:
+        require_same_data(sweep.name, begun, now, elsewhere=elsewhere)
     if stored is None or stored["status"] != "complete" or extended:
         for line in long_warmups(sweep, now["steps_per_epoch"]):
             watcher.note(line)  # before anything is written, since it raises if warnings are errors
     if left is not None:
         watcher.extended(left)
-    with store.open_storage(url, create=True) as storage, own(storage, sweep.name) as owner:
+    with (
+        store.open_storage(url, create=True) as storage,
+        own(storage, sweep.name) as owner,
+        open_elsewhere(executor, storage, sweep.name, scheduler, workers, watcher) as remote,
+    ):
         # Check again, now behind the lock: another process may have written the sweep in the meantime.
         if (stored := store.sweep_row(storage, sweep.name)) is not None:
             require_extension(sweep, stored, store.looks(storage, sweep.name))
-            require_same_data(sweep.name, stored["provenance"], now)
-            now = stored["provenance"]
-            # Its trials count as they did: an earlier version may have taken chance from other labels.
-            environment = replace(environment, chance={**environment.chance, **chance_of(now)})
-        deadline = None if time_limit is None else monotonic() + time_limit
+            begun = stored["provenance"]
         with Leaving(LEAVE) as leaving:
-            driver = _Driver(
-                sweep, storage, environment, now["stack_size"], crew.workers, watcher, deadline, leaving, owner
-            )
-            driver.planner.write_search(now)
             try:
-                return driver.work(data_root)
+                if remote is not None and not begun:
+                    begun = measured(sweep, storage, remote, leaving, owner)
+                if begun:
+                    require_same_data(sweep.name, begun, now, elsewhere=elsewhere)
+                    environment, now = as_begun(environment, begun), begun
+                if remote is not None:
+                    environment = as_elsewhere(environment, begun)
+                deadline = None if time_limit is None else monotonic() + time_limit
+                at_once = crew.workers if remote is None or workers is not None else remote.workers
+                driver = _Driver(
+                    sweep, storage, environment, now["stack_size"], at_once, watcher, deadline, leaving, owner
+                )
+                driver.planner.write_search(now)
+                return driver.work(data_root, remote)
             except Interrupted:
                 raise KeyboardInterrupt from None
 
@@ -114,8 +131,11 @@ class _Driver:
         self.planner = Planner(sweep, storage, environment, stack_size, workers)
         self.dispatch: Dispatch
 
-    def work(self, data_root: Path | None) -> int:
-        """Search until a look has the answer, then retrain and replay; returns the number of runs trained."""
+    def work(self, data_root: Path | None, remote: Executor | None) -> int:
+        """Search until a look has the answer, then retrain and replay; returns the number of runs trained.
+
+        The stacks are trained by ``remote``, or on this machine if it is None.
+        """
         worker = Worker(self.sweep, self.storage, self.environment, self.stack_size, self.leaving)
         with StudyMirror(
             self.storage.url,
@@ -128,7 +148,8 @@ class _Driver:
             self.dispatch = Dispatch(
                 self.sweep, self.storage, self.environment, self.planner, mirror, self.watcher, self.stack_size
             )
-            with open_executor(worker, data_root, self.workers, self.dispatch.listen) as self.dispatch.executor:
+            local = open_executor(worker, data_root, self.workers, self.dispatch.listen)
+            with local if remote is None else nullcontext(remote) as self.dispatch.executor:
                 self.dispatch.reconcile()
                 left = [run.stack for phase in ("search", *AFTER_SEARCH) for run in self.planner.pending(phase)]
                 store.drop_checkpoints(self.storage, self.id, [stack for stack in left if stack is not None])

@@ -36,6 +36,7 @@ class Environment:
     """What all runs of a sweep share on this machine.
 
     ``chance`` is the result of guessing, by metric. ``tracks`` is whether the model keeps statistics of its batches.
+    ``device`` and ``torch_version`` are those of the sweep's workers, which may be on another machine.
     """
 
     device: torch.device
@@ -45,6 +46,7 @@ class Environment:
     chance: Chance
     rarest: Rarest
     tracks: bool = False
+    torch_version: str = torch.__version__
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -147,10 +149,13 @@ def provenance(sweep: Sweep, environment: Environment, width: int, workers: int)
     }
 
 
-def require_same_data(name: str, stored: dict[str, Any], now: dict[str, Any]) -> None:
-    """UserError if a sweep would continue with other images or splits, or on another kind of device."""
+def require_same_data(name: str, stored: dict[str, Any], now: dict[str, Any], *, elsewhere: bool = False) -> None:
+    """UserError if a sweep would continue with other images or splits, or on another kind of device.
+
+    The device does not matter if the sweep is trained ``elsewhere``, since each worker compares its own.
+    """
     for key, what in (("data_sha256", "images"), ("splits_sha256", "splits"), ("device", "device")):
-        if stored[key] != now[key]:
+        if stored[key] != now[key] and not (elsewhere and key == "device"):
             raise UserError(f"sweep {name}: its {what} must not change after its start ({stored[key]}), got {now[key]}")
 
 

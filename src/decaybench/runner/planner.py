@@ -47,21 +47,15 @@ class Planner:
 
         The runs of an adaptive sweep are written by ``write_waves``, since their strategies are not known yet.
         """
-        name, spec = self._sweep.name, self._sweep.spec()
+        name = self._sweep.name
         if store.sweep_row(self._storage, name) is None:
-            planned = plan_search(self._sweep, wanted(self._sweep, []))
-            store.create_sweep(
-                self._storage,
-                name=name,
-                question=self._sweep.question,
-                spec=spec,
-                spec_hash=spec_hash(spec),
-                provenance=provenance,
-                runs=_new(planned),
-            )
+            planned = write_sweep(self._sweep, self._storage, provenance)
         else:
+            store.set_provenance(self._storage, name, provenance)  # of a sweep that no worker has measured
             # The status first: a kill between the two must not leave a complete sweep with runs to train.
-            store.update_sweep(self._storage, name, question=self._sweep.question, spec=spec, status="running")
+            store.update_sweep(
+                self._storage, name, question=self._sweep.question, spec=self._sweep.spec(), status="running"
+            )
             self._look_again()
             planned = plan_search(self._sweep, wanted(self._sweep, self._looks()), self._chosen())
             store.add_runs(self._storage, name, _new(planned))
@@ -242,6 +236,21 @@ class Planner:
                 for repeat in range(self._sweep.budget.repeats.to):
                     if (repeat, slot, length) not in chosen:
                         yield repeat, slot, length
+
+
+def write_sweep(sweep: Sweep, storage: Storage, provenance: dict[str, Any]) -> tuple[PlannedRun, ...]:
+    """Write a new sweep with the search runs of its first step, without stacks, and return these runs."""
+    planned, spec = plan_search(sweep, wanted(sweep, [])), sweep.spec()
+    store.create_sweep(
+        storage,
+        name=sweep.name,
+        question=sweep.question,
+        spec=spec,
+        spec_hash=spec_hash(spec),
+        provenance=provenance,
+        runs=_new(planned),
+    )
+    return planned
 
 
 def _new(planned: tuple[PlannedRun, ...]) -> list[NewRun]:

@@ -3,10 +3,11 @@
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,8 +48,16 @@ class Stack:
 class Worker:
     """Trains stacks of one sweep, ``width`` models at once. All that it needs to know of a stack is stored."""
 
-    def __init__(self, sweep: Sweep, storage: Storage, environment: Environment, width: int, leaving: Leaving) -> None:
-        self.name = f"{platform.node()}:{os.getpid()}"
+    def __init__(
+        self,
+        sweep: Sweep,
+        storage: Storage,
+        environment: Environment,
+        width: int,
+        leaving: Leaving,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or worker_name()
         self._sweep, self._storage, self._environment, self._width = sweep, storage, environment, width
         self._leaving = leaving
         self._arms: dict[str, Arm] = {arm.label: arm for arm in arms(sweep)}
@@ -69,10 +78,13 @@ class Worker:
         ``listen`` is called after each epoch. An exception is recorded as this attempt's end. Raises
         Interrupted if the process is asked to leave.
         """
-        if not store.take(self._storage, claim, self.name):
-            return
+        if store.take(self._storage, claim, self.name):
+            self.train_held(claim, listen)
+
+    def train_held(self, claim: Claim, listen: Callable[[], None] = lambda: None) -> None:
+        """The same for a stack that this worker holds already."""
         try:
-            with _renewing(self._storage, claim):
+            with renewing(lambda: store.renew(self._storage, claim)):
                 self._train(claim, listen)
         except StaleError:
             return
@@ -157,25 +169,37 @@ def open_worker(url: str, name: str, data_root: Path | None, device: str, leavin
             raise UserError(f"no sweep {name!r} in {storage.where}")
         sweep, provenance = Sweep.from_mapping(row["spec"], name), row["provenance"]
         environment = prepare_environment(sweep, data_root, choose_device(device))
-        environment = replace(environment, chance={**environment.chance, **chance_of(provenance)})
-        yield Worker(sweep, storage, environment, provenance["stack_size"], leaving)
+        yield Worker(sweep, storage, as_begun(environment, provenance), provenance["stack_size"], leaving)
+
+
+def as_begun(environment: Environment, provenance: Mapping[str, Any]) -> Environment:
+    """The environment of a sweep that has begun: its trials count as they did.
+
+    An earlier version may have taken chance from other labels.
+    """
+    return replace(environment, chance={**environment.chance, **chance_of(provenance)})
+
+
+def worker_name() -> str:
+    """What a worker is called unless its user says otherwise: ``host:pid``."""
+    return f"{platform.node()}:{os.getpid()}"
 
 
 @contextmanager
-def _renewing(storage: Storage, claim: Claim) -> Iterator[None]:
-    """Renew the lease from a thread, for as long as the block runs."""
+def renewing(renew: Callable[[], None]) -> Iterator[None]:
+    """Renew a lease from a thread, for as long as the block runs."""
     over = threading.Event()
 
-    def renew() -> None:
+    def keep() -> None:
         while not over.wait(store.RENEW_S):
             try:
-                store.renew(storage, claim)
+                renew()
             except StaleError:
                 return  # the next write will notice
             except UserError:  # locked or out of reach; the lease may outlast it
                 continue
 
-    thread = threading.Thread(target=renew, daemon=True)
+    thread = threading.Thread(target=keep, daemon=True)
     thread.start()
     try:
         yield

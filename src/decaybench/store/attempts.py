@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    and_,
     delete,
     func,
     insert,
@@ -35,6 +36,9 @@ LEASE_S: Final = 60.0
 RENEW_S: Final = 15.0
 """Seconds between two renewals."""
 
+PUBLIC: Final = and_(STACKS.c.state == "offered", STACKS.c.public)
+"""The condition that any worker may take a stack."""
+
 
 class Standing(NamedTuple):
     """How a stack stands; ``expired`` says whether its worker has stopped renewing its lease."""
@@ -55,21 +59,23 @@ def offer(
     precision: str,
     width: int | None = None,
     kept: int = 0,
+    public: bool = False,
 ) -> Claim:
     """Begin an attempt at the stack of these ``runs``, and write their parameters and Optuna trials.
 
-    Whatever earlier attempts wrote is deleted in the same transaction, except the first ``kept`` epochs.
+    Whatever earlier attempts wrote is deleted in the same transaction, except the first ``kept`` epochs. Any worker may
+    take a ``public`` stack (`take_next`).
     """
     ids, now = [run.run_id for run in runs], datetime.now(UTC)
     given = [{"of": run.run_id, "trial_number": run.trial_number, "params": dict(run.params)} for run in runs]
     with storage.write() as connection:
         require_runs(connection, ids)
         claim = Claim(sweep_id, stack, 1 + _last_attempt(connection, sweep_id, stack))
-        values: dict[str, Any] = {"state": "offered", "attempt": claim.attempt, "width": width, "worker": None}
+        values: dict[str, Any] = {"state": "offered", "attempt": claim.attempt, "width": width, "public": public}
         if claim.attempt == 1:
             connection.execute(insert(STACKS).values(sweep_id=sweep_id, stack=stack, **values))
         else:
-            values |= {"lease_until": None, "reason": None}
+            values |= {"worker": None, "lease_until": None, "reason": None}
             connection.execute(update(STACKS).where(of_stack(sweep_id, stack)).values(values))
         connection.execute(insert(ATTEMPTS).values(**claim._asdict(), started_at=now))
         begun = {
@@ -91,13 +97,34 @@ def offer(
 
 def take(storage: Storage, claim: Claim, worker: str) -> bool:
     """Hold the stack as ``worker``; False if it is not offered, or another attempt is."""
-    values = {"state": "held", "worker": worker, "lease_until": _clock(storage) + LEASE_S}
     with storage.write() as connection:
-        offered = update(STACKS).where(claim.current, STACKS.c.state == "offered").values(values)
-        if connection.execute(offered).rowcount != 1:
-            return False
-        connection.execute(update(ATTEMPTS).where(of_attempt(claim)).values(worker=worker))
-    return True
+        return _take(storage, connection, claim, worker)
+
+
+def take_next(storage: Storage, sweep_id: str, worker: str) -> Claim | None:
+    """Hold the public stack of the sweep that was offered first, as ``worker``; None if there is none.
+
+    On a server, stacks that others are about to take are skipped, so workers do not wait for each other.
+    """
+    query = (
+        select(STACKS.c.sweep_id, STACKS.c.stack, STACKS.c.attempt)
+        .join(ATTEMPTS, and_(*(STACKS.c[name] == ATTEMPTS.c[name] for name in Claim._fields)))
+        .where(STACKS.c.sweep_id == sweep_id, PUBLIC)
+        .order_by(ATTEMPTS.c.started_at, STACKS.c.stack)
+        .limit(1)
+        .with_for_update(of=STACKS, skip_locked=True)  # SQLite has neither, and lets one transaction write at a time
+    )
+    with storage.write() as connection:
+        if (found := connection.execute(query).one_or_none()) is None:
+            return None
+        claim = Claim(*found)
+        return claim if _take(storage, connection, claim, worker) else None
+
+
+def withdraw(storage: Storage, sweep_id: str) -> None:
+    """End the offers of the sweep's public stacks that no worker has taken."""
+    with storage.write() as connection:
+        connection.execute(update(STACKS).where(STACKS.c.sweep_id == sweep_id, PUBLIC).values(state="ended"))
 
 
 def width_of(storage: Storage, claim: Claim) -> int | None:
@@ -110,7 +137,7 @@ def renew(storage: Storage, claim: Claim) -> None:
     """Renew the lease; StaleError if this attempt no longer holds the stack."""
     with storage.write() as connection:
         require_held(connection, claim)
-        connection.execute(update(STACKS).where(claim.current).values(lease_until=_clock(storage) + LEASE_S))
+        connection.execute(update(STACKS).where(claim.current).values(lease_until=clock(storage) + LEASE_S))
 
 
 def begin_anew(storage: Storage, claim: Claim, run_ids: Sequence[str]) -> None:
@@ -143,7 +170,7 @@ def give_up(storage: Storage, claim: Claim, reason: str) -> None:
 
 def standings(storage: Storage, sweep_id: str, stacks: Iterable[int]) -> dict[int, Standing]:
     """How each of these stacks stands, if it was ever offered."""
-    expired = func.coalesce(STACKS.c.lease_until < _clock(storage), False) & (STACKS.c.state == "held")
+    expired = func.coalesce(STACKS.c.lease_until < clock(storage), False) & (STACKS.c.state == "held")
     columns = STACKS.c.stack, STACKS.c.attempt, STACKS.c.state, expired.label("expired"), STACKS.c.reason
     query = select(*columns).where(STACKS.c.sweep_id == sweep_id, STACKS.c.stack.in_(list(stacks)))
     with storage.read() as connection:
@@ -151,12 +178,21 @@ def standings(storage: Storage, sweep_id: str, stacks: Iterable[int]) -> dict[in
     return {stack: Standing(attempt, state, bool(late), reason) for stack, attempt, state, late, reason in rows}
 
 
+def _take(storage: Storage, connection: Connection, claim: Claim, worker: str) -> bool:
+    values = {"state": "held", "worker": worker, "lease_until": clock(storage) + LEASE_S}
+    offered = update(STACKS).where(claim.current, STACKS.c.state == "offered").values(values)
+    if connection.execute(offered).rowcount != 1:
+        return False
+    connection.execute(update(ATTEMPTS).where(of_attempt(claim)).values(worker=worker))
+    return True
+
+
 def _last_attempt(connection: Connection, sweep_id: str, stack: int) -> int:
     last = select(STACKS.c.attempt).where(of_stack(sweep_id, stack)).with_for_update()
     return connection.execute(last).scalar_one_or_none() or 0
 
 
-def _clock(storage: Storage) -> ColumnElement[float]:
+def clock(storage: Storage) -> ColumnElement[float]:
     """Seconds since 1970 by the database's clock."""
     if storage.engine.dialect.name == "sqlite":
         now = "(julianday('now') - 2440587.5) * 86400.0"

@@ -318,7 +318,8 @@ class StackRow:
     another attempt is due; "done" once the runs have their results; "failed" if it was given up, with the ``reason``.
     ``attempt`` counts from 1. Only the current attempt may write. ``lease_until``, in seconds since 1970 by the
     database's clock, is when a worker that has stopped renewing its lease counts as lost. ``width`` is the number of
-    models that go through the network at once, None for the sweep's.
+    models that go through the network at once, None for the sweep's. Any worker may take a ``public`` stack; others
+    are for the worker that the driver has chosen.
     """
 
     sweep_id: Annotated[str, Kept(String(36), key=True, of="sweeps", since=5)]
@@ -329,6 +330,7 @@ class StackRow:
     worker: Annotated[str | None, Kept(Text(), since=5)]
     lease_until: Annotated[float | None, Kept(Float(53), None, FINITE, since=5)]
     reason: Annotated[str | None, Kept(Text(), since=5)]
+    public: Annotated[bool, Kept(Boolean(), since=5, default=False)]
 
 
 @dataclass(frozen=True)
@@ -358,3 +360,22 @@ class CheckpointRow:
     made_with: Annotated[str, Kept(Text(), since=5)]
     sha256: Annotated[str, Kept(String(64), since=5)]
     data: Annotated[bytes, Kept(LargeBinary(), since=5)]
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """A process that takes public stacks (`workers`), until it leaves.
+
+    ``seen_until``, in seconds since 1970 by the database's clock, is when a worker that has stopped renewing it counts
+    as gone. ``refused`` maps the name of each sweep that it does not train to the reason.
+    """
+
+    id: Annotated[str, Kept(String(36), key=True, since=5)]
+    name: Annotated[str, Kept(Text(), since=5)]
+    host: Annotated[str, Kept(Text(), since=5)]
+    pid: Annotated[int, Kept(BigInteger(), None, at_least(1), since=5)]
+    device: Annotated[str, Kept(String(16), since=5)]
+    versions: Annotated[dict[str, Any], Kept(JsonText(sort_keys=True), since=5)]
+    started_at: Annotated[datetime, Kept(Moment(), since=5)]
+    seen_until: Annotated[float, Kept(Float(53), None, FINITE, since=5)]
+    refused: Annotated[dict[str, Any], Kept(JsonText(sort_keys=True), since=5)]

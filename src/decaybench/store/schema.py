@@ -33,6 +33,7 @@ from decaybench.store.columns import (
     StackRow,
     SweepRow,
     TraceRow,
+    WorkerRow,
     described,
 )
 
@@ -61,6 +62,7 @@ def tables(layout: float = math.inf) -> MetaData:
         ("stacks", StackRow, 5, ()),
         ("attempts", AttemptRow, 5, ()),
         ("checkpoints", CheckpointRow, 5, ()),
+        ("workers", WorkerRow, 5, ()),
     ):
         if since <= layout:
             columns = [_column(each) for each in described(row) if each.kept.since <= layout]
@@ -103,6 +105,7 @@ LOOKS: Final = METADATA.tables["looks"]
 STACKS: Final = METADATA.tables["stacks"]
 ATTEMPTS: Final = METADATA.tables["attempts"]
 CHECKPOINTS: Final = METADATA.tables["checkpoints"]
+WORKERS: Final = METADATA.tables["workers"]
 TABLES: Final = frozenset(METADATA.tables)
 """The names of our tables, the version table included."""
 

@@ -1,15 +1,24 @@
-"""Who trains a sweep's stacks: this process, or processes of this machine."""
+"""Who trains a sweep's stacks: this process, processes of this machine, or workers elsewhere."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from decaybench.runner.executors.base import Ended, Executor
+from decaybench.errors import UserError
+from decaybench.runner.executors.base import Elsewhere, Ended, Executor
 from decaybench.runner.executors.here import Here
 from decaybench.runner.executors.processes import Processes
+from decaybench.runner.progress import Watcher
 from decaybench.runner.worker import Worker
+from decaybench.store import Storage
 
-__all__ = ["Ended", "Executor", "open_executor"]
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+__all__ = ["EXECUTORS", "Elsewhere", "Ended", "Executor", "open_elsewhere", "open_executor", "require_executor"]
+
+EXECUTORS: Final = ("local", "work", "dask", "slurm")
 
 
 @contextmanager
@@ -23,3 +32,37 @@ def open_executor(
         yield executor
     finally:
         executor.close()
+
+
+def require_executor(kind: str, scheduler: str | None, device: str) -> None:
+    """UserError for an unknown kind of executor, or options that do not belong to it."""
+    if kind not in EXECUTORS:
+        raise UserError(f"--executor: must be one of {', '.join(EXECUTORS)}, got {kind!r}")
+    if (kind == "dask") != (scheduler is not None):
+        raise UserError(
+            "--scheduler: the address of a Dask scheduler; it is needed with --executor dask, and only then"
+        )
+    if kind != "local" and device != "auto":
+        raise UserError(
+            f"--device: must be auto with --executor {kind}, since the first worker chooses; got {device!r}"
+        )
+
+
+def open_elsewhere(
+    kind: str, storage: Storage, name: str, scheduler: str | None, workers: int | None, watcher: Watcher
+) -> "AbstractContextManager[Elsewhere | None]":
+    """The executor of this kind for a sweep, closed at the end whatever happens; None for "local"."""
+    if kind == "work":
+        from decaybench.runner.executors.work import open_work
+
+        return open_work(storage, name, watcher)
+    if kind == "dask":
+        from decaybench.runner.executors.dask import open_dask
+
+        assert scheduler is not None
+        return open_dask(scheduler, name, watcher)
+    if kind == "slurm":
+        from decaybench.runner.executors.slurm import open_slurm
+
+        return open_slurm(name, workers, watcher)
+    return nullcontext(None)

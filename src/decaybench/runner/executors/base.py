@@ -1,12 +1,17 @@
 """The seam between a sweep's driver and those who train its stacks."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from decaybench.store import Claim
 
 LISTEN_S = 0.25
 """Seconds after which a wait for stacks returns, so that progress is shown and signals are noticed."""
+AHEAD = 2
+"""The stacks per worker that are offered to workers elsewhere, so that none waits for the driver."""
+PATIENCE_S = 30.0
+"""Seconds without any worker after which that is said."""
 
 
 class Ended(NamedTuple):
@@ -20,9 +25,14 @@ class Ended(NamedTuple):
 
 
 class Executor(Protocol):
-    """Trains stacks, at most ``workers`` of them at once. What a worker is told is a claim; the rest is stored."""
+    """Trains stacks. What a worker is told is a claim; the rest is stored."""
 
-    workers: int
+    public: bool
+    """Whether any worker of the database may take a stack."""
+
+    @property
+    def workers(self) -> int:
+        """The number of stacks that are trained at once."""
 
     @property
     def full(self) -> bool:
@@ -36,3 +46,27 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Let the workers go. What they were training is continued at the next start."""
+
+
+class Elsewhere(Executor, Protocol):
+    """Trains stacks on workers that were started apart from the driver."""
+
+    def measure(self) -> None:
+        """Have the sweep measured by whichever worker comes first. MachineError from `finished` if that fails."""
+
+
+class Patience:
+    """Says once that there is no worker, after `PATIENCE_S` without any."""
+
+    def __init__(self, say: Callable[[str], None], how: str) -> None:
+        """``how`` says how to start one."""
+        self._say, self._how = say, how
+        self._since, self._said = time.monotonic(), False
+
+    def see(self, workers: int) -> None:
+        """Note how many workers there are."""
+        if workers:
+            self._since = time.monotonic()
+        elif not self._said and time.monotonic() - self._since > PATIENCE_S:
+            self._said = True
+            self._say(f"no worker has been seen for {PATIENCE_S:.0f} s; {self._how}")

@@ -12,6 +12,7 @@ class Here:
     """Trains a stack within ``start``, and calls ``listen`` after an epoch if it has not for `LISTEN_S`."""
 
     workers = 1
+    public = False
 
     def __init__(self, worker: Worker, listen: Callable[[], None]) -> None:
         self._worker, self._listen = worker, listen

@@ -37,6 +37,8 @@ class _Process:
 class Processes:
     """Trains stacks in up to ``workers`` processes. One that died is replaced."""
 
+    public = False
+
     def __init__(self, url: str, name: str, data_root: Path | None, device: str, workers: int) -> None:
         """Processes for the sweep ``name`` in the database at ``url``; each starts when it is first needed."""
         self.workers = workers

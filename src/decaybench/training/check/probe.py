@@ -116,14 +116,18 @@ class Probe:
         """
         passes, held = [], []
         for seed in range(2):
-            with seeds.seeded(seed, self.device):
-                before = seeds.states(self.device)
-                passes.append(self._pass(module, 0, training))
-                after = seeds.states(self.device)
-            if drawn := [name for name in before if before[name] != after[name]]:
+            for _ in range(seeds.TRIES):
+                with seeds.seeded(seed, self.device):
+                    before = seeds.states(self.device)
+                    made = self._pass(module, 0, training)
+                    after = seeds.states(self.device)
+                if not (drawn := [name for name in before if before[name] != after[name]]):
+                    break
+            else:
                 raise Refusal(
                     f"draws from {listed(drawn)} {when(training)}, so a run cannot be repeated{self._dropout()}"
                 )
+            passes.append(made)
             held.append(memory(module.module))
         # State that each pass recomputes alike (a mask, stored features) is the same after both, and so is allowed.
         changed = [what for what in held[1] if held[1][what] != held[0].get(what)]

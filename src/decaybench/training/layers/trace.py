@@ -74,6 +74,13 @@ def trace(model: nn.Module, shape: tuple[int, int, int], *, training: bool, batc
 
 
 def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple[list[_Seen], int]:
+    for _ in range(seeds.TRIES):
+        with suppress(_Draws):
+            return _recorded_once(model, shape, training)
+    raise Untraceable("draws random numbers in a way of its own")
+
+
+def _recorded_once(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple[list[_Seen], int]:
     dtype = next(model.parameters()).dtype
     with _explained():
         double = duplicate(model, dtype).train(training)
@@ -90,7 +97,7 @@ def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple
             out = double(images)
         chance = seeds.states() != drawn
     if chance:
-        raise Untraceable("draws random numbers in a way of its own")
+        raise _Draws
     if _changed(before, _remembered(double), _owned(double, recorder.calls)):
         raise Untraceable("keeps in its attributes what it computes")
     if not isinstance(out, _Traced) or out.dim() != 2:
@@ -98,6 +105,10 @@ def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple
     if training and _has_own_backward(out):
         raise Untraceable("has a backward pass of its own")
     return recorder.calls, out.place
+
+
+class _Draws(Exception):  # noqa: N818  # as Untraceable
+    """A global generator was drawn from during a call, by the model or by another thread of this process."""
 
 
 @contextmanager
