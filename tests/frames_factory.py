@@ -17,7 +17,7 @@ from decaybench.report import ReportSummary, build_report, source
 from decaybench.schedules import SCHEDULES
 from decaybench.store import EpochRow, Frames, LookRow, RunRow, Stored
 from decaybench.store import frames as as_frames
-from decaybench.store.columns import described
+from decaybench.store.described import described
 from decaybench.sweep import PlannedRun, Sweep, plan_search
 
 EPOCH_COLUMNS = [column.name for column in described(EpochRow)]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from decaybench.store import Progress, Storage, load_frames, pending_runs, progress, runs, some_runs
-from decaybench.store.columns import RunRow, data_columns, described
+from decaybench.store.columns import RunRow
+from decaybench.store.described import data_columns, described
 from decaybench.store.schema import METADATA
 
 LATER = {name for name, table in METADATA.tables.items() if table.info["since"] > 2}

@@ -10,7 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
 from decaybench.store import VERSION, Mirror, NewRun, RunResult, RunRow, data_columns
-from decaybench.store.columns import EpochRow, Kept, LookRow, SweepRow, TraceRow, Writer, described
+from decaybench.store.columns import EpochRow, LookRow, SweepRow, TraceRow
+from decaybench.store.described import Kept, Writer, described
 from decaybench.store.schema import METADATA, tables, tables_in
 
 

@@ -34,8 +34,8 @@ from decaybench.store.columns import (
     RunResult,
     RunRow,
     WorkerRow,
-    data_columns,
 )
+from decaybench.store.described import data_columns
 from decaybench.store.migrations import VERSION
 from decaybench.store.open import Storage, configure, find_storage, open_storage
 from decaybench.store.read import (

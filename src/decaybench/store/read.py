@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, nul
 
 from decaybench.errors import UserError
 from decaybench.store.claims import Claim
-from decaybench.store.columns import OUTCOMES, PHASES, EpochRow, LookRow, RunRow, described
+from decaybench.store.columns import OUTCOMES, PHASES, EpochRow, LookRow, RunRow
+from decaybench.store.described import described
 from decaybench.store.open import Storage
 from decaybench.store.schema import EPOCHS, LOOKS, RUNS, SWEEPS, TRACES
 

@@ -26,7 +26,6 @@ from sqlalchemy.schema import SchemaItem
 from decaybench.store.columns import (
     AttemptRow,
     CheckpointRow,
-    Described,
     EpochRow,
     LookRow,
     RunRow,
@@ -34,8 +33,8 @@ from decaybench.store.columns import (
     SweepRow,
     TraceRow,
     WorkerRow,
-    described,
 )
+from decaybench.store.described import Described, described
 
 _NAMESPACE: Final = uuid.UUID("6f1ad5c2-94a0-5a55-8d0e-3f2f6c1b7e90")
 

@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from decaybench.errors import UserError
 from decaybench.store.claims import Claim, finish_stack, require_held
-from decaybench.store.columns import STATUSES, EpochRow, LookRow, Mirror, NewRun, RunResult, RunRow, described
+from decaybench.store.columns import STATUSES, EpochRow, LookRow, Mirror, NewRun, RunResult, RunRow
+from decaybench.store.described import described
 from decaybench.store.open import Storage
 from decaybench.store.read import portions, require_sweep
 from decaybench.store.rows import plain_result, plain_row
