@@ -16,6 +16,7 @@ import decaybench
 from decaybench.errors import UserError
 from decaybench.store import VERSION, open_storage
 from decaybench.store import open as opening
+from decaybench.store import storage as connections
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -162,6 +163,7 @@ class TestRefused:
 
 
 def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
     monkeypatch.setattr(opening, "BUSY_TIMEOUT", 0.2)
     path = optuna_file(tmp_path / "x.db")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -172,7 +174,7 @@ def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_locked_while_open(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "BUSY_TIMEOUT", 0.2)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
     storage = open_storage(f"sqlite:///{ours}", create=False)
     with closing(sqlite3.connect(ours, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

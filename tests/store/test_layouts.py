@@ -25,6 +25,7 @@ from decaybench.store import (
     runs,
 )
 from decaybench.store import open as opening
+from decaybench.store import storage as connections
 from decaybench.store.schema import RUNS, TABLES
 from old_layouts import assert_read, content, schema, version, written
 
@@ -203,14 +204,14 @@ def test_a_column_of_somebody_else_is_not_lost(trained: Path) -> None:
 @pytest.mark.parametrize("pages", [0, 1, 2])
 def test_a_full_disk_leaves_the_old_layout(trained: Path, monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
     before, was = content(trained), schema(trained)
-    pragmas = opening._set_pragmas
+    pragmas = connections.set_pragmas
 
     def little_room(connection: sqlite3.Connection, record: object) -> None:
         pragmas(connection, record)
         (size,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {size + pages}")
 
-    monkeypatch.setattr(opening, "_set_pragmas", little_room)
+    monkeypatch.setattr(connections, "set_pragmas", little_room)
     with pytest.raises(UserError, match=r"x\.db: database or disk is full"):
         open_storage(f"sqlite:///{trained}", create=True)
     assert content(trained) == before and schema(trained) == was and version(trained) == [(2,)]

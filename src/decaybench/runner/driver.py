@@ -22,6 +22,7 @@ from decaybench.runner.environment import (
 from decaybench.runner.executors import open_executor
 from decaybench.runner.leaving import LEAVE, Leaving
 from decaybench.runner.ownership import Owner, own
+from decaybench.runner.pausing import Pausing
 from decaybench.runner.planner import AFTER_SEARCH, Planner
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import direction
@@ -84,11 +85,12 @@ def run_sweep(
             environment = replace(environment, chance={**environment.chance, **chance_of(now)})
         deadline = None if time_limit is None else time.monotonic() + time_limit
         with Leaving(LEAVE) as leaving:
+            patient = replace(storage, patience=Pausing(leaving, watcher.trouble))
             driver = _Driver(
-                sweep, storage, environment, now["stack_size"], crew.workers, watcher, deadline, leaving, owner
+                sweep, patient, environment, now["stack_size"], crew.workers, watcher, deadline, leaving, owner
             )
-            driver.planner.write_search(now)
             try:
+                driver.planner.write_search(now)
                 return driver.work(data_root)
             except Interrupted:
                 raise KeyboardInterrupt from None
@@ -118,12 +120,11 @@ class _Driver:
         """Search until a look has the answer, then retrain and replay; returns the number of runs trained."""
         worker = Worker(self.sweep, self.storage, self.environment, self.stack_size, self.leaving)
         with StudyMirror(
-            self.storage.url,
+            self.storage,
             self.sweep.name,
             direction=direction(self.sweep),
             spaces=self.planner.proposals.spaces,
             configure=store.configure,
-            plain_errors=self.storage.plain_errors,
         ) as mirror:
             self.dispatch = Dispatch(
                 self.sweep, self.storage, self.environment, self.planner, mirror, self.watcher, self.stack_size
@@ -194,7 +195,7 @@ class _Driver:
         dispatch = self.dispatch
         while True:
             self.leaving.check()
-            self.owner.check()
+            self.storage.patiently(self.owner.check)
             while not dispatch.executor.full and (members := next(wave, None)) is not None:
                 if phase == "search" and self.deadline is not None and time.monotonic() > self.deadline:
                     self.cut = True

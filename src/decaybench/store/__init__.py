@@ -34,7 +34,8 @@ from decaybench.store.columns import (
     data_columns,
 )
 from decaybench.store.migrations import VERSION
-from decaybench.store.open import Storage, configure, find_storage, open_storage
+from decaybench.store.open import find_storage, open_storage
+from decaybench.store.patience import Patience, UnavailableError
 from decaybench.store.read import (
     Frames,
     Progress,
@@ -55,11 +56,13 @@ from decaybench.store.read import (
 )
 from decaybench.store.schema import sweep_id
 from decaybench.store.server_lock import ServerLock
+from decaybench.store.storage import Storage, configure
 from decaybench.store.url import DEFAULT_STORAGE, absolute, storage_url
 from decaybench.store.write import (
     add_runs,
     create_sweep,
     finish_runs,
+    probe,
     replay_other,
     set_mirror,
     set_stacks,
@@ -83,6 +86,7 @@ __all__ = [
     "LookRow",
     "Mirror",
     "NewRun",
+    "Patience",
     "Progress",
     "RunResult",
     "RunRow",
@@ -92,6 +96,7 @@ __all__ = [
     "Standing",
     "Storage",
     "Stored",
+    "UnavailableError",
     "absolute",
     "add_runs",
     "begin_anew",
@@ -113,6 +118,7 @@ __all__ = [
     "offer",
     "open_storage",
     "pending_runs",
+    "probe",
     "progress",
     "renew",
     "replay_other",

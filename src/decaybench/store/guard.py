@@ -20,8 +20,10 @@ from typing import Any, Final
 
 from decaybench.errors import UserError
 from decaybench.store.judge import KNOWN, NAMES, Found, found_in
+from decaybench.store.patience import UnavailableError
 
 _SMALLEST_PAGE = 512
+_SHARED_MEMORY = 32 * 1024  # bytes, for which SQLite asks at once
 SIDES = ("-wal", "-shm", "-journal")
 """The suffixes of the files that SQLite keeps beside an open database."""
 _NOT_SHARED: Final = (
@@ -60,8 +62,8 @@ def look_at_file(path: Path, wait: float) -> Found:
         except (sqlite3.Error, OSError) as error:
             # Another process may be creating this file right now: only a file that does not change is damaged.
             if before == _fingerprint(path) or time.monotonic() > deadline:
-                if (said := known_trouble(error, str(path), wait)) is not None:
-                    raise UserError(said) from error
+                if (known := known_trouble(error, str(path), wait)) is not None:
+                    raise known from error
                 if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
                     raise UserError(f"{path} is not a SQLite database") from error
                 raise UserError(f"{path} is damaged: {error}") from error
@@ -73,16 +75,31 @@ def is_locked(error: BaseException) -> bool:
     return isinstance(code, int) and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def known_trouble(error: BaseException, where: str, wait: float) -> str | None:
-    """Return a message for errors that SQLite reports unclearly: a lock held for ``wait`` s, a disk without sharing.
+def _is_full(error: BaseException, where: str) -> bool:
+    """Whether ``error`` says that there is no space, or that none of a quota is left, for the SQLite file ``where``."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the shared memory of a log is a file too
+        folder = next(parent for parent in Path(where).parents if parent.exists())
+        return shutil.disk_usage(folder).free < _SHARED_MEMORY
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+
+
+def known_trouble(error: BaseException, where: str, wait: float) -> UserError | None:
+    """Return what to raise for errors that SQLite reports unclearly: no space, a lock held for ``wait`` s, no sharing.
 
     Return None for other errors.
     """
     if is_locked(error):
-        return f"{where} has been locked by another process for {wait:g} s; try again when that process is done"
+        return UnavailableError(
+            f"{where} has been locked by another process for {wait:g} s; try again when that process is done"
+        )
+    if _is_full(error, where):
+        return UnavailableError(f"{where}: database or disk is full")
     if getattr(error, "sqlite_errorcode", None) in _NOT_SHARED:
         name = getattr(error, "sqlite_errorname", error)
-        return f"{where}: its disk cannot hold a write-ahead log that processes share ({name}); use a local disk"
+        return UserError(
+            f"{where}: its disk cannot hold a write-ahead log that processes share ({name}); use a local disk"
+        )
     return None
 
 
