@@ -5,9 +5,7 @@ import io
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
@@ -70,6 +68,28 @@ def cache_home(once) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(once("cache", lambda _: None)))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users_pragmas() -> Iterator[Callable[..., None] | None]:
+    """SQLite waits for the disk at every commit, which helps only in a power cut; here, where processes die, it does not.
+
+    The value is what sets the pragmas for users.
+    """
+    if find_spec("alembic") is None:  # in tests/frameworks
+        yield None
+        return
+    from decaybench.store import open as opening
+
+    whole = opening._set_pragmas
+
+    def hasty(connection: sqlite3.Connection, record: object) -> None:
+        whole(connection, record)
+        connection.execute("PRAGMA synchronous = OFF").close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening, "_set_pragmas", hasty)
+        yield whole
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -160,25 +180,3 @@ def postgres_url(postgres_server: "URL") -> str:
 
     postgres.empty(postgres_server)
     return postgres_server.render_as_string(hide_password=False)
-
-
-@pytest.fixture
-def command(tmp_path: Path):
-    """Start the command line in ``tmp_path``; returns the process."""
-
-    def start(*arguments: str, **options) -> subprocess.Popen:
-        env = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        env.pop("DECAYBENCH_STORAGE", None)
-        return subprocess.Popen(
-            [sys.executable, "-m", "decaybench", *arguments],
-            cwd=tmp_path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A background job of a shell ignores SIGINT, and so would its children: what is tested is a person's Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            **options,
-        )
-
-    return start

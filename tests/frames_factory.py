@@ -42,7 +42,7 @@ class Maker:
 
     def frames(self, sweep: dict[str, Any]) -> Frames:
         """What is made so far, as the store gives it."""
-        epochs = pd.DataFrame(self.epochs, columns=EPOCH_COLUMNS)
+        epochs = pd.DataFrame(self.epochs, columns=EPOCH_COLUMNS[:7]).reindex(columns=EPOCH_COLUMNS)
         return Frames(sweep, as_frames(Stored({}, self.runs(), {}, {}, [])).runs, epochs, self.traces)
 
     def runs(self) -> list[RunRow]:

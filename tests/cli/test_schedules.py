@@ -1,9 +1,8 @@
 """``decaybench schedules``: a kind in full, its sketch, its picture, and the same as JSON."""
 
 import dataclasses
+import io
 import json
-import os
-import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from itertools import pairwise
@@ -60,12 +59,12 @@ def test_the_sketch_fits_a_narrow_terminal(call, monkeypatch):
 
 
 @pytest.mark.parametrize(("encoding", "drawn"), [("ascii", "+-----"), ("utf-8", "└─────")])
-def test_a_pipe_that_takes_no_more_than_its_encoding(encoding, drawn):
-    env = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
-    command = [sys.executable, "-m", "decaybench", "schedules", "step_decay"]
-    done = subprocess.run(command, env=env, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    assert drawn in done.stdout.decode(encoding)
+def test_a_pipe_that_takes_no_more_than_its_encoding(call, monkeypatch, encoding, drawn):
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe, encoding, "strict"))
+    assert call("step_decay")[0] == 0
+    sys.stdout.flush()
+    assert drawn in pipe.getvalue().decode(encoding)
 
 
 def test_docstrings_print_everywhere():

@@ -188,8 +188,8 @@ def test_more_confirm_seeds_choose_among_more_runs_and_report_others(settled, tm
 def test_a_time_limit_stops_the_search_and_the_next_run_ends_as_if_there_had_been_none(settled, tmp_path, monkeypatch):
     database, clock = tmp_path / "limited.db", iter(range(10_000))
     with monkeypatch.context() as patch:
-        patch.setattr(driver.time, "monotonic", lambda: next(clock))  # one second per stack
-        train(LOOKS, database, time_limit=24)  # 12 stacks make the first look
+        patch.setattr(driver, "monotonic", lambda: next(clock))  # one second per stack
+        train(LOOKS, database, time_limit=14)  # 12 stacks make the first look
     stopped = kept(database)
     assert stopped.sweep["status"] == "stopped" and len(stopped.looks) >= 1
     assert not decided(database)["settled"]

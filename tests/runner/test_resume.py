@@ -94,7 +94,7 @@ learning_rate = 1e30
 """
 
 
-def test_batch_norm_averages_and_augmentation_end_the_same(tmp_path, monkeypatch):
+def test_batch_norm_averages_and_augmentation_end_the_same(tmp_path, monkeypatch, forked_workers):
     train(RESIDUAL, tmp_path / "quiet.db")
     with monkeypatch.context() as patch:
         dies_at(patch, worker.store, "write_epochs", 2)  # in the second epoch

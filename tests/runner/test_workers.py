@@ -1,5 +1,6 @@
 """Several processes: the same numbers, and any of them may die."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -7,6 +8,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from decaybench.cli import main
 from decaybench.runner import Watcher
 from small_sweep import SMALL, epochs_written, results
-from trained import kill, start, train, wait_for_epochs
+from trained import FORKS, command, kill, start, train, wait_for_epochs
 
 LONGER = SMALL.replace("epochs = 3", "epochs = 8")  # so that there is time to kill it
 
@@ -34,9 +36,17 @@ def without_stacks(database) -> dict[str, list[tuple]]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that train for this one."""
+    """The new interpreters that train for this process."""
     own = about(pid, f"task/{pid}/children").split()
     return [int(pid) for pid in own if b"spawn_main" in about(int(pid), "cmdline")]
+
+
+def two_workers(process: BaseProcess) -> list[int]:
+    """The process's two workers, as soon as both are there: attempts are written before they are."""
+    while len(found := children(process.pid)) < 2 and process.is_alive():
+        time.sleep(0.01)
+    assert len(found) == 2
+    return found
 
 
 def about(pid: int, what: str) -> bytes:
@@ -72,14 +82,16 @@ def test_two_processes_give_the_numbers_of_one(quiet, tmp_path):
 @pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
 def test_whoever_is_killed_the_sweep_goes_on_and_ends_the_same(quiet, tmp_path, monkeypatch, capsys, times):
     monkeypatch.chdir(tmp_path)
+    if times == 1:  # those that outlive their parent are new interpreters here, too
+        monkeypatch.setattr(multiprocessing, "get_context", lambda _: FORKS)
     (tmp_path / "longer.toml").write_text(LONGER)
     rng, database = random.Random(2), tmp_path / "killed.db"
     begun = 3 * 8  # attempts of the stacks that are handed out at once, before any process trains
     for _ in range(times):  # a process that started the others takes them with it
         process = start(LONGER, database, workers=2)
         wait_for_epochs(database, epochs_written(database) + begun + rng.randint(1, 60), process)
-        workers = children(process.pid)
-        assert len(workers) == 2 and process.is_alive()
+        workers = two_workers(process)
+        assert process.is_alive()
         kill(process)
         deadline = time.monotonic() + 20
         while any(map(alive, workers)) and time.monotonic() < deadline:
@@ -105,21 +117,21 @@ def kill_workers(database: Path, times: int, rng: random.Random, killed: list[in
         time.sleep(rng.random() * 0.3)
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             held = connection.execute("SELECT worker FROM stacks WHERE state = 'held'").fetchall()
-        for pid in sorted({int(worker.rpartition(":")[2]) for (worker,) in held} & set(children(os.getpid()))):
+        own = {process.pid for process in multiprocessing.active_children()}
+        for pid in sorted({int(worker.rpartition(":")[2]) for (worker,) in held} & own):
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
             break
 
 
-def test_ctrl_c_stops_all_of_them(sweep_file, command, tmp_path):
+def test_ctrl_c_stops_all_of_them(sweep_file, tmp_path):
     sweep_file.write_text(SMALL.replace("epochs = 3", "epochs = 60"))
-    process = command("run", str(sweep_file), "--storage", "sqlite:///s.db", "--workers", "2")
-    while process.poll() is None and epochs_written(tmp_path / "s.db") < 30:  # 24 attempts, then epochs
-        time.sleep(0.05)
-    workers = children(process.pid)
-    assert len(workers) == 2
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 130, err
+    process = command(tmp_path, "run", str(sweep_file), "--storage", "sqlite:///s.db", "--workers", "2")
+    wait_for_epochs(tmp_path / "s.db", 40, process)  # 32 attempts, then epochs
+    workers = two_workers(process)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(300)
+    err = (tmp_path / "err").read_text()
+    assert process.exitcode == 130, err
     assert err.endswith("interrupted; run the same command again to continue\n")
     assert not any(map(alive, workers))

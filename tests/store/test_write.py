@@ -257,7 +257,7 @@ class TestTraining:
                 RunResult(A, "stopped", 0, **LAST),
                 "outcome must be one of finished, diverged, failed, got 'stopped'",
             ),
-            (RunResult(A, "finished", 0, validation_loss=1.0), "a finished run needs validation_accuracy"),
+            (RunResult(A, "finished", 0, validation_loss=1.0), "needs validation_loss and validation_accuracy"),
             (
                 RunResult(A, "finished", 0, **LAST, diverged_step=3),
                 "every diverged run, and no other, has a diverged_step",

@@ -78,7 +78,7 @@ SETTINGS = [{}, *({"form": form} for form in FORMS if form != OptimizerForm()), 
     ids=str,
 )
 def test_every_run_has_the_bits_that_it_has_alone(digits, settings, precision, lane_updates):
-    batch, steps = (8, 2) if settings else (32, 5)
+    batch, steps = 8, 2 if settings else 5
     digits = first(digits, steps * batch)
     recipe = Recipe("small-cnn", epochs=8, batch_size=batch, precision=precision, **settings)
     runs = family() + family(seed=2)[:5]

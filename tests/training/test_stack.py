@@ -67,12 +67,12 @@ SIZES = [(80, 8, 4), pytest.param((320, 32, 1), marks=pytest.mark.soak)]
 @pytest.mark.parametrize(
     ("epochs", "settings"),  # epochs of ten updates
     [
-        (12, {}),
+        (8, {}),
         pytest.param(50, {}, marks=pytest.mark.soak),
-        (6, {"form": OptimizerForm(nesterov=True)}),
-        (6, {"form": OptimizerForm(velocity="keras"), "decay_biases": False}),
-        (6, {"form": OptimizerForm(nesterov=True, velocity="keras"), "decay_biases": False}),
-        (6, {"form": OptimizerForm("adam")}),
+        (4, {"form": OptimizerForm(nesterov=True)}),
+        (4, {"form": OptimizerForm(velocity="keras"), "decay_biases": False}),
+        (4, {"form": OptimizerForm(nesterov=True, velocity="keras"), "decay_biases": False}),
+        (4, {"form": OptimizerForm("adam")}),
         *((4, settings) for settings in ALONE),
         *((4, settings) for settings in TOGETHER),
         *(pytest.param(30, settings, marks=pytest.mark.soak) for settings in SETTINGS),
@@ -173,7 +173,7 @@ def test_a_stack_that_does_not_ask_pays_nothing(digits, monkeypatch, i, asks, re
     ],
 )
 def test_a_diverging_neighbour_changes_no_bit(digits, precision, bad):
-    recipe = replace(RECIPE, epochs=3, batch_size=32, precision=precision)
+    recipe = replace(RECIPE, epochs=2, batch_size=32, precision=precision)
     runs = eight_runs()
     calm = train(recipe, runs, digits, device=CPU, read_test=True)
     runs[3] = replace(runs[3], learning_rate=bad)
@@ -202,9 +202,9 @@ def assert_same(a, b) -> None:
     ids=str,
 )
 def test_bits_do_not_depend_on_k_or_place_in_fp32(digits, model, batch, settings):
-    data = first(digits, 100) if isinstance(batch, int) and batch <= 10 else digits  # at least ten updates an epoch
+    data = digits if batch in (64, "full") else first(digits, max(30, 10 * batch))
     data = data if model == "small-cnn" else enlarged(data)
-    recipe = Recipe(model, epochs=1 if batch == 1 else 2, batch_size=batch, **settings)
+    recipe = Recipe(model, epochs=2 if model == "small-cnn" else 1, batch_size=batch, **settings)
     runs = eight_runs()
     together = train(recipe, runs, data, device=CPU, read_test=True)
     for i in (0, 4, 6):
@@ -242,11 +242,11 @@ def enlarged(digits):
 
 
 @pytest.mark.parametrize("settings", [{}, {"augment": (Crop(1), Flip(), Cutout(3))}], ids=str)
-def test_full_batch_is_one_update_an_epoch_over_all_examples(digits, settings):
+def test_full_batch_is_one_update_an_epoch_over_all_examples(few, settings):
     recipe = Recipe("small-cnn", epochs=12, batch_size="full", precision="fp64", **settings)
     run = Run(9, make("exp_loss", gain=0.5), 0.05, 0.9, 1e-4)
-    result = train(recipe, [run], digits, device=CPU)[0]
-    plain = plain_loop(recipe, run, digits)
+    result = train(recipe, [run], few, device=CPU)[0]
+    plain = plain_loop(recipe, run, few)
     assert len(result.trace) == 12
     np.testing.assert_allclose(result.validation["loss"], plain.validation_loss[-1], rtol=0, atol=1e-10)
 

@@ -3,6 +3,8 @@
 0: done. 2: an error that the user can fix (one line on stderr). 130: interrupted. 1: anything else.
 """
 
+import atexit
+import gc
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -228,6 +230,9 @@ def dashboard(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    # Nearly all objects that a command loads live until it ends, so searching them for garbage often is in vain.
+    gc.set_threshold(20_000)
+    atexit.register(gc.freeze)  # else Python would search all of them once more before it exits
     signal.signal(signal.SIGTERM, _interrupt)  # handled like Ctrl-C: nothing half-written, resumable
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any("://" in argument for argument in _without_storage(given)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from decaybench.compare import Interval, State, wilson
+from decaybench.findings.boundaries import Boundary, boundaries
 from decaybench.findings.ledger import Account, account, unequal
 from decaybench.findings.pairs import Family, Pair, families, pairs, turned
 from decaybench.findings.results import DIGITS, Results, Run
@@ -138,6 +139,11 @@ class Summary:
     def pairs(self) -> tuple[Pair, ...]:
         """The pairs of every length."""
         return tuple(pair for length in self.results.lengths for pair in pairs(self.results, self.standings[length]))
+
+    @cached_property
+    def boundaries(self) -> list[Boundary]:
+        """The best configurations at a search-space boundary, which page and report.md each name twice."""
+        return boundaries(self.results)
 
     def pair(self, a: str, b: str, length: float) -> Pair:
         """The pair with a first; KeyError for one that is not tested."""

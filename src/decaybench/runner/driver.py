@@ -1,10 +1,10 @@
 """From a sweep to its results: plan, train what is missing, retrain the best. Every step can be killed and resumed."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from time import monotonic
 
 from decaybench import store
 from decaybench.errors import MachineError, UserError
@@ -83,7 +83,7 @@ def run_sweep(
             now = stored["provenance"]
             # Its trials count as they did: an earlier version may have taken chance from other labels.
             environment = replace(environment, chance={**environment.chance, **chance_of(now)})
-        deadline = None if time_limit is None else time.monotonic() + time_limit
+        deadline = None if time_limit is None else monotonic() + time_limit
         with Leaving(LEAVE) as leaving:
             patient = replace(storage, patience=Pausing(leaving, watcher.trouble))
             driver = _Driver(
@@ -197,7 +197,7 @@ class _Driver:
             self.leaving.check()
             self.storage.patiently(self.owner.check)
             while not dispatch.executor.full and (members := next(wave, None)) is not None:
-                if phase == "search" and self.deadline is not None and time.monotonic() > self.deadline:
+                if phase == "search" and self.deadline is not None and monotonic() > self.deadline:
                     self.cut = True
                     break
                 dispatch.begin(phase, members)

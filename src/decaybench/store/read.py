@@ -185,8 +185,8 @@ def load(storage: Storage, name: str) -> Stored:
         owner = require_sweep(connection, name, storage.where)
         sweep = _sweep(storage, connection, name)
         assert sweep is not None  # require_sweep found it in this transaction
-        rows = connection.execute(_select(storage, RUNS).where(RUNS.c.sweep_id == owner)).mappings()
-        found = sorted((RunRow(**row) for row in rows), key=_place)
+        rows = connection.execute(_select(storage, RUNS).where(RUNS.c.sweep_id == owner))
+        found = sorted((RunRow(*row) for row in rows), key=_place)
         ours = select(RUNS.c.id).where(RUNS.c.sweep_id == owner)
         epochs = _epochs(storage, connection, ours)
         traces = connection.execute(
@@ -287,5 +287,5 @@ def _runs(storage: Storage, name: str, phase: str | None, conditions: list[Colum
         query = _select(storage, RUNS).where(RUNS.c.sweep_id == owner, *conditions)
         if phase is not None:
             query = query.where(RUNS.c.phase == phase)
-        found = [RunRow(**row) for row in connection.execute(query).mappings()]
+        found = [RunRow(*row) for row in connection.execute(query)]
     return sorted(found, key=_place)

@@ -6,7 +6,6 @@ numpy is imported where it is needed, here and in `read`, because ``decaybench s
 import math
 from typing import Any
 
-from decaybench.metrics import METRICS
 from decaybench.store.columns import OUTCOMES, EpochRow, LookRow, NewRun, RunResult
 
 
@@ -31,9 +30,8 @@ def plain_result(result: RunResult) -> tuple[dict[str, Any], bytes | None]:
     row = _plain(row, what)
     if result.outcome not in OUTCOMES:
         raise ValueError(f"{what}: outcome must be one of {', '.join(OUTCOMES)}, got {result.outcome!r}")
-    missing = [name for name in (f"validation_{metric}" for metric in METRICS) if row[name] is None]
-    if result.outcome == "finished" and missing:
-        raise ValueError(f"{what}: a finished run needs {' and '.join(missing)}")
+    if result.outcome == "finished" and None in (result.validation_loss, result.validation_accuracy):
+        raise ValueError(f"{what}: a finished run needs validation_loss and validation_accuracy")
     if (result.outcome == "diverged") != (result.diverged_step is not None):
         raise ValueError(f"{what}: every diverged run, and no other, has a diverged_step")
     if not isinstance(row["updates_computed"], int | None):

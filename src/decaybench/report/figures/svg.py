@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 _METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 _DPI = 72  # of every SVG
 _NAMESPACES = ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
@@ -22,6 +23,10 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
     ``name`` prefixes every id, so that the figures of a page do not clash. Coordinates keep two decimals.
     Must be called within `look.settings`.
     """
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0, 0)  # else matplotlib measures all tick labels to place an empty text
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata=_METADATA, bbox_inches=_tight(figure))
     svg = text.getvalue()
@@ -32,11 +37,10 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
     # this style would apply to every element of a page; inherited from the root it has the same effect
     body = re.sub(r"\s*<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", body, count=1)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', body)
-    body = re.sub(r"url\(#", f"url(#{name}-", body)
-    body = re.sub(r'\bd="([^"]*)"', lambda m: f'd="{_short(m[1])}"', body)
-    body = re.sub(r'\b([xy])="([^"]*)"', lambda m: f'{m[1]}="{_short(m[2])}"', body)
+    body = body.replace(' id="', f' id="{name}-')
+    body = body.replace('xlink:href="#', f'xlink:href="#{name}-')
+    body = body.replace("url(#", f"url(#{name}-")
+    body = re.sub(r'\b([dxy])="([^"]*)"', lambda m: f'{m[1]}="{_short(m[2])}"', body)
     body = re.sub(r"\n\s*", "\n", body)
     width, height = view[1].split()[2:]
     return (
@@ -65,5 +69,8 @@ def inline(svg: str) -> str:
 
 
 def _short(numbers: str) -> str:
-    rounded = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), numbers)
-    return " ".join(rounded.split())
+    return " ".join(_LONG.sub(_rounded, numbers).split())
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

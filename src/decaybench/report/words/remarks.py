@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from decaybench.findings.boundaries import boundaries
 from decaybench.findings.replays import LEAST_SEEDS, replays
 from decaybench.findings.summary import Summary
 from decaybench.findings.tuning import SHARE, Lead, Refusal, leads, refused
@@ -27,7 +26,7 @@ def remarks(summary: Summary) -> tuple[str, ...]:
         _retrained(summary),
         _tuning(summary),
         _replay(summary),
-        boundaries_sentence(boundaries(summary.results)),
+        boundaries_sentence(summary.boundaries),
         pruning_sentence(summary.results),
     )
     return tuple(sentence for sentence in found if sentence)

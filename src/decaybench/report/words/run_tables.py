@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from decaybench.findings.boundaries import boundaries
 from decaybench.findings.pruning import Pruned, pruning
 from decaybench.findings.replays import replays
 from decaybench.findings.results import Run
@@ -138,7 +137,7 @@ def boundaries_table(summary: Summary) -> Table:
             f"{each.end} = {words.rate(each.bound)}",
             f"{each.flagged} of {each.repeats}",
         )
-        for each in boundaries(summary.results)
+        for each in summary.boundaries
     )
     return Table(
         "Best configurations at a search-space boundary",
