@@ -28,10 +28,11 @@ class Pausing:
 
     def wait(self, error: UnavailableError) -> None:
         """Wait until the next try is due; say once that the sweep waits, and why."""
-        if not self._tries:
-            self._since = time.monotonic()
-            self._say(f"the sweep waits, and goes on by itself: {error}")
         self._tries += 1
+        if self._tries == 1:  # perhaps a connection that broke while nobody used it; the next try opens another
+            self._since = time.monotonic()
+        elif self._tries == 2:
+            self._say(f"the sweep waits, and goes on by itself: {error}")
         until = time.monotonic() + min(LONGEST_S, _TICK_S * 2**self._tries) * self._draw.uniform(0.5, 1.0)
         while (left := until - time.monotonic()) > 0:
             self._leaving.check()
@@ -40,5 +41,7 @@ class Pausing:
     def over(self) -> None:
         """Say that the sweep goes on, if it waited."""
         if self._tries:
-            self.last, self._tries = time.monotonic(), 0
-            self._say(f"the sweep goes on after {self.last - self._since:.0f} s")
+            self.last = time.monotonic()
+            if self._tries > 1:
+                self._say(f"the sweep goes on after {self.last - self._since:.0f} s")
+            self._tries = 0
