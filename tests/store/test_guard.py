@@ -146,20 +146,22 @@ class TestRefused:
         path = sql(tmp_path / "x.db", *tables, *version, change)
         assert "lacks its layout's version" in refusal(path, create)
 
-    def test_read_only_file(self, ours: Path, create: bool) -> None:
-        ours.chmod(0o444)
-        assert "is read-only" in refusal(ours, create)
-
-    def test_read_only_folder(self, ours: Path, create: bool) -> None:
-        ours.parent.chmod(0o555)
-        try:
-            assert "is read-only" in refusal(ours, create)
-        finally:
-            ours.parent.chmod(0o755)
-
     def test_no_regular_file(self, tmp_path: Path, create: bool) -> None:
         os.mkfifo(tmp_path / "x.db")
         assert "not a regular file" in refusal(tmp_path / "x.db", create)
+
+
+def test_read_only_file(ours: Path) -> None:
+    ours.chmod(0o444)
+    assert "is read-only" in refusal(ours)
+
+
+def test_read_only_folder(ours: Path) -> None:
+    ours.parent.chmod(0o555)
+    try:
+        assert "is read-only" in refusal(ours)
+    finally:
+        ours.parent.chmod(0o755)
 
 
 def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,8 @@ class Database(Protocol):
 def study_exists(url: str, name: str) -> bool:
     """Whether the database at ``url`` holds an Optuna study called ``name``. Creates nothing."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+    plain_file = parsed.get_backend_name() == "sqlite" and not parsed.query  # with options, it is known to exist
+    if plain_file and not Path(parsed.database or "").exists():
         return False
     engine = create_engine(parsed)
     try:

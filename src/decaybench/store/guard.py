@@ -26,6 +26,8 @@ _SMALLEST_PAGE = 512
 _SHARED_MEMORY = 32 * 1024  # bytes, for which SQLite asks at once
 SIDES = ("-wal", "-shm", "-journal")
 """The suffixes of the files that SQLite keeps beside an open database."""
+OF_COPY: Final = "mode=rw"
+"""Options for SQLite with which a copy is read."""
 _NOT_SHARED: Final = (
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
@@ -40,14 +42,16 @@ _NOT_SHARED: Final = (
 """The errors that network and virtual disks return for a shared log or for locks."""
 
 
-def look_at_file(path: Path, wait: float) -> Found:
+def look_at_file(path: Path, wait: float, *, write: bool) -> Found:
     """Return what the SQLite file at ``path`` holds (nothing if it is missing or empty), leaving no trace.
 
-    ``wait`` is how long, in seconds, to wait for another process's lock. Raises UserError when nothing can be
-    written there, and for a file that is not an intact SQLite database.
+    ``wait`` is how long, in seconds, to wait for another process's lock. Raises UserError for a file that is not an
+    intact SQLite database, and with ``write`` when nothing can be written there.
     """
     try:
-        _require_writable(path)
+        _require_file(path)
+        if write:
+            _require_writable(path)
         if not path.exists() or path.stat().st_size == 0:
             return Found()
         if path.stat().st_size < _SMALLEST_PAGE:  # SQLite would take it for an empty database
@@ -103,13 +107,25 @@ def known_trouble(error: BaseException, where: str, wait: float) -> UserError | 
     return None
 
 
-def _require_writable(path: Path) -> None:
-    """Raise UserError unless ``path`` can be written; modes are checked too, since root has access to everything."""
+def is_writable(path: Path) -> bool:
+    """Whether the SQLite file at ``path``, and others beside it, can be written."""
+    try:
+        _require_writable(path)
+    except UserError:
+        return False
+    return True
+
+
+def _require_file(path: Path) -> None:
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a database file")
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise UserError(f"{path} is not a regular file")
+
+
+def _require_writable(path: Path) -> None:
+    """Raise UserError unless ``path`` can be written; modes are checked too, since root has access to everything."""
     if path.exists():
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path} is not a regular file")
         _require_mode(path, os.R_OK | os.W_OK, f"{path} is read-only")
     folder = path.parent
     while not folder.exists():
@@ -167,36 +183,43 @@ def _read(path: Path, wait: float) -> Found:
 
 @contextlib.contextmanager
 def _tables_in(path: Path, wait: float) -> Iterator[sqlite3.Connection]:
-    """Open a connection that reads ``path`` and leaves no trace.
+    """Open a connection that reads ``path`` and leaves no trace."""
+    with contextlib.ExitStack() as opened:
+        if (options := without_trace(path, wait)) is None:
+            folder = opened.enter_context(tempfile.TemporaryDirectory())
+            path, options = copied(path, Path(folder)), OF_COPY
+        yield opened.enter_context(contextlib.closing(connect(path, options, wait)))
+
+
+def without_trace(path: Path, wait: float) -> str | None:
+    """Return options for SQLite with which it reads a file without a trace; None if only a copy can be read.
 
     Without side files no process is writing, and an immutable connection creates none. With side files, the last
     changes may be only there; a read-only connection with a read-only wal-index sees them. A journal that must be
-    rolled back, or a ``-wal`` without its index, cannot be read without writing, so a copy is read instead. No
-    process, including this one, has such a file open.
+    rolled back, or a ``-wal`` without its index, cannot be read without writing. No process, including this one, has
+    such a file open. Raises sqlite3.Error.
     """
     if not any(Path(f"{path}{side}").exists() for side in SIDES):
-        with contextlib.closing(_connect(path, "immutable=1", wait)) as connection:
-            yield connection
-        return
-    with contextlib.closing(_connect(path, "mode=ro&readonly_shm=1", wait)) as connection:
+        return "immutable=1"
+    with contextlib.closing(connect(path, shared := "mode=ro&readonly_shm=1", wait)) as connection:
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            needs_copy = False
         except sqlite3.OperationalError as error:
-            needs_copy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-            if not needs_copy:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                 raise
-        if not needs_copy:
-            yield connection
-            return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        for side in ("", "-wal", "-journal"):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(f"{path}{side}", f"{copy}{side}")
-        with contextlib.closing(_connect(copy, "mode=rw", wait)) as connection:
-            yield connection
+            return None
+    return shared
 
 
-def _connect(path: Path, query: str, wait: float) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?{query}", uri=True, timeout=wait, isolation_level=None)
+def copied(path: Path, folder: Path) -> Path:
+    """Copy a SQLite file and what must be applied to it."""
+    for side in ("", "-wal", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(f"{path}{side}", folder / f"{path.name}{side}")
+    return folder / path.name
+
+
+def connect(path: Path, options: str, wait: float, *, check_same_thread: bool = True) -> sqlite3.Connection:
+    """Open a connection with options of SQLite's URLs, which waits for locks so many seconds."""
+    url = f"{path.as_uri()}?{options}"
+    return sqlite3.connect(url, uri=True, timeout=wait, isolation_level=None, check_same_thread=check_same_thread)

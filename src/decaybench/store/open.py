@@ -1,9 +1,12 @@
 """The only engine factory: URLs, guards, and the tables of a database that is new or older."""
 
 import contextlib
+import functools
 import os
+import shutil
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +16,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import InternalError, ProgrammingError
 
 from decaybench.errors import UserError
-from decaybench.store.guard import SIDES, look_at_file
+from decaybench.store.guard import OF_COPY, SIDES, connect, copied, is_writable, look_at_file, without_trace
 from decaybench.store.judge import Found, judge
 from decaybench.store.migrations import VERSION, add_metrics, migrate
-from decaybench.store.patience import Patience, patiently
+from decaybench.store.patience import Patience, UnavailableError, patiently
 from decaybench.store.schema import METADATA, TABLES, VERSIONS, lacking
 from decaybench.store.server import reach
 from decaybench.store.storage import BUSY_TIMEOUT, Storage, begin_by_hand, configure, set_pragmas, trouble
@@ -32,7 +35,8 @@ def open_storage(url: str, *, create: bool, optuna: bool | None = None, patience
     With ``create``, a missing folder, file, table or metric's column is created, and an older layout is migrated.
     Without it, nothing is written, and a database without sweeps is an error. ``optuna`` says whether Optuna will use
     the database too (default: the value of ``create``); then Optuna's tables are checked as well. A database that
-    cannot or must not be written to (`guard`, `judge`) is refused and left unchanged. Raises UserError; with
+    must not be written to (`judge`), or that cannot be although it has to (`guard`), is refused and left unchanged.
+    Where nothing can be written, the others are read without any change. Raises UserError; with
     ``patience``, waits for a database that is unavailable, now and in everything that is done with the storage.
     """
     return patiently(patience, lambda: replace(_open(url, create, optuna), patience=patience))
@@ -42,12 +46,13 @@ def _open(url: str, create: bool, optuna: bool | None) -> Storage:
     parsed = parse(url)
     if not create and _is_missing(parsed):
         raise UserError(f"no database at {place(parsed)}; run a sweep first, or name another with --storage")
-    engine, found = _look(parsed)
-    _accept(engine, found, create if optuna is None else optuna)
+    optuna = create if optuna is None else optuna
+    engine, found = _look(parsed, write=optuna)
+    _accept(engine, found, optuna)
     if not create and not found.ours:
         engine.dispose()
         raise UserError(f"no sweeps in {place(parsed)}; run a sweep first")
-    storage = _ready(engine, found)
+    storage = _ready(engine, found, write=optuna)
     if create and (found.version != VERSION or storage.lacks):
         _make_folder(parsed)
         try:
@@ -67,10 +72,10 @@ def find_storage(url: str) -> Storage | None:
 
     Raises UserError for what `open_storage` would refuse with ``create``.
     """
-    engine, found = _look(parse(url))
+    engine, found = _look(parse(url), write=True)
     _accept(engine, found, optuna=True)
     if found.ours:
-        return _ready(engine, found)
+        return _ready(engine, found, write=True)
     engine.dispose()
     return None
 
@@ -124,10 +129,12 @@ def _make_folder(url: URL) -> None:
             raise UserError(f"{place(url)} cannot be created: {error.strerror}") from error
 
 
-def _look(url: URL) -> tuple[Engine, Found]:
+def _look(url: URL, *, write: bool) -> tuple[Engine, Found]:
     """Return an engine that has written nothing, and what its database holds."""
     if url.get_backend_name() == "sqlite":
-        return create_engine(url, hide_parameters=True), look_at_file(Path(str(url.database)), BUSY_TIMEOUT)
+        return create_engine(url, hide_parameters=True), look_at_file(
+            Path(str(url.database)), BUSY_TIMEOUT, write=write
+        )
     return reach(url)
 
 
@@ -140,19 +147,46 @@ def _accept(engine: Engine, found: Found, optuna: bool) -> None:
         raise
 
 
-def _ready(engine: Engine, found: Found) -> Storage:
-    if (url := engine.url).get_backend_name() == "sqlite":
+def _ready(engine: Engine, found: Found, *, write: bool) -> Storage:
+    url = engine.url
+    optunas, readonly = url.render_as_string(hide_password=False), False
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        readonly = not write and not is_writable(path)
         try:
-            _try_disk(Path(str(url.database)))
-        except sqlite3.Error as error:
-            raise trouble(error, url) from error
-        except OSError as error:
-            raise UserError(f"{place(url)} cannot be written: {error.strerror}") from error
-    configure(engine)
+            if not readonly:
+                _try_disk(path)
+        except (sqlite3.Error, OSError) as error:
+            readonly = not write and (isinstance(error, OSError) or isinstance(trouble(error, url), UnavailableError))
+            if not readonly and isinstance(error, OSError):
+                raise UserError(f"{place(url)} cannot be written: {error.strerror}") from error
+            if not readonly:
+                raise trouble(error, url) from error
+    if readonly:
+        engine, optunas = _reader(url)
+    else:
+        configure(engine)
     begin_by_hand(engine)
     layout = found.version or VERSION
     lacks = lacking(layout, found.tables) if found.ours else frozenset[str]()
-    return Storage(engine, url.render_as_string(hide_password=False), layout, lacks)
+    return Storage(engine, optunas, layout, lacks, readonly)
+
+
+def _reader(url: URL) -> tuple[Engine, str]:
+    """Return an engine that reads a SQLite file where nothing can be written, and a URL that does so for Optuna's."""
+    path, folder = Path(str(url.database)), None
+    try:
+        if (options := without_trace(path, BUSY_TIMEOUT)) is None:
+            folder = tempfile.mkdtemp(prefix="decaybench-")
+            path, options = copied(path, Path(folder)), OF_COPY
+    except sqlite3.Error as error:
+        raise trouble(error, url) from error
+    opening = functools.partial(connect, path, options, BUSY_TIMEOUT, check_same_thread=False)
+    engine = create_engine(url, hide_parameters=True, creator=opening)
+    if folder is not None:
+        weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
+    pairs = dict(each.split("=") for each in f"{options}&uri=true".split("&"))
+    return engine, str(url.set(database=path.as_uri()).set(query=pairs))
 
 
 def _try_disk(path: Path) -> None:

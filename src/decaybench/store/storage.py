@@ -32,7 +32,8 @@ class Storage:
     """An open database: the engine of our tables, and the URL for Optuna (absolute, password included).
 
     ``layout`` is that of the tables, and ``lacks`` names the columns, as "runs.pruned", that they do not have yet. A
-    database with an older layout, or without some columns, can only be read. ``patience`` is what is done while the
+    database with an older layout, or without some columns, can only be read, and so can one that is ``readonly``
+    because nothing can be written where it is. ``patience`` is what is done while the
     database is unavailable (None: an error is raised at once).
     """
 
@@ -40,6 +41,7 @@ class Storage:
     url: str
     layout: int = VERSION
     lacks: frozenset[str] = frozenset()
+    readonly: bool = False
     patience: Patience | None = None
 
     def __enter__(self) -> "Storage":
