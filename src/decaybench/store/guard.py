@@ -66,9 +66,13 @@ def look_at_file(path: Path, wait: float, *, write: bool) -> Found:
         except (sqlite3.Error, OSError) as error:
             # Another process may be creating this file right now: only a file that does not change is damaged.
             if before == _fingerprint(path) or time.monotonic() > deadline:
+                code = getattr(error, "sqlite_errorcode", None)
+                if code == sqlite3.SQLITE_PROTOCOL:  # only who writes makes a new one
+                    beside = f"{path}-shm is damaged or another database's"
+                    raise UserError(f"{beside}; delete it when no process uses {path.name}") from error
                 if (known := known_trouble(error, str(path), wait)) is not None:
                     raise known from error
-                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+                if code == sqlite3.SQLITE_NOTADB:
                     raise UserError(f"{path} is not a SQLite database") from error
                 raise UserError(f"{path} is damaged: {error}") from error
 
@@ -156,7 +160,7 @@ def _read(path: Path, wait: float) -> Found:
     """Return what the file holds; ``sqlite3.Error`` when it is damaged or locked."""
     with _tables_in(path, wait) as connection:
         connection.execute("BEGIN")  # everything below is read from one state
-        problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
         if problems != ["ok"]:
             raise sqlite3.DatabaseError(str(problems[0]))
 
