@@ -20,7 +20,10 @@ def lacks(layout: int) -> list[str]:
 
 
 def written(path: Path, layout: int) -> Path:
-    """A file as the layout left it: 1 with one planned run, 2 with a small sweep that was really trained."""
+    """A file as the layout left it: 1 with one planned run, the others with a small sweep that was really trained.
+
+    From layout 4 on, it has a look.
+    """
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript((Path(__file__).parent / "store" / f"layout_{layout}.sql").read_text())

@@ -13,6 +13,7 @@ from decaybench.store.attempts import (
     take,
     width_of,
 )
+from decaybench.store.backup import backup, upgrade
 from decaybench.store.checkpoints import (
     Saved,
     drop_checkpoint,
@@ -99,6 +100,7 @@ __all__ = [
     "UnavailableError",
     "absolute",
     "add_runs",
+    "backup",
     "begin_anew",
     "configure",
     "create_sweep",
@@ -137,6 +139,7 @@ __all__ = [
     "take",
     "traces",
     "update_sweep",
+    "upgrade",
     "width_of",
     "write_epochs",
     "write_look",
