@@ -36,14 +36,14 @@ def version(path: Path) -> list[tuple[int]]:
 
 
 def content(path: Path) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table that older layouts had, in their order, without what is NULL; not our version's."""
+    """Every row of every table, in their order, without what is NULL; not our version's, nor later tables without rows."""
     found = {}
     with closing(sqlite3.connect(path)) as connection:
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             rows = connection.execute(f"SELECT rowid AS number, * FROM {name} ORDER BY 1")
             keys = [column[0] for column in rows.description]
             found[name] = [{k: v for k, v in zip(keys, row, strict=True) if v is not None} for row in rows]
-    return {name: rows for name, rows in found.items() if name not in ("decaybench_version", *LATER)}
+    return {name: rows for name, rows in found.items() if name != "decaybench_version" and (rows or name not in LATER)}
 
 
 def schema(path: Path) -> list[tuple[str, str, str, str | None]]:
