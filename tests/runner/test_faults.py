@@ -83,6 +83,7 @@ def fill(file: Path) -> None:
 )
 def test_a_full_disk_is_waited_out(small_disk, small_ran, monkeypatch, workers, times):
     monkeypatch.setattr(dispatch, "PROBE_S", 0.2)
+    monkeypatch.setenv("DECAYBENCH_CHECKPOINT_S", "0.001")  # without space, they are left out
     database, filler = small_disk / "d.db", small_disk / "filler"
     watcher = Faults(times, 1 if times > 5 else 3, lambda: fill(filler), filler.unlink)
     train(ONE, database, workers=workers, watcher=watcher)

@@ -20,6 +20,10 @@ from decaybench.store import configure, open_storage, update_sweep
 from old_layouts import written
 
 PAGE = 4096
+SLOW = 6
+"""A damaged index of a log, at which SQLite tries again for ten seconds."""
+HUGE = 95
+"""A journal that would make the file eight terabytes long."""
 
 
 def header(path: Path, draw: random.Random) -> None:
@@ -121,8 +125,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def seeds() -> list[object]:
     """A few of each kind, and many."""
-    few = 2 * len(DAMAGES)
-    return [*range(few), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(few, 208))]
+    few = [*range(2 * len(DAMAGES)), HUGE]
+    few.remove(SLOW)
+    return [*few, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(208) if seed not in few)]
 
 
 def lines(capsys: pytest.CaptureFixture[str], command: list[str], url: str) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from decaybench.store.judge import KNOWN, NAMES, Found, found_in
 from decaybench.store.patience import UnavailableError
 
 _SMALLEST_PAGE = 512
+_LARGEST_PAGE = 65536
 _SHARED_MEMORY = 32 * 1024  # bytes, for which SQLite asks at once
 SIDES = ("-wal", "-shm", "-journal")
 """The suffixes of the files that SQLite keeps beside an open database."""
@@ -55,7 +56,7 @@ def look_at_file(path: Path, wait: float, *, write: bool) -> Found:
         if not path.exists() or path.stat().st_size == 0:
             return Found()
         if path.stat().st_size < _SMALLEST_PAGE:  # SQLite would take it for an empty database
-            raise UserError(f"{path} is not a SQLite database")
+            raise UserError(f"{path} is not a SQLite database; use another file")
     except OSError as error:
         raise UserError(f"{path} cannot be used: {error.strerror}") from error
     deadline = time.monotonic() + wait
@@ -73,8 +74,8 @@ def look_at_file(path: Path, wait: float, *, write: bool) -> Found:
                 if (known := known_trouble(error, str(path), wait)) is not None:
                     raise known from error
                 if code == sqlite3.SQLITE_NOTADB:
-                    raise UserError(f"{path} is not a SQLite database") from error
-                raise UserError(f"{path} is damaged: {error}") from error
+                    raise UserError(f"{path} is not a SQLite database; use another file") from error
+                raise UserError(f"{path} is damaged: {error}; restore a backup, or use another file") from error
 
 
 def is_locked(error: BaseException) -> bool:
@@ -189,10 +190,16 @@ def _read(path: Path, wait: float) -> Found:
 def _tables_in(path: Path, wait: float) -> Iterator[sqlite3.Connection]:
     """Open a connection that reads ``path`` and leaves no trace."""
     with contextlib.ExitStack() as opened:
-        if (options := without_trace(path, wait)) is None:
-            folder = opened.enter_context(tempfile.TemporaryDirectory())
-            path, options = copied(path, Path(folder)), OF_COPY
-        yield opened.enter_context(contextlib.closing(connect(path, options, wait)))
+        if (options := without_trace(path, wait)) is not None:
+            yield opened.enter_context(contextlib.closing(connect(path, options, wait)))
+            return
+        copy = copied(path, Path(opened.enter_context(tempfile.TemporaryDirectory())))
+        most = sum(each.stat().st_size for each in copy.parent.iterdir())
+        connection = opened.enter_context(contextlib.closing(connect(copy, OF_COPY, wait)))
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # a journal is rolled back first
+        if (size := copy.stat().st_size) > most + _LARGEST_PAGE:
+            raise sqlite3.DatabaseError(f"its journal would make it {size:,} bytes long")
+        yield connection
 
 
 def without_trace(path: Path, wait: float) -> str | None:
