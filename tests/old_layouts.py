@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from decaybench.store import Progress, Storage, load_frames, pending_runs, progress, runs, some_runs
-from decaybench.store.columns import RunRow, described
+from decaybench.store.columns import RunRow, data_columns, described
 from decaybench.store.schema import METADATA
 
 LATER = {name for name, table in METADATA.tables.items() if table.info["since"] > 2}
@@ -58,6 +58,6 @@ def assert_read(storage: Storage) -> None:
         (row,) = rows
         assert (row.id, row.seed) == ("a", 7) and {getattr(row, name) for name in lacks(1)} == {None}
     frame = load_frames(storage, "old").runs
-    assert list(frame.columns) == [each.name for each in described(RunRow)]
-    assert pd.isna(frame.loc[0, lacks(1)]).all()
+    assert list(frame.columns) == list(data_columns(RunRow))
+    assert pd.isna(frame.loc[0, [name for name in lacks(1) if name in frame.columns]]).all()
     assert progress(storage, "old") == [Progress("search", "constant", 1, finished=0, diverged=0, failed=0, pending=1)]

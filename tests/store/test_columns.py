@@ -26,7 +26,7 @@ def test_who_writes_a_column_has_a_field_for_it() -> None:
     assert by("plan") == names(NewRun) | {"sweep_id"}
     assert by("mirror") == names(Mirror) - {"run_id"}
     assert by("result") == names(RunResult) - {"run_id", "trace"} | {"finished_at"}
-    assert by("attempt") == {"attempt", "device", "precision", "started_at"}
+    assert by("attempt") == {"attempt", "device", "precision", "started_at", "reason"}
     assert by("stacks") | by("selection") == {"stack", "superseded"}
     assert all(column.kept.by for column in described(RunRow))
 

@@ -16,6 +16,7 @@ from decaybench.store import (
     Storage,
     add_runs,
     create_sweep,
+    data_columns,
     finish_runs,
     load_frames,
     offer,
@@ -29,13 +30,14 @@ from decaybench.store import (
     sweep_row,
     write_epochs,
 )
-from decaybench.store.schema import EPOCHS, METADATA, RUNS
+from decaybench.store.columns import RunRow
+from decaybench.store.schema import EPOCHS, METADATA
 
 CONTRACT = {
     "sweeps": "id name question spec spec_hash status created_at provenance",
     "runs": "id sweep_id phase strategy repeat slot length seed trial_number params outcome epochs_done "
     "validation_loss validation_accuracy test_loss test_accuracy diverged_step attempt device precision "
-    "started_at finished_at stack superseded replay_of pruned updates_computed",
+    "started_at finished_at stack superseded replay_of pruned updates_computed reason",
     "epochs": "run_id epoch train_loss validation_loss validation_accuracy learning_rate seconds",
     "traces": "run_id learning_rate",
     "looks": "sweep_id length step repeats spent margin strategies trained_next to_repeats margin_source outcome",
@@ -142,7 +144,7 @@ def types(frame: pd.DataFrame) -> str:
 def test_frames(trained: Storage) -> None:
     sweep, frame, epochs, traces = load_frames(trained, "quick")
     assert sweep["name"] == "quick" and list(sweep["spec"]["strategies"]) == ["staircase", "constant"]
-    assert list(frame.columns) == CONTRACT["runs"].split() and types(frame) == RUN_TYPES
+    assert list(frame.columns) == list(data_columns(RunRow)) and types(frame) == RUN_TYPES
     assert list(epochs.columns) == CONTRACT["epochs"].split() and types(epochs) == EPOCH_TYPES
     assert list(frame["id"]) == [run.id for run in runs(trained, "quick")]
     first, second = frame.iloc[0], frame.iloc[1]
@@ -167,7 +169,7 @@ def test_frames_of_a_sweep_without_runs(storage: Storage) -> None:
     assert types(frames.runs) == RUN_TYPES and types(frames.epochs) == EPOCH_TYPES
     assert len(frames.runs) == len(frames.epochs) == len(frames.traces) == 0
     assert progress(storage, "empty") == []
-    assert list(frames.runs.columns) == [column.name for column in RUNS.columns]
+    assert list(frames.runs.columns) == list(data_columns(RunRow)) == CONTRACT["runs"].split()[:-1]
     assert list(frames.epochs.columns) == [column.name for column in EPOCHS.columns]
 
 

@@ -30,8 +30,9 @@ class Run(NamedTuple):
     as chance, so that a strategy gains nothing by diverging.
 
     ``params`` are in native units, and empty until they are chosen. ``pruned`` is "stopped" for a run that pruning
-    ended, whose values are those of its last epoch, and "spared" for one that pruning would have ended. ``rank`` is a
-    search run's rank among the strategy's trials, the best one lowest; None if the run cannot be the best.
+    ended, whose values are those of its last epoch, and "spared" for one that pruning would have ended. ``reason`` says
+    why a run failed. ``rank`` is a search run's rank among the strategy's trials, the best one lowest; None if the run
+    cannot be the best.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Run(NamedTuple):
     attempt: int = 1
     updates_computed: int | None = None
     pruned: str | None = None
+    reason: str | None = None
     rank: Rank | None = None
 
     @property
@@ -240,6 +242,7 @@ def _run(row: RunRow, metric: str, chance: Chance) -> Run:
         epochs_done=row.epochs_done,
         attempt=row.attempt,
         updates_computed=row.updates_computed,
+        reason=row.reason,
         pruned=row.pruned,
         rank=rank(row, metric, chance) if row.phase == "search" else None,
     )

@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from time import perf_counter, process_time
 
 import torch
 
@@ -20,8 +22,8 @@ from decaybench.training.lanes import EVALUATION_CHUNK
 
 WIDTHS = {"cpu": (1, 2, 4, 8, 16, 32, 64), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
 # On a GPU, the first epoch warms up and the second is recorded as a CUDA graph; the third one has its usual speed.
-EPOCHS = {"cpu": 1, "cuda": 3}
-METHOD = 4  # the version of this method; results of older versions in the cache are ignored
+EPOCHS = 3
+METHOD = 5  # the version of this method; results of older versions in the cache are ignored
 SECONDS = 0.15  # how long each width is measured
 CLOSE = 0.97  # prefer a smaller width that is nearly as fast, since more stacks can be shared among processes
 
@@ -90,20 +92,23 @@ def _seconds(task: Task, environment: Environment, width: int, batch: int, befor
     guess = before if before is not None else _timed(task, environment, width, batch, 1)
     updates = max(1, min(round(SECONDS / (guess * width)), len(environment.data.train) // batch))
     _timed(task, environment, width, batch, 1, validated=EVALUATION_CHUNK if environment.device.type == "cuda" else 2)
-    return min(_timed(task, environment, width, batch, updates) for _ in range(2))
+    return _timed(task, environment, width, batch, updates)
 
 
 def _timed(task: Task, environment: Environment, width: int, batch: int, updates: int, validated: int = 2) -> float:
+    """Seconds for one update of one run: of processor time on a CPU, so that other programs do not count."""
     data, device = environment.data, environment.device
     held_out = _first(data.validation, validated)
     part = replace(data, train=_first(data.train, batch * updates), validation=held_out, signal=None)
     runs = [Run(seed, SCHEDULES["constant"](), 0.0, 0.9, 0.0) for seed in range(width)]  # at rate 0, none diverges
-    short = replace(recipe(task, OptimizerForm(), EPOCHS[device.type]), batch_size=batch)
-    seen: list[float] = []  # an epoch's numbers are on the host when it ends, so the device has finished its work
-    train(short, runs, part, device=device, width=width, on_epoch=lambda curves: seen.append(curves.seconds))
-    if len(seen) < short.epochs:
+    short = replace(recipe(task, OptimizerForm(), EPOCHS), batch_size=batch)
+    clock = process_time if device.type == "cpu" else perf_counter
+    ends: list[float] = []  # an epoch's numbers are on the host when it ends, so the device has finished its work
+    train(short, runs, part, device=device, width=width, on_epoch=lambda _: ends.append(clock()))
+    if len(ends) < EPOCHS:
         raise UserError("task.model: gives a loss that is not finite with its initial weights")
-    return seen[-1] / (width * updates)
+    epochs = [after - before for before, after in pairwise(ends)]
+    return (min(epochs) if device.type == "cpu" else epochs[-1]) / (width * updates)
 
 
 def _first(examples: Examples, n: int) -> Examples:

@@ -74,7 +74,13 @@ def offer(
             values |= {"lease_until": None, "reason": None}
             connection.execute(update(STACKS).where(of_stack(sweep_id, stack)).values(values))
         connection.execute(insert(ATTEMPTS).values(**claim._asdict(), started_at=now))
-        begun = {"attempt": RUNS.c.attempt + 1, "device": device, "precision": precision, "started_at": now}
+        begun = {
+            "attempt": RUNS.c.attempt + 1,
+            "started_at": now,
+            "device": device,
+            "precision": precision,
+            "reason": None,
+        }
         for some in portions(ids):
             connection.execute(delete(EPOCHS).where(EPOCHS.c.run_id.in_(some), EPOCHS.c.epoch > kept))
             connection.execute(delete(TRACES).where(TRACES.c.run_id.in_(some)))
@@ -139,7 +145,7 @@ def give_up(storage: Storage, claim: Claim, reason: str) -> None:
     with storage.write() as connection:
         connection.execute(update(STACKS).where(claim.current).values(state="failed", reason=reason))
         without = update(RUNS).where(*here, RUNS.c.outcome.is_(None), RUNS.c.superseded.is_(False))
-        connection.execute(without.values(outcome="failed", finished_at=datetime.now(UTC)))
+        connection.execute(without.values(outcome="failed", reason=reason, finished_at=datetime.now(UTC)))
 
 
 @patient

@@ -47,7 +47,7 @@ STACK_STATES: Final = ("offered", "held", "ended", "done", "failed")
 ENDINGS: Final = ("finished", "left", "failed", "lost")
 
 Writer = Literal["plan", "mirror", "stacks", "attempt", "result", "selection"]
-"""What fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `begin_attempt`, `RunResult` or `supersede`."""
+"""What fills a column of ``runs``: `NewRun`, `Mirror`, `set_stacks`, `offer`, `RunResult` or `supersede`."""
 
 _LARGEST_FLOAT: Final = "1.7976931348623157e308"
 _SEEDS: Final = 2**53  # exact in JSON and in a float
@@ -180,7 +180,7 @@ class RunRow:
     ``stack`` is the number of the stack in which the run is trained. A ``superseded`` run is no longer in the plan: it
     retrained a trial that is no longer chosen, or searched for a step that the file has changed since. ``replay_of`` is
     the id of the confirm run whose learning rates a replay run uses. ``pruned`` says what pruning did: a ``stopped``
-    run finished after fewer epochs; a ``spared`` one would have been stopped.
+    run finished after fewer epochs; a ``spared`` one would have been stopped. ``reason`` says why a run failed.
 
     ``updates_computed`` counts the run's updates that were not already computed for another run: runs that begin alike
     share updates. Its sum over all runs is the work done. The sum is slightly low if runs diverge, because updates that
@@ -214,6 +214,7 @@ class RunRow:
     replay_of: Annotated[str | None, Kept(String(36), "plan", since=2)]
     pruned: Annotated[str | None, Kept(String(16), "result", one_of(PRUNED), since=2)]
     updates_computed: Annotated[int | None, Kept(BigInteger(), "result", at_least(0), since=2)]
+    reason: Annotated[str | None, Kept(Text(), "attempt", since=5, data=False)]
 
 
 @dataclass(frozen=True)

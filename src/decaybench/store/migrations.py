@@ -49,7 +49,11 @@ def layout_4(connection: Connection) -> None:
 
 
 def layout_5(connection: Connection) -> None:
-    """Add the tables for stacks, attempts and checkpoints; an older sweep fills them when it goes on."""
+    """Add the tables for stacks, attempts and checkpoints, and to ``runs`` the reason why a run failed.
+
+    An older sweep fills them when it goes on.
+    """
+    _add_columns(connection, 5)
     for name in ("stacks", "attempts", "checkpoints"):
         tables(5).tables[name].create(connection)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from decaybench.findings.summary import Summary
 from decaybench.report.words.numbers import count, listed
 
@@ -48,8 +50,12 @@ def progress(summary: Summary) -> list[str]:
         said.append(f"A time limit ended the search; {again}")
     elif unfinished and any(run.done for run in summary.results.runs):
         said.append(f"The sweep is unfinished{_last_look(summary)}; {again}")
-    if failed := sum(row.account.trials.failed + row.account.confirm.failed for row in summary.rows):
-        said.append(f"{count(failed, 'run')} failed and will be retried.")
+    failed = [run for run in summary.results.runs if run.outcome == "failed"]
+    for why, of in groupby(sorted(failed, key=lambda run: run.reason or ""), lambda run: run.reason):
+        runs = list(of)
+        who = listed([label for label in summary.results.sweep.arms if any(run.strategy == label for run in runs)])
+        because = f" ({why})" if why else ""
+        said.append(f'{count(len(runs), "run")} of {who} failed{because}; the next "decaybench run" tries them again.')
     return said
 
 

@@ -1,20 +1,22 @@
 """Stacks are trained in this process, one after the other."""
 
+import time
 from collections.abc import Callable, Iterator
 
-from decaybench.runner.executors.base import Ended
+from decaybench.runner.executors.base import LISTEN_S, Ended
 from decaybench.runner.worker import Worker
 from decaybench.store import Claim
 
 
 class Here:
-    """Trains a stack within ``start``, and calls ``listen`` after each of its epochs."""
+    """Trains a stack within ``start``, and calls ``listen`` after an epoch if it has not for `LISTEN_S`."""
 
     workers = 1
 
     def __init__(self, worker: Worker, listen: Callable[[], None]) -> None:
         self._worker, self._listen = worker, listen
         self._ended: list[Claim] = []
+        self._listened = time.monotonic()
 
     @property
     def full(self) -> bool:
@@ -23,7 +25,7 @@ class Here:
 
     def start(self, claim: Claim) -> None:
         """Train a stack."""
-        self._worker.train(claim, self._listen)
+        self._worker.train(claim, self._hear)
         self._ended.append(claim)
 
     def finished(self) -> Iterator[Ended]:
@@ -33,3 +35,8 @@ class Here:
 
     def close(self) -> None:
         """Nothing to let go."""
+
+    def _hear(self) -> None:
+        if (now := time.monotonic()) - self._listened >= LISTEN_S:
+            self._listened = now
+            self._listen()
