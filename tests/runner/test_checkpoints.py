@@ -18,7 +18,7 @@ from decaybench.training.update import Update
 from small_sweep import SMALL, results
 from trained import train
 
-ONE = SMALL.replace("repeats = 2", "repeats = 1")
+ONE = SMALL.replace("repeats = 2", "repeats = 1").replace("trials = 4", "trials = 2").replace("seeds = 2", "seeds = 1")
 
 
 class Lines(Watcher):

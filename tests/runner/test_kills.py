@@ -101,7 +101,7 @@ def quiet(looks) -> tuple[Any, ...]:
     ("least", "workers"),
     [(3, 2), pytest.param(25, 1, marks=pytest.mark.soak), pytest.param(50, 2, marks=pytest.mark.soak)],
 )
-@pytest.mark.parametrize("server", [False, True])
+@pytest.mark.parametrize("server", [pytest.param(False, marks=pytest.mark.soak), True])  # test_resume has it in a file
 def test_sigkill_of_drivers_and_workers(quiet, tmp_path, request, server, least, workers):
     rng, killed, number = random.Random(14), 0, 0
     address = request.getfixturevalue("postgres_server") if server else None
@@ -160,7 +160,8 @@ def given_away(url: str, pid: int, driver: BaseProcess) -> bool:
     return False
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.soak  # test_checkpoints has it in this process, and test_workers of several
+@pytest.mark.parametrize("times", [20])
 def test_signals_to_leave_lose_nothing(quiet, tmp_path, times):
     rng, sent, number = random.Random(21), 0, 0
     while sent < times:

@@ -137,7 +137,8 @@ COLUMNS = [
     (table.name, column.name, part)
     for table, part in ((SWEEPS, "sweep"), (RUNS, "runs"), (EPOCHS, "epochs"), (TRACES, "traces"), (LOOKS, "looks"))
     for column in table.columns
-    if (table.name, column.name) not in (("sweeps", "name"), ("sweeps", "status"))
+    # why a run failed is not among a sweep's data
+    if (table.name, column.name) not in (("sweeps", "name"), ("sweeps", "status"), ("runs", "reason"))
 ]
 STUDY = [
     *(("trials", column, "study") for column in ("number", "state", "datetime_start", "datetime_complete")),

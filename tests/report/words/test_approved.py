@@ -93,7 +93,7 @@ FITS = {
         "Not settled yet: constant (the control) leads",
         [
             "The sweep is unfinished, and this is its last look, after 6 repeats;",
-            "6 runs of constant failed and will be retried.",
+            '6 runs of exp_loss failed; the next "decaybench run" tries them again.',
         ],
     ),
     "not_started": ("No answer yet: the sweep has not started.", []),
