@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from decaybench.store import Progress, Storage, load_frames, pending_runs, progress, runs, some_runs
+from decaybench.store import Progress, Storage, load_frames, open_storage, pending_runs, progress, runs, some_runs
 from decaybench.store.columns import RunRow, data_columns, described
 from decaybench.store.schema import METADATA
 
@@ -27,6 +27,12 @@ def written(path: Path, layout: int) -> Path:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript((Path(__file__).parent / "store" / f"layout_{layout}.sql").read_text())
+    return path
+
+
+def newest(path: Path) -> Path:
+    """The file that layout 4 left, upgraded."""
+    open_storage(f"sqlite:///{written(path, 4)}", create=True).engine.dispose()
     return path
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from decaybench.cli import main
 from decaybench.store import VERSION, open_storage
-from old_layouts import content, schema, version, written
+from old_layouts import content, newest, schema, version, written
 from small_sweep import results
 
 
@@ -28,7 +28,7 @@ def call(tmp_path, monkeypatch, capsys):
 
 
 def test_a_backup_has_what_is_in_the_log_only_and_is_made_beside_a_writer(call, tmp_path):
-    path = written(tmp_path / "d.db", VERSION)
+    path = newest(tmp_path / "d.db")
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("UPDATE sweeps SET question = 'In the log?'")
         writer.execute("BEGIN IMMEDIATE")
@@ -43,7 +43,7 @@ def test_a_backup_has_what_is_in_the_log_only_and_is_made_beside_a_writer(call, 
 
 
 def test_a_backup_overwrites_nothing(call, tmp_path):
-    written(tmp_path / "d.db", VERSION)
+    newest(tmp_path / "d.db")
     (tmp_path / "kept").write_text("x")
     assert "kept exists, and a backup overwrites nothing" in call("backup", "kept", code=2)
     assert (tmp_path / "kept").read_text() == "x"
@@ -53,7 +53,7 @@ def test_a_backup_overwrites_nothing(call, tmp_path):
 
 
 def test_a_backup_without_space_leaves_nothing(call, tmp_path):
-    path = written(tmp_path / "d.db", VERSION)
+    path = newest(tmp_path / "d.db")
     (disk := tmp_path / "disk").mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk]).returncode:
         pytest.skip("a file system can be mounted by root only")
@@ -95,7 +95,7 @@ def test_an_upgrade_that_cannot_be_backed_up_or_written_changes_nothing(call, tm
 
 
 def test_a_newer_database_is_refused(call, tmp_path):
-    path = written(tmp_path / "d.db", VERSION)
+    path = newest(tmp_path / "d.db")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE decaybench_version SET version = version + 1")
     before = Path(path).read_bytes()
