@@ -1,6 +1,5 @@
 """The Optuna study that mirrors our tables for optuna-dashboard. Our tables are the source of truth."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -9,17 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import optuna
-from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import (
-    StudyModel,
-    TrialIntermediateValueModel,
-    TrialModel,
-    TrialParamModel,
-    TrialUserAttributeModel,
-    TrialValueModel,
-)
+from optuna.storages._rdb.models import StudyModel, TrialModel
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.engine import Connection, Engine, make_url
@@ -27,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from decaybench.errors import MachineError, UserError
+from decaybench.search.rows import step_row, trial_row, value_row
 from decaybench.search.slot import Slot
 from decaybench.search.space import STRATEGY, Space, to_study
 
@@ -125,7 +118,7 @@ class StudyMirror:
         return self._database.patiently(lambda: self._begin(slots)) if slots else {}
 
     def _begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
-        trials = {slot.run_id: _row(self._template(slot, values)) for slot, values in slots.items()}
+        trials = {slot.run_id: trial_row(self._template(slot, values)) for slot, values in slots.items()}
         with self._transaction() as session:
             # As in Optuna, a trial's number is the count of earlier ones, read under a lock on the study.
             named = select(StudyModel.study_id).where(StudyModel.study_name == self._study.study_name)
@@ -226,9 +219,9 @@ class StudyMirror:
                 trial = running[number]
                 trial.state, trial.datetime_complete = state, datetime.now()
                 if number in values:
-                    session.add(_value(trial, values[number]))
+                    session.add(value_row(trial, values[number]))
                 if number in rungs:
-                    session.add(_step(trial, rungs[number], values[number]))
+                    session.add(step_row(trial, rungs[number], values[number]))
 
     def _trials(self) -> list[FrozenTrial]:
         with self._database.plain_errors(), _optunas_errors():
@@ -288,33 +281,3 @@ def _optunas_errors() -> Iterator[None]:
             line, _, _ = str(said.orig).partition("\n")
             raise UserError(f"Optuna cannot use the database: {line}") from error
         raise said or error from None
-
-
-def _row(trial: FrozenTrial) -> TrialModel:
-    """A trial as Optuna stores it, without its study and number."""
-    return TrialModel(
-        state=trial.state,
-        datetime_start=trial.datetime_start,
-        params=[
-            TrialParamModel(
-                param_name=name,
-                param_value=distribution.to_internal_repr(trial.params[name]),
-                distribution_json=distribution_to_json(distribution),
-            )
-            for name, distribution in trial.distributions.items()
-        ],
-        user_attributes=[
-            TrialUserAttributeModel(key=key, value_json=json.dumps(value)) for key, value in trial.user_attrs.items()
-        ],
-    )
-
-
-def _value(trial: TrialModel, value: float) -> TrialValueModel:
-    stored, kind = TrialValueModel.value_to_stored_repr(value)
-    return TrialValueModel(trial_id=trial.trial_id, objective=0, value=stored, value_type=kind)
-
-
-def _step(trial: TrialModel, step: int, value: float) -> TrialIntermediateValueModel:
-    stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
-    row = {"intermediate_value": stored, "intermediate_value_type": kind}
-    return TrialIntermediateValueModel(trial_id=trial.trial_id, step=step, **row)
