@@ -79,16 +79,16 @@ def users_pragmas() -> Iterator[Callable[..., None] | None]:
     if find_spec("alembic") is None:  # in tests/frameworks
         yield None
         return
-    from decaybench.store import open as opening
+    from decaybench.store import storage as connections
 
-    whole = opening._set_pragmas
+    whole = connections.set_pragmas
 
     def hasty(connection: sqlite3.Connection, record: object) -> None:
         whole(connection, record)
         connection.execute("PRAGMA synchronous = OFF").close()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "_set_pragmas", hasty)
+        patch.setattr(connections, "set_pragmas", hasty)
         yield whole
 
 

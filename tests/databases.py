@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 import postgres
 from decaybench.errors import UserError
 from decaybench.search import StudyMirror
-from decaybench.store import configure, find_storage, open_storage
+from decaybench.store import Storage, configure, find_storage, open_storage
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -85,6 +85,6 @@ def refusal(url: str) -> str:
     return line
 
 
-def mirror(url: str, plain_errors: object) -> None:
-    with StudyMirror(url, "s", direction="minimize", spaces={}, configure=configure, plain_errors=plain_errors):  # type: ignore[arg-type]
+def mirror(storage: Storage) -> None:
+    with StudyMirror(storage, "s", direction="minimize", spaces={}, configure=configure):
         pass

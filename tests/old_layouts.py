@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from decaybench.store import Progress, Storage, load_frames, pending_runs, progress, runs, some_runs
+from decaybench.store import Progress, Storage, load_frames, open_storage, pending_runs, progress, runs, some_runs
 from decaybench.store.columns import RunRow
 from decaybench.store.described import data_columns, described
 from decaybench.store.schema import METADATA
@@ -21,10 +21,19 @@ def lacks(layout: int) -> list[str]:
 
 
 def written(path: Path, layout: int) -> Path:
-    """A file as the layout left it: 1 with one planned run, 2 with a small sweep that was really trained."""
+    """A file as the layout left it: 1 with one planned run, the others with a small sweep that was really trained.
+
+    From layout 4 on, it has a look.
+    """
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript((Path(__file__).parent / "store" / f"layout_{layout}.sql").read_text())
+    return path
+
+
+def newest(path: Path) -> Path:
+    """The file that layout 4 left, upgraded."""
+    open_storage(f"sqlite:///{written(path, 4)}", create=True).engine.dispose()
     return path
 
 
@@ -34,14 +43,14 @@ def version(path: Path) -> list[tuple[int]]:
 
 
 def content(path: Path) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table that older layouts had, in their order, without what is NULL; not our version's."""
+    """Every row of every table, in their order, without what is NULL; not our version's, nor later tables without rows."""
     found = {}
     with closing(sqlite3.connect(path)) as connection:
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             rows = connection.execute(f"SELECT rowid AS number, * FROM {name} ORDER BY 1")
             keys = [column[0] for column in rows.description]
             found[name] = [{k: v for k, v in zip(keys, row, strict=True) if v is not None} for row in rows]
-    return {name: rows for name, rows in found.items() if name not in ("decaybench_version", *LATER)}
+    return {name: rows for name, rows in found.items() if name != "decaybench_version" and (rows or name not in LATER)}
 
 
 def schema(path: Path) -> list[tuple[str, str, str, str | None]]:

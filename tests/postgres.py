@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,6 +67,25 @@ def server() -> Iterator[URL]:
             run("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(home)
+
+
+def interruption(url: URL) -> tuple[Callable[[], None], Callable[[], None]]:
+    """What ends the server at once, as a crash would, and what starts it again as it was."""
+    with _engine(url) as engine, engine.connect() as connection:
+        data = Path(str(connection.exec_driver_sql("SHOW data_directory").scalar_one()))
+    found = programs()
+    assert found is not None
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    _, _, options = (data / "postmaster.opts").read_text().replace('"', "").strip().partition(f" -D {data} ")
+
+    def run(*arguments: str) -> None:
+        command = [*as_user, str(found / "pg_ctl"), "-w", "-D", str(data), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=data.parent, stdin=subprocess.DEVNULL)
+
+    return (
+        lambda: run("-m", "immediate", "stop"),
+        lambda: run("-l", str(data.parent / "log"), "-o", options, "start"),
+    )
 
 
 def empty(url: URL) -> None:

@@ -108,6 +108,12 @@ def results(database: Path) -> dict[str, list[tuple]]:
     return {"runs": runs, "epochs": epochs, "traces": traces, "trials": trials, "looks": looks}
 
 
+def without_stacks(database: Path) -> dict[str, list[tuple]]:
+    """The results; which runs are stacked together is a matter of how many processes there are."""
+    found = results(database)
+    return found | {"runs": [(*run[:-2], run[-1]) for run in found["runs"]]}
+
+
 def epochs_written(database: Path) -> int:
     """Grows with every epoch that is written, and with every attempt that replaces some."""
     if not database.exists():

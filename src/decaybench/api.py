@@ -255,9 +255,13 @@ class _Noting(Watcher):
 
 
 def _show(url: str, name: str, content: Content) -> None:
-    """Show ``content`` in optuna-dashboard, if that is installed and the database still holds the study."""
+    """Show ``content`` in optuna-dashboard, if that is installed and the database still holds the study.
+
+    A database that can only be read stays as it is.
+    """
     with store.open_storage(url, create=False) as opened:
-        publish(opened.url, name, content, configure=store.configure)
+        if not opened.readonly:
+            publish(opened.url, name, content, configure=store.configure)
 
 
 def export(name: str, *, strategy: str | None = None, target: str = "torch", storage: str | None = None) -> str:

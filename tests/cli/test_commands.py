@@ -192,7 +192,18 @@ def test_schedules(call):
 def test_help_names_every_command_and_the_readme_too(call):
     text = call("--help")
     readme = (ROOT / "README.md").read_text()
-    for command in ("run", "check", "report", "verify", "status", "export", "dashboard", "schedules"):
+    for command in (
+        "run",
+        "check",
+        "report",
+        "verify",
+        "status",
+        "export",
+        "dashboard",
+        "backup",
+        "upgrade",
+        "schedules",
+    ):
         assert command in text
         assert f"decaybench {command}" in readme
         assert "Usage" in call(command, "--help")

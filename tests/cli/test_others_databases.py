@@ -29,6 +29,8 @@ COMMANDS = [
     ["verify", "r"],
     ["export", "small"],
     ["dashboard", "--port", "0"],
+    ["backup", "b.db"],
+    ["upgrade"],
 ]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from decaybench.cli import main
 from decaybench.runner import Watcher
-from small_sweep import SMALL, epochs_written, results
+from small_sweep import SMALL, epochs_written, without_stacks
 from trained import FORKS, command, kill, start, train, wait_for_epochs
 
 LONGER = SMALL.replace("epochs = 3", "epochs = 8")  # so that there is time to kill it
@@ -27,12 +27,6 @@ def quiet(tmp_path_factory):
     database = tmp_path_factory.mktemp("quiet") / "quiet.db"
     train(LONGER, database)
     return without_stacks(database)
-
-
-def without_stacks(database) -> dict[str, list[tuple]]:
-    """The results; which runs are stacked together is a matter of how many processes there are."""
-    found = results(database)
-    return found | {"runs": [(*run[:-2], run[-1]) for run in found["runs"]]}
 
 
 def children(pid: int) -> list[int]:

@@ -50,7 +50,8 @@ def open_mirror(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
 
     def opened() -> StudyMirror:
-        return StudyMirror(url, "s", direction="maximize", spaces=SPACES, configure=lambda engine: None)
+        database = store.Storage(create_engine(url), url)
+        return StudyMirror(database, "s", direction="maximize", spaces=SPACES, configure=lambda engine: None)
 
     opened.url = url
     opened.trials = lambda: optuna.load_study(study_name="s", storage=url).trials
@@ -145,11 +146,11 @@ def test_a_study_that_was_deleted_meanwhile_cannot_be_written(open_mirror):
 
 
 def test_a_locked_database_is_the_users_to_mend(tmp_path, monkeypatch):
-    monkeypatch.setattr("decaybench.store.open.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("decaybench.store.storage.BUSY_TIMEOUT", 0.05)
     path = tmp_path / "s.db"
     with store.open_storage(f"sqlite:///{path}", create=True) as storage:
         how = {"direction": "maximize", "spaces": SPACES, "configure": store.configure}
-        with StudyMirror(storage.url, "s", **how, plain_errors=storage.plain_errors) as mirror:
+        with StudyMirror(storage, "s", **how) as mirror:
             mirror.begin(proposed(SLOTS[:1]))
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")

@@ -16,6 +16,7 @@ import decaybench
 from decaybench.errors import UserError
 from decaybench.store import VERSION, open_storage
 from decaybench.store import open as opening
+from decaybench.store import storage as connections
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -145,23 +146,26 @@ class TestRefused:
         path = sql(tmp_path / "x.db", *tables, *version, change)
         assert "lacks its layout's version" in refusal(path, create)
 
-    def test_read_only_file(self, ours: Path, create: bool) -> None:
-        ours.chmod(0o444)
-        assert "is read-only" in refusal(ours, create)
-
-    def test_read_only_folder(self, ours: Path, create: bool) -> None:
-        ours.parent.chmod(0o555)
-        try:
-            assert "is read-only" in refusal(ours, create)
-        finally:
-            ours.parent.chmod(0o755)
-
     def test_no_regular_file(self, tmp_path: Path, create: bool) -> None:
         os.mkfifo(tmp_path / "x.db")
         assert "not a regular file" in refusal(tmp_path / "x.db", create)
 
 
+def test_read_only_file(ours: Path) -> None:
+    ours.chmod(0o444)
+    assert "is read-only" in refusal(ours)
+
+
+def test_read_only_folder(ours: Path) -> None:
+    ours.parent.chmod(0o555)
+    try:
+        assert "is read-only" in refusal(ours)
+    finally:
+        ours.parent.chmod(0o755)
+
+
 def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
     monkeypatch.setattr(opening, "BUSY_TIMEOUT", 0.2)
     path = optuna_file(tmp_path / "x.db")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -172,7 +176,7 @@ def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_locked_while_open(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "BUSY_TIMEOUT", 0.2)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
     storage = open_storage(f"sqlite:///{ours}", create=False)
     with closing(sqlite3.connect(ours, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

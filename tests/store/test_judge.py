@@ -168,7 +168,7 @@ def test_what_a_process_killed_while_optuna_made_its_tables_leaves_is_gone_on_wi
     optunas_tables(url, study=None)
     execute(url, *undone)
     with open_storage(url, create=True) as storage:
-        mirror(storage.url, storage.plain_errors)
+        mirror(storage)
 
 
 def test_what_changes_after_the_look_is_a_line_too(url: str) -> None:
@@ -176,12 +176,12 @@ def test_what_changes_after_the_look_is_a_line_too(url: str) -> None:
         optunas_tables(url)
         execute(url, "UPDATE alembic_version SET version_num = 'v3.0.0.d'")
         with pytest.raises(UserError, match=r"they are v3\.0\.0\.d, and Optuna needs"):
-            mirror(storage.url, storage.plain_errors)
+            mirror(storage)
         execute(
             url, "DROP TABLE alembic_version", "ALTER TABLE studies RENAME TO old", "CREATE TABLE studies (id INTEGER)"
         )
         with pytest.raises(UserError, match="study_name"):
-            mirror(storage.url, storage.plain_errors)
+            mirror(storage)
 
 
 def test_the_tables_are_the_installed_optunas() -> None:

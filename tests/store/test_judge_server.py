@@ -41,7 +41,7 @@ def test_neighbours_with_other_names_stay(postgres_url: str) -> None:
     neighbours += ["CREATE INDEX trialstate ON photos (id)", "CREATE SEQUENCE studydirection"]  # without types
     postgres.execute(postgres_url, *neighbours)
     with open_storage(postgres_url, create=True) as storage:
-        mirror(storage.url, storage.plain_errors)
+        mirror(storage)
     open_storage(postgres_url, create=False).engine.dispose()
     assert ("photos", 0) in postgres.everything(postgres_url)
 
@@ -54,7 +54,7 @@ def test_it_is_the_schemas_that_names_are_looked_up_in(postgres_url: str) -> Non
     assert "a table 'studies' that is not Optuna's" in refusal(both)
     mine = f"{postgres_url}?options=-csearch_path%3Dmine"
     with open_storage(mine, create=True) as storage:
-        mirror(storage.url, storage.plain_errors)
+        mirror(storage)
     found = postgres.everything(postgres_url)
     assert ("runs", "r", "mine") in [(row[0], row[1], row[3]) for row in found if len(row) == 4]
     with pytest.raises(UserError, match="no sweeps"):
@@ -87,4 +87,4 @@ def test_types_that_dropped_tables_left_are_used_again(postgres_url: str) -> Non
     drop = f"DO $$ DECLARE t text; BEGIN FOREACH t IN ARRAY ARRAY['{left}'] LOOP EXECUTE 'DROP TABLE ' || t || ' CASCADE'; END LOOP; END $$"
     postgres.execute(postgres_url, drop)
     with open_storage(postgres_url, create=True) as storage:
-        mirror(storage.url, storage.plain_errors)
+        mirror(storage)

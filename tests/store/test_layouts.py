@@ -25,6 +25,7 @@ from decaybench.store import (
     runs,
 )
 from decaybench.store import open as opening
+from decaybench.store import storage as connections
 from decaybench.store.schema import RUNS, TABLES
 from old_layouts import assert_read, content, schema, version, written
 
@@ -100,9 +101,9 @@ def test_two_processes_upgrade_at_once(tmp_path: Path, layout: int) -> None:
 
 
 def test_who_comes_second_finds_it_done(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    late = opening._look(make_url(f"sqlite:///{old}"))
+    late = opening._look(make_url(f"sqlite:///{old}"), write=True)
     open_storage(f"sqlite:///{old}", create=True).engine.dispose()
-    monkeypatch.setattr(opening, "_look", lambda url: late)
+    monkeypatch.setattr(opening, "_look", lambda url, **_: late)
     with open_storage(f"sqlite:///{old}", create=True) as storage:
         assert storage.layout == VERSION
         assert_read(storage)
@@ -111,10 +112,10 @@ def test_who_comes_second_finds_it_done(old: Path, monkeypatch: pytest.MonkeyPat
 def test_what_a_newer_version_upgraded_meanwhile_is_refused_as_it_is(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = opening._look(make_url(f"sqlite:///{old}"))
+    late = opening._look(make_url(f"sqlite:///{old}"), write=True)
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE decaybench_version SET version = 7")
-    monkeypatch.setattr(opening, "_look", lambda url: late)
+    monkeypatch.setattr(opening, "_look", lambda url, **_: late)
     with pytest.raises(UserError, match="written by a newer decaybench"):
         open_storage(f"sqlite:///{old}", create=True)
     assert version(old) == [(7,)]
@@ -129,11 +130,12 @@ def shape(path: Path) -> dict[str, str]:
     return {name: " ".join(sorted(found[name].replace('"', "").replace(",", "").split())) for name in TABLES}
 
 
-@pytest.mark.parametrize("layout", [1, 2])
+@pytest.mark.parametrize("layout", range(1, VERSION))
 def test_an_upgraded_file_has_the_rows_that_it_had_and_the_tables_of_a_new_one(tmp_path: Path, layout: int) -> None:
     path = written(tmp_path / "x.db", layout)
     before = content(path)
-    assert [len(before[table]) for table in ("runs", "epochs", "traces")] == ([1, 0, 0] if layout == 1 else [8, 12, 8])
+    counts = [len(before.get(table, ())) for table in ("runs", "epochs", "traces", "looks")]
+    assert counts == {1: [1, 0, 0, 0], 4: [66, 34, 66, 1]}.get(layout, [8, 12, 8, 0])
     open_storage(f"sqlite:///{path}", create=True).engine.dispose()
     open_storage(f"sqlite:///{tmp_path}/new.db", create=True).engine.dispose()
     assert content(path) == before and version(path) == [(VERSION,)]
@@ -203,14 +205,14 @@ def test_a_column_of_somebody_else_is_not_lost(trained: Path) -> None:
 @pytest.mark.parametrize("pages", [0, 1, 2])
 def test_a_full_disk_leaves_the_old_layout(trained: Path, monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
     before, was = content(trained), schema(trained)
-    pragmas = opening._set_pragmas
+    pragmas = connections.set_pragmas
 
     def little_room(connection: sqlite3.Connection, record: object) -> None:
         pragmas(connection, record)
         (size,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {size + pages}")
 
-    monkeypatch.setattr(opening, "_set_pragmas", little_room)
+    monkeypatch.setattr(connections, "set_pragmas", little_room)
     with pytest.raises(UserError, match=r"x\.db: database or disk is full"):
         open_storage(f"sqlite:///{trained}", create=True)
     assert content(trained) == before and schema(trained) == was and version(trained) == [(2,)]

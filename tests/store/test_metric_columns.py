@@ -33,8 +33,8 @@ for open_it in (lambda: open_storage(url, create=False), lambda: find_storage(ur
         assert_null(storage)
         before = columns(storage)
     assert all(not ADDED[table] & before[table] for table in TABLES)
-seen, look = opening._look(make_url(url)), opening._look
-for opening._look in (look, lambda _: seen, look):  # the second one looked before the first one added anything
+seen, look = opening._look(make_url(url), write=True), opening._look
+for opening._look in (look, lambda *_, **__: seen, look):  # the second one looked before the first one added anything
     with open_storage(url, create=True) as storage:
         assert storage.layout == VERSION and not storage.lacks
         assert_null(storage)

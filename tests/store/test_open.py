@@ -173,7 +173,7 @@ def pragmas(connection: object) -> dict[str, object]:
 
 
 def test_both_engines_have_the_pragmas_and_the_tables_coexist(tmp_path: Path, monkeypatch, users_pragmas) -> None:
-    monkeypatch.setattr("decaybench.store.open._set_pragmas", users_pragmas)
+    monkeypatch.setattr("decaybench.store.storage.set_pragmas", users_pragmas)
     storage = open_storage(f"sqlite:///{tmp_path}/x.db", create=True)
     theirs = optuna.storages.RDBStorage(storage.url)
     configure(theirs.engine)

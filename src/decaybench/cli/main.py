@@ -150,9 +150,7 @@ def check(
 
 @app.command()
 def report(
-    names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="One or more sweeps in the database.", show_default=False)
-    ],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Sweeps in the database.", show_default=False)],
     storage: StorageOption = None,
     out: Annotated[
         str | None,
@@ -271,6 +269,25 @@ def dashboard(
     server.serve(storage=storage, port=port)
 
 
+@app.command()
+def backup(
+    file: Annotated[str, typer.Argument(path_type=str, metavar="FILE", help="A new file.", show_default=False)],
+    storage: StorageOption = None,
+) -> None:
+    """Copy the database to a new file and check the copy, even while sweeps are running."""
+    from decaybench.cli import backup as copy
+
+    copy.write(file, storage=storage)
+
+
+@app.command()
+def upgrade(storage: StorageOption = None) -> None:
+    """Give a database of an older decaybench the tables of this one, after a backup beside it; `run` does so too."""
+    from decaybench.cli import upgrade as tables
+
+    tables.show(storage=storage)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     # Nearly all objects that a command loads live until it ends, so searching them for garbage often is in vain.
@@ -294,7 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if hasattr(error, "format_message"):  # a usage error of typer's
             _leave(f"error: {' '.join(error.format_message().split())}", 2)
         raise
-    if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this code
+    if code == INTERRUPTED:  # from typer, for a KeyboardInterrupt
         _leave("interrupted; run the same command again to continue", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -1,5 +1,6 @@
 """Having stacks trained: they are offered, looked after, tried again if that fails, and mirrored to the study."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,8 @@ from decaybench.sweep import RunParameters, Sweep, resolve
 
 FRUITLESS = 3
 """Attempts in a row without a new epoch after which a stack is not tried again as it is."""
+PROBE_S = 5.0
+"""Seconds between two tries whether the database can be written, while others do the writing."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Dispatch:
         self._planner, self._mirror, self._watcher = planner, mirror, watcher
         self._id, self._width = store.sweep_id(sweep.name), width
         self._going: dict[int, _Going] = {}
+        self._probed = time.monotonic()
         self.executor: Executor
         self.failed: list[str] = []
         """The stacks that were given up, each in words."""
@@ -70,6 +74,9 @@ class Dispatch:
     def ended(self) -> Iterator[list[RunRow]]:
         """Wait a little, and yield the rows of each stack that has its results now. Lost ones are tried again."""
         over = {each.claim: each for each in self.executor.finished()}
+        if time.monotonic() - self._probed > PROBE_S:
+            store.probe(self._storage)  # workers wait silently
+            self._probed = time.monotonic()
         self.listen()
         for stack, standing in store.standings(self._storage, self._id, self._going).items():
             going = self._going[stack]
@@ -78,7 +85,7 @@ class Dispatch:
             elif standing.state == "ended":
                 self._try_again(going, standing.reason)
             elif (
-                (why := _lost(standing, over.get(going.claim))) is not None
+                (why := _lost(standing, over.get(going.claim), paused=self._paused())) is not None
                 # Unless it has ended in the meantime, which the next call will see.
                 and store.end_attempt(self._storage, going.claim, "lost", why)
             ):
@@ -106,6 +113,11 @@ class Dispatch:
         numbers = self._mirror.reconcile(results, propose, rungs)
         other = [run for run in done.values() if run.trial_number != numbers[run.id]]
         store.set_mirror(self._storage, [Mirror(run.id, numbers[run.id], run.params or {}) for run in other])
+
+    def _paused(self) -> bool:
+        """Whether workers may not have renewed their leases yet, because the database was unavailable."""
+        patience = self._storage.patience
+        return patience is not None and time.monotonic() - patience.last < store.LEASE_S
 
     def _offer(
         self,

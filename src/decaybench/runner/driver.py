@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
@@ -22,6 +23,7 @@ from decaybench.runner.environment import (
 from decaybench.runner.executors import Executor, open_elsewhere, open_executor, require_executor
 from decaybench.runner.leaving import LEAVE, Leaving
 from decaybench.runner.ownership import Owner, own
+from decaybench.runner.pausing import Pausing
 from decaybench.runner.planner import AFTER_SEARCH, Planner
 from decaybench.runner.progress import Watcher
 from decaybench.runner.proposals import direction
@@ -102,8 +104,9 @@ def run_sweep(
                     environment = as_elsewhere(environment, begun)
                 deadline = None if time_limit is None else monotonic() + time_limit
                 at_once = crew.workers if remote is None or workers is not None else remote.workers
+                patient = replace(storage, patience=Pausing(leaving, watcher.trouble))
                 driver = _Driver(
-                    sweep, storage, environment, now["stack_size"], at_once, watcher, deadline, leaving, owner
+                    sweep, patient, environment, now["stack_size"], at_once, watcher, deadline, leaving, owner
                 )
                 driver.planner.write_search(now)
                 return driver.work(data_root, remote)
@@ -138,12 +141,11 @@ class _Driver:
         """
         worker = Worker(self.sweep, self.storage, self.environment, self.stack_size, self.leaving)
         with StudyMirror(
-            self.storage.url,
+            self.storage,
             self.sweep.name,
             direction=direction(self.sweep),
             spaces=self.planner.proposals.spaces,
             configure=store.configure,
-            plain_errors=self.storage.plain_errors,
         ) as mirror:
             self.dispatch = Dispatch(
                 self.sweep, self.storage, self.environment, self.planner, mirror, self.watcher, self.stack_size
@@ -215,7 +217,7 @@ class _Driver:
         dispatch = self.dispatch
         while True:
             self.leaving.check()
-            self.owner.check()
+            self.storage.patiently(self.owner.check)
             while not dispatch.executor.full and (members := next(wave, None)) is not None:
                 if phase == "search" and self.deadline is not None and monotonic() > self.deadline:
                     self.cut = True

@@ -45,10 +45,13 @@ def own(storage: Storage, name: str) -> Iterator[Owner]:
     try:
         lock.acquire()
     except Timeout:
-        known = holder.read_text() if holder.exists() else "another process"
-        raise _taken(storage, name, known) from None
+        known = holder.read_text() if holder.exists() else ""
+        raise _taken(storage, name, known or "another process") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
     try:
-        holder.write_text(me)
+        with suppress(OSError):  # without space; it is for a message only
+            holder.write_text(me)
         yield _OnFile()
     finally:
         with suppress(OSError):
@@ -73,11 +76,11 @@ class _OnServer:
         """Take the lock again if the server has dropped the connection; MachineError if another process has it now."""
         if time.monotonic() - self._checked < CHECK_S:
             return
-        self._checked = time.monotonic()
         if not self.lock.held():
             self.lock.release()
             if (holder := self.lock.take()) is not None:
                 raise MachineError(f"sweep {self._name} was taken over by {holder} while the database was out of reach")
+        self._checked = time.monotonic()
 
 
 def _taken(storage: Storage, name: str, holder: str) -> UserError:

@@ -17,6 +17,7 @@ from decaybench.findings.selection import chance_of
 from decaybench.runner.checkpoints import Checkpoints, made_with
 from decaybench.runner.environment import Environment, choose_device, prepare_environment
 from decaybench.runner.leaving import Leaving
+from decaybench.runner.pausing import Pausing
 from decaybench.runner.pruning import Pruning
 from decaybench.runner.replay import replaying
 from decaybench.store import Claim, EpochRow, RunResult, RunRow, StaleError, Storage
@@ -163,7 +164,7 @@ class Worker:
 def open_worker(url: str, name: str, data_root: Path | None, device: str, leaving: Leaving) -> Iterator[Worker]:
     """A worker for a sweep that has begun, with a connection of its own and one thread."""
     torch.set_num_threads(1)
-    with store.open_storage(url, create=False) as storage:
+    with store.open_storage(url, create=False, patience=Pausing(leaving)) as storage:
         row = store.sweep_row(storage, name)
         if row is None:
             raise UserError(f"no sweep {name!r} in {storage.where}")

@@ -1,42 +1,55 @@
 """The Optuna study that mirrors our tables for optuna-dashboard. Our tables are the source of truth."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import optuna
-from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import (
-    StudyModel,
-    TrialIntermediateValueModel,
-    TrialModel,
-    TrialParamModel,
-    TrialUserAttributeModel,
-    TrialValueModel,
-)
+from optuna.storages._rdb.models import StudyModel, TrialModel
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import create_engine, inspect, select, text
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from decaybench.errors import MachineError, UserError
+from decaybench.search.rows import step_row, trial_row, value_row
 from decaybench.search.slot import Slot
 from decaybench.search.space import STRATEGY, Space, to_study
 
 BUSY_TIMEOUT_S = 60
 
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """The database that our tables and Optuna's share."""
+
+    @property
+    def url(self) -> str:
+        """Its URL for Optuna."""
+
+    def plain_errors(self) -> AbstractContextManager[None]:
+        """Turn a locked database, a full disk or a lost server into an error of one line."""
+
+    def write(self, engine: Engine) -> AbstractContextManager[Connection]:
+        """Open a write transaction on ``engine``, with its errors as above."""
+
+    def patiently(self, step: Callable[[], T]) -> T:
+        """Do ``step`` again while the database is unavailable, if the caller of everything wants to wait."""
+
 
 def study_exists(url: str, name: str) -> bool:
     """Whether the database at ``url`` holds an Optuna study called ``name``. Creates nothing."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+    plain_file = parsed.get_backend_name() == "sqlite" and not parsed.query  # with options, it is known to exist
+    if plain_file and not Path(parsed.database or "").exists():
         return False
     engine = create_engine(parsed)
     try:
@@ -56,10 +69,10 @@ class StudyMirror:
     proposed. When its result is in our tables, the Optuna trial is closed. If a crash left it RUNNING, `reconcile`
     gives it the outcome of its run.
 
-    ``configure`` sets the same pragmas on Optuna's engine as on ours. ``plain_errors`` turns a locked database or a
-    full disk into a UserError. Opening raises UserError if Optuna cannot use the database. ``begin``, ``tell`` and
-    ``fail`` are one transaction each. They raise MachineError if another program has changed the study meanwhile, which
-    `reconcile` repairs. SQLite has one writer, so no method may be called inside an open transaction of ours.
+    ``configure`` sets the same pragmas on Optuna's engine as on ours. Opening raises UserError if Optuna cannot use the
+    database. ``begin``, ``tell`` and ``fail`` are one transaction each, which is done again if ``database`` waits. They
+    raise MachineError if another program has changed the study meanwhile, which `reconcile` repairs. SQLite has one
+    writer, so no method may be called inside an open transaction of ours.
 
     The trials of a stack are written together through Optuna's models, although these are not a public interface.
     ``Study.add_trial`` and ``tell`` take two transactions and some thirty statements per trial, nine times the work:
@@ -68,38 +81,44 @@ class StudyMirror:
 
     def __init__(
         self,
-        url: str,
+        database: Database,
         name: str,
         *,
         direction: Literal["minimize", "maximize"],
         spaces: Mapping[str, Space],
         configure: Callable[[Engine], None],
-        plain_errors: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self._spaces, self._plain_errors = dict(spaces), plain_errors
+        self._spaces, self._database = dict(spaces), database
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else None
-        with plain_errors(), _optunas_errors():
-            self._storage = _open(url, patient)
-            try:
-                if (found := self._storage.get_current_version()) != (head := self._storage.get_head_version()):
-                    raise UserError(f"the database's Optuna tables changed: they are {found}, and Optuna needs {head}")
-                configure(self._storage.engine)
-                self._study = optuna.create_study(
-                    study_name=name, storage=self._storage, direction=direction, load_if_exists=True
-                )
-            except BaseException:
-                self.__exit__()
-                raise
+        patient = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if database.url.startswith("sqlite") else None
+
+        def opened() -> None:
+            with database.plain_errors(), _optunas_errors():
+                self._storage = _open(database.url, patient)
+                try:
+                    if (found := self._storage.get_current_version()) != (head := self._storage.get_head_version()):
+                        raise UserError(
+                            f"the database's Optuna tables changed: they are {found}, and Optuna needs {head}"
+                        )
+                    configure(self._storage.engine)
+                    self._study = optuna.create_study(
+                        study_name=name, storage=self._storage, direction=direction, load_if_exists=True
+                    )
+                except BaseException:
+                    self.__exit__()
+                    raise
+
+        database.patiently(opened)
 
     def begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
         """Mirror trials whose training begins as RUNNING Optuna trials; return their numbers by run id.
 
         ``slots`` maps trials to their parameters, in range units by dimension name.
         """
-        if not slots:
-            return {}
-        trials = {slot.run_id: _row(self._template(slot, values)) for slot, values in slots.items()}
+        return self._database.patiently(lambda: self._begin(slots)) if slots else {}
+
+    def _begin(self, slots: Mapping[Slot, Mapping[str, Any]]) -> dict[str, int]:
+        trials = {slot.run_id: trial_row(self._template(slot, values)) for slot, values in slots.items()}
         with self._transaction() as session:
             # As in Optuna, a trial's number is the count of earlier ones, read under a lock on the study.
             named = select(StudyModel.study_id).where(StudyModel.study_name == self._study.study_name)
@@ -115,7 +134,7 @@ class StudyMirror:
             numbers = {run_id: first + place for place, run_id in enumerate(ordered)}
             for run_id, number in numbers.items():
                 trials[run_id].number = number
-            return numbers
+        return numbers
 
     def tell(self, values: Mapping[int, float], stopped_after: Mapping[int, int] | None = None) -> None:
         """Close RUNNING trials, by number, with their objective values.
@@ -153,7 +172,7 @@ class StudyMirror:
 
         ended: dict[str, int] = {}
         lost: list[int] = []
-        for trial in self._study.get_trials(deepcopy=False):
+        for trial in self._database.patiently(self._trials):
             run_id = trial.user_attrs.get("run_id")
             if run_id is not None and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 numbers.setdefault(run_id, trial.number)
@@ -180,8 +199,10 @@ class StudyMirror:
 
     def _close(self, states: Mapping[int, TrialState], values: Mapping[int, float], rungs: Mapping[int, int]) -> None:
         """End RUNNING trials, by number, in these states; ``rungs`` maps those that were stopped to their epochs."""
-        if not states:
-            return
+        if states:
+            self._database.patiently(lambda: self._end(states, values, rungs))
+
+    def _end(self, states: Mapping[int, TrialState], values: Mapping[int, float], rungs: Mapping[int, int]) -> None:
         with self._transaction() as session:
             found = (
                 select(TrialModel.number, TrialModel)
@@ -198,14 +219,19 @@ class StudyMirror:
                 trial = running[number]
                 trial.state, trial.datetime_complete = state, datetime.now()
                 if number in values:
-                    session.add(_value(trial, values[number]))
+                    session.add(value_row(trial, values[number]))
                 if number in rungs:
-                    session.add(_step(trial, rungs[number], values[number]))
+                    session.add(step_row(trial, rungs[number], values[number]))
+
+    def _trials(self) -> list[FrozenTrial]:
+        with self._database.plain_errors(), _optunas_errors():
+            return self._study.get_trials(deepcopy=False)
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
-        with self._plain_errors(), Session(self._storage.engine) as session, session.begin():
+        with self._database.write(self._storage.engine) as connection, Session(connection) as session:
             yield session
+            session.flush()
 
     def _changed(self, how: str) -> MachineError:
         return MachineError(
@@ -255,33 +281,3 @@ def _optunas_errors() -> Iterator[None]:
             line, _, _ = str(said.orig).partition("\n")
             raise UserError(f"Optuna cannot use the database: {line}") from error
         raise said or error from None
-
-
-def _row(trial: FrozenTrial) -> TrialModel:
-    """A trial as Optuna stores it, without its study and number."""
-    return TrialModel(
-        state=trial.state,
-        datetime_start=trial.datetime_start,
-        params=[
-            TrialParamModel(
-                param_name=name,
-                param_value=distribution.to_internal_repr(trial.params[name]),
-                distribution_json=distribution_to_json(distribution),
-            )
-            for name, distribution in trial.distributions.items()
-        ],
-        user_attributes=[
-            TrialUserAttributeModel(key=key, value_json=json.dumps(value)) for key, value in trial.user_attrs.items()
-        ],
-    )
-
-
-def _value(trial: TrialModel, value: float) -> TrialValueModel:
-    stored, kind = TrialValueModel.value_to_stored_repr(value)
-    return TrialValueModel(trial_id=trial.trial_id, objective=0, value=stored, value_type=kind)
-
-
-def _step(trial: TrialModel, step: int, value: float) -> TrialIntermediateValueModel:
-    stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
-    row = {"intermediate_value": stored, "intermediate_value_type": kind}
-    return TrialIntermediateValueModel(trial_id=trial.trial_id, step=step, **row)

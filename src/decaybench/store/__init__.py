@@ -15,6 +15,7 @@ from decaybench.store.attempts import (
     width_of,
     withdraw,
 )
+from decaybench.store.backup import backup, upgrade
 from decaybench.store.checkpoints import (
     Saved,
     drop_checkpoint,
@@ -37,7 +38,8 @@ from decaybench.store.columns import (
 )
 from decaybench.store.described import data_columns
 from decaybench.store.migrations import VERSION
-from decaybench.store.open import Storage, configure, find_storage, open_storage
+from decaybench.store.open import find_storage, open_storage
+from decaybench.store.patience import Patience, UnavailableError
 from decaybench.store.read import (
     Frames,
     Progress,
@@ -58,6 +60,7 @@ from decaybench.store.read import (
 )
 from decaybench.store.schema import sweep_id
 from decaybench.store.server_lock import ServerLock
+from decaybench.store.storage import Storage, configure
 from decaybench.store.url import DEFAULT_STORAGE, absolute, storage_url
 from decaybench.store.workers import (
     enter,
@@ -73,6 +76,7 @@ from decaybench.store.write import (
     add_runs,
     create_sweep,
     finish_runs,
+    probe,
     replay_other,
     set_mirror,
     set_stacks,
@@ -96,6 +100,7 @@ __all__ = [
     "LookRow",
     "Mirror",
     "NewRun",
+    "Patience",
     "Progress",
     "RunResult",
     "RunRow",
@@ -105,9 +110,11 @@ __all__ = [
     "Standing",
     "Storage",
     "Stored",
+    "UnavailableError",
     "WorkerRow",
     "absolute",
     "add_runs",
+    "backup",
     "begin_anew",
     "configure",
     "create_sweep",
@@ -130,6 +137,7 @@ __all__ = [
     "open_storage",
     "pending_runs",
     "present",
+    "probe",
     "progress",
     "renew",
     "replay_other",
@@ -152,6 +160,7 @@ __all__ = [
     "traces",
     "training",
     "update_sweep",
+    "upgrade",
     "waiting",
     "wanting",
     "width_of",

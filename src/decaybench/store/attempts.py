@@ -6,7 +6,7 @@ then on: whatever its worker still tries to write is refused (`claims`). Each fu
 measured by the database's clock, so the clocks of several machines need not agree.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -26,9 +26,10 @@ from sqlalchemy import (
 
 from decaybench.store.claims import Claim, note_end, of_attempt, of_stack, require_held
 from decaybench.store.columns import Mirror
-from decaybench.store.open import Storage
+from decaybench.store.patience import patient
 from decaybench.store.read import portions
 from decaybench.store.schema import ATTEMPTS, EPOCHS, RUNS, STACKS, TRACES
+from decaybench.store.storage import Storage
 from decaybench.store.write import UNTRAINED, require_runs, set_columns
 
 LEASE_S: Final = 60.0
@@ -49,6 +50,7 @@ class Standing(NamedTuple):
     reason: str | None
 
 
+@patient
 def offer(
     storage: Storage,
     sweep_id: str,
@@ -95,6 +97,7 @@ def offer(
     return claim
 
 
+@patient
 def take(storage: Storage, claim: Claim, worker: str) -> bool:
     """Hold the stack as ``worker``; False if it is not offered, or another attempt is."""
     with storage.write() as connection:
@@ -127,6 +130,7 @@ def withdraw(storage: Storage, sweep_id: str) -> None:
         connection.execute(update(STACKS).where(STACKS.c.sweep_id == sweep_id, PUBLIC).values(state="ended"))
 
 
+@patient
 def width_of(storage: Storage, claim: Claim) -> int | None:
     """The number of models that go through the network at once in this attempt, None for the sweep's."""
     with storage.read() as connection:
@@ -134,12 +138,13 @@ def width_of(storage: Storage, claim: Claim) -> int | None:
 
 
 def renew(storage: Storage, claim: Claim) -> None:
-    """Renew the lease; StaleError if this attempt no longer holds the stack."""
+    """Renew the lease, without waiting for the database; StaleError if this attempt no longer holds the stack."""
     with storage.write() as connection:
         require_held(connection, claim)
         connection.execute(update(STACKS).where(claim.current).values(lease_until=clock(storage) + LEASE_S))
 
 
+@patient
 def begin_anew(storage: Storage, claim: Claim, run_ids: Sequence[str]) -> None:
     """Delete all epochs of the stack's runs, since their training starts at its beginning; StaleError as in `renew`."""
     with storage.write() as connection:
@@ -149,6 +154,7 @@ def begin_anew(storage: Storage, claim: Claim, run_ids: Sequence[str]) -> None:
             connection.execute(update(RUNS).where(RUNS.c.id.in_(some)).values(epochs_done=0))
 
 
+@patient
 def end_attempt(storage: Storage, claim: Claim, ended: str, reason: str | None = None) -> bool:
     """Record how an attempt ended without results; False if it had ended already, or is not the current one."""
     with storage.write() as connection:
@@ -159,6 +165,7 @@ def end_attempt(storage: Storage, claim: Claim, ended: str, reason: str | None =
     return True
 
 
+@patient
 def give_up(storage: Storage, claim: Claim, reason: str) -> None:
     """Give up a stack: its runs without a result have failed. A later offer of the same stack tries them again."""
     here = RUNS.c.sweep_id == claim.sweep_id, RUNS.c.stack == claim.stack
@@ -168,7 +175,8 @@ def give_up(storage: Storage, claim: Claim, reason: str) -> None:
         connection.execute(without.values(outcome="failed", reason=reason, finished_at=datetime.now(UTC)))
 
 
-def standings(storage: Storage, sweep_id: str, stacks: Iterable[int]) -> dict[int, Standing]:
+@patient
+def standings(storage: Storage, sweep_id: str, stacks: Collection[int]) -> dict[int, Standing]:
     """How each of these stacks stands, if it was ever offered."""
     expired = func.coalesce(STACKS.c.lease_until < clock(storage), False) & (STACKS.c.state == "held")
     columns = STACKS.c.stack, STACKS.c.attempt, STACKS.c.state, expired.label("expired"), STACKS.c.reason

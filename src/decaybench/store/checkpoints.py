@@ -17,8 +17,9 @@ from sqlalchemy import delete, insert, select
 
 from decaybench.errors import UserError
 from decaybench.store.claims import Claim, require_held
-from decaybench.store.open import Storage
+from decaybench.store.patience import patient
 from decaybench.store.schema import CHECKPOINTS
+from decaybench.store.storage import Storage
 
 MOST_BYTES: Final = 256 * 2**20
 """The largest checkpoint that is kept on a server."""
@@ -39,7 +40,7 @@ class Saved(NamedTuple):
 def save_checkpoint(storage: Storage, claim: Claim, epochs: int, made_with: str, data: bytes) -> None:
     """Keep a checkpoint instead of the stack's last one, unless it is too large for the server.
 
-    Raises StaleError unless this attempt holds the stack, and UserError if there is no space.
+    Raises StaleError unless this attempt holds the stack, and UserError, without waiting, if there is no space.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     if (folder := _folder(storage)) is None:
@@ -72,6 +73,7 @@ def save_checkpoint(storage: Storage, claim: Claim, epochs: int, made_with: str,
             older.unlink(missing_ok=True)
 
 
+@patient
 def last_checkpoint(storage: Storage, sweep_id: str, stack: int) -> Saved | None:
     """The stack's last checkpoint; None if there is none."""
     if (folder := _folder(storage)) is None:
@@ -88,6 +90,7 @@ def last_checkpoint(storage: Storage, sweep_id: str, stack: int) -> Saved | None
     return saved
 
 
+@patient
 def drop_checkpoints(storage: Storage, sweep_id: str, but: Collection[int] = ()) -> None:
     """Delete the checkpoints of a sweep's stacks, except those of the stacks in ``but``."""
     if (folder := _folder(storage)) is None:
@@ -102,6 +105,7 @@ def drop_checkpoints(storage: Storage, sweep_id: str, but: Collection[int] = ())
         folder.rmdir()
 
 
+@patient
 def drop_checkpoint(storage: Storage, sweep_id: str, stack: int) -> None:
     """Delete the checkpoints of one stack."""
     if (folder := _folder(storage)) is None:

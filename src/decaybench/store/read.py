@@ -10,8 +10,9 @@ from decaybench.errors import UserError
 from decaybench.store.claims import Claim
 from decaybench.store.columns import OUTCOMES, PHASES, EpochRow, LookRow, RunRow
 from decaybench.store.described import described
-from decaybench.store.open import Storage
+from decaybench.store.patience import patient
 from decaybench.store.schema import EPOCHS, LOOKS, RUNS, SWEEPS, TRACES
+from decaybench.store.storage import Storage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,12 +65,14 @@ class Frames(NamedTuple):
     traces: "dict[str, NDArray[np.float32]]"
 
 
+@patient
 def sweep_row(storage: Storage, name: str) -> dict[str, Any] | None:
     """Return the sweeps row called ``name`` with ``spec`` and ``provenance`` as dicts, or None."""
     with storage.read() as connection:
         return _sweep(storage, connection, name)
 
 
+@patient
 def sweep_names(storage: Storage) -> list[str]:
     """Return the names of all sweeps, oldest first."""
     with storage.read() as connection:
@@ -96,6 +99,7 @@ def pending_runs(storage: Storage, name: str, *, phase: str | None = None) -> li
     return _runs(storage, name, phase, todo)
 
 
+@patient
 def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
     """Return the runs with these ids, in their order; ValueError for an unknown id."""
     rows: dict[str, RunRow] = {}
@@ -109,6 +113,7 @@ def some_runs(storage: Storage, run_ids: Sequence[str]) -> list[RunRow]:
     return [rows[run_id] for run_id in run_ids]
 
 
+@patient
 def stack_runs(storage: Storage, claim: Claim) -> list[RunRow]:
     """Return the runs of a stack that are still to be trained, sorted as in `Frames`."""
     todo = RUNS.c.sweep_id == claim.sweep_id, RUNS.c.stack == claim.stack, RUNS.c.outcome.is_(None)
@@ -117,6 +122,7 @@ def stack_runs(storage: Storage, claim: Claim) -> list[RunRow]:
         return sorted((RunRow(**row) for row in connection.execute(query).mappings()), key=_place)
 
 
+@patient
 def epochs_done(storage: Storage, sweep_id: str, stacks: Sequence[int]) -> dict[int, int]:
     """Return the number of epochs written so far, summed over the runs of each stack."""
     here = RUNS.c.sweep_id == sweep_id, RUNS.c.stack.in_(stacks)
@@ -125,6 +131,7 @@ def epochs_done(storage: Storage, sweep_id: str, stacks: Sequence[int]) -> dict[
         return {stack: int(done) for stack, done in connection.execute(query)}
 
 
+@patient
 def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.float32]]":
     """Return the learning rates, float32 (updates made,), of the runs for which they are stored."""
     import numpy as np
@@ -137,6 +144,7 @@ def traces(storage: Storage, run_ids: Sequence[str]) -> "dict[str, NDArray[np.fl
     return found
 
 
+@patient
 def looks(storage: Storage, name: str) -> list[LookRow]:
     """Return the sweep's looks, by step and length; UserError for an unknown sweep."""
     with storage.read() as connection:
@@ -149,6 +157,7 @@ def portions(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield run_ids[start : start + _AT_ONCE]
 
 
+@patient
 def progress(storage: Storage, name: str) -> list[Progress]:
     """Count the runs per phase and strategy, without superseded ones; UserError for an unknown sweep."""
     query = (
@@ -168,6 +177,7 @@ def progress(storage: Storage, name: str) -> list[Progress]:
     return sorted((Progress(**row) for row in counts), key=lambda one: (PHASES.index(one.phase), one.strategy))
 
 
+@patient
 def load(storage: Storage, name: str) -> Stored:
     """Return everything stored about a sweep, read in one transaction; UserError for an unknown sweep."""
     import numpy as np
@@ -271,6 +281,7 @@ def _place(run: Any) -> tuple[Any, ...]:
     return PHASES.index(run.phase), run.strategy, run.length, run.repeat, run.slot, run.seed
 
 
+@patient
 def _runs(storage: Storage, name: str, phase: str | None, conditions: list[ColumnElement[bool]]) -> list[RunRow]:
     with storage.read() as connection:
         owner = require_sweep(connection, name, storage.where)

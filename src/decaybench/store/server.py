@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, Program
 from decaybench.errors import UserError
 from decaybench.store import optunas
 from decaybench.store.judge import KNOWN, NAMES, Found, found_in
+from decaybench.store.patience import UnavailableError, passes
 from decaybench.store.url import place
 
 # Our statements and Optuna's use unqualified names, which follow the search path; so do these queries.
@@ -53,12 +54,16 @@ def reach(url: URL) -> tuple[Engine, Found]:
         if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) is None:
             # Not from the server: the driver cannot read the URL itself, and its message repeats parts of it.
             raise UserError(_unreadable(url)) from None
-        raise UserError(said_by_server(error.orig or error, url)) from error
+        raise _said(error.orig or error, url) from error
     try:
         return engine, _look(engine)
     except (DatabaseError, InterfaceError) as error:
         engine.dispose()
-        raise UserError(said_by_server(error.orig or error, url)) from error
+        raise _said(error.orig or error, url) from error
+
+
+def _said(error: BaseException, url: URL) -> UserError:
+    return (UnavailableError if passes(error) else UserError)(said_by_server(error, url))
 
 
 def said_by_server(error: BaseException, url: URL) -> str:

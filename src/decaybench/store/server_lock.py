@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from decaybench.store.open import Storage
+from decaybench.store.storage import Storage
 
 # If the holder's machine vanishes, the server notices after a minute instead of two hours.
 _BEGIN: Final = text("""
@@ -57,7 +57,8 @@ class ServerLock:
 
     def held(self) -> bool:
         """Whether the connection that holds the lock is still there."""
-        assert self._connection is not None
+        if self._connection is None:
+            return False
         try:
             self._connection.execute(text("SELECT 1"))
         except DBAPIError:

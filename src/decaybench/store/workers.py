@@ -12,8 +12,8 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from decaybench.store.attempts import LEASE_S, PUBLIC, clock
 from decaybench.store.claims import Claim
 from decaybench.store.columns import WorkerRow
-from decaybench.store.open import Storage
 from decaybench.store.schema import ATTEMPTS, STACKS, SWEEPS, WORKERS
+from decaybench.store.storage import Storage
 
 FORGET_S: Final = 86_400.0
 """Seconds after which a worker that has died is forgotten."""

@@ -16,10 +16,11 @@ from decaybench.errors import UserError
 from decaybench.store.claims import Claim, finish_stack, require_held
 from decaybench.store.columns import STATUSES, EpochRow, LookRow, Mirror, NewRun, RunResult, RunRow
 from decaybench.store.described import described
-from decaybench.store.open import Storage
+from decaybench.store.patience import patient
 from decaybench.store.read import portions, require_sweep
 from decaybench.store.rows import plain_result, plain_row
 from decaybench.store.schema import EPOCHS, LOOKS, RUNS, SWEEPS, TRACES, sweep_id
+from decaybench.store.storage import Storage
 
 UNTRAINED: Final[dict[str, Any]] = {
     each.name: each.kept.default for each in described(RunRow) if each.kept.by == "result"
@@ -27,6 +28,7 @@ UNTRAINED: Final[dict[str, Any]] = {
 """The values of a run's result columns before it has a result."""
 
 
+@patient
 def create_sweep(
     storage: Storage,
     *,
@@ -65,6 +67,7 @@ def create_sweep(
     return owner
 
 
+@patient
 def add_runs(storage: Storage, name: str, runs: Sequence[NewRun]) -> int:
     """Write the planned runs that the sweep lacks, leave the others unchanged, and return how many were written."""
     with storage.write() as connection:
@@ -75,6 +78,7 @@ def add_runs(storage: Storage, name: str, runs: Sequence[NewRun]) -> int:
     return len(missing)
 
 
+@patient
 def update_sweep(
     storage: Storage,
     name: str,
@@ -120,6 +124,7 @@ def supersede(storage: Storage, run_ids: Sequence[str], superseded: bool = True)
     _update_runs(storage, run_ids, [{"of": run_id, "superseded": superseded} for run_id in run_ids])
 
 
+@patient
 def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
     """Change the confirm run whose learning rates each replay run (by id) uses, and delete the replay's results."""
     with storage.write() as connection:
@@ -129,6 +134,7 @@ def replay_other(storage: Storage, replays: Mapping[str, str | None]) -> None:
         set_columns(connection, [{"of": run_id, "replay_of": source} for run_id, source in replays.items()])
 
 
+@patient
 def write_epochs(storage: Storage, rows: Sequence[EpochRow], claim: Claim | None = None) -> None:
     """Write the epochs of a stack and raise its runs' ``epochs_done``; ValueError for a NaN or infinity.
 
@@ -149,6 +155,7 @@ def write_epochs(storage: Storage, rows: Sequence[EpochRow], claim: Claim | None
         )
 
 
+@patient
 def finish_runs(storage: Storage, results: Sequence[RunResult], claim: Claim | None = None) -> None:
     """Write the runs' results and traces. With ``claim``, they are those of a stack, which is done.
 
@@ -179,6 +186,7 @@ def finish_runs(storage: Storage, results: Sequence[RunResult], claim: Claim | N
             connection.execute(insert(TRACES), traces)
 
 
+@patient
 def write_look(storage: Storage, rows: Sequence[LookRow]) -> None:
     """Write one look at every length of a sweep; ValueError for a step that is there already."""
     with storage.write() as connection:
@@ -186,6 +194,15 @@ def write_look(storage: Storage, rows: Sequence[LookRow]) -> None:
             connection.execute(insert(LOOKS), [plain_row(row) for row in rows])
         except IntegrityError as error:
             raise ValueError(f"look {rows[0].step} of sweep {rows[0].sweep_id} is already there") from error
+
+
+@patient
+def probe(storage: Storage) -> None:
+    """Try whether a SQLite database can be written, by a number that SQLite keeps in it: it is set to what it was."""
+    if storage.engine.dialect.name == "sqlite":
+        with storage.write() as connection:
+            kept = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA user_version = {kept}")
 
 
 def _require_status(status: str) -> None:
@@ -225,6 +242,7 @@ def _epochs_written(connection: Connection, run_ids: Sequence[str]) -> dict[str,
     return counts
 
 
+@patient
 def _update_runs(storage: Storage, run_ids: Sequence[str], rows: list[dict[str, Any]]) -> None:
     with storage.write() as connection:
         require_runs(connection, run_ids)
