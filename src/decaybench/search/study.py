@@ -224,8 +224,12 @@ class StudyMirror:
                     session.add(step_row(trial, rungs[number], values[number]))
 
     def _trials(self) -> list[FrozenTrial]:
-        with self._database.plain_errors(), _optunas_errors():
-            return self._study.get_trials(deepcopy=False)
+        try:
+            with self._database.plain_errors(), _optunas_errors():
+                return self._study.get_trials(deepcopy=False)
+        except ValueError as error:  # such as JSON with a changed character, which no check of the file finds
+            what = f"the Optuna study {self._study.study_name} is damaged: {error}"
+            raise UserError(f"{what}; restore a backup, or delete the study, which is then written anew") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
