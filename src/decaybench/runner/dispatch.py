@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from decaybench import store
+from decaybench.errors import MachineError
 from decaybench.findings.selection import stopped_after, told
 from decaybench.runner.checkpoints import made_with
 from decaybench.runner.environment import Environment
@@ -19,6 +20,10 @@ from decaybench.sweep import RunParameters, Sweep, resolve
 
 FRUITLESS = 3
 """Attempts in a row without a new epoch after which a stack is not tried again as it is."""
+BARREN = 6
+"""Attempts in a row, at whatever stacks, that fail for the same reason without a new epoch: the fault is not theirs."""
+NAMED = 3
+"""The most stacks that a message names."""
 PROBE_S = 5.0
 """Seconds between two tries whether the database can be written, while others do the writing."""
 
@@ -55,10 +60,12 @@ class Dispatch:
         self._planner, self._mirror, self._watcher = planner, mirror, watcher
         self._id, self._width = store.sweep_id(sweep.name), width
         self._going: dict[int, _Going] = {}
+        self._late: dict[Claim, float] = {}  # since when the leases of attempts have been seen to be over
+        self._barren: list[str] = []  # the reasons of the last attempts that failed without a new epoch
         self._probed = time.monotonic()
         self.executor: Executor
-        self.failed: list[str] = []
-        """The stacks that were given up, each in words."""
+        self.failed: list[tuple[str, str]] = []
+        """The stacks that were given up: their runs in words, and why."""
 
     def begin(self, phase: str, members: list[RunRow]) -> None:
         """Have a stack trained: mirror its trials, and offer it to the executor."""
@@ -80,12 +87,14 @@ class Dispatch:
         self.listen()
         for stack, standing in store.standings(self._storage, self._id, self._going).items():
             going = self._going[stack]
+            if standing.attempt != going.claim.attempt:  # another driver's: this one has lost the right to the sweep
+                continue
             if standing.state == "done":
                 yield self._finish(going)
             elif standing.state == "ended":
                 self._try_again(going, standing.reason)
             elif (
-                (why := _lost(standing, over.get(going.claim), paused=self._paused())) is not None
+                (why := self._lost(going.claim, standing, over.get(going.claim))) is not None
                 # Unless it has ended in the meantime, which the next call will see.
                 and store.end_attempt(self._storage, going.claim, "lost", why)
             ):
@@ -113,6 +122,20 @@ class Dispatch:
         numbers = self._mirror.reconcile(results, propose, rungs)
         other = [run for run in done.values() if run.trial_number != numbers[run.id]]
         store.set_mirror(self._storage, [Mirror(run.id, numbers[run.id], run.params or {}) for run in other])
+
+    def _lost(self, claim: Claim, standing: Standing, over: Ended | None) -> str | None:
+        """How an attempt was lost; None if it may still be going on.
+
+        One that is over for its executor may be held by a worker that the executor has lost from sight. A lease that is
+        over gets the time of one renewal more, since this machine or the database may just have woken up.
+        """
+        if over is not None and over.lost is not None:
+            return over.lost
+        if not standing.expired or self._paused():
+            self._late.pop(claim, None)
+        elif time.monotonic() - self._late.setdefault(claim, time.monotonic()) > store.RENEW_S:
+            return f"its worker has not renewed its lease for {store.LEASE_S:.0f} s"
+        return "no worker has begun with it" if over is not None and standing.state == "offered" else None
 
     def _paused(self) -> bool:
         """Whether workers may not have renewed their leases yet, because the database was unavailable."""
@@ -148,7 +171,7 @@ class Dispatch:
             public=self.executor.public,
         )
         self._going[stack] = _Going(claim, members, shown, reached, fruitless)
-        if kept and (epochs := store.epochs_done(self._storage, self._id, [stack])[stack]) > shown:
+        if kept and (epochs := store.epochs_done(self._storage, self._id, [stack]).get(stack, 0)) > shown:
             # They were announced with all that is left to train, but have been trained.
             self._watcher.more(-self._updates(members, epochs - shown))
             self._going[stack] = replace(self._going[stack], shown=epochs)
@@ -157,6 +180,7 @@ class Dispatch:
     def _finish(self, going: _Going) -> list[RunRow]:
         """Close the stack's trials in the study, now that its results are in our tables."""
         rows = store.some_runs(self._storage, [run.id for run in going.members])
+        self._barren.clear()
         self._show(going.claim.stack, sum(self._planner.size(run.length).epochs for run in rows))
         del self._going[going.claim.stack]
         trials = {run.trial_number: run for run in rows if run.trial_number is not None}
@@ -170,8 +194,9 @@ class Dispatch:
         A stack whose worker was asked to leave (``why`` is None) is offered as it is.
         """
         stack, members = going.claim.stack, going.members
-        epochs = store.epochs_done(self._storage, self._id, [stack])[stack]
+        epochs = store.epochs_done(self._storage, self._id, [stack]).get(stack, 0)
         fruitless = going.fruitless if why is None else 0 if epochs > going.reached else going.fruitless + 1
+        self._require_hope(why, new=epochs > going.reached)
         history = {"shown": going.shown, "reached": max(epochs, going.reached), "fruitless": fruitless}
         rows = store.some_runs(self._storage, [run.id for run in members])
         mirrors = {run.id: Mirror(run.id, run.trial_number, run.params or {}) for run in rows}
@@ -184,14 +209,26 @@ class Dispatch:
         elif halves := self._planner.halve(members):
             assert why is not None  # an attempt was fruitless
             self._watcher.trouble(f"stack {stack} failed ({why}); it is tried again in two halves")
+            self._watcher.more(self._updates(members, going.shown))  # all of it is trained and shown again
             for half in halves:
-                # One attempt each: those of the whole count for them too.
+                # The attempts at the whole count for them too: one more without a new epoch, and they are halved again.
                 self._offer(half, [mirrors[run.id] for run in half], fruitless=FRUITLESS - 1)
         else:
             assert why is not None
             store.give_up(self._storage, going.claim, why)
             self._mirror.fail([run.trial_number for run in rows if run.trial_number is not None])
-            self.failed.append(f"{called(members)} failed: {why}")
+            self.failed.append((called(members), why))
+
+    def _require_hope(self, why: str | None, *, new: bool) -> None:
+        """Raise MachineError if attempts at whatever stacks go on failing for this one reason, without a new epoch."""
+        if new or why is None or why not in self._barren[-1:]:
+            self._barren.clear()
+        if why is not None and not new:
+            self._barren.append(why)
+        if len(self._barren) >= BARREN:
+            raise MachineError(
+                f"sweep {self._sweep.name}: {why}, {BARREN} times in a row; run the same command again to continue"
+            )
 
     def _show(self, stack: int, epochs: int) -> None:
         going = self._going[stack]
@@ -220,18 +257,6 @@ class Dispatch:
         return {run.id: trials[run.strategy, run.repeat, run.slot, run.length].params or {} for run in members}
 
 
-def _lost(standing: Standing, over: Ended | None) -> str | None:
-    """How an attempt was lost; None if it may still be going on.
-
-    One that is over for its executor may be held by a worker that the executor has lost from sight.
-    """
-    if over is not None and over.lost is not None:
-        return over.lost
-    if standing.expired:
-        return f"its worker has not renewed its lease for {store.LEASE_S:.0f} s"
-    return "no worker has begun with it" if over is not None and standing.state == "offered" else None
-
-
 def _number(members: Sequence[RunRow]) -> int:
     """The number of the stack of these runs."""
     number = members[0].stack
@@ -241,6 +266,13 @@ def _number(members: Sequence[RunRow]) -> int:
 
 def _unusable(saved: Saved) -> str:
     return "damaged" if saved.data is None else f"of another version ({saved.made_with})"
+
+
+def in_words(failed: Sequence[tuple[str, str]]) -> str:
+    """The stacks that were given up, the first ones by name."""
+    said = [f"{runs} failed: {why}" for runs, why in failed[:NAMED]]
+    more = len(failed) - NAMED
+    return "; ".join([*said, *([f"and so did {more} more stacks"] if more > 0 else [])])
 
 
 def called(runs: Sequence[RunRow]) -> str:

@@ -10,8 +10,9 @@ from time import monotonic
 from decaybench import store
 from decaybench.errors import MachineError, UserError
 from decaybench.runner import stacks
+from decaybench.runner.checkpoints import checkpoint_every
 from decaybench.runner.crew import Crew, choose_crew
-from decaybench.runner.dispatch import Dispatch
+from decaybench.runner.dispatch import Dispatch, in_words
 from decaybench.runner.elsewhere import as_elsewhere, measured
 from decaybench.runner.environment import (
     Environment,
@@ -57,9 +58,10 @@ def run_sweep(
     After ``time_limit`` seconds the search stops: what is being trained is finished, and retraining follows.
 
     Everything is checked before anything is written: the database, the sweep against its stored form, the data and the
-    model. Raises UserError for what the user can fix, and MachineError if a training process is killed.
+    model. Raises UserError for what the user can fix, and MachineError if some runs cannot be trained.
     """
     require_executor(executor, scheduler, device)
+    checkpoint_every()  # a wrong one is refused before anything is written
     elsewhere = executor != "local"
     stored, url, watcher, extended, left = None, store.absolute(url), watcher or Watcher(), False, None
     if (existing := store.find_storage(url)) is not None:
@@ -227,5 +229,5 @@ class _Driver:
                 break
             yield from dispatch.ended()
         if dispatch.failed:
-            what = "; ".join(dispatch.failed)
+            what = in_words(dispatch.failed)
             raise MachineError(f"sweep {self.sweep.name}: {what}; run the same command again to continue")

@@ -1,5 +1,6 @@
 """Leaving in the middle of training, when the user or the machine asks for it."""
 
+import os
 import signal
 import threading
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ LEAVE_S: Final = 10.0
 class Leaving:
     """Notes the signals that ask this process to leave, for as long as it is entered.
 
-    The first one sets ``asked``, and training stops after its current update. A second Ctrl-C, or the lack of an end
-    to this update, raises KeyboardInterrupt.
+    The first one sets ``asked``, and training stops after its current update. A second Ctrl-C raises KeyboardInterrupt.
+    So does an update that has not ended after half of `LEAVE_S`.
     """
 
     def __init__(self, signals: Sequence[signal.Signals]) -> None:
@@ -33,21 +34,27 @@ class Leaving:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self.left()
         for which, before in self._before.items():
             signal.signal(which, before)
 
     def check(self) -> None:
         """Raise Interrupted if this process was asked to leave."""
         if self.asked:
+            self.left()
             raise Interrupted
+
+    def left(self) -> None:
+        """Training has stopped: do not interrupt what follows."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         if not self.asked and signal.SIGINT in self._signals:
-            self._timer = threading.Timer(LEAVE_S / 2, signal.raise_signal, [signal.SIGINT])
+            # os.kill, since raise_signal in a thread does not wake the main one.
+            self._timer = threading.Timer(LEAVE_S / 2, os.kill, [os.getpid(), signal.SIGINT])
             self._timer.daemon = True
             self._timer.start()
         self.asked = True

@@ -90,7 +90,7 @@ def _seconds(task: Task, environment: Environment, width: int, batch: int, befor
     needs memory too: the warm-up therefore validates a whole chunk. That is not timed.
     """
     guess = before if before is not None else _timed(task, environment, width, batch, 1)
-    updates = max(1, min(round(SECONDS / (guess * width)), len(environment.data.train) // batch))
+    updates = max(1, min(round(SECONDS / (max(guess, 1e-9) * width)), len(environment.data.train) // batch))
     _timed(task, environment, width, batch, 1, validated=EVALUATION_CHUNK if environment.device.type == "cuda" else 2)
     return _timed(task, environment, width, batch, updates)
 

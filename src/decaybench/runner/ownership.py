@@ -45,7 +45,9 @@ def own(storage: Storage, name: str) -> Iterator[Owner]:
     try:
         lock.acquire()
     except Timeout:
-        known = holder.read_text() if holder.exists() else ""
+        known = ""
+        with suppress(OSError):
+            known = holder.read_text()
         raise _taken(storage, name, known or "another process") from None
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,6 +1,6 @@
 """Which runs are trained together. This is decided once, when runs are first planned, and stored.
 
-So an interrupted stack is trained again with the same members.
+So an interrupted stack is continued with the same members. One that fails again and again is halved.
 """
 
 from collections.abc import Callable, Hashable, Sequence

@@ -90,6 +90,7 @@ class Worker:
         except StaleError:
             return
         except Interrupted:
+            self._leaving.left()
             store.end_attempt(self._storage, claim, "left")
             raise
         except Exception as error:  # the machine's fault (memory, a driver): the stack is tried again
@@ -121,21 +122,22 @@ class Worker:
                 resume=resume,
             )
 
-        checkpoint = self._checkpoint(claim, stack)
-        try:
-            if checkpoint is not None:
-                pruning.done = list(checkpoint.extra)
-            results = trained(checkpoint)
-        except CheckpointError:  # of another training; nothing was restored
+        results: list[TrainingResult] | None = None
+        if (checkpoint := self._checkpoint(claim, stack)) is not None:
+            pruning.done = list(checkpoint.extra)
+            with suppress(CheckpointError):  # of another training
+                results = trained(checkpoint)
+        if results is None:
             pruning.done = [None] * len(stack.runs)
-            store.begin_anew(self._storage, claim, [run.id for run in stack.runs])
+            if any(run.epochs_done for run in stack.runs):
+                store.begin_anew(self._storage, claim, [run.id for run in stack.runs])
             results = trained(None)
         ended = zip(stack.runs, results, pruning.done, strict=True)
         store.finish_runs(self._storage, [_result(run, result, pruned) for run, result, pruned in ended], claim)
         store.drop_checkpoint(self._storage, claim.sweep_id, claim.stack)
 
     def _checkpoint(self, claim: Claim, stack: Stack) -> Checkpoint | None:
-        """The checkpoint from which this attempt goes on; None, and no epochs, if it begins anew."""
+        """The checkpoint from which this attempt goes on; None if there is none that fits what is written."""
         written = max(run.epochs_done for run in stack.runs)
         saved = store.last_checkpoint(self._storage, claim.sweep_id, claim.stack)
         if saved is not None and saved.data is not None and saved.made_with == made_with(self._environment):
@@ -143,8 +145,6 @@ class Worker:
                 checkpoint = Checkpoint.from_bytes(saved.data)
                 if checkpoint.epochs == written:
                     return checkpoint
-        if written:
-            store.begin_anew(self._storage, claim, [run.id for run in stack.runs])
         return None
 
     def _stack(self, claim: Claim) -> Stack:

@@ -71,8 +71,8 @@ def offer(
     ids, now = [run.run_id for run in runs], datetime.now(UTC)
     given = [{"of": run.run_id, "trial_number": run.trial_number, "params": dict(run.params)} for run in runs]
     with storage.write() as connection:
-        require_runs(connection, ids)
         claim = Claim(sweep_id, stack, 1 + _last_attempt(connection, sweep_id, stack))
+        require_runs(connection, ids)  # after the stack, as all others lock them
         values: dict[str, Any] = {"state": "offered", "attempt": claim.attempt, "width": width, "public": public}
         if claim.attempt == 1:
             connection.execute(insert(STACKS).values(sweep_id=sweep_id, stack=stack, **values))
@@ -146,7 +146,7 @@ def renew(storage: Storage, claim: Claim) -> None:
 
 @patient
 def begin_anew(storage: Storage, claim: Claim, run_ids: Sequence[str]) -> None:
-    """Delete all epochs of the stack's runs, since their training starts at its beginning; StaleError as in `renew`."""
+    """Delete all epochs of the stack's runs, because training begins anew; StaleError as in `renew`."""
     with storage.write() as connection:
         require_held(connection, claim)
         for some in portions(run_ids):
@@ -170,7 +170,9 @@ def give_up(storage: Storage, claim: Claim, reason: str) -> None:
     """Give up a stack: its runs without a result have failed. A later offer of the same stack tries them again."""
     here = RUNS.c.sweep_id == claim.sweep_id, RUNS.c.stack == claim.stack
     with storage.write() as connection:
-        connection.execute(update(STACKS).where(claim.current).values(state="failed", reason=reason))
+        given_up = update(STACKS).where(claim.current).values(state="failed", reason=reason)
+        if connection.execute(given_up).rowcount != 1:
+            return
         without = update(RUNS).where(*here, RUNS.c.outcome.is_(None), RUNS.c.superseded.is_(False))
         connection.execute(without.values(outcome="failed", reason=reason, finished_at=datetime.now(UTC)))
 

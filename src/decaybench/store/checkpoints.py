@@ -1,6 +1,6 @@
 """Where the checkpoints of stacks are kept: in files beside a SQLite database, or in a table on a server.
 
-A stack has the last checkpoint of its current attempt, until that has made one, that of an earlier attempt. A stale
+A stack keeps its current attempt's last checkpoint. Until there is one, it keeps that of an earlier attempt. A stale
 worker cannot replace it: on a server, because the claim is checked in the transaction; beside a file, because the file
 is named after the attempt.
 """
@@ -47,10 +47,10 @@ def save_checkpoint(storage: Storage, claim: Claim, epochs: int, made_with: str,
         if len(data) <= MOST_BYTES:
             row = {"attempt": claim.attempt, "epochs": epochs, "made_with": made_with, "sha256": sha256, "data": data}
             with storage.write() as connection:
-                require_held(connection, claim)
                 here = CHECKPOINTS.c.sweep_id == claim.sweep_id, CHECKPOINTS.c.stack == claim.stack
                 connection.execute(delete(CHECKPOINTS).where(*here))
                 connection.execute(insert(CHECKPOINTS).values(sweep_id=claim.sweep_id, stack=claim.stack, **row))
+                require_held(connection, claim)  # last, so that a long upload keeps no renewal of the lease waiting
         return
     with storage.write() as connection:
         require_held(connection, claim)
@@ -70,7 +70,7 @@ def save_checkpoint(storage: Storage, claim: Claim, epochs: int, made_with: str,
         raise UserError(f"{path}: a checkpoint cannot be written: {error.strerror}") from error
     for attempt, older in _files(folder, claim.sweep_id, claim.stack):
         if attempt < claim.attempt:
-            older.unlink(missing_ok=True)
+            _remove(older)
 
 
 @patient
@@ -84,10 +84,8 @@ def last_checkpoint(storage: Storage, sweep_id: str, stack: int) -> Saved | None
         if row is None:
             return None
         return Saved(row.attempt, row.epochs, row.made_with, _intact(bytes(row.data), row.sha256))
-    saved = None
-    for attempt, path in sorted(_files(folder, sweep_id, stack)):
-        saved = _read(attempt, path)
-    return saved
+    files = sorted(_files(folder, sweep_id, stack))
+    return _read(*files[-1]) if files else None
 
 
 @patient
@@ -99,8 +97,9 @@ def drop_checkpoints(storage: Storage, sweep_id: str, but: Collection[int] = ())
             connection.execute(delete(CHECKPOINTS).where(*others))
         return
     for path in folder.glob(f"{sweep_id}-*"):
-        if int(path.stem.split("-")[-2]) not in but:
-            path.unlink(missing_ok=True)
+        stack = path.stem.split("-")[-2]
+        if not stack.isdigit() or int(stack) not in but:
+            _remove(path)
     with suppress(OSError):  # other sweeps have some
         folder.rmdir()
 
@@ -114,7 +113,7 @@ def drop_checkpoint(storage: Storage, sweep_id: str, stack: int) -> None:
             connection.execute(delete(CHECKPOINTS).where(*here))
         return
     for _, path in _files(folder, sweep_id, stack):
-        path.unlink(missing_ok=True)
+        _remove(path)
 
 
 def _folder(storage: Storage) -> Path | None:
@@ -129,8 +128,16 @@ def _files(folder: Path, sweep_id: str, stack: int) -> Iterator[tuple[int, Path]
             yield int(attempt), path
 
 
-def _read(attempt: int, path: Path) -> Saved:
-    head, _, data = path.read_bytes().partition(b"\n")
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # nobody needs that it is gone
+        path.unlink(missing_ok=True)
+
+
+def _read(attempt: int, path: Path) -> Saved | None:
+    try:
+        head, _, data = path.read_bytes().partition(b"\n")
+    except OSError:  # a newer one has just replaced it
+        return None
     try:
         said = json.loads(head)
         return Saved(attempt, int(said["epochs"]), str(said["made_with"]), _intact(data, said["sha256"]))

@@ -124,8 +124,8 @@ def stack_runs(storage: Storage, claim: Claim) -> list[RunRow]:
 
 @patient
 def epochs_done(storage: Storage, sweep_id: str, stacks: Sequence[int]) -> dict[int, int]:
-    """Return the number of epochs written so far, summed over the runs of each stack."""
-    here = RUNS.c.sweep_id == sweep_id, RUNS.c.stack.in_(stacks)
+    """Return the number of epochs written so far for each stack, summed over its runs that have no result yet."""
+    here = RUNS.c.sweep_id == sweep_id, RUNS.c.stack.in_(stacks), RUNS.c.outcome.is_(None), ~RUNS.c.superseded
     query = select(RUNS.c.stack, func.sum(RUNS.c.epochs_done)).where(*here).group_by(RUNS.c.stack)
     with storage.read() as connection:
         return {stack: int(done) for stack, done in connection.execute(query)}

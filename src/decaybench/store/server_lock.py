@@ -29,7 +29,7 @@ class ServerLock:
     """An advisory lock called ``name``. The server releases it when the connection of its holder ends."""
 
     def __init__(self, storage: Storage, name: str, holder: str) -> None:
-        """A lock that ``holder`` may take; that is how others are told who has it."""
+        """A lock that ``holder`` may take; others see this name."""
         digest = hashlib.sha256(f"decaybench {name}".encode()).digest()
         self._key = {
             "high": int.from_bytes(digest[:4], signed=True),

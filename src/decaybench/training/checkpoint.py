@@ -14,7 +14,7 @@ _SUM = 4  # bytes of the checksum that follows
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged, has another format, or belongs to another training. Nothing was restored from it."""
+    """A checkpoint is damaged, has another format, or belongs to another training. Training must begin anew."""
 
 
 class Interrupted(Exception):  # noqa: N818  # as planned, not an error

@@ -25,7 +25,7 @@ class Ended(NamedTuple):
 
 
 class Executor(Protocol):
-    """Trains stacks. What a worker is told is a claim; the rest is stored."""
+    """Trains stacks. A worker receives a claim, and reads the rest from the database."""
 
     public: bool
     """Whether any worker of the database may take a stack."""

@@ -9,7 +9,7 @@ from decaybench.store import Claim
 
 
 class Here:
-    """Trains a stack within ``start``, and calls ``listen`` after an epoch if it has not for `LISTEN_S`."""
+    """Trains a stack within ``start``. After an epoch, it calls ``listen`` if the last call is `LISTEN_S` ago."""
 
     workers = 1
     public = False
@@ -26,7 +26,7 @@ class Here:
 
     def start(self, claim: Claim) -> None:
         """Train a stack."""
-        self._worker.train(claim, self._hear)
+        self._worker.train(claim, self._epoch_ended)
         self._ended.append(claim)
 
     def finished(self) -> Iterator[Ended]:
@@ -37,7 +37,7 @@ class Here:
     def close(self) -> None:
         """Nothing to let go."""
 
-    def _hear(self) -> None:
+    def _epoch_ended(self) -> None:
         if (now := time.monotonic()) - self._listened >= LISTEN_S:
             self._listened = now
             self._listen()

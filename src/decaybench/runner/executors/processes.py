@@ -80,12 +80,15 @@ class Processes:
             if one.claim is not None:
                 one.process.terminate()
         deadline = time.monotonic() + LEAVE_S
-        for one in self._processes:
-            one.process.join(max(0.0, deadline - time.monotonic()))
-            if one.process.is_alive():
-                one.process.kill()
-                one.process.join()
-        self._processes.clear()
+        try:
+            for one in self._processes:
+                one.process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # a second Ctrl-C ends the wait
+            for one in self._processes:
+                if one.process.is_alive():
+                    one.process.kill()
+                    one.process.join()
+            self._processes.clear()
 
     def _busy(self) -> bool:
         return any(one.claim is not None for one in self._processes)
@@ -102,27 +105,36 @@ class Processes:
             one.claim = self._waiting.popleft()
             try:
                 one.pipe.send(one.claim)
-            except OSError:  # it died; `finished` will notice
-                return
+            except OSError:  # it died while it had nothing to do
+                self._waiting.appendleft(one.claim)
+                self._bury(one)
 
     def _begin(self) -> _Process:
         ours, its = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(its, *self._given), daemon=True)
-        process.start()
+        # It must not print a traceback if Ctrl-C comes before it ignores that: a new process begins with this mask.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if hasattr(signal, "pthread_sigmask") else None
+        try:
+            process.start()
+        finally:
+            if mask is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         its.close()
         self._processes.append(_Process(process, ours))
         return self._processes[-1]
 
     def _bury(self, one: _Process) -> str:
         """Forget a process that has ended; returns how it did."""
-        one.process.join()
+        one.process.join(LEAVE_S)
+        if one.process.is_alive():  # it has closed its pipe, but does not end
+            one.process.kill()
+            one.process.join()
         one.pipe.close()
         self._processes.remove(one)
         code = one.process.exitcode or 0
         if code == -signal.SIGKILL:
             return "a training process was killed (out of memory?)"
-        died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"a training process died ({died})"
+        return f"a training process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
 
 
 def _serve(pipe: "Connection[Any, Any]", url: str, name: str, data_root: Path | None, device: str) -> None:
