@@ -17,9 +17,16 @@ from decaybench.cli import completion
 from decaybench.cli.options import (
     DataOption,
     DeviceOption,
+    ExecutorOption,
+    IdleOption,
     JsonOption,
+    SchedulerOption,
     StorageOption,
+    StudiesOption,
     SweepArgument,
+    TimeLimitOption,
+    WorkerNameOption,
+    WorkersOption,
     without_urls,
 )
 from decaybench.errors import MachineError, UserError
@@ -52,43 +59,13 @@ def decaybench(
 def run(
     sweep: SweepArgument,
     storage: StorageOption = None,
-    studies: Annotated[
-        str,
-        typer.Option(
-            path_type=str, metavar="DIR", help="The folder for reports, which are written to DIR/NAME/report."
-        ),
-    ] = "studies",
+    studies: StudiesOption = "studies",
     data: DataOption = None,
     device: DeviceOption = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Number of training processes, or of SLURM's jobs at once. Default: one per core, if the sweep is "
-            "long enough.",
-        ),
-    ] = None,
-    executor: Annotated[
-        str,
-        typer.Option(
-            metavar="local|work|dask|slurm",
-            help="Who trains: processes of this machine, whoever runs `decaybench work`, a Dask cluster, or SLURM.",
-        ),
-    ] = "local",
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS", help="The Dask scheduler, such as tcp://HOST:8786 (--executor dask).", show_default=False
-        ),
-    ] = None,
-    time_limit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="End the search after this time, such as 40m or 1h30m; retraining and the report still follow.",
-            show_default=False,
-        ),
-    ] = None,
+    workers: WorkersOption = None,
+    executor: ExecutorOption = "local",
+    scheduler: SchedulerOption = None,
+    time_limit: TimeLimitOption = None,
 ) -> None:
     """Train the missing runs of a sweep until it has an answer, write its report and print the answer."""
     from decaybench import api
@@ -119,14 +96,8 @@ def work(
     storage: StorageOption = None,
     data: DataOption = None,
     device: DeviceOption = "auto",
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The worker's name in `decaybench status`. Default: HOST:PID."),
-    ] = None,
-    idle: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="Leave after so long without work. Default: never.", show_default=False),
-    ] = None,
+    name: WorkerNameOption = None,
+    idle: IdleOption = None,
 ) -> None:
     """Train for sweeps that are run with --executor work on the same database, until SIGTERM, SIGINT or SIGUSR1."""
     from decaybench import api

@@ -1,4 +1,4 @@
-"""The arguments and options that several commands share."""
+"""The arguments and options that several commands share, and those of `run` and `work`."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -34,6 +34,47 @@ DataOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+StudiesOption = Annotated[
+    str,
+    typer.Option(path_type=str, metavar="DIR", help="The folder for reports, which are written to DIR/NAME/report."),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Number of training processes, or of SLURM's jobs at once. Default: one per core, if the sweep is "
+        "long enough.",
+    ),
+]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        metavar="local|work|dask|slurm",
+        help="Who trains: processes of this machine, whoever runs `decaybench work`, a Dask cluster, or SLURM.",
+    ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="The Dask scheduler, such as tcp://HOST:8786 (--executor dask).", show_default=False
+    ),
+]
+TimeLimitOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="End the search after this time, such as 40m or 1h30m; retraining and the report still follow.",
+        show_default=False,
+    ),
+]
+WorkerNameOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The worker's name in `decaybench status`. Default: HOST:PID."),
+]
+IdleOption = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Leave after so long without work. Default: never.", show_default=False),
+]
 TAKE_URLS: Final = ("--storage", "--scheduler")
 
 

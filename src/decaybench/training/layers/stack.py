@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from decaybench.training.layers.base import Given, Parameter
+from decaybench.training.layers.merge import Untraceable
 from decaybench.training.layers.noise import Noise
-from decaybench.training.layers.trace import Untraceable, float_buffers
+from decaybench.training.layers.trace import float_buffers
 from decaybench.training.layers.whole import Whole
 from decaybench.training.layers.wide import Wide, wide
 

@@ -6,7 +6,7 @@ would be no numbers at all, but its first convolution imports torch's compiler, 
 """
 
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from inspect import signature
 from typing import Any, Final, NamedTuple
@@ -21,7 +21,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from decaybench import seeds
 from decaybench.errors import reason
-from decaybench.training.layers.base import BATCH, Buffer, Call, Parameter, Value, known
+from decaybench.training.layers.base import Buffer, Call, Parameter, Value, known
+from decaybench.training.layers.merge import Seen, Untraceable, merged
 from decaybench.training.layers.whole import duplicate
 from decaybench.training.memory import memory
 
@@ -32,24 +33,11 @@ QUESTIONS: Final = {
 }  # fmt: skip
 
 
-class Untraceable(Exception):  # noqa: N818  # a verdict, not an error
-    """Why a model's calls cannot be listed; the message completes a sentence that begins with the model's name."""
-
-
 class Trace(NamedTuple):
     """The calls of a model's forward; call i makes the `Value` of place i + 1, and place 0 is that of the images."""
 
     calls: Sequence[Call]
     output: int
-
-
-class _Seen(NamedTuple):
-    """A call as it was made, with tensors as `Value` (whose shape includes the images), `Parameter` or `Buffer`."""
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    shape: tuple[int, ...]
 
 
 def trace(model: nn.Module, shape: tuple[int, int, int], *, training: bool, batches: Collection[int] = ()) -> Trace:
@@ -65,22 +53,22 @@ def trace(model: nn.Module, shape: tuple[int, int, int], *, training: bool, batc
         calls, end = _recorded(model, (batch, *shape), training)
         if (len(calls), end) != (len(first), output):
             raise Untraceable(f"makes other calls for a batch of {batch} than for one of {few}")
-        merged = [_merged(*pair, sizes=(few, batch)) for pair in zip(first, calls, strict=True)]
+        both = [merged(*pair, sizes=(few, batch)) for pair in zip(first, calls, strict=True)]
         if batch == others[0]:
-            made = merged
-        elif made != merged:
+            made = both
+        elif made != both:
             raise Untraceable(f"makes other calls for a batch of {batch} than for one of {few}")
     return Trace(made, output)
 
 
-def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple[list[_Seen], int]:
+def _recorded(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple[list[Seen], int]:
     for _ in range(seeds.TRIES):
         with suppress(_Draws):
             return _recorded_once(model, shape, training)
     raise Untraceable("draws random numbers in a way of its own")
 
 
-def _recorded_once(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple[list[_Seen], int]:
+def _recorded_once(model: nn.Module, shape: tuple[int, ...], training: bool) -> tuple[list[Seen], int]:
     dtype = next(model.parameters()).dtype
     with _explained():
         double = duplicate(model, dtype).train(training)
@@ -138,7 +126,7 @@ def _remembered(model: nn.Module) -> dict[str, Any]:
     return names | memory(model)
 
 
-def _owned(model: nn.Module, calls: Sequence[_Seen]) -> set[str]:
+def _owned(model: nn.Module, calls: Sequence[Seen]) -> set[str]:
     """The buffers that functions were given, and the number of batches that torch's normalisations count."""
     given = {leaf.place for call in calls for leaf in tree_leaves(call[1:3], is_leaf=known) if isinstance(leaf, Buffer)}
     places = {id(buffer): place for place, buffer in enumerate(float_buffers(model))}
@@ -183,7 +171,7 @@ class _Recorder(TorchFunctionMode):
         """``own`` maps the ids of the model's tensors to what they are."""
         super().__init__()
         self._own, self._training = own, training
-        self.calls: list[_Seen] = []
+        self.calls: list[Seen] = []
         self._made: list[weakref.ref[_Traced]] = []  # weak, so that an evaluation frees what the model no longer needs
         self._overwritten: set[int] = set()  # places of values that exist no more
 
@@ -218,7 +206,7 @@ class _Recorder(TorchFunctionMode):
             others = [other for made in self._made if (other := made()) is not None and other is not out]
             self._overwritten |= {other.place for other in others if _shared(other, out)}
             function, described = _not_in_place(function, *described)
-        self.calls.append(_Seen(function, *described, tuple(out.shape)))
+        self.calls.append(Seen(function, *described, tuple(out.shape)))
         return self._as_traced(out, len(self.calls))
 
     def _require(self, name: str, traced: Sequence[_Traced]) -> None:
@@ -263,45 +251,3 @@ def _not_in_place(function: Any, args: Any, kwargs: Any) -> tuple[Any, tuple[Any
         if bound.arguments.pop("inplace", False):
             return function, (bound.args, bound.kwargs)
     raise Untraceable(f"calls {name}, which writes into an activation")
-
-
-def _merged(a: _Seen, b: _Seen, sizes: tuple[int, int]) -> Call:
-    """One call for any number of images from the calls for two."""
-    if a.function != b.function:
-        raise Untraceable(f"makes other calls for a batch of {sizes[1]} than for one of {sizes[0]}")
-    args, kwargs = _same((a.args, dict(a.kwargs)), (b.args, dict(b.kwargs)), sizes)
-    return Call(a.function, args, kwargs, _one_image(a.shape, b.shape, sizes))
-
-
-def _same(a: Any, b: Any, sizes: tuple[int, int]) -> Any:
-    """An argument that is ``a`` for one number of images and ``b`` for the other."""
-    same = type(a) is type(b)
-    match a:
-        case Value() if same and a.place == b.place:
-            return Value(a.place, _one_image(a.shape, b.shape, sizes))
-        case Value() | Parameter() | Buffer():
-            same = same and a == b
-        case tuple() | list() if same and len(a) == len(b):
-            made = [_same(*pair, sizes) for pair in zip(a, b, strict=True)]
-            return made if isinstance(a, list) else tuple(made)
-        case dict() if same and a.keys() == b.keys():
-            return {name: _same(value, b[name], sizes) for name, value in a.items()}
-        case slice() if same:
-            return slice(*(_same(*pair, sizes) for pair in zip(_ends(a), _ends(b), strict=True)))
-        case int() if (a, b) == sizes:
-            return BATCH
-        case _:
-            same = same and bool(a == b)
-    if not same:
-        raise Untraceable("computes with the number of images")
-    return a
-
-
-def _ends(part: slice) -> tuple[Any, Any, Any]:
-    return part.start, part.stop, part.step
-
-
-def _one_image(a: tuple[int, ...], b: tuple[int, ...], sizes: tuple[int, int]) -> tuple[int, ...]:
-    if a[:1] + b[:1] != sizes or a[1:] != b[1:]:
-        raise Untraceable("computes one thing from several images")
-    return a[1:]

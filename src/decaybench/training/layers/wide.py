@@ -10,7 +10,8 @@ from torch.nn.modules.module import _has_any_global_hook
 from decaybench.training.layers.base import Buffer, Call, Layer, Layout, Parameter, Value, natural
 from decaybench.training.layers.kinds import LAYERS
 from decaybench.training.layers.layout import ToMaps, ToRows
-from decaybench.training.layers.trace import Trace, Untraceable, trace
+from decaybench.training.layers.merge import Untraceable
+from decaybench.training.layers.trace import Trace, trace
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
