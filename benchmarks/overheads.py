@@ -121,7 +121,7 @@ def build(url: str, sweep: Sweep) -> None:
         )
         parameters: dict[str, RunParameters] = {}
         stacks = count()
-        with StudyMirror(url, sweep.name, direction="maximize", spaces=spaces, configure=store.configure) as mirror:
+        with StudyMirror(storage, sweep.name, direction="maximize", spaces=spaces, configure=store.configure) as mirror:
             for part in _parts(search):
                 slots = {run.id: Slot(run.id, run.strategy, run.repeat, run.slot, run.length, run.seed) for run in part}
                 values = {run.id: sampler.propose(slots[run.id], []) for run in part}

@@ -33,6 +33,7 @@ VARIES = ["attempt", "stack", "trial_number", "updates_computed", "started_at", 
 def drive(url: str, workers: int, forked: bool) -> None:
     """Run the sweep until it is complete, with a checkpoint after every few updates."""
     os.environ["DECAYBENCH_CHECKPOINT_S"] = "0.02"
+    store.RENEW_S = 0.5  # type: ignore[misc]  # how much longer than the lease the driver waits
     if forked:
         multiprocessing.get_context = lambda _: FORKS  # type: ignore[assignment, method-assign]
     sweep = Sweep.from_mapping(tomllib.loads(LOOKS), "s.toml")
@@ -99,7 +100,7 @@ def quiet(looks) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize(
     ("least", "workers"),
-    [(3, 2), pytest.param(25, 1, marks=pytest.mark.soak), pytest.param(50, 2, marks=pytest.mark.soak)],
+    [(2, 2), pytest.param(25, 1, marks=pytest.mark.soak), pytest.param(50, 2, marks=pytest.mark.soak)],
 )
 @pytest.mark.parametrize("server", [pytest.param(False, marks=pytest.mark.soak), True])  # test_resume has it in a file
 def test_sigkill_of_drivers_and_workers(quiet, tmp_path, request, server, least, workers):
