@@ -54,6 +54,7 @@ def short_lease(url: str) -> None:
     run_worker(url=url, data_root=None, name="short")
 
 
+@pytest.mark.soak  # test_kills has a worker that is stopped instead
 def test_a_stack_whose_worker_was_killed_is_trained_by_another(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "RENEW_S", 0.5)  # how much longer than the lease the driver waits
     longer = ONE.replace("epochs = 3", "epochs = 8").replace("trials = 4", "trials = 2")

@@ -100,7 +100,7 @@ def quiet(looks) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize(
     ("least", "workers"),
-    [(2, 2), pytest.param(25, 1, marks=pytest.mark.soak), pytest.param(50, 2, marks=pytest.mark.soak)],
+    [(2, 1), pytest.param(25, 1, marks=pytest.mark.soak), pytest.param(50, 2, marks=pytest.mark.soak)],
 )
 @pytest.mark.parametrize("server", [pytest.param(False, marks=pytest.mark.soak), True])  # test_resume has it in a file
 def test_sigkill_of_drivers_and_workers(quiet, tmp_path, request, server, least, workers):
