@@ -122,6 +122,8 @@ class Planner:
         # With more seeds the first one uses another one's learning rates: it is replayed again.
         moved = {run.id: wanted[run.id] for run in rows if run.replay_of != wanted.get(run.id, run.replay_of)}
         store.replay_other(self._storage, moved)
+        for stack in {run.stack for run in rows if run.id in moved and run.stack is not None}:
+            store.drop_checkpoint(self._storage, store.sweep_id(self._sweep.name), stack)  # it has their epochs
         self._assign_stacks(planned)
 
     def updates(self, phase: str) -> int:

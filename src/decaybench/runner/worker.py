@@ -197,7 +197,7 @@ def renewing(renew: Callable[[], None]) -> Iterator[None]:
                 renew()
             except StaleError:
                 return  # the next write will notice
-            except UserError:  # locked or out of reach; the lease may outlast it
+            except Exception:  # locked or out of reach, which training will notice too; the lease may outlast it
                 continue
 
     thread = threading.Thread(target=keep, daemon=True)
