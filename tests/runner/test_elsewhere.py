@@ -115,9 +115,10 @@ def test_a_worker_that_differs_takes_nothing_and_says_why(quiet, tmp_path, monke
     monkeypatch.setattr(plain, "AGAIN_S", 0.02)
     run_worker(url=url, data_root=None, name="me", idle=0.1, say=say)
     assert lines[0].startswith("worker me on cpu: looks for stacks in ")
-    (line,) = lines[1:]
+    line, last = lines[1:]
+    assert last == "left after 0 s without work"
     assert line.startswith(f"small: nothing of it is trained here: {what}")
-    text, data = shown
+    text, data = shown[:2]
     assert f"me      cpu     nothing: {what}" in text
     (worker,) = json.loads(data)["workers"]
     assert worker["name"] == "me" and worker["refused"].startswith(what) and seen[0] == {}
@@ -151,7 +152,7 @@ def test_a_local_sweep_is_not_for_other_workers(quiet, tmp_path, monkeypatch):
     monkeypatch.setattr(plain, "POLL_S", 0.01)
     lines: list[str] = []
     run_worker(url=url, data_root=None, idle=0.05, say=lines.append)
-    assert len(lines) == 1 and held(tmp_path / "d.db") == {}
+    assert len(lines) == 2 and held(tmp_path / "d.db") == {}  # that it has begun, and left
 
 
 def test_the_jobs_of_a_cluster_give_the_numbers_of_one_process(quiet, tmp_path, monkeypatch):
@@ -181,8 +182,8 @@ def test_a_worker_without_the_databases_url_says_what_to_set(tmp_path, monkeypat
     ("how", "why"),
     [
         ({"executor": "ray"}, "--executor: must be one of local, work, dask, slurm, got 'ray'"),
-        ({"executor": "dask"}, "--scheduler: the address of a Dask scheduler; it is needed with --executor dask"),
-        ({"scheduler": "tcp://h:1"}, "--scheduler: the address of a Dask scheduler; it is needed with --executor dask"),
+        ({"executor": "dask"}, "--scheduler: --executor dask needs the address of a Dask scheduler"),
+        ({"scheduler": "tcp://h:1"}, "--scheduler: is for --executor dask only, got 'tcp://h:1' with --executor local"),
         ({"executor": "work", "device": "cuda"}, "--device: must be auto with --executor work"),
         ({"executor": "slurm", "workers": None}, "--workers: must say how many jobs SLURM may run at once"),
     ],

@@ -8,8 +8,9 @@ import gc
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -102,7 +103,11 @@ def work(
     """Train for sweeps that are run with --executor work on the same database, until SIGTERM, SIGINT or SIGUSR1."""
     from decaybench import api
 
-    api.work(storage=storage, data=data, device=device, name=name, idle=idle, say=_say)
+    say = partial(print, file=sys.stderr, flush=True)
+    try:
+        api.work(storage=storage, data=data, device=device, name=name, idle=idle, say=say)
+    except KeyboardInterrupt:
+        _leave("left; another worker continues what this one was training", INTERRUPTED)
 
 
 @app.command()
@@ -264,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Nearly all objects that a command loads live until it ends, so searching them for garbage often is in vain.
     gc.set_threshold(20_000)
     atexit.register(gc.freeze)  # else Python would search all of them once more before it exits
-    signal.signal(signal.SIGTERM, _interrupt)  # handled like Ctrl-C: nothing half-written, resumable
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # handled like Ctrl-C: nothing half-written, resumable
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any("://" in argument for argument in without_urls(given)):
         # typer's message would repeat the URL, and it may hold a password.
@@ -285,14 +290,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if code == INTERRUPTED:  # from typer, for a KeyboardInterrupt
         _leave("interrupted; run the same command again to continue", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _leave(line: str, code: int) -> None:

@@ -105,6 +105,7 @@ class _Plain:
                 last = time.monotonic()
             else:
                 time.sleep(POLL_S * random.uniform(0.5, 1.5))  # many workers do not look at the same moment
+        self._say(f"left after {idle:.0f} s without work")
 
     def _train_one(self) -> bool:
         """Train the oldest stack that this worker can train; whether there was one."""

@@ -38,10 +38,10 @@ def require_executor(kind: str, scheduler: str | None, device: str) -> None:
     """UserError for an unknown kind of executor, or options that do not belong to it."""
     if kind not in EXECUTORS:
         raise UserError(f"--executor: must be one of {', '.join(EXECUTORS)}, got {kind!r}")
-    if (kind == "dask") != (scheduler is not None):
-        raise UserError(
-            "--scheduler: the address of a Dask scheduler; it is needed with --executor dask, and only then"
-        )
+    if kind == "dask" and scheduler is None:
+        raise UserError("--scheduler: --executor dask needs the address of a Dask scheduler, such as tcp://HOST:8786")
+    if kind != "dask" and scheduler is not None:
+        raise UserError(f"--scheduler: is for --executor dask only, got {scheduler!r} with --executor {kind}")
     if kind != "local" and device != "auto":
         raise UserError(
             f"--device: must be auto with --executor {kind}, since the first worker chooses; got {device!r}"
