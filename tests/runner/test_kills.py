@@ -8,9 +8,10 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import time
 import tomllib
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -145,12 +146,13 @@ def test_a_worker_that_comes_back_after_its_stack_was_given_away_writes_nothing(
 def given_away(url: str, pid: int, driver: BaseProcess) -> bool:
     """End the lease of what the stopped process holds, and wait until it is another attempt's; False if it held none."""
     with store.open_storage(url, create=False) as storage:
-        with storage.write() as connection:
-            mine = {"worker": f"%:{pid}"}
-            held = text("SELECT stack, attempt FROM stacks WHERE state = 'held' AND worker LIKE :worker")
-            attempts = dict(connection.execute(held, mine).all())
-            ended = text("UPDATE stacks SET lease_until = 0 WHERE state = 'held' AND worker LIKE :worker")
-            connection.execute(ended, mine)
+        mine = f"state = 'held' AND worker LIKE '%:{pid}'"
+        try:
+            with closing(sqlite3.connect(storage.file, timeout=0.2)) as connection, connection:
+                attempts = dict(connection.execute(f"SELECT stack, attempt FROM stacks WHERE {mine}").fetchall())
+                connection.execute(f"UPDATE stacks SET lease_until = 0 WHERE {mine}")
+        except sqlite3.OperationalError:  # it was stopped while it wrote, and holds the database's lock
+            return False
         for stack, attempt in attempts.items():
             now = attempt
             while now == attempt and driver.is_alive():
