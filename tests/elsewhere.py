@@ -8,21 +8,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from decaybench import store
-from decaybench.runner import Watcher, run_sweep
+from decaybench.runner import run_sweep
 from decaybench.runner.planner import write_sweep
 from decaybench.sweep import Sweep
 from small_sweep import SMALL, results
-from trained import command
+from trained import Told, command
 
 ONE = SMALL.replace("repeats = 2", "repeats = 1")
-
-
-class Lines(Watcher):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def trouble(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def without_stacks(database: Path) -> dict[str, list[tuple]]:
@@ -36,7 +28,7 @@ def drive(database: Path, text: str = ONE, like: Path | None = None, **how) -> l
 
     With ``like``, the sweep was measured as in that database, since the width depends on how busy the machine is.
     """
-    watcher, url = Lines(), f"sqlite:///{database}"
+    watcher, url = Told(), f"sqlite:///{database}"
     sweep = Sweep.from_mapping(tomllib.loads(text), "sweep.toml")
     if like is not None:
         with store.open_storage(f"sqlite:///{like}", create=False) as other:

@@ -25,6 +25,26 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["decaybench.api", "decaybench.runner.driver", "alembic.context", "sklearn.datasets"])
 
 
+class Told(Watcher):
+    """Keeps the lines about what went wrong, and counts the updates that were announced and made."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.total = self.made = 0
+
+    def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
+        self.total = updates_left
+
+    def more(self, updates: int) -> None:
+        self.total += updates
+
+    def advance(self, updates: int) -> None:
+        self.made += updates
+
+    def trouble(self, line: str) -> None:
+        self.lines.append(line)
+
+
 def train(
     sweep: str | Mapping[str, Any],
     database: Path,

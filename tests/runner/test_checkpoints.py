@@ -12,33 +12,13 @@ from pathlib import Path
 import pytest
 
 from decaybench import UserError
-from decaybench.runner import Watcher, crew, worker
+from decaybench.runner import crew, worker
 from decaybench.runner.checkpoints import checkpoint_every
 from decaybench.training.update import Update
 from small_sweep import SMALL, results
-from trained import train
+from trained import Told, train
 
 ONE = SMALL.replace("repeats = 2", "repeats = 1").replace("trials = 4", "trials = 2").replace("seeds = 2", "seeds = 1")
-
-
-class Lines(Watcher):
-    """Keeps the lines about what went wrong, and counts the updates that are shown."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.total = self.made = 0
-
-    def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
-        self.total = updates_left
-
-    def more(self, updates: int) -> None:
-        self.total += updates
-
-    def advance(self, updates: int) -> None:
-        self.made += updates
-
-    def trouble(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +74,7 @@ def test_a_killed_stack_goes_on_from_its_last_checkpoint(quiet, tmp_path, monkey
     steps = max(updates) + 1
     assert len(kept(database)) == 1 and updates == list(range(steps))  # two epochs of the first stack
     updates.clear()
-    watcher = Lines()
+    watcher = Told()
     train(ONE, database, watcher=watcher)
     assert updates[0] == steps, "its next update is that of the third epoch"
     assert results(database) == results(quiet)
@@ -117,7 +97,7 @@ def test_what_cannot_be_used_is_said_and_the_stack_begins_anew(quiet, tmp_path, 
     (file,) = kept(database)
     file.write_bytes(change(file.read_bytes()))
     updates.clear()
-    watcher = Lines()
+    watcher = Told()
     train(ONE, database, watcher=watcher)
     assert updates[0] == 0
     (line,) = watcher.lines

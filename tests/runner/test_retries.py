@@ -5,34 +5,14 @@ import re
 import pytest
 
 from decaybench.errors import MachineError, UserError
-from decaybench.runner import Watcher, dispatch, worker
+from decaybench.runner import dispatch, worker
 from decaybench.store import find_storage, runs
 from small_sweep import SMALL, results
-from trained import train
+from trained import Told, train
 
 ONE = (
     SMALL.replace("repeats = 2", "repeats = 1").replace("trials = 4", "trials = 2").replace("epochs = 3", "epochs = 1")
 )
-
-
-class Told(Watcher):
-    """Keeps the lines about what went wrong, and counts updates."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.total = self.made = 0
-
-    def begin(self, name: str, updates_left: int, stack_size: int, device: str) -> None:
-        self.total = updates_left
-
-    def more(self, updates: int) -> None:
-        self.total += updates
-
-    def advance(self, updates: int) -> None:
-        self.made += updates
-
-    def trouble(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture

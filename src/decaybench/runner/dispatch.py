@@ -21,7 +21,7 @@ from decaybench.sweep import RunParameters, Sweep, resolve
 FRUITLESS = 3
 """Attempts in a row without a new epoch after which a stack is not tried again as it is."""
 BARREN = 6
-"""Attempts in a row, at whatever stacks, that fail for the same reason without a new epoch: the fault is not theirs."""
+"""Attempts in a row that fail for the same reason without a new epoch. Then the fault is not that of single stacks."""
 NAMED = 3
 """The most stacks that a message names."""
 PROBE_S = 5.0
